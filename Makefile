@@ -1,0 +1,42 @@
+# Every target is safe to repeat. `make help` lists them.
+SHELL := /bin/bash
+PLAYBOOK := .venv/bin/ansible-playbook
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install and build what is missing (as root: Debian packages, Kubernetes, images, the model)
+	@tools/setup
+
+demo: setup ## the whole job on this machine: cluster, model, endpoint, load test, report
+	@.venv/bin/python -m sandbox up
+	@$(PLAYBOOK) site.yml -e loadtest_enabled=true
+	@printf '\nThe report: file://%s\n' "$$(realpath reports/latest)/report.html"
+	@printf 'Look around: ansible-playbook playbooks/status.yml (in .venv/bin). Remove it all: make sandbox-down\n'
+
+test: lint unit e2e ## everything that CI runs
+
+lint: .venv ## ruff, mypy, ansible-lint, changelog: offline, no root
+	@tools/lint
+
+unit: .venv ## unit tests: seconds, no root, no sandbox
+	@.venv/bin/pytest tests/unit -n 2
+
+e2e: setup ## the whole life cycle on the sandbox (needs root)
+	@.venv/bin/pytest tests/integration -v
+
+sandbox-up: setup ## start the sandbox (Google's APIs on this machine, without any cluster yet)
+	@.venv/bin/python -m sandbox up
+
+sandbox-down: ## stop the sandbox and everything in it; buckets are kept
+	@if [ -e .venv ]; then .venv/bin/python -m sandbox down; else echo 'nothing to stop: no environment yet (make setup)'; fi
+
+clean: ## remove reports, the environment's link and tool caches (not what the sandbox runs)
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .ansible reports
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+.venv:
+	@tools/setup python
+
+.PHONY: help setup demo test lint unit e2e sandbox-up sandbox-down clean

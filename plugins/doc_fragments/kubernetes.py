@@ -1,0 +1,22 @@
+"""Options of every module of this collection that talks to a Kubernetes cluster."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  kubeconfig:
+    description:
+      - The kubeconfig of the cluster, as a path or as a dictionary.
+      - Without it E(K8S_AUTH_KUBECONFIG), then E(KUBECONFIG), then C(~/.kube/config) is read.
+    type: raw
+  context:
+    description: Name of the context in the kubeconfig; its current one if unset.
+    type: str
+requirements:
+  - kubernetes (Python package)
+"""

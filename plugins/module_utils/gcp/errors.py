@@ -1,0 +1,65 @@
+"""What can go wrong between a module and Google, in words."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+class GoogleError(Exception):
+    """Something failed; the text says what, where and why, and what to do where that is known."""
+
+
+class BadInput(GoogleError):
+    """The options contradict each other or Google's rules; nothing was asked of Google."""
+
+
+class ApiError(GoogleError):
+    """Google refused a request. ``reason``: Google's word for it, such as notFound or conflict."""
+
+    def __init__(self, status: int, reason: str, message: str, what: str) -> None:
+        super().__init__(f"{what}: {message} ({status} {reason}).{_hint(status, reason, message)}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+class OperationFailed(GoogleError):
+    """A long-running operation ended with an error."""
+
+
+class TimedOut(GoogleError):
+    """Waiting took longer than allowed; what was begun goes on, and a further run picks it up."""
+
+
+_HINTS = {
+    401: "The credentials are not accepted: is the key still valid, and is this machine's clock right?",
+    403: "Grant the account this permission, and see that the API is enabled in the project.",
+    429: "Google limits the rate of such requests: try again in a minute.",
+}
+
+
+def _hint(status: int, reason: str, message: str) -> str:
+    if "quota" in message.lower():
+        return " Ask for more quota, or use smaller or fewer machines."
+    if status == 400 and reason == "CLUSTER_ALREADY_HAS_OPERATION":
+        return " Wait for that operation to end."
+    return f" {_HINTS[status]}" if status in _HINTS else ""
+
+
+def parse_error(status: int, body: bytes, what: str) -> ApiError:
+    """An error from an answer's body, in either form that Google's APIs have."""
+    reason, message = "", body[:300].decode("utf-8", "replace").strip() or f"HTTP {status}"
+    try:
+        error: dict[str, Any] = json.loads(body)["error"]
+        message = str(error.get("message", message))
+        details = error.get("details", [])
+        errors = error.get("errors", [])
+        reason = next((d["reason"] for d in details if "reason" in d), "")
+        reason = reason or next((e["reason"] for e in errors if "reason" in e), str(error.get("status", "")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass  # Not Google's form: a proxy's page, perhaps. The beginning of the body says so.
+    return ApiError(status, reason, message, what)

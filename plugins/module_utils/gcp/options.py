@@ -1,0 +1,60 @@
+"""Options that every module which asks Google has, and the one frame they all run in."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+
+from .auth import GOOGLE_AUTH_IMPORT_ERROR
+from .errors import GoogleError
+
+Json = dict[str, Any]
+
+GKE_ENDPOINT = ("https://container.googleapis.com", "GKE_API_ENDPOINT")
+GCS_ENDPOINT = ("https://storage.googleapis.com", "GCS_API_ENDPOINT")
+
+
+def argument_spec(endpoint: tuple[str, str], **options: Json) -> Json:
+    """The options of a module: its own and the common ones."""
+    default, variable = endpoint
+    return {
+        "project": {"type": "str", "fallback": (env_fallback, ["GCP_PROJECT"])},
+        "auth_kind": {
+            "type": "str",
+            "default": "application",
+            "choices": ["application", "machineaccount", "serviceaccount", "accesstoken"],
+            "fallback": (env_fallback, ["GCP_AUTH_KIND"]),
+        },
+        "service_account_file": {"type": "path", "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_FILE"])},
+        "service_account_contents": {
+            "type": "jsonarg", "no_log": True, "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_CONTENTS"]),
+        },
+        "service_account_email": {"type": "str", "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_EMAIL"])},
+        "access_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["GCP_ACCESS_TOKEN"])},
+        "scopes": {
+            "type": "list", "elements": "str", "default": ["https://www.googleapis.com/auth/cloud-platform"],
+        },
+        "api_endpoint": {"type": "str", "default": default, "fallback": (env_fallback, [variable])},
+        **options,
+    }  # fmt: skip
+
+
+def run(module: AnsibleModule, work: Callable[[], Json]) -> None:
+    """Ends the module with what ``work`` returns, or with its error in words."""
+    if GOOGLE_AUTH_IMPORT_ERROR is not None:
+        module.fail_json(
+            msg=missing_required_lib("google-auth and requests"), exception=GOOGLE_AUTH_IMPORT_ERROR
+        )
+    try:
+        if not module.params.get("project") and "project" in module.argument_spec:
+            module.fail_json(msg="project is not set: give it as an option or as GCP_PROJECT.")
+        module.exit_json(**work())
+    except GoogleError as error:
+        status = getattr(error, "status", None)
+        extra = {"status": status, "reason": getattr(error, "reason", "")} if status else {}
+        module.fail_json(msg=str(error), **extra)

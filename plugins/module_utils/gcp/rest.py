@@ -1,0 +1,148 @@
+"""The only seam to Google: requests with a session, retries where they are safe, errors in words."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .errors import GoogleError, parse_error
+
+Json = dict[str, Any]
+
+ATTEMPTS = 6
+"""Tries of one request; with the waits below about half a minute."""
+
+TIMEOUT = (10.0, 60.0)
+"""Seconds to connect, and between two bytes of an answer."""
+
+_RETRIABLE = (408, 429, 500, 502, 503, 504)
+"""https://cloud.google.com/storage/docs/retry-strategy"""
+
+_REFUSED_UNTOUCHED = (429, 503)
+"""Answers that say the request was turned away before it did anything."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, headers (names in lower case) and body of an answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Json:
+        return dict(json.loads(self.body)) if self.body else {}
+
+
+class Transport(Protocol):
+    """One request as it is; raises ``ConnectionError`` when no answer came."""
+
+    def __call__(self, method: str, url: str, *, body: Any, headers: Mapping[str, str]) -> Answer: ...
+
+
+@dataclass
+class Google:
+    """One of Google's services at ``endpoint``."""
+
+    endpoint: str
+    transport: Transport
+    sleep: Callable[[float], None] = time.sleep
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        query: Mapping[str, object] | None = None,
+        repeatable: bool | None = None,
+        what: str = "",
+    ) -> Json:
+        """The JSON that a method answers. Raises ``ApiError``.
+
+        ``repeatable``: whether doing it twice is the same as once; for GET that is so. Other requests are
+        repeated only after answers which say that nothing was done.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        return self.send(method, path, data, headers, query=query, repeatable=repeatable, what=what).json()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        headers: Mapping[str, str],
+        *,
+        query: Mapping[str, object] | None = None,
+        repeatable: bool | None = None,
+        accept: tuple[int, ...] = (),
+        what: str = "",
+    ) -> Answer:
+        """As ``call``, for any body. ``accept``: statuses of 300 and more that are no error."""
+        url = path if path.startswith("http") else self.endpoint.rstrip("/") + path
+        if query:
+            from urllib.parse import urlencode  # noqa: PLC0415
+
+            url += ("&" if "?" in url else "?") + urlencode({k: v for k, v in query.items() if v is not None})
+        again = method == "GET" if repeatable is None else repeatable
+        what = what or f"{method} {url}"
+        for attempt in range(1, ATTEMPTS + 1):
+            last = attempt == ATTEMPTS
+            try:
+                answer = self.transport(method, url, body=body, headers=headers)
+            except ConnectionError as error:
+                if last or not again:
+                    raise GoogleError(
+                        f"{what}: no answer from {self.endpoint}: {error}. Is it reachable from here?"
+                    ) from error
+            else:
+                if answer.status < 300 or answer.status in accept:
+                    return answer
+                retriable = _RETRIABLE if again else _REFUSED_UNTOUCHED
+                if last or answer.status not in retriable:
+                    raise parse_error(answer.status, answer.body, what)
+            self.sleep(min(10.0, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0))  # noqa: S311 jitter
+        raise AssertionError("unreachable")
+
+
+def connect(params: Mapping[str, Any]) -> Google:
+    """The service at ``api_endpoint`` with the options' credentials. Asks nothing yet."""
+    import google.auth.exceptions  # noqa: PLC0415 missing packages are told by the caller
+    import requests  # noqa: PLC0415
+
+    from .auth import auth_failure, session  # noqa: PLC0415
+
+    signed = session(params)
+
+    def transport(method: str, url: str, *, body: Any, headers: Mapping[str, str]) -> Answer:
+        try:
+            answer = signed.request(
+                method, url, data=body, headers=dict(headers), timeout=TIMEOUT, allow_redirects=False
+            )
+            return Answer(
+                answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content
+            )
+        except google.auth.exceptions.TransportError as error:
+            raise ConnectionError(_cause(error)) from error
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise GoogleError(auth_failure(error)) from error
+        except requests.exceptions.RequestException as error:
+            raise ConnectionError(_cause(error)) from error
+
+    return Google(params["api_endpoint"], transport)
+
+
+def _cause(error: Exception) -> str:
+    """The innermost reason: the outer ones repeat it with object addresses."""
+    while error.args and isinstance(error.args[-1], Exception):
+        error = error.args[-1]
+    reason = getattr(error, "reason", None)
+    return str(reason or error).rpartition(": ")[2] or type(error).__name__

@@ -1,0 +1,103 @@
+"""What has to change for a bucket to be as wanted. Pure."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..gcp.errors import BadInput
+
+Json = dict[str, Any]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+
+
+def check(options: Mapping[str, Any]) -> None:
+    """Refuses what Google would refuse, before asking. Raises ``BadInput``."""
+    name = options["name"]
+    if not _NAME.fullmatch(name) or name.startswith("goog") or ".." in name:
+        raise BadInput(
+            f"bucket name '{name}': 3 to 63 lower-case letters, digits, hyphens, underscores and dots, beginning and "
+            "ending with a letter or digit, not beginning with goog."
+        )
+    seconds = options.get("soft_delete_seconds")
+    if seconds is not None and seconds != 0 and not 604_800 <= seconds <= 7_776_000:
+        raise BadInput("soft_delete_seconds must be 0 (off) or from 604800 (7 days) to 7776000 (90 days).")
+
+
+def wanted(options: Mapping[str, Any]) -> Json:
+    """The bucket's managed fields in the API's form."""
+    body: Json = {}
+    if options.get("storage_class") is not None:
+        body["storageClass"] = options["storage_class"]
+    if options.get("labels") is not None:
+        body["labels"] = options["labels"]
+    if options.get("versioning") is not None:
+        body["versioning"] = {"enabled": options["versioning"]}
+    if options.get("soft_delete_seconds") is not None:
+        body["softDeletePolicy"] = {"retentionDurationSeconds": str(options["soft_delete_seconds"])}
+    access: Json = {}
+    if options.get("uniform_bucket_level_access") is not None:
+        access["uniformBucketLevelAccess"] = {"enabled": options["uniform_bucket_level_access"]}
+    if options.get("public_access_prevention") is not None:
+        access["publicAccessPrevention"] = options["public_access_prevention"]
+    if access:
+        body["iamConfiguration"] = access
+    return body
+
+
+def creation(options: Mapping[str, Any]) -> Json:
+    """The body that creates the bucket; private unless asked otherwise."""
+    body = wanted(options)
+    access = {"uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "enforced"}
+    body["iamConfiguration"] = access | body.get("iamConfiguration", {})
+    return {
+        "name": options["name"],
+        **({"location": options["location"]} if options.get("location") else {}),
+        **body,
+    }
+
+
+def patch(options: Mapping[str, Any], current: Json) -> Json:
+    """The merge patch that makes the bucket as wanted; empty when it is. Raises ``BadInput``."""
+    location = options.get("location")
+    if location and location.upper() != current["location"].upper():
+        raise BadInput(
+            f"bucket {options['name']} is in {current['location']}, not in {location.upper()}, and a bucket can't be moved: "
+            "set location to where it is, or choose another name."
+        )
+    body = _changed(wanted(options), current)
+    if "labels" in body:
+        # A label that is not wanted goes by an explicit null.
+        gone = {key: None for key in current.get("labels", {}) if key not in options["labels"]}
+        body["labels"] = {**options["labels"], **gone}
+    elif options.get("labels") is not None and set(current.get("labels", {})) - set(options["labels"]):
+        body["labels"] = {key: None for key in current["labels"] if key not in options["labels"]}
+    return body
+
+
+def _changed(wish: Json, current: Json) -> Json:
+    body: Json = {}
+    for key, value in wish.items():
+        if key == "labels":
+            if value != current.get("labels", {}):
+                body[key] = value
+        elif isinstance(value, dict):
+            inner = _changed(value, current.get(key, {}))
+            if inner:
+                body[key] = inner
+        elif (value or None) != (current.get(key) or None):
+            body[key] = value
+    return body
+
+
+def before(body: Json, current: Json) -> Json:
+    """The current values of what a patch changes, for the diff."""
+    return {
+        key: before(value, current.get(key) or {}) if isinstance(value, dict) else current.get(key)
+        for key, value in body.items()
+    }

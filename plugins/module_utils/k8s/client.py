@@ -1,0 +1,349 @@
+"""The seam on the Kubernetes API: JSON of any API path, from a kubeconfig given as a dict, a path or neither.
+
+Paths are the API's own (``/api/v1/namespaces/x/pods``) and answers are plain dicts, so that what decides on
+them can be pure functions that tests feed with plain data. Every failure is a `KubeError` in words.
+"""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlencode
+
+from .errors import KubeError
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+KUBERNETES_IMPORT_ERROR: str | None = None
+try:
+    import kubernetes.client
+    import kubernetes.config
+    import urllib3
+    import urllib3.exceptions
+    import yaml
+    from kubernetes.config.config_exception import ConfigException
+except ImportError:
+    KUBERNETES_IMPORT_ERROR = traceback.format_exc()
+
+Json = dict[str, Any]
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds to wait for a TCP connection; an API server that is there answers in milliseconds."""
+
+READ_TIMEOUT = 30.0
+"""Seconds between two bytes of an answer: above the API server's own slow calls, below a task's patience."""
+
+
+class KubeApi(Protocol):
+    """What the rest of the collection needs of a cluster; `KubeClient` is the real one."""
+
+    def get(self, path: str, **query: object) -> Json: ...
+
+    def get_or_none(self, path: str, **query: object) -> Json | None: ...
+
+    def post(self, path: str, body: Json | None = None, *, content_type: str = ...) -> Json: ...
+
+    def patch(self, path: str, body: Any = None, *, content_type: str = ...) -> Json: ...
+
+    def delete(self, path: str, body: Json | None = None, *, content_type: str = ...) -> Json: ...
+
+    def raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> tuple[int, dict[str, str], bytes]: ...
+
+
+class KubeClient:
+    """A client of one cluster's API server. Safe to share between threads."""
+
+    def __init__(self, kubeconfig: Mapping[str, Any] | str | None = None, context: str | None = None) -> None:
+        """Reads the kubeconfig: a dict, a path, or None for K8S_AUTH_KUBECONFIG, KUBECONFIG, ~/.kube/config.
+
+        Raises KubeError(reason="Kubeconfig") when it is missing or unusable; does not connect yet.
+        """
+        configuration = _configuration(kubeconfig, context)
+        self._api = kubernetes.client.ApiClient(configuration)
+        self._host = str(configuration.host).rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """The API server's URL, for messages."""
+        return self._host
+
+    def get(self, path: str, **query: object) -> Json:
+        return self._json("GET", path, query=query)
+
+    def get_or_none(self, path: str, **query: object) -> Json | None:
+        """As `get`, with None for what does not exist."""
+        try:
+            return self.get(path, **query)
+        except KubeError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def post(self, path: str, body: Json | None = None, *, content_type: str = "application/json") -> Json:
+        return self._json("POST", path, body=body, content_type=content_type)
+
+    def patch(
+        self, path: str, body: Any = None, *, content_type: str = "application/merge-patch+json"
+    ) -> Json:
+        return self._json("PATCH", path, body=body, content_type=content_type)
+
+    def delete(self, path: str, body: Json | None = None, *, content_type: str = "application/json") -> Json:
+        return self._json("DELETE", path, body=body, content_type=content_type)
+
+    def raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One request as it is, for the API server's proxy: status, headers (lower-case names), body.
+
+        Never raises for an HTTP status; raises KubeError(status 0) when there was no answer.
+        """
+        response = self._request(
+            method,
+            path,
+            query=query or {},
+            body=body,
+            headers=headers or {},
+            timeout=timeout or READ_TIMEOUT,
+        )
+        try:
+            content: bytes = response.data
+        except urllib3.exceptions.HTTPError as error:
+            raise self._no_answer(method, path, error) from error
+        return response.status, {name.lower(): value for name, value in response.headers.items()}, content
+
+    def watch(
+        self, path: str, *, resource_version: str, timeout_seconds: int, **query: object
+    ) -> Iterator[Json]:
+        """Events {"type", "object"} of a list path since `resource_version`, until the server ends the watch.
+
+        Raises KubeError, status 410 when the resource version is too old (list again and start over).
+        """
+        query = {
+            **query,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": timeout_seconds,
+        }
+        response = self._request(
+            "GET",
+            path,
+            query=query,
+            body=None,
+            headers={},
+            timeout=timeout_seconds + READ_TIMEOUT,
+            stream=True,
+        )
+        try:
+            if response.status >= 400:
+                raise _error_of("GET", path, response.status, response.data)
+            for event in _lines(response.stream(65536)):
+                if event.get("type") == "ERROR":
+                    status = event.get("object", {})
+                    raise KubeError(
+                        int(status.get("code", 0)),
+                        str(status.get("reason", "")),
+                        f"GET {path} (watch): {status.get('message', '')}",
+                    )
+                yield event
+        except urllib3.exceptions.HTTPError as error:
+            raise self._no_answer("GET", path, error) from error
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> Json:
+        payload = None if body is None else json.dumps(body).encode()
+        headers = {} if payload is None else {"content-type": content_type}
+        status, _, content = self.raw(method, path, query=query, body=payload, headers=headers)
+        if status >= 400:
+            raise _error_of(method, path, status, content)
+        try:
+            answer = json.loads(content)
+        except ValueError as error:
+            raise KubeError(
+                status,
+                "NotJson",
+                f"{method} {path}: {self._host} answered something that is not JSON. "
+                "Is this the address of a Kubernetes API server?",
+            ) from error
+        if not isinstance(answer, dict):
+            raise KubeError(status, "NotJson", f"{method} {path}: expected a JSON object")
+        return answer
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object],
+        body: bytes | None,
+        headers: Mapping[str, str],
+        timeout: float,
+        stream: bool = False,
+    ) -> Any:
+        sent = {"accept": "application/json", **{name.lower(): value for name, value in headers.items()}}
+        self._api.update_params_for_auth(sent, [], ["BearerToken"], path, method, body)
+        words = urlencode({name: value for name, value in query.items() if value is not None})
+        url = self._host + path + (f"?{words}" if words else "")
+        try:
+            return self._api.rest_client.pool_manager.request(
+                method,
+                url,
+                body=body,
+                headers=sent,
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout),
+                # Only what never reached the server is sent again: a lost answer may have been an effect.
+                retries=urllib3.Retry(total=2, connect=2, read=0, redirect=0, status=0, backoff_factor=0.3),
+                preload_content=not stream,
+                redirect=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise self._no_answer(method, path, error) from error
+
+    def _no_answer(self, method: str, path: str, error: Exception) -> KubeError:
+        cause = getattr(error, "reason", None) or error
+        text = str(cause).split("): ", 1)[-1]
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            way_out = (
+                "The kubeconfig's certificate authority is not this server's: fetch the kubeconfig again."
+            )
+        elif isinstance(cause, urllib3.exceptions.ReadTimeoutError):
+            way_out = "The API server is there but slow: look at its load, or try again."
+        else:
+            way_out = "Is the cluster running, and is its address reachable from here (firewall, VPN)?"
+        return KubeError(0, "NoAnswer", f"{method} {path}: no answer from {self._host}: {text}. {way_out}")
+
+
+def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | None) -> Any:
+    configuration = kubernetes.client.Configuration()
+    where = "the kubeconfig given"
+    try:
+        if isinstance(kubeconfig, Mapping):
+            kubernetes.config.load_kube_config_from_dict(
+                dict(kubeconfig), context=context, client_configuration=configuration, persist_config=False
+            )
+        else:
+            path = kubeconfig or os.environ.get("K8S_AUTH_KUBECONFIG") or os.environ.get("KUBECONFIG")
+            where = path or "~/.kube/config"
+            kubernetes.config.load_kube_config(
+                config_file=str(Path(path).expanduser()) if path and os.pathsep not in path else path,
+                context=context,
+                client_configuration=configuration,
+                persist_config=False,
+            )
+    except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
+        words = str(error).split("\n", maxsplit=1)[0]
+        raise KubeError(
+            0,
+            "Kubeconfig",
+            f"cannot use {where}: {words}. Give `kubeconfig` as a path or a dict, "
+            "and `context` if it has several.",
+        ) from error
+    return configuration
+
+
+def _error_of(method: str, path: str, status: int, content: bytes) -> KubeError:
+    """The error in the API server's own words, and what to do about it where that is known."""
+    try:
+        answer = json.loads(content)
+        reason, message = str(answer.get("reason") or ""), str(answer.get("message") or "")
+    except (ValueError, AttributeError):
+        reason, message = "", content[:300].decode("utf-8", "replace").strip()
+    hint = {
+        401: " The credentials are not (or no longer) accepted: fetch the kubeconfig again.",
+        403: " The identity in the kubeconfig lacks this permission.",
+    }.get(status, "")
+    return KubeError(status, reason, f"{method} {path}: {message or 'HTTP ' + str(status)}.{hint}")
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[Json]:
+    """JSON documents, one a line, from a stream cut anywhere."""
+    buffer = b""
+    for chunk in chunks:
+        buffer += chunk
+        *complete, buffer = buffer.split(b"\n")
+        for line in complete:
+            if line.strip():
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    yield event
+
+
+def kube_argument_spec() -> dict[str, dict[str, Any]]:
+    """Options of every module that talks to a cluster; documented in the doc fragment `kubernetes`."""
+    return {
+        "kubeconfig": {"type": "raw", "no_log": True},
+        "context": {"type": "str"},
+    }
+
+
+def kubeconfig_secrets(kubeconfig: object) -> set[str]:
+    """The values of a kubeconfig dict that nobody may see: tokens, keys, passwords."""
+    secret = {"token", "client-key-data", "password", "id-token", "refresh-token", "access-token"}
+    found: set[str] = set()
+    if isinstance(kubeconfig, Mapping):
+        for name, value in kubeconfig.items():
+            if name in secret and isinstance(value, str) and value:
+                found.add(value)
+            else:
+                found |= kubeconfig_secrets(value)
+    elif isinstance(kubeconfig, list):
+        for value in kubeconfig:
+            found |= kubeconfig_secrets(value)
+    return found
+
+
+def require_kubernetes(module: AnsibleModule) -> None:
+    """Fails the module in one line when the Python package is missing; call it first in `main`.
+
+    Ansible would hide every value of a kubeconfig dict, "v1" included, wherever it occurs in the result: only
+    the secrets in it are to be hidden.
+    """
+    if KUBERNETES_IMPORT_ERROR is not None:
+        from ansible.module_utils.basic import missing_required_lib  # noqa: PLC0415
+
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
+    kubeconfig = module.params.get("kubeconfig")
+    if isinstance(kubeconfig, Mapping):
+        module.no_log_values = kubeconfig_secrets(kubeconfig)
+
+
+def client_from_params(params: Mapping[str, Any]) -> KubeClient:
+    """The client for a module's parameters `kubeconfig` and `context`."""
+    kubeconfig = params.get("kubeconfig")
+    if kubeconfig is not None and not isinstance(kubeconfig, Mapping | str):
+        raise KubeError(0, "Kubeconfig", "`kubeconfig` must be a path or a dict.")
+    return KubeClient(kubeconfig or None, params.get("context"))

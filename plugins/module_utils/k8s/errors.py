@@ -1,0 +1,20 @@
+"""The one kind of error that talking to Kubernetes raises."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+
+class KubeError(Exception):
+    """A request to the API server that failed.
+
+    `status` is the HTTP status, 0 when there was no answer; `reason` is Kubernetes' own word (NotFound,
+    Conflict, ...), or "NoAnswer", "Kubeconfig", "NotJson"; `message` says what, where, why and the way out.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message

@@ -1,0 +1,89 @@
+"""Small readings of Kubernetes API objects as plain JSON."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+Json = dict[str, Any]
+
+REVISION = "deployment.kubernetes.io/revision"
+
+
+def name_of(obj: Mapping[str, Any]) -> str:
+    return str(obj["metadata"]["name"])
+
+
+def owned_by(obj: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
+    uid = owner["metadata"].get("uid")
+    references = obj["metadata"].get("ownerReferences", [])
+    return uid is not None and any(reference.get("uid") == uid for reference in references)
+
+
+def revision(replicaset: Mapping[str, Any]) -> int:
+    """A ReplicaSet's place in its Deployment's history; 0 when its controller has not numbered it yet."""
+    value = replicaset["metadata"].get("annotations", {}).get(REVISION, "0")
+    return int(value) if str(value).isdigit() else 0
+
+
+def condition(obj: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """The status condition of that type, or an empty mapping."""
+    for found in obj.get("status", {}).get("conditions") or []:
+        if found.get("type") == kind:
+            return dict(found)
+    return {}
+
+
+def is_true(obj: Mapping[str, Any], kind: str) -> bool:
+    return condition(obj, kind).get("status") == "True"
+
+
+def timestamp(text: str | None) -> float | None:
+    """Kubernetes' RFC 3339 time as seconds since the epoch; None for none."""
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return None
+
+
+def seconds_since(text: str | None, now: float) -> float:
+    """Seconds from that time to `now`; 0 when it is not known or lies ahead (clocks differ)."""
+    then = timestamp(text)
+    return 0.0 if then is None else max(0.0, now - then)
+
+
+def event_time(event: Mapping[str, Any]) -> float:
+    """When an event happened last, in seconds since the epoch; 0 when it does not say."""
+    series = event.get("series") or {}
+    for text in (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime")):
+        found = timestamp(text)
+        if found is not None:
+            return found
+    return timestamp(event["metadata"].get("creationTimestamp")) or 0.0
+
+
+def event_count(event: Mapping[str, Any]) -> int:
+    series = event.get("series") or {}
+    return int(series.get("count") or event.get("count") or 1)
+
+
+def label_selector(selector: Mapping[str, Any]) -> str:
+    """A LabelSelector object as the query parameter `labelSelector`."""
+    parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    for expression in selector.get("matchExpressions") or []:
+        key, values = expression["key"], ",".join(expression.get("values") or [])
+        parts.append(
+            {
+                "In": f"{key} in ({values})",
+                "NotIn": f"{key} notin ({values})",
+                "Exists": key,
+                "DoesNotExist": f"!{key}",
+            }[expression["operator"]]
+        )
+    return ",".join(parts)

@@ -1,0 +1,53 @@
+"""Response times in buckets 2 % wide, as the locustfile counts them. Pure."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+GROWTH = 1.02
+"""Bucket i holds times above GROWTH**(i-1) and up to GROWTH**i milliseconds."""
+
+Buckets = dict[int, int]
+
+
+def bucket_of(milliseconds: float) -> int:
+    return math.ceil(math.log(max(milliseconds, 0.01)) / math.log(GROWTH))
+
+
+def value_of(bucket: int) -> float:
+    """The bucket's middle in milliseconds: at most 1 % from any time in it."""
+    return float(GROWTH ** (bucket - 0.5))
+
+
+def parse(buckets: Mapping[str, int]) -> Buckets:
+    return {int(bucket): count for bucket, count in buckets.items()}
+
+
+def difference(later: Buckets, earlier: Buckets) -> Buckets:
+    """What was counted between two looks at the same counters."""
+    return {b: n - earlier.get(b, 0) for b, n in later.items() if n > earlier.get(b, 0)}
+
+
+def total(parts: Iterable[Buckets]) -> Buckets:
+    whole: Buckets = {}
+    for part in parts:
+        for bucket, count in part.items():
+            whole[bucket] = whole.get(bucket, 0) + count
+    return whole
+
+
+def percentile(buckets: Buckets, share: float) -> float | None:
+    """The time that this share (0 to 1) of the requests did not exceed, in ms; None without requests."""
+    count = sum(buckets.values())
+    if not count:
+        return None
+    rank, seen = max(1, math.ceil(share * count)), 0
+    for bucket in sorted(buckets):
+        seen += buckets[bucket]
+        if seen >= rank:
+            return value_of(bucket)
+    return None

@@ -1,0 +1,149 @@
+"""Where the seconds of each reaction of the autoscalers went. Pure.
+
+Outwards, for each time the HPA wants more replicas: the last step of load before, its decision, then the slowest
+of the pods that it led to: created, scheduled (with the node it waited for), its model fetched and its server
+started, ready. Inwards: load falls, decision, pods gone, nodes gone.
+"""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .timeline import Json, of_kind
+
+SLACK = 5.0
+"""Seconds by which a pod may seem older than the decision that led to it: Kubernetes' timestamps are whole
+seconds, and the HPA's status is written after it has acted."""
+
+PHASES = {
+    "decide": "load changes → HPA decides (metrics lag, its period)",
+    "create": "decision → pod created",
+    "schedule": "pod created → scheduled (waiting for room)",
+    "fetch": "scheduled → server starts (image, model fetched)",
+    "load": "server starts → ready (model loaded, warm)",
+    "drain": "decision → last pod gone",
+    "node_gone": "last pod gone → node gone",
+}
+"""What each phase is, for people; all in seconds."""
+
+
+@dataclass
+class Reaction:
+    """One decision of the HPA and what followed. Times in seconds since 1970, durations in seconds."""
+
+    direction: str
+    started: float
+    replicas_from: int
+    replicas_to: int
+    phases: dict[str, float] = field(default_factory=dict)
+    node_wait: float | None = None
+    pod: str | None = None
+
+    @property
+    def total(self) -> float:
+        return sum(self.phases.values())
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "total": round(self.total, 1)}
+
+
+def reactions(events: list[Json], app: str) -> list[Reaction]:
+    """Every reaction, in order of time. ``app``: label of the model server's pods."""
+    decisions = _decisions(events)
+    found = []
+    for index, (t, before, after) in enumerate(decisions):
+        until = decisions[index + 1][0] if index + 1 < len(decisions) else float("inf")
+        maker = _outward if after > before else _inward
+        found.append(maker(events, app, (t, before, after), until))
+    return found
+
+
+def _decisions(events: list[Json]) -> list[tuple[float, int, int]]:
+    """(t, before, after) each time the HPA wants another number of replicas."""
+    found: list[tuple[float, int, int]] = []
+    desired: int | None = None
+    for event in of_kind(events, "hpa"):
+        if desired is not None and event["desired"] != desired:
+            found.append((event["t"], desired, event["desired"]))
+        desired = event["desired"]
+    return found
+
+
+def _load_change(events: list[Json], before: float, *, rising: bool) -> float:
+    """When the load last changed that way before a time; that time itself if it never did."""
+    users, moment = 0, before
+    for event in of_kind(events, "load"):
+        if event["t"] > before:
+            break
+        if (event["users"] > users) if rising else (event["users"] < users):
+            moment = event["t"]
+        users = event["users"]
+    return moment
+
+
+def _outward(events: list[Json], app: str, decision: tuple[float, int, int], until: float) -> Reaction:
+    t, before, after = decision
+    started = _load_change(events, t, rising=True)
+    reaction = Reaction("out", started, before, after, {"decide": round(t - started, 1)})
+    pods: dict[str, Json] = {}
+    for event in of_kind(events, "pod"):
+        created = event["created"]
+        if event["app"] == app and created is not None and t - SLACK <= created < until - SLACK:
+            pods[event["name"]] = {
+                **pods.get(event["name"], {}),
+                **{k: v for k, v in event.items() if v is not None},
+            }
+    new = [pod for pod in pods.values() if pod.get("ready") is not None]
+    if not new:
+        return reaction
+    slowest = max(new, key=lambda pod: pod["ready"])
+    reaction.pod = slowest["name"]
+    moment = t
+    for phase, key in (
+        ("create", "created"),
+        ("schedule", "scheduled"),
+        ("fetch", "started"),
+        ("load", "ready"),
+    ):
+        if key in slowest:
+            reached = max(moment, slowest[key])
+            reaction.phases[phase] = round(reached - moment, 1)
+            moment = reached
+    reaction.node_wait = _node_wait(events, slowest)
+    return reaction
+
+
+def _node_wait(events: list[Json], pod: Json) -> float | None:
+    """From the request for a node for this pod until that node was ready; None if none was requested."""
+    requested = [
+        e["at"]
+        for e in of_kind(events, "event")
+        if e["reason"] == "TriggeredScaleUp" and e["object"] == f"Pod/{pod['name']}" and e["at"] is not None
+    ]
+    ready = [
+        e["ready"] for e in of_kind(events, "node") if e["name"] == pod.get("node") and e["ready"] is not None
+    ]
+    return round(ready[0] - requested[0], 1) if requested and ready else None
+
+
+def _inward(events: list[Json], app: str, decision: tuple[float, int, int], until: float) -> Reaction:
+    t, before, after = decision
+    started = _load_change(events, t, rising=False)
+    reaction = Reaction("in", started, before, after, {"decide": round(t - started, 1)})
+    leaving: dict[str, float] = {}
+    for event in of_kind(events, "pod"):
+        if event["app"] == app and event["leaving"]:
+            leaving.setdefault(event["name"], event["t"])
+    mine = {name for name, moment in leaving.items() if t - SLACK <= moment < until - SLACK}
+    gone = [e["t"] for e in of_kind(events, "pod") if e.get("gone") and e["name"] in mine]
+    if gone:
+        reaction.phases["drain"] = round(max(0.0, gone[-1] - t), 1)
+        # A node goes once the last of such decisions has emptied it.
+        nodes = [e["t"] for e in of_kind(events, "node") if e.get("gone") and e["t"] >= gone[-1]]
+        if nodes and until == float("inf"):
+            reaction.phases["node_gone"] = round(nodes[-1] - gone[-1], 1)
+    return reaction

@@ -1,0 +1,180 @@
+#!/usr/bin/python
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+"""Drives a Locust master in the cluster and writes down what the cluster does meanwhile."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: locust_run
+short_description: Run a load test by Locust in the cluster, and watch what it does to the cluster
+version_added: 0.1.0
+description:
+  - Waits for the workers, starts the load of the locustfile's shape, and follows it until it ends, then until
+    replicas and nodes are where they were.
+  - Everything that is seen goes to C(timeline.jsonl) in the run's folder at once, so that an interrupted run can be
+    read, too. Locust's own report and tables are brought home, too.
+  - The locustfile must be the one of the role C(mlops.tfserving.loadtest), which shows its counts at C(/loadtest).
+  - Locust is reached through the API server, so no address of the cluster needs to be reachable but that one.
+author: The mlops.tfserving developers
+options:
+  namespace:
+    description: Namespace of the model server and of Locust.
+    type: str
+    required: true
+  service:
+    description: The Service of Locust's master; its web port is 8089.
+    type: str
+    required: true
+  run:
+    description: The run's name, which its folder gets.
+    type: str
+    required: true
+  workers:
+    description: How many workers there must be before the load starts.
+    type: int
+    required: true
+  deployment:
+    description: The Deployment under test. Its HPA has the same name, its pods the label C(app) with that value.
+    type: str
+    required: true
+  reports_dir:
+    description: Folder of the runs' folders.
+    type: path
+    required: true
+  start_timeout:
+    description: Seconds to wait for the workers.
+    type: int
+    default: 180
+  load_timeout:
+    description: Seconds after which the load is stopped if it has not ended.
+    type: int
+    required: true
+  settle_timeout:
+    description: Seconds to wait, after the load, for replicas and nodes to go again.
+    type: int
+    default: 1500
+extends_documentation_fragment:
+  - mlops.tfserving.kubernetes
+attributes:
+  check_mode:
+    support: full
+    description: Nothing is run.
+  diff_mode:
+    support: none
+    description: Nothing is changed that could be shown.
+  idempotent:
+    support: none
+    description: Each call is a run of its own.
+  action_group:
+    support: full
+    description: In the action group C(mlops.tfserving.k8s).
+"""
+
+EXAMPLES = r"""
+- name: Run the load
+  mlops.tfserving.locust_run:
+    namespace: tfserving
+    service: locust-1
+    run: "1"
+    workers: 2
+    deployment: image-classifier
+    reports_dir: reports
+    load_timeout: 900
+"""
+
+RETURN = r"""
+run_dir:
+  description: The run's folder.
+  type: str
+  returned: success
+files:
+  description: What was brought home from Locust.
+  type: list
+  elements: str
+  returned: success
+settled:
+  description: Whether replicas and nodes were back before the time was over.
+  type: bool
+  returned: success
+"""
+
+import threading
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
+from ..module_utils.k8s.errors import KubeError
+from ..module_utils.loadtest.locust import Locust
+from ..module_utils.loadtest.run import Clock, LoadTest, RunFailed, Settings, bring_home, follow, followers
+from ..module_utils.loadtest.watch import Timeline
+from ..module_utils.progress import progress
+
+LIST_SECONDS = 30
+
+
+def run(module: AnsibleModule, folder: Path) -> dict:
+    params = module.params
+    settings = Settings(
+        namespace=params["namespace"],
+        deployment=params["deployment"],
+        workers=params["workers"],
+        start_timeout=params["start_timeout"],
+        load_timeout=params["load_timeout"],
+        settle_timeout=params["settle_timeout"],
+    )
+    api = client_from_params(params)
+    locust = Locust(api, params["namespace"], params["service"])
+    timeline, stop = Timeline(folder / "timeline.jsonl"), threading.Event()
+    try:
+        follow(followers(api, timeline, settings), stop, LIST_SECONDS)
+        test = LoadTest(locust, timeline, settings, Clock(time.time, time.sleep), progress)
+        try:
+            test.run()
+        finally:
+            files = bring_home(locust, folder)
+        settled = test.settle()
+    finally:
+        stop.set()
+        timeline.close()
+    return {"changed": True, "run_dir": str(folder), "files": files, "settled": settled}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **kube_argument_spec(),
+            "namespace": {"type": "str", "required": True},
+            "service": {"type": "str", "required": True},
+            "run": {"type": "str", "required": True},
+            "workers": {"type": "int", "required": True},
+            "deployment": {"type": "str", "required": True},
+            "reports_dir": {"type": "path", "required": True},
+            "start_timeout": {"type": "int", "default": 180},
+            "load_timeout": {"type": "int", "required": True},
+            "settle_timeout": {"type": "int", "default": 1500},
+        },
+        supports_check_mode=True,
+    )
+    require_kubernetes(module)
+    folder = Path(module.params["reports_dir"]).expanduser().resolve() / module.params["run"]
+    if module.check_mode:
+        module.exit_json(changed=True, run_dir=str(folder), files=[], settled=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        module.exit_json(**run(module, folder))
+    except RunFailed as error:
+        module.fail_json(
+            msg=f"{error} What was seen until then: {folder}/timeline.jsonl", run_dir=str(folder)
+        )
+    except OSError as error:
+        module.fail_json(msg=f"the report's folder can't be written: {folder}: {error.strerror}")
+    except KubeError as error:
+        module.fail_json(msg=error.message, run_dir=str(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""One web application for every Google API of the sandbox."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..orchestrator import Orchestrator
+from .errors import GoogleError, respond
+from .gcs import StorageApi
+from .gcs_store import Store
+from .gke import ContainerApi
+from .tokens import Tokens
+
+# Asked without a Google token: the token's own endpoint, the API servers' question, whether it lives.
+_OPEN = ("/token", "/tokenreview", "/healthz")
+
+
+def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIApp:
+    """The application; every API demands a valid bearer token."""
+
+    async def token(request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode()))
+        try:
+            return JSONResponse(tokens.exchange(form))
+        except GoogleError as error:
+            _, _, description = error.message.partition(": ")
+            return JSONResponse({"error": error.reason, "error_description": description}, error.status)
+
+    async def token_review(request: Request) -> Response:
+        return JSONResponse(tokens.review(await request.json()))
+
+    async def health(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def refused(request: Request, error: Exception) -> Response:
+        if not isinstance(error, GoogleError):
+            raise error
+        if error.status == 304:
+            return Response(status_code=304)
+        return respond(error, request.url.path)
+
+    app = Starlette(
+        routes=[
+            Route("/healthz", health),
+            Route("/token", token, methods=["POST"]),
+            Route("/tokenreview", token_review, methods=["POST"]),
+            *StorageApi(store).routes(),
+            *ContainerApi(orchestrator).routes(),
+        ],
+        exception_handlers={GoogleError: refused, 404: _unknown, 405: _unknown},
+    )
+    return _Authenticated(app, tokens)
+
+
+async def _unknown(request: Request, _: Exception) -> Response:
+    error = GoogleError(501, f"not emulated here: {request.method} {request.url.path}")
+    return respond(error, request.url.path)
+
+
+class _Authenticated:
+    """Refuses requests without a valid token before any of their body is read."""
+
+    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+        self._app = app
+        self._tokens = tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in _OPEN:
+            request = Request(scope)
+            kind, _, token = request.headers.get("authorization", "").partition(" ")
+            if kind.lower() != "bearer" or self._tokens.identity(token) is None:
+                text = (
+                    "Request had invalid authentication credentials. Expected OAuth 2 access token, login "
+                    "cookie or other valid authentication credential."
+                )
+                await respond(GoogleError(401, text), scope["path"])(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

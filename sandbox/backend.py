@@ -1,0 +1,74 @@
+"""A cluster of the emulated GKE on this machine's Kubernetes, with the controllers a cloud runs beside it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .api.metadata import MetadataServer
+from .controllers.drain import evict, taint
+from .controllers.load_balancer import LoadBalancer
+from .controllers.node_autoscaler import AutoscalerSettings
+from .controllers.node_autoscaler_loop import NodeAutoscaler, Nodes
+from .kube.cluster import KubeCluster, NodeSpec
+from .kube.rest import Json
+
+_UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+_DRAIN_SECONDS = 120
+
+
+class RealCluster:
+    """Implements ``orchestrator.Backend``."""
+
+    def __init__(
+        self, name: str, index: int, *, project: str, location: str, images: Path, binaries: Path, metadata: MetadataServer
+    ) -> None:  # fmt: skip
+        self.kube = KubeCluster(
+            name, index, project=project, location=location, images=images, binaries=binaries
+        )
+        self.endpoint = self.kube.endpoint
+        self.ca_certificate = self.kube.ca_certificate
+        self._metadata = metadata
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, progress: Callable[[str], None]) -> None:
+        self.kube.start(progress)
+
+    def add_node(self, spec: NodeSpec) -> None:
+        self.kube.add_node(spec)
+        self._metadata.listen_in(spec.name, self.kube.node_netns(spec.name), self.pod_at)
+
+    def remove_node(self, name: str) -> None:
+        self._metadata.leave(name)
+        self.kube.remove_node(name)
+
+    def drain_node(self, name: str) -> None:
+        """Moves the node's pods elsewhere, with a deadline after which it goes all the same."""
+        taint(self.kube.rest, name, _UNSCHEDULABLE, 0)
+        pods = self.kube.rest.get("/api/v1/pods", fieldSelector=f"spec.nodeName={name}")["items"]
+        keys = [(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods]
+        evict(self.kube.rest, keys, seconds=_DRAIN_SECONDS, stopped=self._stop.wait)
+
+    def start_controllers(self, pools: Nodes, settings: AutoscalerSettings) -> None:
+        autoscaler = NodeAutoscaler(self.kube.rest, pools)
+        balancer = LoadBalancer(self.kube.rest, self.kube.addresses.load_balancers, self.kube.node_addresses)
+        for loop in (autoscaler.run, balancer.run):
+            thread = threading.Thread(target=loop, args=(self._stop,), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def pod_at(self, address: str) -> Json | None:
+        """The running pod with this address."""
+        pods: list[Any] = self.kube.rest.get("/api/v1/pods", fieldSelector=f"status.podIP={address}")["items"]
+        return next((pod for pod in pods if not pod["spec"].get("hostNetwork")), None)
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(15)
+        for name in self.kube.node_names():
+            self._metadata.leave(name)
+        self.kube.stop()

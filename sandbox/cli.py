@@ -1,0 +1,208 @@
+"""``python -m sandbox up|down|status|logs|env|build``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import google.auth.exceptions
+import google.auth.transport.requests
+from google.oauth2 import service_account
+
+from . import preflight
+from .build import BuildFailed, build_binaries
+from .host import clean_leftovers
+from .images.build import build_all
+from .kube.process import DidNotStart, Process
+from .paths import API_URL, state_dir
+
+_PROJECT = "sandbox-project"
+_START_SECONDS = 30
+_STOP_SECONDS = 90
+
+
+def say(text: str) -> None:
+    print(f"    {text}", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 0 when it went well, 2 when something is to be mended first, 1 otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("build", help="compile Kubernetes, build the images and the model")
+    commands.add_parser("up", help="start Google's APIs on this machine")
+    down = commands.add_parser("down", help="stop everything; buckets are kept")
+    down.add_argument("--purge", action="store_true", help="remove buckets, credentials and logs, too")
+    commands.add_parser("status", help="what runs")
+    logs = commands.add_parser("logs", help="the end of the logs")
+    logs.add_argument("name", nargs="?", default="", help="only logs whose name contains this")
+    logs.add_argument("-n", "--lines", type=int, default=20)
+    commands.add_parser("env", help="shell variables that point other clients at the sandbox")
+    options = parser.parse_args(arguments)
+    actions = {
+        "build": build,
+        "up": up,
+        "down": lambda: bring_down(purge=options.purge),
+        "status": status,
+        "logs": lambda: show_logs(options.name, options.lines),
+        "env": print_env,
+    }
+    try:
+        return actions[options.command]()
+    except (BuildFailed, DidNotStart, RuntimeError, OSError, google.auth.exceptions.GoogleAuthError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def build() -> int:
+    if preflight.main():
+        return 2
+    build_all(say)
+    return 0
+
+
+def up() -> int:
+    if _healthy():
+        print(f"==> the sandbox is up: {API_URL}")
+        return 0
+    if preflight.main():
+        return 2
+    print("==> starting the sandbox")
+    found = clean_leftovers(say)
+    if found:
+        say(f"removed what an earlier one left: {', '.join(found[:6])}{' …' if len(found) > 6 else ''}")
+    images = build_all(say)
+    binaries = build_binaries(say)
+    state = state_dir()
+    state.mkdir(parents=True, exist_ok=True)
+    model = state / "model"
+    model.unlink(missing_ok=True)
+    model.symlink_to(images.model / "1")
+    log = state / "log" / "daemon.log"
+    command = [sys.executable, "-m", "sandbox.daemon", str(images.template), str(binaries)]
+    daemon = Process("the sandbox's daemon", command, log, {"PYTHONPATH": str(Path(__file__).parent.parent)})
+    daemon.wait_until(_healthy, "not answering", _START_SECONDS)
+    (state / "daemon.pid").write_text(str(daemon.pid))
+    print(f"==> the sandbox is up: Google's APIs for GKE and Cloud Storage at {API_URL}")
+    say(f"credentials: {state / 'service-account.json'}")
+    say("next: ansible-playbook site.yml")
+    return 0
+
+
+def bring_down(*, purge: bool) -> int:
+    print("==> stopping the sandbox")
+    _end_daemon()
+    clean_leftovers(say)
+    if purge:
+        shutil.rmtree(state_dir(), ignore_errors=True)
+    print(
+        "==> nothing of the sandbox runs" + ("" if purge else f"; buckets are kept in {state_dir() / 'gcs'}")
+    )
+    return 0
+
+
+def _end_daemon() -> None:
+    """Asks the daemon to take its clusters down; what it does not manage is cleaned afterwards."""
+    file = state_dir() / "daemon.pid"
+    if not file.exists():
+        return
+    pid = int(file.read_text())
+    command = Path(f"/proc/{pid}/cmdline")
+    if command.exists() and b"sandbox.daemon" in command.read_bytes():
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while command.exists() and command.read_bytes() and time.monotonic() < deadline:
+            time.sleep(0.1)
+    file.unlink()
+
+
+def status() -> int:
+    if not _healthy():
+        print("the sandbox is down: `python -m sandbox up` starts it")
+        return 1
+    print(f"the sandbox is up: {API_URL}, state in {state_dir()}")
+    clusters = _get(f"/v1/projects/{_PROJECT}/locations/-/clusters").get("clusters", [])
+    for cluster in clusters:
+        print(f"  cluster {cluster['name']} in {cluster['location']}: {cluster['status']}, "
+              f"{cluster['currentNodeCount']} nodes, https://{cluster.get('endpoint', '…')}")  # fmt: skip
+        for pool in cluster["nodePools"]:
+            scaling = pool.get("autoscaling", {})
+            limits = (
+                f"{scaling.get('minNodeCount', 0)} to {scaling.get('maxNodeCount')}" if scaling else "fixed"
+            )
+            print(f"    pool {pool['name']}: {pool['config']['machineType']}, {limits}, {pool['status']}")
+    for bucket in _get(f"/storage/v1/b?project={_PROJECT}").get("items", []):
+        print(f"  bucket gs://{bucket['name']}")
+    return 0
+
+
+def show_logs(name: str, lines: int) -> int:
+    folders = [state_dir() / "log", *state_dir().glob("clusters/*/log")]
+    files = sorted(f for folder in folders if folder.is_dir() for f in folder.glob(f"*{name}*.log"))
+    for file in files:
+        print(f"==> {file}")
+        print("\n".join(file.read_text(errors="replace").splitlines()[-lines:]))
+    if not files:
+        print(f"no log {f'with {name!r} in its name' if name else 'yet'} below {state_dir()}")
+    return 0
+
+
+def print_env() -> int:
+    """Writes a fresh access token and, for each running cluster's administrator, names the kubeconfig."""
+    if not _healthy():
+        print("error: the sandbox is down: `python -m sandbox up` starts it", file=sys.stderr)
+        return 2
+    state = state_dir()
+    token_file = state / "access-token"
+    token_file.touch(mode=0o600)
+    token_file.write_text(_token())
+    variables = {
+        "GCP_PROJECT": _PROJECT,
+        "GCP_AUTH_KIND": "serviceaccount",
+        "GCP_SERVICE_ACCOUNT_FILE": str(state / "service-account.json"),
+        "GOOGLE_APPLICATION_CREDENTIALS": str(state / "service-account.json"),
+        "GKE_API_ENDPOINT": API_URL,
+        "GCS_API_ENDPOINT": API_URL,
+        "STORAGE_EMULATOR_HOST": API_URL,
+        "CLOUDSDK_CORE_PROJECT": _PROJECT,
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token_file),
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER": f"{API_URL}/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{API_URL}/storage/v1/",
+    }
+    for kubeconfig in sorted(state.glob("clusters/*/kubeconfig/admin"))[:1]:
+        variables["KUBECONFIG"] = str(kubeconfig)
+    for name, value in variables.items():
+        print(f"export {name}={value}")
+    return 0
+
+
+def _healthy() -> bool:
+    try:
+        with urllib.request.urlopen(f"{API_URL}/healthz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _token() -> str:
+    credentials = service_account.Credentials.from_service_account_file(
+        str(state_dir() / "service-account.json"), scopes=["https://www.googleapis.com/auth/cloud-platform"]
+    )
+    credentials.refresh(google.auth.transport.requests.Request())
+    return str(credentials.token)
+
+
+def _get(path: str) -> dict[str, Any]:
+    request = urllib.request.Request(API_URL + path, headers={"Authorization": f"Bearer {_token()}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return dict(json.load(answer))

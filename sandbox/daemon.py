@@ -1,0 +1,50 @@
+"""The process behind the sandbox: Google's APIs on 198.18.0.1, and the clusters that they create."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from .api.app import make_app
+from .api.gcs_store import Store
+from .api.metadata import MetadataServer
+from .api.tokens import Tokens, load_or_make_key
+from .backend import RealCluster
+from .kube.network import make_bridge
+from .orchestrator import Cluster, Orchestrator
+from .paths import API_PORT, API_URL, GATEWAY, state_dir
+
+
+def serve(images: Path, binaries: Path) -> None:
+    """Serves until it is told to end; then takes every cluster down."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    make_bridge()
+    tokens = Tokens(load_or_make_key())
+    metadata = MetadataServer(tokens)
+
+    def backend(cluster: Cluster) -> RealCluster:
+        return RealCluster(
+            cluster.name, cluster.index, project=cluster.project, location=cluster.location,
+            images=images, binaries=binaries, metadata=metadata,
+        )  # fmt: skip
+
+    orchestrator = Orchestrator(backend)
+    app = make_app(orchestrator, Store(state_dir() / "gcs", API_URL), tokens)
+    # uvicorn stops on these signals and then raises them anew: without handlers of ours that would be the end
+    # of the process, before its clusters are taken down.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    try:
+        uvicorn.run(app, host=str(GATEWAY), port=API_PORT, log_level="warning", timeout_graceful_shutdown=2)
+    finally:
+        orchestrator.stop()
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), Path(sys.argv[2]))

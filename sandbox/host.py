@@ -1,0 +1,117 @@
+"""Removes from this machine whatever an earlier sandbox left, however it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .kube import cgroup, mounts
+from .kube.network import end_processes, restore_forwarding, routes_through
+from .kube.node import HOST_FOLDERS
+from .kube.process import run
+from .paths import BRIDGE, MARKER, state_dir
+
+_NETNS = Path("/run/netns")
+_NODE = re.compile(r"sbx-\d+-\d+")
+
+
+def clean_leftovers(progress: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Ends processes, unmounts, removes namespaces, links, routes, cgroups and clusters' files of ours.
+
+    Returns what was found, one line each; an empty list when there was nothing. Buckets are kept.
+    """
+    found = []
+    namespaces = [entry.name for entry in _entries(_NETNS) if _NODE.fullmatch(entry.name)]
+    groups = _node_groups()
+    # First who would start containers anew, then the containers.
+    pids = marked_processes()
+    if pids:
+        progress(f"ending {len(pids)} processes that were left")
+        found.append(f"{len(pids)} processes")
+        _end(pids)
+    for namespace in namespaces:
+        end_processes(namespace)
+    for group in groups:
+        found.append(f"cgroup {group}")
+        cgroup.remove(group)
+    unmounted = mounts.unmount(state_dir())
+    if unmounted:
+        found.append(f"{unmounted} mounts")
+    for namespace in namespaces:
+        found.append(f"network namespace {namespace}")
+        run("ip", "netns", "del", namespace, check=False)
+    for destination in routes_through(BRIDGE, run("ip", "-j", "route")):
+        found.append(f"route {destination}")
+        run("ip", "route", "del", destination, check=False)
+    for link in sorted(Path("/sys/class/net").glob("sbx*")):
+        found.append(f"link {link.name}")
+        run("ip", "link", "del", link.name, check=False)
+    clusters = state_dir() / "clusters"
+    if clusters.exists():
+        shutil.rmtree(clusters, ignore_errors=True)
+    for folder in HOST_FOLDERS:
+        # Made only to be mounted upon; if anyone else uses it, it is not empty.
+        with contextlib.suppress(OSError):
+            Path(folder).rmdir()
+    restore_forwarding()
+    return found
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def marked_processes() -> list[int]:
+    """Processes that carry the sandbox's marker for this state folder; never this one or its parents."""
+    needle = f"{MARKER}={state_dir()}".encode()
+    spared = _ancestors()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if needle in variables and int(process.name) not in spared:
+            found.append(int(process.name))
+    return found
+
+
+def _ancestors() -> set[int]:
+    spared, pid = set(), os.getpid()
+    while pid > 1:
+        spared.add(pid)
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            break
+    return spared
+
+
+def _end(pids: list[int], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while pids:
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"processes {pids} can't be ended")
+        time.sleep(0.05)
+        pids = marked_processes()
+
+
+def _node_groups() -> list[str]:
+    names = {
+        entry.name
+        for hierarchy in cgroup.hierarchies()
+        for entry in hierarchy.glob("sbx-*")
+        if _NODE.fullmatch(entry.name)
+    }
+    return sorted(names)

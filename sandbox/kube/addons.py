@@ -1,0 +1,155 @@
+"""What every cluster has from the start: DNS, and the metrics API behind a service of the host."""
+
+from __future__ import annotations
+
+from ..paths import ClusterAddresses
+from .controlplane import METRICS_PORT
+from .rest import Json, KubeRest
+
+_SYSTEM = "/api/v1/namespaces/kube-system"
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_LABELS = {"k8s-app": "kube-dns"}
+
+
+def apply_addons(rest: KubeRest, addresses: ClusterAddresses) -> None:
+    """Applies DNS and the metrics API; repeatable."""
+    for path, manifest in [*_dns(addresses), *_metrics(addresses)]:
+        rest.apply(path, manifest)
+
+
+def _object(api_version: str, kind: str, name: str, namespace: str | None = None, **fields: object) -> Json:
+    metadata: Json = {"name": name}
+    if namespace:
+        metadata["namespace"] = namespace
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
+
+
+def _role(name: str, rules: list[Json], subject: Json) -> list[tuple[str, Json]]:
+    binding = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    group = "rbac.authorization.k8s.io/v1"
+    return [
+        (f"{_RBAC}/clusterroles/{name}", _object(group, "ClusterRole", name, rules=rules)),
+        (
+            f"{_RBAC}/clusterrolebindings/{name}",
+            _object(group, "ClusterRoleBinding", name, roleRef=binding, subjects=[subject]),
+        ),
+    ]
+
+
+def _dns(addresses: ClusterAddresses) -> list[tuple[str, Json]]:
+    # There is no world outside: other names are answered at once with NXDOMAIN. A block each, since CoreDNS
+    # asks its plugins in a fixed order.
+    corefile = (
+        "cluster.local:53 in-addr.arpa:53 {\n  errors\n  cache 30\n"
+        "  kubernetes cluster.local in-addr.arpa {\n    pods insecure\n    ttl 30\n  }\n}\n"
+        "google.internal:53 {\n  hosts {\n    169.254.169.254 metadata.google.internal\n  }\n}\n"
+        ".:53 {\n  errors\n  health\n  ready\n  template ANY ANY {\n    rcode NXDOMAIN\n  }\n}\n"
+    )
+    account = {"kind": "ServiceAccount", "name": "coredns", "namespace": "kube-system"}
+    rules: list[Json] = [
+        {
+            "apiGroups": [""],
+            "resources": ["endpoints", "services", "pods", "namespaces"],
+            "verbs": ["list", "watch"],
+        },
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+    ]
+    container = {
+        "name": "coredns",
+        "image": "sandbox.local/coredns:1",
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["-conf", "/etc/coredns/Corefile"],
+        # The sum of GKE's kube-system pods' requests on its smallest nodes, roughly.
+        "resources": {"requests": {"cpu": "100m", "memory": "70Mi"}, "limits": {"memory": "170Mi"}},
+        "ports": [
+            {"containerPort": 53, "name": "dns", "protocol": "UDP"},
+            {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"},
+        ],
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 2},
+        "livenessProbe": {"httpGet": {"path": "/health", "port": 8080}, "initialDelaySeconds": 60},
+        "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns", "readOnly": True}],
+    }
+    pod = {
+        "serviceAccountName": "coredns",
+        "priorityClassName": "system-cluster-critical",
+        "dnsPolicy": "Default",
+        "containers": [container],
+        "volumes": [{"name": "config", "configMap": {"name": "coredns"}}],
+    }
+    deployment = {
+        "replicas": 1,
+        "selector": {"matchLabels": _LABELS},
+        "template": {"metadata": {"labels": _LABELS}, "spec": pod},
+    }
+    service = {
+        "clusterIP": str(addresses.dns),
+        "selector": _LABELS,
+        "ports": [
+            {"name": "dns", "port": 53, "protocol": "UDP"},
+            {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+        ],
+    }
+    return [
+        (f"{_SYSTEM}/serviceaccounts/coredns", _object("v1", "ServiceAccount", "coredns", "kube-system")),
+        *_role("system:coredns", rules, account),
+        (
+            f"{_SYSTEM}/configmaps/coredns",
+            _object("v1", "ConfigMap", "coredns", "kube-system", data={"Corefile": corefile}),
+        ),
+        (f"{_SYSTEM}/services/kube-dns", _object("v1", "Service", "kube-dns", "kube-system", spec=service)),
+        (
+            "/apis/apps/v1/namespaces/kube-system/deployments/coredns",
+            _object("apps/v1", "Deployment", "coredns", "kube-system", spec=deployment),
+        ),
+    ]
+
+
+def _metrics(addresses: ClusterAddresses) -> list[tuple[str, Json]]:
+    user = {"kind": "User", "name": "metrics-server", "apiGroup": "rbac.authorization.k8s.io"}
+    rules: list[Json] = [
+        {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["pods", "nodes", "configmaps"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+        {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]},
+    ]
+    slice_ = _object("discovery.k8s.io/v1", "EndpointSlice", "metrics-server-host", "kube-system")
+    slice_["metadata"]["labels"] = {"kubernetes.io/service-name": "metrics-server"}
+    slice_ |= {
+        "addressType": "IPv4",
+        "ports": [{"name": "https", "port": METRICS_PORT, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [str(addresses.api_server)], "conditions": {"ready": True}}],
+    }
+    service = {"ports": [{"name": "https", "port": 443, "targetPort": METRICS_PORT, "protocol": "TCP"}]}
+    api = {
+        "service": {"name": "metrics-server", "namespace": "kube-system"},
+        "group": "metrics.k8s.io",
+        "version": "v1beta1",
+        "insecureSkipTLSVerify": True,
+        "groupPriorityMinimum": 100,
+        "versionPriority": 100,
+    }
+    name = "v1beta1.metrics.k8s.io"
+    return [
+        *_role("system:metrics-server", rules, user),
+        (
+            f"{_RBAC}/namespaces/kube-system/rolebindings/metrics-server-auth-reader",
+            _object(
+                "rbac.authorization.k8s.io/v1", "RoleBinding", "metrics-server-auth-reader", "kube-system",
+                roleRef={
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "Role",
+                    "name": "extension-apiserver-authentication-reader",
+                },
+                subjects=[user],
+            ),
+        ),
+        (
+            f"{_SYSTEM}/services/metrics-server",
+            _object("v1", "Service", "metrics-server", "kube-system", spec=service),
+        ),
+        ("/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices/metrics-server-host", slice_),
+        (
+            f"/apis/apiregistration.k8s.io/v1/apiservices/{name}",
+            _object("apiregistration.k8s.io/v1", "APIService", name, spec=api),
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,205 @@
+"""etcd, API server, controllers, scheduler and metrics-server of one cluster, as processes of the host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from ..paths import API_URL, ClusterAddresses
+from .pki import Authority, KeyPair
+from .process import Process
+from .rest import KubeRest
+
+METRICS_PORT = 10300
+
+
+class ControlPlane:
+    """Starts and stops the control plane; everything it writes is below ``folder``."""
+
+    def __init__(self, folder: Path, addresses: ClusterAddresses, binaries: Path) -> None:
+        self.folder = folder
+        self.addresses = addresses
+        self.binaries = binaries
+        self.authority = Authority(folder / "pki")
+        self.server = f"https://{addresses.api_server}"
+        self._admin = self.authority.issue("admin", "admin", organisation="system:masters")
+        self.admin_kubeconfig = self.kubeconfig("admin", self._admin)
+        self.rest = KubeRest(self.server, str(self.authority.certificate), self._admin)
+        self._processes: list[Process] = []
+
+    def kubeconfig(self, name: str, client: KeyPair) -> Path:
+        """A kubeconfig file for a component's certificate."""
+        path = self.folder / "kubeconfig" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cluster = {"server": self.server, "certificate-authority": str(self.authority.certificate)}
+        user = {"client-certificate": str(client.certificate), "client-key": str(client.key)}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "sandbox", "cluster": cluster}],
+            "users": [{"name": name, "user": user}],
+            "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": name}}],
+            "current-context": "sandbox",
+        }
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(config))
+        return path
+
+    def start(self, progress: Callable[[str], None]) -> None:
+        """Returns when the API server is ready and the controllers run."""
+        progress("starting etcd and the API server")
+        self._start("etcd", self._etcd())
+        api_server = self._start("kube-apiserver", self._api_server())
+        api_server.wait_until(self.rest.ready, "not ready")
+        progress("starting controllers and the scheduler")
+        # Started earlier they would end on missing access rules.
+        self._start("kube-controller-manager", self._controller_manager())
+        self._start("kube-scheduler", self._scheduler())
+
+    def start_metrics_server(self) -> None:
+        client = self.authority.issue(
+            "metrics-server", "metrics-server", addresses=[self.addresses.api_server]
+        )
+        kubeconfig = str(self.kubeconfig("metrics-server", client))
+        self._start(
+            "metrics-server",
+            [
+                str(self.binaries / "metrics-server"),
+                f"--kubeconfig={kubeconfig}",
+                f"--authentication-kubeconfig={kubeconfig}",
+                f"--authorization-kubeconfig={kubeconfig}",
+                f"--bind-address={self.addresses.api_server}",
+                f"--secure-port={METRICS_PORT}",
+                f"--tls-cert-file={client.certificate}",
+                f"--tls-private-key-file={client.key}",
+                "--kubelet-preferred-address-types=InternalIP",
+                f"--kubelet-certificate-authority={self.authority.certificate}",
+                # GKE's interval.
+                "--metric-resolution=15s",
+            ],
+        )
+
+    def stop(self) -> None:
+        """Ends what runs; repeatable."""
+        while self._processes:
+            # At once: what etcd holds goes with its cluster, there is nothing to end in good order.
+            self._processes.pop().kill()
+
+    def _start(self, name: str, command: list[str]) -> Process:
+        process = Process(name, command, self.folder / "log" / f"{name}.log")
+        self._processes.append(process)
+        return process
+
+    def _kube(self, component: str) -> list[str]:
+        return [str(self.binaries / "kube"), component]
+
+    def _etcd(self) -> list[str]:
+        client = f"http://127.0.0.1:{self.addresses.etcd_port}"
+        peer = f"http://127.0.0.1:{self.addresses.etcd_port + 1}"
+        return [
+            *self._kube("etcd"),
+            "--name=sandbox",
+            f"--data-dir={self.folder / 'etcd'}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=sandbox={peer}",
+            "--unsafe-no-fsync",
+            "--log-level=warn",
+        ]
+
+    def _api_server(self) -> list[str]:
+        ca, own = self.authority, self.addresses.api_server
+        names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"]
+        serving = ca.issue(
+            "apiserver", "kube-apiserver", names=names, addresses=[own, self.addresses.services[1]]
+        )
+        kubelet = ca.issue("kubelet-client", "apiserver-kubelet", organisation="system:masters")
+        front = ca.issue("front-proxy", "front-proxy")
+        private, public = ca.service_account_keys()
+        return [
+            *self._kube("kube-apiserver"),
+            f"--etcd-servers=http://127.0.0.1:{self.addresses.etcd_port}",
+            f"--bind-address={own}",
+            f"--advertise-address={own}",
+            "--secure-port=443",
+            f"--service-cluster-ip-range={self.addresses.services}",
+            f"--client-ca-file={ca.certificate}",
+            f"--tls-cert-file={serving.certificate}",
+            f"--tls-private-key-file={serving.key}",
+            f"--service-account-key-file={public}",
+            f"--service-account-signing-key-file={private}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            f"--authentication-token-webhook-config-file={self._webhook()}",
+            "--authentication-token-webhook-version=v1",
+            "--authentication-token-webhook-cache-ttl=10s",
+            f"--kubelet-client-certificate={kubelet.certificate}",
+            f"--kubelet-client-key={kubelet.key}",
+            f"--kubelet-certificate-authority={ca.certificate}",
+            "--kubelet-preferred-address-types=InternalIP",
+            f"--requestheader-client-ca-file={ca.certificate}",
+            "--requestheader-allowed-names=front-proxy",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={front.certificate}",
+            f"--proxy-client-key-file={front.key}",
+            # There is no kube-proxy on the host: aggregated APIs are reached by their endpoints.
+            "--enable-aggregator-routing=true",
+            "--allow-privileged=true",
+            "--v=1",
+        ]
+
+    def _webhook(self) -> Path:
+        """Google's bearer tokens are checked by the daemon, which issued them."""
+        path = self.folder / "kubeconfig" / "token-webhook"
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "google", "cluster": {"server": f"{API_URL}/tokenreview"}}],
+            "users": [{"name": "apiserver", "user": {}}],
+            "contexts": [{"name": "webhook", "context": {"cluster": "google", "user": "apiserver"}}],
+            "current-context": "webhook",
+        }
+        path.write_text(json.dumps(config))
+        return path
+
+    def _controller_manager(self) -> list[str]:
+        ca = self.authority
+        client = ca.issue("controller-manager", "system:kube-controller-manager")
+        kubeconfig = self.kubeconfig("controller-manager", client)
+        return [
+            *self._kube("kube-controller-manager"),
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            f"--bind-address={self.addresses.api_server}",
+            f"--service-account-private-key-file={self.folder / 'pki/sa.key'}",
+            f"--root-ca-file={ca.certificate}",
+            "--use-service-account-credentials",
+            "--allocate-node-cidrs",
+            f"--cluster-cidr={self.addresses.pods}",
+            "--node-cidr-mask-size=24",
+            f"--service-cluster-ip-range={self.addresses.services}",
+            f"--cluster-signing-cert-file={ca.certificate}",
+            f"--cluster-signing-key-file={ca.key}",
+            # Its usual place is a folder of the host, which would be made and left.
+            f"--flex-volume-plugin-dir={self.folder / 'volume-plugins'}",
+            "--leader-elect=false",
+        ]
+
+    def _scheduler(self) -> list[str]:
+        client = self.authority.issue("scheduler", "system:kube-scheduler")
+        kubeconfig = self.kubeconfig("scheduler", client)
+        return [
+            *self._kube("kube-scheduler"),
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            f"--bind-address={self.addresses.api_server}",
+            "--leader-elect=false",
+        ]

@@ -1,0 +1,123 @@
+"""The bridge, the nodes' network namespaces and the routes between them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from ..paths import BRIDGE, GATEWAY, NODE_NETWORK, state_dir
+from .process import run
+
+_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+
+
+def hardware_address(address: IPv4Address) -> str:
+    """The Ethernet address of whoever has an address of ours: the same whenever it is used again.
+
+    Others remember it for up to a minute, and what they send to one that is gone is lost. A bridge without
+    one of its own would take its ports' lowest, and so change as nodes come and go.
+    """
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0x73, *address.packed))
+
+
+def make_bridge() -> None:
+    """The bridge with the daemon's address; repeatable. Remembers what ip_forward was."""
+    remembered = state_dir() / "ip_forward"
+    if not remembered.exists():
+        state_dir().mkdir(parents=True, exist_ok=True)
+        remembered.write_text(_FORWARD.read_text())
+    if not Path(f"/sys/class/net/{BRIDGE}").exists():
+        run("ip", "link", "add", BRIDGE, "address", hardware_address(GATEWAY), "type", "bridge")
+    run("ip", "addr", "replace", f"{GATEWAY}/{NODE_NETWORK.prefixlen}", "dev", BRIDGE)
+    run("ip", "link", "set", BRIDGE, "up")
+    _FORWARD.write_text("1\n")
+
+
+def add_address(address: IPv4Address) -> None:
+    """One more address of the host on the bridge, for an API server."""
+    run("ip", "addr", "replace", f"{address}/{NODE_NETWORK.prefixlen}", "dev", BRIDGE)
+
+
+def remove_address(address: IPv4Address) -> None:
+    run("ip", "addr", "del", f"{address}/{NODE_NETWORK.prefixlen}", "dev", BRIDGE, check=False)
+
+
+def add_namespace(namespace: str, link: str, address: IPv4Address) -> None:
+    """A node's network namespace, with its address on the bridge and the host as its gateway."""
+    run("ip", "netns", "add", namespace)
+    peer = ["name", "eth0", "address", hardware_address(address), "netns", namespace]
+    run("ip", "link", "add", link, "type", "veth", "peer", *peer)
+    run("ip", "link", "set", link, "master", BRIDGE, "up")
+    run("ip", "-n", namespace, "addr", "add", f"{address}/{NODE_NETWORK.prefixlen}", "dev", "eth0")
+    run("ip", "-n", namespace, "link", "set", "eth0", "up")
+    run("ip", "-n", namespace, "link", "set", "lo", "up")
+    # The metadata server's address, answered on the node itself as on a Google machine.
+    run("ip", "-n", namespace, "addr", "add", "169.254.169.254/32", "dev", "lo")
+    run("ip", "-n", namespace, "route", "add", "default", "via", str(GATEWAY))
+
+
+def end_processes(namespace: str, seconds: float = 10) -> int:
+    """Kills every process in the network namespace; how many there were at first.
+
+    These are a node's own ones, containerd's shims included; pods have network namespaces of their own.
+    """
+    deadline = time.monotonic() + seconds
+    first = pids = _pids(namespace)
+    while pids:
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"processes {pids} of {namespace} can't be ended")
+        time.sleep(0.05)
+        pids = _pids(namespace)
+    return len(first)
+
+
+def _pids(namespace: str) -> list[int]:
+    return [int(pid) for pid in run("ip", "netns", "pids", namespace, check=False).split()]
+
+
+def remove_namespace(namespace: str, link: str) -> None:
+    run("ip", "netns", "del", namespace, check=False)
+    run("ip", "link", "del", link, check=False)
+
+
+def add_route(pods: IPv4Network, via: IPv4Address, namespaces: Iterable[str]) -> None:
+    """Pods of a node are reached through the node: from the host and from every other node."""
+    run("ip", "route", "replace", str(pods), "via", str(via))
+    for namespace in namespaces:
+        # A node that is just going has none any more; one that is coming asks for its routes itself.
+        run("ip", "-n", namespace, "route", "replace", str(pods), "via", str(via), check=False)
+
+
+def remove_route(pods: IPv4Network, via: IPv4Address, namespaces: Iterable[str]) -> None:
+    """Only the route through this node: the range may belong to another one by now."""
+    run("ip", "route", "del", str(pods), "via", str(via), check=False)
+    for namespace in namespaces:
+        run("ip", "-n", namespace, "route", "del", str(pods), "via", str(via), check=False)
+
+
+def routes_through(link: str, table: str) -> list[str]:
+    """Destinations that are routed over the link, in the table that ``ip -j route`` prints."""
+    found = []
+    for route in json.loads(table or "[]"):
+        hops = [route, *route.get("nexthops", [])]
+        if route.get("protocol") != "kernel" and any(hop.get("dev") == link for hop in hops):
+            found.append(str(route["dst"]))
+    return found
+
+
+def restore_forwarding() -> None:
+    """Sets ip_forward to what it was before the sandbox came up."""
+    remembered = state_dir() / "ip_forward"
+    if remembered.exists():
+        _FORWARD.write_text(remembered.read_text())
+        remembered.unlink()

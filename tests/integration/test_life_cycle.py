@@ -1,0 +1,151 @@
+"""The whole life cycle on the sandbox, in the order in which a user meets it.
+
+The tests build on each other, since what they share is the machine itself: an empty sandbox, the site with its load test, what it left, changes that change nothing, teardown, a crash.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from .conftest import (
+    ROOT,
+    STATE,
+    daemon_log,
+    leftovers,
+    playbook,
+    report,
+    sandbox,
+    sandbox_processes,
+    wait_for,
+)
+
+COFFEE = ROOT / "roles/loadtest/files/coffee.jpg"
+
+
+def test_the_sandbox_comes_up_and_says_so() -> None:
+    assert "http://198.18.0.1:8600" in sandbox("up").ok().output
+    assert sandbox("up").ok().seconds < 60, "a second `up` has nothing to do"
+    assert sandbox("status").ok()
+
+
+def test_check_mode_on_an_empty_project_says_what_it_would_create() -> None:
+    output = playbook("site.yml", "--check", "--diff").ok().output
+    assert re.search(r"would create", output, re.IGNORECASE)
+    with urllib.request.urlopen("http://198.18.0.1:8600/healthz", timeout=5) as answer:
+        assert answer.status == 200
+    assert "cluster-1" not in sandbox("status").ok().output, "check mode must create nothing"
+
+
+def test_the_site_with_its_load_test() -> None:
+    playbook("site.yml", "-e", "loadtest_enabled=true", timeout=1500).ok()
+    for name in ("report.json", "report.html", "timeline.png", "timeline.jsonl", "junit.xml"):
+        assert (ROOT / "reports/latest" / name).stat().st_size > 0
+    assert (ROOT / "reports/latest/timeline.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_report_shows_pods_and_nodes_scaling_out_and_back_in() -> None:
+    result = report()
+    scaling, requests = result["scaling"], result["requests"]
+    assert result["verdict"] == "pass", result["checks"]
+    assert (scaling["replicas_min"], scaling["replicas_end"]) == (1, 1)
+    assert scaling["replicas_max"] >= 3
+    assert (scaling["nodes_min"], scaling["nodes_end"]) == (1, 1)
+    assert scaling["nodes_max"] >= 2
+    assert requests["total"] >= 1000
+    assert requests["failed_steady"] == 0
+    assert result["generator"]["workers_seen"] == result["generator"]["workers_expected"] >= 2
+    outward = [reaction for reaction in scaling["reactions"] if reaction["direction"] == "out"]
+    assert outward
+    assert all(reaction["phases"] for reaction in outward)
+
+
+def test_the_report_agrees_with_its_own_timeline() -> None:
+    """Counted again from the raw events, without the collection's code."""
+    events = [json.loads(line) for line in (ROOT / "reports/latest/timeline.jsonl").read_text().splitlines()]
+    loads = [event for event in events if event["kind"] == "load"]
+    assert max(event["requests"] for event in loads) == report()["requests"]["total"]
+    nodes = {event["name"] for event in events if event["kind"] == "node"}
+    assert len(nodes) >= report()["scaling"]["nodes_max"]
+
+
+def test_the_address_that_status_prints_knows_an_espresso() -> None:
+    output = playbook("playbooks/status.yml").ok().output
+    url = re.search(r"http://198\.19\.[0-9.]+:8501/v1/models/image_classifier:predict", output)
+    assert url, output
+    body = json.dumps(
+        {
+            "signature_name": "serving_preprocess",
+            "instances": [{"b64": base64.b64encode(COFFEE.read_bytes()).decode()}],
+        }
+    )
+    command = ["curl", "-sS", "--fail-with-body", "-m", "30", "-d", "@-", url.group()]
+    answer = subprocess.run(command, input=body, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, f"{answer.stderr}{answer.stdout}\n{daemon_log()}"
+    prediction = json.loads(answer.stdout)["predictions"][0]
+    assert prediction["labels"][0] == "espresso"
+    assert prediction["probabilities"][0] > 0.9
+
+
+def test_a_second_run_changes_nothing() -> None:
+    assert playbook("site.yml").ok().changed == 0
+
+
+def test_check_mode_on_the_converged_state_finds_no_change() -> None:
+    assert playbook("site.yml", "--check", "--diff").ok().changed == 0
+
+
+def test_teardown_removes_cluster_and_bucket_and_can_be_repeated() -> None:
+    assert playbook("playbooks/teardown.yml").ok().changed > 0
+    assert "cluster-1" not in sandbox("status").ok().output
+    assert not [pid for pid in sandbox_processes() if "kube-apiserver" in _command(pid)]
+    assert not list((STATE / "gcs").glob("**/saved_model.pb*")), "the bucket's objects are gone"
+    assert playbook("playbooks/teardown.yml").ok().changed == 0
+
+
+def test_up_works_after_kill_9_of_everything_and_down_leaves_nothing() -> None:
+    playbook("playbooks/cluster.yml").ok()
+    assert any("kubelet" in _command(pid) for pid in sandbox_processes())
+    for pid in sandbox_processes():
+        _kill(pid)
+    wait_for(
+        lambda: not [p for p in sandbox_processes() if "kube" in _command(p)], 30, "everything is killed"
+    )
+    sandbox("up").ok()
+    playbook("playbooks/cluster.yml").ok()
+    sandbox("down").ok()
+    assert leftovers() == []
+
+
+def test_without_root_one_line_names_the_way_out() -> None:
+    # The script comes by standard input: another user need not be able to read this checkout.
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-"],
+        input=(ROOT / "sandbox/preflight.py").read_text(),
+        cwd="/", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: the sandbox needs root")
+    assert "inventories/existing" in lines[0]
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,55 @@
+"""Addresses of load balancers."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.controllers.load_balancer import allocate
+from sandbox.controllers.quantity import cpu_milli, memory_bytes
+
+POOL = IPv4Network("198.19.240.0/24")
+
+
+def service(
+    name: str, *, has: str | None = None, asks: str | None = None, kind: str = "LoadBalancer"
+) -> dict[str, Any]:
+    ingress = [{"ip": has}] if has else []
+    return {
+        "metadata": {"namespace": "n", "name": name},
+        "spec": {"type": kind, "loadBalancerIP": asks},
+        "status": {"loadBalancer": {"ingress": ingress}},
+    }
+
+
+def test_who_has_an_address_keeps_it_and_the_next_gets_another() -> None:
+    given_addresses = allocate(
+        [service("b"), service("a", has="198.19.240.10"), service("c", kind="ClusterIP")], POOL
+    )
+    assert given_addresses == {("n", "a"): "198.19.240.10", ("n", "b"): "198.19.240.11"}
+
+
+def test_a_free_address_that_is_asked_for_is_given() -> None:
+    assert allocate([service("a", asks="198.19.240.77")], POOL) == {("n", "a"): "198.19.240.77"}
+
+
+def test_a_service_that_goes_gives_its_address_back() -> None:
+    going = service("a", has="198.19.240.10")
+    going["metadata"]["deletionTimestamp"] = "now"
+    assert allocate([going, service("b")], POOL) == {("n", "b"): "198.19.240.10"}
+
+
+@given(st.integers(0, 300))
+def test_no_address_is_given_twice(count: int) -> None:
+    addresses = list(allocate([service(str(i)) for i in range(count)], POOL).values())
+    assert len(set(addresses)) == len(addresses)
+
+
+def test_quantities() -> None:
+    assert [cpu_milli(text) for text in ("2", "0.5", "250m", "100n")] == [2000, 500, 250, 1]
+    assert [memory_bytes(text) for text in ("1Ki", "1Mi", "3043904Ki", "1e3", "128974848")] == [
+        1024, 2**20, 3043904 * 1024, 1000, 128974848,
+    ]  # fmt: skip

@@ -1,0 +1,57 @@
+"""Roles: every variable is documented, prefixed, and templates give valid objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_and_argument_specs_name_the_same_variables(role: str) -> None:
+    defaults = set(load(ROOT / "roles" / role / "defaults/main.yml"))
+    spec = set(load(ROOT / "roles" / role / "meta/argument_specs.yml")["argument_specs"]["main"]["options"])
+    assert defaults == spec
+    assert all(name.startswith(f"{role}_") for name in defaults)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_variable_and_role_is_described(role: str) -> None:
+    options = load(ROOT / "roles" / role / "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert [name for name, option in options.items() if not option.get("description")] == []
+    assert len((ROOT / "roles" / role / "README.md").read_text()) > 200
+
+
+@pytest.mark.parametrize("environment", ["sandbox", "dev", "prod", "existing"])
+def test_inventories_set_only_variables_that_exist(environment: str) -> None:
+    known = {
+        name
+        for role in ROLES
+        for name in load(ROOT / "roles" / role / "meta/argument_specs.yml")["argument_specs"]["main"][
+            "options"
+        ]
+    }
+    given = load(ROOT / "inventories" / environment / "group_vars/tfserving.yml")
+    strangers = {n for n in given if n.split("_")[0] in ROLES} - known
+    assert strangers == set()
+
+
+def test_nothing_in_the_collection_knows_the_sandbox() -> None:
+    files = [p for d in ("plugins", "roles", "playbooks") for p in (ROOT / d).rglob("*") if p.is_file()]
+    texts = [p for p in files if p.suffix in (".py", ".yml", ".j2")]
+    assert [str(p) for p in texts if "sandbox" in p.read_text().lower()] == []
+
+
+def test_every_module_is_in_an_action_group_or_asks_nobody() -> None:
+    groups = load(ROOT / "meta/runtime.yml")["action_groups"]
+    named = {name for group in groups.values() for name in group}
+    assert {p.stem for p in (ROOT / "plugins/modules").glob("*.py")} - named == {"scaling_report"}

@@ -1,0 +1,39 @@
+"""Machine shapes against the figures that Google publishes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.kube.machine import UnknownMachineType, machine_shape, reserved_memory_mib
+
+
+@pytest.mark.parametrize(
+    ("name", "cpu", "allocatable"),
+    [
+        ("e2-medium", 2000, 940),
+        ("e2-standard-4", 4000, 3920),
+        ("n1-standard-1", 1000, 940),
+        ("e2-standard-16", 16000, 15890),
+    ],
+)
+def test_allocatable_cpu_is_what_gke_documents(name: str, cpu: int, allocatable: int) -> None:
+    shape = machine_shape(name)
+    assert (shape.cpu_milli, shape.allocatable_cpu_milli) == (cpu, allocatable)
+
+
+def test_memory_is_reserved_by_tiers() -> None:
+    # 25 % of the first 4 GiB, 20 % of the next 4, 10 % of the next 8, and 100 MiB for eviction.
+    assert reserved_memory_mib(16 * 1024) == round(1024 + 819.2 + 819.2) + 100
+
+
+@given(st.integers(1024, 512 * 1024), st.integers(1, 4096))
+def test_a_larger_machine_never_has_less_left(memory: int, more: int) -> None:
+    assert memory + more - reserved_memory_mib(memory + more) >= memory - reserved_memory_mib(memory) - 1
+
+
+@pytest.mark.parametrize("name", ["", "e2", "e2-standard-0", "z9-standard-4", "e2-standard-four"])
+def test_an_unknown_type_is_refused(name: str) -> None:
+    with pytest.raises(UnknownMachineType):
+        machine_shape(name)
