@@ -26,6 +26,9 @@ unit: .venv ## unit tests: seconds, no root, no sandbox
 e2e: setup ## the whole life cycle on the sandbox (needs root)
 	@.venv/bin/pytest tests/integration -v
 
+molecule: setup ## the scenario that contributors extend: converge, idempotence, drift by hand, verify (needs root)
+	@PATH="$$PWD/.venv/bin:$$PATH" molecule test
+
 sandbox-up: setup ## start the sandbox (Google's APIs on this machine, without any cluster yet)
 	@.venv/bin/python -m sandbox up
 
@@ -39,4 +42,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit e2e sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit e2e molecule sandbox-up sandbox-down clean

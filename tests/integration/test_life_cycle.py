@@ -14,6 +14,8 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from .conftest import (
     ROOT,
     STATE,
@@ -99,6 +101,11 @@ def test_a_second_run_changes_nothing() -> None:
 
 def test_check_mode_on_the_converged_state_finds_no_change() -> None:
     assert playbook("site.yml", "--check", "--diff").ok().changed == 0
+
+
+@pytest.mark.parametrize("part", ["cluster", "storage", "serving", "autoscaling"])
+def test_each_part_runs_alone_and_changes_nothing(part: str) -> None:
+    assert playbook(f"playbooks/{part}.yml").ok().changed == 0
 
 
 def test_teardown_removes_cluster_and_bucket_and_can_be_repeated() -> None:

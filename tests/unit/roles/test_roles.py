@@ -31,6 +31,12 @@ def test_every_variable_and_role_is_described(role: str) -> None:
     assert len((ROOT / "roles" / role / "README.md").read_text()) > 200
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_argument_specs_hold_no_templates(role: str) -> None:
+    """Ansible resolves them before the role's own defaults are there, and a role run alone would fail."""
+    assert "{{" not in (ROOT / "roles" / role / "meta/argument_specs.yml").read_text()
+
+
 @pytest.mark.parametrize("environment", ["sandbox", "dev", "prod", "existing"])
 def test_inventories_set_only_variables_that_exist(environment: str) -> None:
     known = {
