@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..orchestrator import Orchestrator
 from .errors import GoogleError, respond
-from .gcs import StorageApi
+from .gcs import PREFIXES, StorageApi
 from .gcs_store import Store
 from .gke import ContainerApi
 from .tokens import Tokens
@@ -50,7 +50,7 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
             Route("/healthz", health),
             Route("/token", token, methods=["POST"]),
             Route("/tokenreview", token_review, methods=["POST"]),
-            *StorageApi(store).routes(),
+            *StorageApi(store, tokens).routes(),
             *ContainerApi(orchestrator).routes(),
         ],
         exception_handlers={GoogleError: refused, 404: _unknown, 405: _unknown},
@@ -71,7 +71,8 @@ class _Authenticated:
         self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in _OPEN:
+        # Cloud Storage itself judges requests without credentials, since a bucket may be public.
+        if scope["type"] == "http" and scope["path"] not in _OPEN and not scope["path"].startswith(PREFIXES):
             request = Request(scope)
             kind, _, token = request.headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or self._tokens.identity(token) is None:
