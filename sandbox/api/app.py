@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..orchestrator import Orchestrator
 from .errors import GoogleError, respond
 from .gcs import PREFIXES, StorageApi
+from .gcs_faults import StorageFaults
 from .gcs_store import Store
 from .gke import ContainerApi
 from .tokens import Tokens
@@ -55,7 +56,7 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
         ],
         exception_handlers={GoogleError: refused, 404: _unknown, 405: _unknown},
     )
-    return _Authenticated(app, tokens)
+    return StorageFaults(_Authenticated(app, tokens), tokens)
 
 
 async def _unknown(request: Request, _: Exception) -> Response:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -70,6 +70,9 @@ class StorageApi:
             return await self._uploads.handle(prepared.call, request)
         except GoogleError as error:
             return refusal(error, request.url.path)
+        except ClientDisconnect:
+            # Nobody is there to read it.
+            return Response(status_code=499)
 
     async def batch(self, request: Request) -> Response:
         """Up to 100 calls in one request: https://cloud.google.com/storage/docs/batch."""

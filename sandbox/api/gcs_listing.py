@@ -80,24 +80,22 @@ def page(entries: Iterable[Entry], query: Query) -> Page:
     pattern = glob_pattern(query.glob) if query.glob else None
     found: list[Entry] = []
     prefixes: list[str] = []
-    last: Entry | None = None
+    last = after
     for name, generation in entries:
         if not _wanted(name, query) or (pattern and not pattern.fullmatch(name)):
             continue
         cut = name.find(query.delimiter, len(query.prefix)) if query.delimiter else -1
         group = name[: cut + len(query.delimiter)] if cut >= 0 else None
-        # An object that ends where its group does may be shown beside the group.
-        shown = group is None or (query.trailing and name == group)
-        fresh = group is not None and group not in prefixes[-1:] and not _passed((group, 0), after)
-        fresh_entry = shown and not _passed((name, generation), after)
-        if not fresh and not fresh_entry:
-            continue
-        if len(found) + len(prefixes) >= query.limit:
-            return Page(found, prefixes, _token(last or after))
-        if fresh and group is not None:
+        if group is not None and group not in prefixes[-1:] and not _passed((group, 0), after):
+            if len(found) + len(prefixes) >= query.limit:
+                return Page(found, prefixes, _token(last))
             prefixes.append(group)
             last = (group, 0)
-        if fresh_entry:
+        # An object that ends where its group does may be shown beside the group.
+        shown = group is None or (query.trailing and name == group)
+        if shown and not _passed((name, generation), after):
+            if len(found) + len(prefixes) >= query.limit:
+                return Page(found, prefixes, _token(last))
             found.append((name, generation))
             last = (name, generation)
     return Page(found, prefixes, None)

@@ -13,7 +13,7 @@ from .errors import GoogleError
 from .gcs_contract import Method, contract
 from .gcs_request import Call
 from .gcs_store import Store
-from .tokens import Tokens
+from .tokens import Tokens, caller
 
 Json = dict[str, Any]
 Query = Sequence[tuple[str, str]]
@@ -65,14 +65,7 @@ class Service:
 
     def identity(self, headers: Mapping[str, str]) -> str | None:
         """Whose request it is; None for one without credentials. Raises ``GoogleError`` 401."""
-        text = headers.get("authorization")
-        if text is None:
-            return None
-        kind, _, token = text.partition(" ")
-        identity = self._tokens.identity(token.strip()) if kind.lower() == "bearer" else None
-        if identity is None:
-            raise GoogleError(401, "Invalid Credentials", reason="authError")
-        return identity
+        return caller(headers, self._tokens)
 
     def prepare(self, verb: str, path: str, query: Query, identity: str | None, base: str) -> Prepared:
         """``path``: as it came, percent-encoded, below ``/storage/v1/``. Raises ``GoogleError`` 400, 404."""

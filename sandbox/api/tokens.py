@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,18 @@ class Tokens:
         if identity is not None:
             status["user"] = {"username": identity, "groups": ["system:masters"]}
         return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}
+
+
+def caller(headers: Mapping[str, str], tokens: Tokens) -> str | None:
+    """Whose request it is; None for one without credentials. Raises ``GoogleError`` 401."""
+    text = headers.get("authorization")
+    if text is None:
+        return None
+    kind, _, token = text.partition(" ")
+    identity = tokens.identity(token.strip()) if kind.lower() == "bearer" else None
+    if identity is None:
+        raise GoogleError(401, "Invalid Credentials", reason="authError")
+    return identity
 
 
 def _refused(error: str, description: str) -> GoogleError:
