@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import google_crc32c
+from starlette.concurrency import run_in_threadpool
 
 from .errors import GoogleError
 
@@ -20,15 +22,32 @@ UPLOAD_UNIT = 256 * 1024
 """Chunks of a resumable upload are multiples of this, and so is what is kept of one that broke."""
 
 
+class _Nothing:
+    """Takes the place of a checksum that nobody wants."""
+
+    def update(self, data: bytes) -> None:
+        return
+
+    def digest(self) -> bytes:
+        return b""
+
+
 class Writer:
     """A content's file, with the checksums of all that was written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._crc = google_crc32c.Checksum()
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._md5: Any = hashlib.md5(usedforsecurity=False)
         self._file: BinaryIO = path.open("wb", buffering=0)
         self.size = 0
+
+    @classmethod
+    def of_composite(cls, path: Path) -> Writer:
+        """For an object that has no MD5, as composite ones."""
+        writer = cls(path)
+        writer._md5 = _Nothing()
+        return writer
 
     @classmethod
     def reopened(cls, path: Path) -> Writer:
@@ -44,15 +63,13 @@ class Writer:
             writer._md5.update(data)
         return writer
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        block = bytes(data) if isinstance(data, memoryview) else data
-        left = memoryview(block)
+    def write(self, data: bytes) -> None:
+        left = memoryview(data)
         while left:
             left = left[self._file.write(left) :]
-        # google_crc32c takes nothing but bytes.
-        self._crc.update(bytes(block) if isinstance(block, bytearray) else block)
-        self._md5.update(block)
-        self.size += len(block)
+        self._crc.update(data)
+        self._md5.update(data)
+        self.size += len(data)
 
     def finish(self) -> tuple[str, str]:
         """crc32c and MD5 of all that was written, in base64."""
@@ -62,6 +79,45 @@ class Writer:
     def discard(self) -> None:
         self._file.close()
         self._path.unlink(missing_ok=True)
+
+
+class Pump:
+    """Hands whole units to ``write`` in a thread, block by block, while the next block arrives."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._writing: asyncio.Future[None] | None = None
+
+    async def feed(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size >= BLOCK:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Begins to write what fills whole units; the rest stays."""
+        data = b"".join(self._pieces)
+        whole = len(data) // UPLOAD_UNIT * UPLOAD_UNIT
+        self._pieces, self._size = [data[whole:]], len(data) - whole
+        await self.settle()
+        if whole:
+            self._writing = asyncio.ensure_future(run_in_threadpool(self._write, data[:whole]))
+
+    async def settle(self) -> None:
+        """Waits until what was begun is written; raises what went wrong."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
+
+    async def rest(self) -> None:
+        """Writes everything that is left."""
+        await self.settle()
+        data = b"".join(self._pieces)
+        self._pieces, self._size = [], 0
+        if data:
+            await run_in_threadpool(self._write, data)
 
 
 def check_sums(crc32c: str, md5: str, *promises: Json) -> None:

@@ -79,7 +79,7 @@ class Copies:
 
     def _concatenated(self, streams: Sequence[BinaryIO], components: int) -> Content:
         identifier = self._database.new_content()
-        writer = Writer(self._database.path(identifier))
+        writer = Writer.of_composite(self._database.path(identifier))
         try:
             for stream in streams:
                 while data := stream.read(BLOCK):

@@ -11,7 +11,9 @@ import re
 import threading
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .errors import GoogleError
-from .gcs_content import BLOCK, UPLOAD_UNIT, Writer, check_sums, promised_sums
+from .gcs_content import UPLOAD_UNIT, Pump, Writer, check_sums, promised_sums
 from .gcs_contract import contract
 from .gcs_database import LIVE, TRANSFER_SECONDS, Database, Transfer, Version
 from .gcs_multipart import Multipart
@@ -108,17 +110,16 @@ class Uploads:
         await run_in_threadpool(self._check_start, call, body)
         identifier = self._database.new_content()
         writer = Writer(self._database.path(identifier))
+        pump = Pump(writer.write)
         try:
-            buffer = bytearray()
             async for data in stream:
-                buffer += data
-                if len(buffer) >= BLOCK:
-                    await run_in_threadpool(writer.write, bytes(buffer))
-                    buffer.clear()
+                await pump.feed(data)
+            await pump.rest()
         except BaseException:
+            with suppress(Exception):
+                await pump.settle()
             writer.discard()
             raise
-        writer.write(bytes(buffer))
         made = await run_in_threadpool(self._finish, call, body, identifier, writer, promised)
         return JSONResponse(object_resource(made, call.base))
 
@@ -241,23 +242,21 @@ class Uploads:
             )
             raise GoogleError(400, text, reason="badRequest")
         # Bytes that are here already are not wanted again.
-        skip, arrived, buffer = received - first, 0, bytearray()
+        skip, arrived, pump = received - first, 0, Pump(partial(session.write, owner))
         try:
             async for data in request.stream():
                 arrived += len(data)
                 fresh = data[skip:] if skip else data
                 skip -= len(data) - len(fresh)
-                buffer += fresh
-                if len(buffer) >= BLOCK:
-                    await _keep(session, owner, buffer)
+                await pump.feed(fresh)
             if length is not None and arrived != length:
                 raise GoogleError(400, f"{arrived} bytes came, {length} were announced.", reason="badRequest")
-            if session.finished is None and chunk.is_final:
-                await run_in_threadpool(session.write, owner, bytes(buffer))
-                buffer.clear()
+            if chunk.is_final:
+                await pump.rest()
         finally:
             # Of a request that broke, too, all that came in whole units is kept.
-            await _keep(session, owner, buffer)
+            await pump.flush()
+            await pump.settle()
 
     def _complete(self, session: _Session, owner: object, promised: Json) -> Json:
         with session.lock:
@@ -306,15 +305,6 @@ class Uploads:
             self._database.put_transfer(
                 Transfer(transfer.id, _KIND, transfer.bucket, "", state, transfer.created)
             )
-
-
-async def _keep(session: _Session, owner: object, buffer: bytearray) -> None:
-    """Writes what fills whole units, and leaves the rest in the buffer."""
-    size = len(buffer) // UPLOAD_UNIT * UPLOAD_UNIT
-    if size:
-        data = bytes(buffer[:size])
-        del buffer[:size]
-        await run_in_threadpool(session.write, owner, data)
 
 
 def _metadata(call: Call, body: Any) -> Json:
