@@ -16,6 +16,7 @@ from .gcs import PREFIXES, StorageApi
 from .gcs_faults import StorageFaults
 from .gcs_store import Store
 from .gke import ContainerApi
+from .iam_credentials import CredentialsApi
 from .tokens import Tokens
 
 # Asked without a Google token: the token's own endpoint, the API servers' question, whether it lives.
@@ -52,6 +53,7 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
             Route("/token", token, methods=["POST"]),
             Route("/tokenreview", token_review, methods=["POST"]),
             *StorageApi(store, tokens).routes(),
+            *CredentialsApi(tokens).routes(),
             *ContainerApi(orchestrator).routes(),
         ],
         exception_handlers={GoogleError: refused, 404: _unknown, 405: _unknown},
