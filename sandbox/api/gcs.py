@@ -20,6 +20,7 @@ from .gcs_batch import Answer, Part, compose, parse
 from .gcs_content import blocks, byte_range
 from .gcs_database import Version
 from .gcs_resources import object_etag
+from .gcs_resumable import ResumableUploads
 from .gcs_service import Prepared, Service
 from .gcs_store import Store
 from .gcs_uploads import Uploads
@@ -38,6 +39,7 @@ class StorageApi:
         self._store = store
         self._service = Service(store, tokens)
         self._uploads = Uploads(store.database, store.objects_api)
+        self._resumable = ResumableUploads(store.database, store.objects_api)
 
     def routes(self) -> list[Route]:
         rest = f"{_ROOT}/{{path:path}}"
@@ -67,12 +69,27 @@ class StorageApi:
             prepared = self._prepare(request, verb="POST")
             if prepared.method.id != "objects.insert":
                 raise GoogleError(404, "Not Found")
-            return await self._uploads.handle(prepared.call, request)
+            return await self._upload(prepared, request)
         except GoogleError as error:
             return refusal(error, request.url.path)
         except ClientDisconnect:
             # Nobody is there to read it.
             return Response(status_code=499)
+
+    async def _upload(self, prepared: Prepared, request: Request) -> Response:
+        identifier, kind = request.query_params.get("upload_id"), request.query_params.get("uploadType")
+        if identifier:
+            return await self._resumable.go_on(identifier, prepared.call, request)
+        if "x-goog-encryption-algorithm" in request.headers:
+            raise GoogleError(501, "not emulated here: encryption with a key of one's own")
+        ways = {
+            "media": self._uploads.media,
+            "multipart": self._uploads.multipart,
+            "resumable": self._resumable.begin,
+        }
+        if request.method != "POST" or kind not in ways:
+            raise GoogleError(400, f"Unknown upload type: {kind}", reason="invalid")
+        return await ways[kind](prepared.call, request)
 
     async def batch(self, request: Request) -> Response:
         """Up to 100 calls in one request: https://cloud.google.com/storage/docs/batch."""

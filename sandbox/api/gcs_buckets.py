@@ -153,6 +153,11 @@ class Buckets:
             "hierarchicalNamespace": {"enabled": False},
         }
 
+    def list_managed_folders(self, call: Call) -> Json:
+        """There are none, since none can be made; clients ask before they remove what is below a prefix."""
+        self._access.bucket(call.identity, call.params["bucket"], "storage.managedFolders.list")
+        return {"kind": "storage#managedFolders"}
+
     # IAM
 
     def get_policy(self, call: Call) -> Json:

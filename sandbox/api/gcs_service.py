@@ -50,6 +50,7 @@ class Service:
             "buckets.setIamPolicy": buckets.set_policy,
             "buckets.testIamPermissions": buckets.test_permissions,
             "buckets.update": buckets.update,
+            "managedFolders.list": buckets.list_managed_folders,
             "objects.compose": copies.compose,
             "objects.copy": copies.copy,
             "objects.delete": objects.delete,
