@@ -137,16 +137,16 @@ class StorageApi:
         if stored.get("contentEncoding"):
             headers["Content-Encoding"] = stored["contentEncoding"]
         try:
-            first, last = byte_range(request.headers.get("range"), size)
+            asked = byte_range(request.headers.get("range"), size)
         except GoogleError:
             file.close()
             raise
-        partial = (first, last) != (0, size - 1)
-        if partial:
+        first, last = asked or (0, size - 1)
+        if asked:
             headers["Content-Range"] = f"bytes {first}-{last}/{size}"
         headers["Content-Length"] = str(last - first + 1)
         content = blocks(file, first, last - first + 1)
-        return StreamingResponse(content, 206 if partial else 200, headers)
+        return StreamingResponse(content, 206 if asked else 200, headers)
 
 
 def refusal(error: GoogleError, path: str) -> Response:

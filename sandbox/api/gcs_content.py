@@ -145,15 +145,15 @@ def promised_sums(headers: Any) -> Json:
     return found
 
 
-def byte_range(header: str | None, size: int) -> tuple[int, int]:
-    """First and last byte, both included; the whole for no header or one that is not understood."""
+def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """First and last byte, both included; None, for the whole, without a header or for one that is not understood."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", header or "")
     if (
         match is None
         or not (match[1] or match[2])
         or (match[1] and match[2] and int(match[2]) < int(match[1]))
     ):
-        return 0, size - 1
+        return None
     first = int(match[1]) if match[1] else max(0, size - int(match[2]))
     if first >= size or (not match[1] and int(match[2]) == 0):
         text = "The requested range cannot be satisfied."

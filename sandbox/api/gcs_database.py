@@ -66,7 +66,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Transfer:
-    """An upload or a rewrite between its requests; ``state`` is whoever owns it's own."""
+    """An upload or a rewrite between its requests; ``state`` is its owner's matter, ``content`` empty when it is done."""
 
     id: str
     kind: str
@@ -144,8 +144,9 @@ class Database:
         return name
 
     def give_up(self, content: str) -> None:
-        """Removes a content once the transaction around this has succeeded."""
-        self._garbage.append(content)
+        """Removes a content once the transaction around this has succeeded; empty: there is none."""
+        if content:
+            self._garbage.append(content)
 
     def _sweep(self) -> None:
         self._db.execute("DELETE FROM transfers WHERE created < ?", (self.now() - TRANSFER_SECONDS,))

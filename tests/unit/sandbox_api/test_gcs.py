@@ -35,7 +35,13 @@ def test_an_object_is_what_was_sent_with_its_checksums(http: TestClient) -> None
 
 @pytest.mark.parametrize(
     ("asked", "first", "last"),
-    [("10-19", 10, 19), ("999990-", 999_990, 999_999), ("-5", 999_995, 999_999), ("5-99999999", 5, 999_999)],
+    [
+        ("10-19", 10, 19),
+        ("999990-", 999_990, 999_999),
+        ("-5", 999_995, 999_999),
+        ("5-99999999", 5, 999_999),
+        ("0-", 0, 999_999),
+    ],
 )
 def test_parts_of_an_object(http: TestClient, asked: str, first: int, last: int) -> None:
     data = bytes(range(250)) * 4000

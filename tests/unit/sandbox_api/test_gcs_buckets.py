@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from emulator import Emulator
-from gcs_api import client, put, reason, with_bucket
+from gcs_api import ask, begin, client, put, reason, send, with_bucket
 from starlette.testclient import TestClient
 
 BUCKETS = "/storage/v1/b?project=sandbox-project"
@@ -186,6 +187,17 @@ def test_pages_of_buckets(http: TestClient) -> None:
         b["name"] for b in http.get("/storage/v1/b", params={**query, "prefix": "aa"}).json()["items"]
     ] == ["aaa", "aab"]
     assert reason(http.get("/storage/v1/b")) == (400, "required")
+
+
+def test_a_bucket_goes_with_its_soft_deleted_objects_and_uploads(http: TestClient, tmp_path: Path) -> None:
+    done, half = begin(http, "o"), begin(http, "p")
+    assert send(http, done, b"x", 0, 1).status_code == 200
+    assert http.delete(f"{MODELS}/o/o").status_code == 204
+    assert http.delete(MODELS).status_code == 204
+    assert ask(http, half).status_code == 404
+    assert list((tmp_path / "gcs/content").iterdir()) == []
+    assert http.post(BUCKETS, json={"name": "models"}).status_code == 200
+    assert "items" not in http.get(f"{MODELS}/o", params={"softDeleted": True}).json()
 
 
 def test_a_bucket_with_objects_stays(http: TestClient) -> None:
