@@ -22,7 +22,8 @@ class RealCluster:
     """Implements ``orchestrator.Backend``."""
 
     def __init__(
-        self, name: str, index: int, *, project: str, location: str, images: Path, binaries: Path, metadata: MetadataServer
+        self, name: str, index: int, *, project: str, location: str, images: Path, binaries: Path, metadata: MetadataServer,
+        workload_identity: bool = True,
     ) -> None:  # fmt: skip
         self.kube = KubeCluster(
             name, index, project=project, location=location, images=images, binaries=binaries
@@ -30,6 +31,7 @@ class RealCluster:
         self.endpoint = self.kube.endpoint
         self.ca_certificate = self.kube.ca_certificate
         self._metadata = metadata
+        self._workload_identity = workload_identity
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -70,7 +72,7 @@ class RealCluster:
             return None
         namespace, account = pods[0]["metadata"]["namespace"], pods[0]["spec"]["serviceAccountName"]
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}"
-        return workload_of(pods[0], self.kube.rest.get(path))
+        return workload_of(pods[0], self.kube.rest.get(path), has_workload_identity=self._workload_identity)
 
     def stop(self) -> None:
         self._stop.set()

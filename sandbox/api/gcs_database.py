@@ -92,6 +92,7 @@ class Database:
         newest = self._db.execute("SELECT max(generation) FROM objects").fetchone()[0]
         self._last_generation = int(newest or 0)
         self._sweep()
+        self.purge_expired()
 
     def close(self) -> None:
         self._db.close()

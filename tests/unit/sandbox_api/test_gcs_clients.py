@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,23 @@ def test_objects(bucket: storage.Bucket) -> None:
     gone = list(bucket.list_blobs(soft_deleted=True))
     back = bucket.restore_blob("renamed", generation=next(b.generation for b in gone if b.name == "renamed"))
     assert back.download_as_bytes() == DATA
+
+
+@pytest.mark.parametrize("how", ["media", "resumable"])
+def test_of_many_who_create_the_same_object_one_does(bucket: storage.Bucket, how: str) -> None:
+    def create(content: int) -> bool:
+        blob = bucket.blob("o", chunk_size=1 << 18 if how == "resumable" else None)
+        try:
+            data = io.BytesIO(bytes([content]) * 600_000)
+            blob.upload_from_file(data, size=None if how == "resumable" else 600_000, if_generation_match=0)
+        except exceptions.PreconditionFailed:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = [index for index, made in enumerate(pool.map(create, range(8))) if made]
+    assert len(won) == 1
+    assert bucket.blob("o").download_as_bytes() == bytes(won) * 600_000
 
 
 def test_policies(client: storage.Client, bucket: storage.Bucket, emulator: Emulator) -> None:
