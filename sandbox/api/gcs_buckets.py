@@ -170,6 +170,10 @@ class Buckets:
             asked = call.body.get("etag")
             if asked and asked != etag(int(bucket.resource["metageneration"])):
                 raise GoogleError(412, "At least one of the pre-conditions you specified did not hold.")
+            version = call.body.get("version", 1)
+            if version < 3 and any("condition" in binding for binding in bucket.policy["bindings"]):
+                text = f"Specified policy version ({version}) cannot be less than the existing policy version (3)."
+                raise GoogleError(400, text, reason="invalid")
             prevents = bucket.resource["iamConfiguration"]["publicAccessPrevention"] == "enforced"
             bindings = check_policy(call.body, prevents_public=prevents, uniform=is_uniform(bucket))
             bucket = self._changed(replace(bucket, policy={"bindings": bindings}))
@@ -258,7 +262,10 @@ def _policy(bucket: Bucket, version: int) -> Json:
     bindings = bucket.policy["bindings"]
     conditional = any("condition" in binding for binding in bindings)
     if conditional and version < 3:
-        text = "The policy has conditions: ask for version 3 (optionsRequestedPolicyVersion)."
+        text = (
+            f"Requested policy version ({version}) cannot be less than the existing policy version (3) for "
+            "conditional policies."
+        )
         raise GoogleError(400, text, reason="invalid")
     return {
         "kind": "storage#policy",

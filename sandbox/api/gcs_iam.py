@@ -150,9 +150,11 @@ def check_policy(policy: Json, *, prevents_public: bool, uniform: bool) -> list[
 
 def _check_condition(condition: Json, role: str, version: int, uniform: bool) -> None:
     if version < 3:
-        raise GoogleError(400, "A policy with conditions must have version 3.", reason="invalid")
+        raise GoogleError(
+            400, "A policy with conditional role grants must have a version of at least 3.", reason="invalid"
+        )
     if not uniform:
-        text = "Conditional role grants need uniform bucket-level access to be enabled on the bucket."
+        text = "To set conditional role grants, enable uniform bucket-level access on the bucket first."
         raise GoogleError(412, text)
     if role.startswith("roles/storage.legacy"):
         raise GoogleError(400, f"Role {role} can't be granted with a condition.", reason="invalid")
@@ -162,10 +164,11 @@ def _check_condition(condition: Json, role: str, version: int, uniform: bool) ->
 
 
 _TERM = re.compile(
-    r'resource\.name\.startsWith\((["\'])(?P<prefix>[^"\']*)\1\)'
-    r'|resource\.name\s*==\s*(["\'])(?P<name>[^"\']*)\3'
-    r'|resource\.type\s*==\s*(["\'])(?P<type>[^"\']*)\5'
-    r'|request\.time\s*(?P<sign>[<>])\s*timestamp\((["\'])(?P<time>[^"\']*)\8\)'
+    r"(?P<constant>true|false)"
+    r'|resource\.name\.startsWith\((["\'])(?P<prefix>[^"\']*)\2\)'
+    r'|resource\.name\s*==\s*(["\'])(?P<name>[^"\']*)\4'
+    r'|resource\.type\s*==\s*(["\'])(?P<type>[^"\']*)\6'
+    r'|request\.time\s*(?P<sign>[<>])\s*timestamp\((["\'])(?P<time>[^"\']*)\9\)'
 )
 
 
@@ -182,6 +185,8 @@ def _term(term: str, resource: str, now: float) -> bool:
     match = _TERM.fullmatch(term)
     if match is None:
         raise GoogleError(501, f"not emulated here: the condition '{term}'")
+    if match["constant"] is not None:
+        return match["constant"] == "true"
     if match["prefix"] is not None:
         return resource.startswith(match["prefix"])
     if match["name"] is not None:

@@ -176,6 +176,20 @@ def test_a_condition_limits_a_role(owner: TestClient, emulator: Emulator) -> Non
     assert owner.get(IAM, params={"optionsRequestedPolicyVersion": 3}).json()["version"] == 3
 
 
+def test_conditions_need_uniform_access_and_a_client_that_knows_them(emulator: Emulator) -> None:
+    owner = with_bucket(emulator)
+    condition = {"title": "always", "expression": "true"}
+    binding = {"role": "roles/storage.objectViewer", "members": [POD], "condition": condition}
+    answer = owner.put(IAM, json={"bindings": [binding], "version": 3})
+    assert answer.status_code == 412
+    assert "enable uniform bucket-level access" in answer.json()["error"]["message"]
+    owner.patch("/storage/v1/b/models", json=UNIFORM)
+    old = owner.put(IAM, json={"bindings": [binding], "version": 1})
+    assert (old.status_code, "at least 3" in old.json()["error"]["message"]) == (400, True)
+    assert owner.put(IAM, json={"bindings": [binding], "version": 3}).status_code == 200
+    assert owner.put(IAM, json={"bindings": []}).status_code == 400, "conditions are not lost by accident"
+
+
 def test_conditions() -> None:
     now = 1_700_000_000.0
     name = "projects/_/buckets/b/objects/o"
