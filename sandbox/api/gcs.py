@@ -9,6 +9,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -24,6 +25,8 @@ from .gcs_resumable import ResumableUploads
 from .gcs_service import Prepared, Service
 from .gcs_store import Store
 from .gcs_uploads import Uploads
+from .gcs_xml import MultipartUploads, XmlRoute, insert_call
+from .gcs_xml import refusal as xml_refusal
 from .tokens import Tokens
 
 _ROOT = "/storage/v1"
@@ -39,6 +42,7 @@ class StorageApi:
         self._store = store
         self._service = Service(store, tokens)
         self._uploads = Uploads(store.database, store.objects_api)
+        self._parts = MultipartUploads(store.database, store.objects_api)
         self._resumable = ResumableUploads(store.database, store.objects_api)
 
     def routes(self) -> list[Route]:
@@ -48,6 +52,7 @@ class StorageApi:
             Route(f"/download{rest}", self.json, methods=["GET"]),
             Route(f"/batch{_ROOT}", self.batch, methods=["POST"]),
             *(Route(f"{prefix}{rest}", self.upload, methods=_VERBS) for prefix in _UPLOADS),
+            XmlRoute("/{bucket}/{name:path}", self.xml, methods=["GET", "HEAD", "POST", "PUT", "DELETE"]),
         ]
 
     async def json(self, request: Request) -> Response:
@@ -90,6 +95,24 @@ class StorageApi:
         if request.method != "POST" or kind not in ways:
             raise GoogleError(400, f"Unknown upload type: {kind}", reason="invalid")
         return await ways[kind](prepared.call, request)
+
+    async def xml(self, request: Request) -> Response:
+        """What is used of the XML API."""
+        bucket, name = request.path_params["bucket"], request.path_params["name"]
+        try:
+            identity = self._service.identity(request.headers)
+            if {"uploads", "uploadId"} & set(request.query_params):
+                return await self._parts.handle(insert_call(identity, _base(request), bucket, name), request)
+            if request.method not in ("GET", "HEAD"):
+                raise GoogleError(501, "not emulated here: this method of the XML API")
+            path = f"b/{quote(bucket, safe='')}/o/{quote(name, safe='')}"
+            query = [pair for pair in _query(request) if pair[0] == "generation"]
+            prepared = self._service.prepare("GET", path, query, identity, _base(request))
+            return await self._download(prepared, request)
+        except GoogleError as error:
+            return xml_refusal(error)
+        except ClientDisconnect:
+            return Response(status_code=499)
 
     async def batch(self, request: Request) -> Response:
         """Up to 100 calls in one request: https://cloud.google.com/storage/docs/batch."""

@@ -204,6 +204,19 @@ def test_many_files_at_once(bucket: storage.Bucket, tmp_path: Path) -> None:
     assert target.read_bytes() == (tmp_path / "up" / names[2]).read_bytes()
 
 
+def test_parts_of_a_file_at_once(bucket: storage.Bucket, tmp_path: Path) -> None:
+    data = DATA * 5
+    (tmp_path / "file").write_bytes(data)
+    blob = bucket.blob("a b/sliced")
+    blob.metadata = {"k": "v"}
+    transfer_manager.upload_chunks_concurrently(
+        str(tmp_path / "file"), blob, chunk_size=6 << 20, worker_type="thread", checksum="crc32c"
+    )
+    made = bucket.get_blob("a b/sliced")
+    assert made.download_as_bytes() == data
+    assert (made.md5_hash, made.component_count, made.metadata) == (None, 3, {"k": "v"})
+
+
 @pytest.mark.parametrize("kind", ["error", "reset", "lost"])
 @pytest.mark.parametrize("after", [0, 1_000_000])
 def test_a_resumable_upload_gets_through(
