@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -106,7 +107,7 @@ class Buckets:
     def update(self, call: Call) -> Json:
         return self._change(call, lambda before: {k: v for k, v in call.body.items() if k in rules.WRITABLE})
 
-    def _change(self, call: Call, wanted: Any) -> Json:
+    def _change(self, call: Call, wanted: Callable[[Json], Json]) -> Json:
         with self._database.transaction():
             bucket = self._access.bucket(call.identity, call.params["bucket"], "storage.buckets.update")
             call.conditions.check({"metageneration": bucket.resource["metageneration"]})
@@ -229,7 +230,7 @@ class Buckets:
             raise GoogleError(400, _UNIFORM_ACL.format(verb=verb), reason="invalid")
         return bucket
 
-    def _set_acl(self, bucket: Bucket, bindings: Any) -> Bucket:
+    def _set_acl(self, bucket: Bucket, bindings: Sequence[Json]) -> Bucket:
         prevents = bucket.resource["iamConfiguration"]["publicAccessPrevention"] == "enforced"
         policy = {"bindings": check_policy({"bindings": bindings}, prevents_public=prevents, uniform=False)}
         return self._changed(replace(bucket, policy=policy))

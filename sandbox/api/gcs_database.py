@@ -245,8 +245,8 @@ class Database:
         )
 
     def put_transfer(self, transfer: Transfer) -> None:
-        values = (transfer.id, transfer.kind, transfer.bucket, transfer.content)
-        values = (*values, json.dumps(transfer.state), transfer.created)  # type: ignore[assignment]
+        key = (transfer.id, transfer.kind, transfer.bucket, transfer.content)
+        values = (*key, json.dumps(transfer.state), transfer.created)
         self._rows("INSERT OR REPLACE INTO transfers VALUES (?, ?, ?, ?, ?, ?)", *values)
 
     def remove_transfer(self, identifier: str) -> None:
