@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from .api.metadata import MetadataServer
+from .api.metadata import MetadataServer, Workload, workload_of
 from .controllers.drain import evict, taint
 from .controllers.load_balancer import LoadBalancer
 from .controllers.node_autoscaler import AutoscalerSettings
@@ -23,7 +22,8 @@ class RealCluster:
     """Implements ``orchestrator.Backend``."""
 
     def __init__(
-        self, name: str, index: int, *, project: str, location: str, images: Path, binaries: Path, metadata: MetadataServer
+        self, name: str, index: int, *, project: str, location: str, images: Path, binaries: Path, metadata: MetadataServer,
+        workload_identity: bool = True,
     ) -> None:  # fmt: skip
         self.kube = KubeCluster(
             name, index, project=project, location=location, images=images, binaries=binaries
@@ -31,6 +31,7 @@ class RealCluster:
         self.endpoint = self.kube.endpoint
         self.ca_certificate = self.kube.ca_certificate
         self._metadata = metadata
+        self._workload_identity = workload_identity
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -39,7 +40,7 @@ class RealCluster:
 
     def add_node(self, spec: NodeSpec) -> None:
         self.kube.add_node(spec)
-        self._metadata.listen_in(spec.name, self.kube.node_netns(spec.name), self.pod_at)
+        self._metadata.listen_in(spec.name, self.kube.node_netns(spec.name), self.workload_at)
 
     def remove_node(self, name: str) -> None:
         self._metadata.leave(name)
@@ -60,10 +61,18 @@ class RealCluster:
             thread.start()
             self._threads.append(thread)
 
-    def pod_at(self, address: str) -> Json | None:
-        """The running pod with this address."""
-        pods: list[Any] = self.kube.rest.get("/api/v1/pods", fieldSelector=f"status.podIP={address}")["items"]
-        return next((pod for pod in pods if not pod["spec"].get("hostNetwork")), None)
+    def workload_at(self, address: str) -> Workload | None:
+        """Who asks the metadata server from this address: a running pod, or one in the node's own network."""
+        query = {"fieldSelector": f"status.podIP={address}"}
+        found: list[Json] = self.kube.rest.get("/api/v1/pods", **query)["items"]
+        # The address of a pod that has ended may be another's by now; a pod's own comes before its node's.
+        pods = [pod for pod in found if pod["status"].get("phase") not in ("Succeeded", "Failed")]
+        pods.sort(key=lambda pod: bool(pod["spec"].get("hostNetwork")))
+        if not pods:
+            return None
+        namespace, account = pods[0]["metadata"]["namespace"], pods[0]["spec"]["serviceAccountName"]
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}"
+        return workload_of(pods[0], self.kube.rest.get(path), has_workload_identity=self._workload_identity)
 
     def stop(self) -> None:
         self._stop.set()

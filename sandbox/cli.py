@@ -173,7 +173,8 @@ def print_env() -> int:
         "GOOGLE_APPLICATION_CREDENTIALS": str(state / "service-account.json"),
         "GKE_API_ENDPOINT": API_URL,
         "GCS_API_ENDPOINT": API_URL,
-        "STORAGE_EMULATOR_HOST": API_URL,
+        # Not STORAGE_EMULATOR_HOST: with it, Google's clients send no credentials.
+        "API_ENDPOINT_OVERRIDE": API_URL,
         "CLOUDSDK_CORE_PROJECT": _PROJECT,
         "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token_file),
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER": f"{API_URL}/",

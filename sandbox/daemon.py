@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,12 +12,12 @@ import uvicorn
 
 from .api.app import make_app
 from .api.gcs_store import Store
-from .api.metadata import MetadataServer
+from .api.metadata import DELAY_VARIABLE, MetadataServer
 from .api.tokens import Tokens, load_or_make_key
 from .backend import RealCluster
 from .kube.network import make_bridge
 from .orchestrator import Cluster, Orchestrator
-from .paths import API_PORT, API_URL, GATEWAY, state_dir
+from .paths import API_PORT, GATEWAY, state_dir
 
 
 def serve(images: Path, binaries: Path) -> None:
@@ -26,7 +27,7 @@ def serve(images: Path, binaries: Path) -> None:
     )
     make_bridge()
     tokens = Tokens(load_or_make_key())
-    metadata = MetadataServer(tokens)
+    metadata = MetadataServer(tokens, float(os.environ.get(DELAY_VARIABLE) or 0))
 
     def backend(cluster: Cluster) -> RealCluster:
         return RealCluster(
@@ -35,7 +36,7 @@ def serve(images: Path, binaries: Path) -> None:
         )  # fmt: skip
 
     orchestrator = Orchestrator(backend)
-    app = make_app(orchestrator, Store(state_dir() / "gcs", API_URL), tokens)
+    app = make_app(orchestrator, Store(state_dir() / "gcs"), tokens)
     # uvicorn stops on these signals and then raises them anew: without handlers of ours that would be the end
     # of the process, before its clusters are taken down.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,9 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..orchestrator import Orchestrator
 from .errors import GoogleError, respond
-from .gcs import StorageApi
+from .gcs import PREFIXES, StorageApi
+from .gcs_faults import StorageFaults
 from .gcs_store import Store
 from .gke import ContainerApi
+from .iam_credentials import CredentialsApi
 from .tokens import Tokens
 
 # Asked without a Google token: the token's own endpoint, the API servers' question, whether it lives.
@@ -50,12 +52,13 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
             Route("/healthz", health),
             Route("/token", token, methods=["POST"]),
             Route("/tokenreview", token_review, methods=["POST"]),
-            *StorageApi(store).routes(),
+            *StorageApi(store, tokens).routes(),
+            *CredentialsApi(tokens).routes(),
             *ContainerApi(orchestrator).routes(),
         ],
         exception_handlers={GoogleError: refused, 404: _unknown, 405: _unknown},
     )
-    return _Authenticated(app, tokens)
+    return StorageFaults(_Authenticated(app, tokens), tokens)
 
 
 async def _unknown(request: Request, _: Exception) -> Response:
@@ -71,7 +74,8 @@ class _Authenticated:
         self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in _OPEN:
+        # Cloud Storage itself judges requests without credentials, since a bucket may be public.
+        if scope["type"] == "http" and scope["path"] not in _OPEN and not scope["path"].startswith(PREFIXES):
             request = Request(scope)
             kind, _, token = request.headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or self._tokens.identity(token) is None:

@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,15 @@ class Tokens:
         self._now = now
         self._issued: dict[str, tuple[str, float]] = {}
 
-    def issue(self, identity: str) -> dict[str, Any]:
+    def now(self) -> float:
+        return self._now()
+
+    def issue(self, identity: str, seconds: int = LIFETIME_SECONDS) -> dict[str, Any]:
         """A new token for the identity, in the form of the token endpoint."""
         self._issued = {t: v for t, v in self._issued.items() if v[1] > self._now()}
         token = f"ya29.sandbox-{secrets.token_urlsafe(32)}"
-        self._issued[token] = (identity, self._now() + LIFETIME_SECONDS)
-        return {"access_token": token, "expires_in": LIFETIME_SECONDS - 1, "token_type": "Bearer"}
+        self._issued[token] = (identity, self._now() + seconds)
+        return {"access_token": token, "expires_in": seconds - 1, "token_type": "Bearer"}
 
     def identity(self, token: str) -> str | None:
         """Whose token it is; None when it is unknown or has expired."""
@@ -74,12 +77,28 @@ class Tokens:
         return dict(claims)
 
     def review(self, review: dict[str, Any]) -> dict[str, Any]:
-        """The answer to an API server's TokenReview: identities of Google administer the cluster."""
+        """The answer to an API server's TokenReview.
+
+        The project's owner administers the cluster; everybody else is known, and may what RBAC grants.
+        """
         identity = self.identity(review.get("spec", {}).get("token", ""))
         status: dict[str, Any] = {"authenticated": identity is not None}
         if identity is not None:
-            status["user"] = {"username": identity, "groups": ["system:masters"]}
+            groups = ["system:masters"] if identity == ACCOUNT else ["system:authenticated"]
+            status["user"] = {"username": identity, "groups": groups}
         return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}
+
+
+def caller(headers: Mapping[str, str], tokens: Tokens) -> str | None:
+    """Whose request it is; None for one without credentials. Raises ``GoogleError`` 401."""
+    text = headers.get("authorization")
+    if text is None:
+        return None
+    kind, _, token = text.partition(" ")
+    identity = tokens.identity(token.strip()) if kind.lower() == "bearer" else None
+    if identity is None:
+        raise GoogleError(401, "Invalid Credentials", reason="authError")
+    return identity
 
 
 def _refused(error: str, description: str) -> GoogleError:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.api.app import make_app
 from sandbox.api.gcs_store import Store
-from sandbox.api.tokens import Tokens
+from sandbox.api.tokens import ACCOUNT, Tokens
 from sandbox.orchestrator import Cluster, Orchestrator
 
 PROJECT, ZONE = "sandbox-project", "us-central1-f"
@@ -58,11 +58,11 @@ class Emulator:
 
     def __init__(self, folder: Path) -> None:
         self.tokens = Tokens(rsa.generate_private_key(public_exponent=65537, key_size=2048))
-        self.token = self.tokens.issue("tester")["access_token"]
+        self.token = self.tokens.issue(ACCOUNT)["access_token"]
         self.clusters: list[FakeCluster] = []
         self.next = FakeCluster()
         self.orchestrator = Orchestrator(self._backend)
-        self.store = Store(folder, "http://emulator")
+        self.store = Store(folder)
         self.app = make_app(self.orchestrator, self.store, self.tokens)
 
     def _backend(self, _: Cluster) -> FakeCluster:

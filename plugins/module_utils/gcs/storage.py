@@ -98,7 +98,7 @@ class Storage:
 
     def delete(self, bucket: str, name: str, generation: str | None = None) -> None:
         """Removes the object, or this generation of it alone."""
-        query = {"ifGenerationMatch": generation} if generation else None
+        query = {"generation": generation} if generation else None
         self._google.send(
             "DELETE", _path(bucket, name), None, {}, query=query, repeatable=True, accept=(404,),
             what=f"gs://{bucket}/{name}",

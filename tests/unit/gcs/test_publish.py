@@ -81,12 +81,6 @@ def test_the_digest_is_of_the_content_alone(files: list[ModelFile]) -> None:
     assert digest(files) == digest(FILES)
 
 
-@pytest.fixture(autouse=True)
-def uploads_reach_the_emulator(emulator: Emulator, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sessions of resumable uploads are at the address that the emulator believes to have."""
-    monkeypatch.setattr("sandbox.api.gcs.API_URL", url)
-
-
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"

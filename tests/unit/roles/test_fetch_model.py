@@ -18,6 +18,7 @@ from emulator import Emulator
 
 from sandbox.api.gcs_store import Conditions
 from sandbox.api.metadata import answer
+from sandbox.api.tokens import ACCOUNT
 
 SCRIPT = Path(__file__).resolve().parents[3] / "roles/serving/files/fetch_model.py"
 FILES = {
@@ -57,7 +58,7 @@ def published(emulator: Emulator) -> Emulator:
 def metadata(emulator: Emulator) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            text = answer(self.path, "pod", emulator.tokens)
+            text = answer(self.path, ACCOUNT, emulator.tokens)
             assert text is not None
             assert self.headers["Metadata-Flavor"] == "Google"
             self.send_response(200)
