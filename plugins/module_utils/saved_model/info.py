@@ -52,6 +52,13 @@ def inspect(folder: Path, sizes: Mapping[str, int], *, tag: str = SERVE, tensors
     off none, and they need not be there. What is wrong is in the answer; this raises nothing but ``OSError``.
     """
     info = Info()
+    _fill(info, folder, sizes, tag, tensors)
+    # Names in a damaged file may be anything.
+    info.problems = ["".join(c if c.isprintable() else "?" for c in problem) for problem in info.problems]
+    return info
+
+
+def _fill(info: Info, folder: Path, sizes: Mapping[str, int], tag: str, tensors: bool) -> None:
     try:
         if sizes[SAVED_MODEL] > SAVED_MODEL_MOST:
             raise InvalidModel(f"{SAVED_MODEL} has {sizes[SAVED_MODEL]} bytes, more than TensorFlow can read")
@@ -59,14 +66,13 @@ def inspect(folder: Path, sizes: Mapping[str, int], *, tag: str = SERVE, tensors
         graph = _graph_with(graphs, tag, info)
     except InvalidModel as error:
         info.problems.append(str(error))
-        return info
+        return
     _check_graph(graph, sizes, info)
     try:
         _check_variables(folder, sizes, graph, tensors, info)
     except InvalidModel as error:
         info.problems.append(str(error))
     _check_warmup(folder, sizes, info)
-    return info
 
 
 def _graph_with(graphs: list[Graph], tag: str, info: Info) -> Graph:
