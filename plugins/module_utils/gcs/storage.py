@@ -47,6 +47,22 @@ class Storage:
                 return None
             raise
 
+    def owns(self, project: str, name: str) -> bool | None:
+        """Whether the bucket is one of the project's; None where the account may not list them."""
+        query = {"project": project, "prefix": name, "fields": "items(name),nextPageToken"}
+        try:
+            while True:
+                page = self.google.call("GET", "/storage/v1/b", query=query, what=f"buckets of {project}")
+                if any(item["name"] == name for item in page.get("items", [])):
+                    return True
+                if not page.get("nextPageToken"):
+                    return False
+                query["pageToken"] = page["nextPageToken"]
+        except ApiError as error:
+            if error.status in (403, 404):
+                return None
+            raise
+
     def create_bucket(self, project: str, body: Json) -> Json:
         return self.google.call(
             "POST", "/storage/v1/b", body, query={"project": project}, what=f"bucket {body['name']}"
