@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from emulator import Emulator
+from objects import Objects
 
 MODELS = Path(__file__).parents[1] / "saved_model/models"
 
@@ -14,7 +15,7 @@ MODELS = Path(__file__).parents[1] / "saved_model/models"
 @pytest.fixture(autouse=True)
 def uploads_reach_the_emulator(emulator: Emulator, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sessions of resumable uploads are at the address that the emulator believes to have."""
-    monkeypatch.setattr("sandbox.api.gcs.API_URL", url)
+    monkeypatch.setattr("sandbox.api.gcs.API_URL", url, raising=False)
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,6 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bucket(emulator: Emulator) -> str:
-    emulator.store.insert_bucket("sandbox-project", {"name": "models"})
+def bucket(objects: Objects) -> str:
+    objects.make_bucket("models")
     return "models"

@@ -13,24 +13,20 @@ from ansible_collections.mlops.tfserving.plugins.modules import gcs_bucket
 from emulator import Emulator
 from hypothesis import given
 from hypothesis import strategies as st
+from objects import Objects
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from google_with_iam import FullGoogle
 
-from sandbox.api.gcs_store import Conditions, project_number
+from sandbox.api.gcs_store import project_number
 
 Call = Callable[..., dict[str, Any]]
 VIEWER = "roles/storage.objectViewer"
 NUMBER = project_number("sandbox-project")
 
 
-def put(emulator: Emulator, name: str) -> None:
-    upload = emulator.store.new_upload("models")
-    emulator.store.finish("models", name, {}, upload, Conditions())
-
-
-def test_a_bucket_converges(call: Call, emulator: Emulator) -> None:
+def test_a_bucket_converges(call: Call, objects: Objects) -> None:
     bucket: dict[str, Any] = {"name": "models", "location": "US-central1", "labels": {"a": "b"}}
     would = call(gcs_bucket, check=True, **bucket)
     real = call(gcs_bucket, **bucket)
@@ -56,7 +52,7 @@ def test_a_bucket_converges(call: Call, emulator: Emulator) -> None:
         assert done["diff"] == would["diff"]
         assert not call(gcs_bucket, **{**bucket, **change})["changed"], change
     assert "can't be moved" in call(gcs_bucket, **{**bucket, "location": "EU"})["msg"]
-    put(emulator, "o")
+    objects.put("models", "o", b"")
     assert "holds 1 objects" in call(gcs_bucket, name="models", state="absent")["msg"]
     assert call(gcs_bucket, name="models", state="absent", force=True)["objects_removed"] == 1
     assert not call(gcs_bucket, name="models", state="absent")["changed"]
@@ -80,16 +76,16 @@ def test_options_that_are_not_given_are_not_managed(call: Call) -> None:
     assert bare["bucket"]["labels"] == {"a": "b"} and bare["bucket"]["lifecycle"]["rule"]
 
 
-def test_a_bucket_of_another_project_is_left_alone(call: Call, emulator: Emulator) -> None:
-    emulator.store.insert_bucket("somebody-else", {"name": "models", "location": "EU"})
+def test_a_bucket_of_another_project_is_left_alone(call: Call, objects: Objects) -> None:
+    objects.make_bucket("models", "somebody-else", location="EU")
     for options in ({"location": "EU"}, {"labels": {"a": "b"}}, {"state": "absent", "force": True}):
         told = call(gcs_bucket, name="models", **options)["msg"]
         assert "belongs to another project" in told and "choose another name" in told
-    assert "labels" not in emulator.store.bucket("models")
+    assert "labels" not in objects.bucket("models")
 
 
 def test_somebody_elses_change_is_not_lost(
-    call: Call, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    call: Call, objects: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call(gcs_bucket, name="models", labels={"a": "b"})
     real, raced = gcs_bucket.Storage.patch_bucket, []
@@ -97,7 +93,7 @@ def test_somebody_elses_change_is_not_lost(
     def patch(self: Any, name: str, body: Any, metageneration: str) -> Any:
         if not raced:
             raced.append(1)
-            emulator.store.patch_bucket("models", {"versioning": {"enabled": True}}, Conditions())
+            objects.patch_bucket("models", {"versioning": {"enabled": True}})
         return real(self, name, body, metageneration)
 
     monkeypatch.setattr(gcs_bucket.Storage, "patch_bucket", patch)

@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.modules import gcs_saved_model
-from emulator import Emulator
-
-from sandbox.api.gcs_store import Conditions
+from objects import Objects
 
 Call = Callable[..., dict[str, Any]]
 MODELS = Path(__file__).parents[1] / "saved_model/models"
@@ -23,41 +21,26 @@ PB, MANIFEST, NOTES = "saved_model.pb", "tfserving_manifest.json", "assets.extra
 WHERE = {"bucket": "models", "path": "models/m"}
 
 
-def names(emulator: Emulator) -> list[str]:
-    return [item["name"] for item in emulator.store.objects("models")[0]]
-
-
-def content(emulator: Emulator, name: str) -> bytes:
-    with emulator.store.open("models", name, Conditions())[1] as file:
-        return file.read()
-
-
-def put(emulator: Emulator, name: str, data: bytes) -> None:
-    upload = emulator.store.new_upload("models")
-    upload.write(data)
-    emulator.store.finish("models", name, {}, upload, Conditions())
-
-
 def listed(call: Call) -> list[tuple[int, str]]:
     return [(v["version"], v["state"]) for v in call(gcs_saved_model, **WHERE, state="listed")["versions"]]
 
 
-def test_publish_again_change_list_remove(call: Call, emulator: Emulator, bucket: str, model: Path) -> None:
+def test_publish_again_change_list_remove(call: Call, objects: Objects, bucket: str, model: Path) -> None:
     would = call(gcs_saved_model, check=True, **WHERE, source=str(model))
-    assert names(emulator) == [], "check mode changes nothing"
+    assert objects.names("models") == [], "check mode changes nothing"
     made = call(gcs_saved_model, **WHERE, source=str(model))
     assert (made["changed"], made["version"], made["uri"]) == (True, 1, "gs://models/models/m/1")
     for key in ("diff", "created", "version", "uri"):
         assert would[key] == made[key]
     assert made["created"][-2:] == [f"models/m/1/{MANIFEST}", f"models/m/1/{PB}"]
-    assert made["diff"]["after"].split() == names(emulator), "no claim is left"
+    assert made["diff"]["after"].split() == objects.names("models"), "no claim is left"
 
     for file in made["manifest"]["files"]:
-        data = content(emulator, f"models/m/1/{file['path']}")
+        data = objects.content("models", f"models/m/1/{file['path']}")
         assert data == (model / file["path"]).read_bytes()
         assert (file["size"], file["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
     assert made["manifest"]["signatures"]["serving_default"]["inputs"]["x"]["shape"] == [None, 2]
-    assert json.loads(content(emulator, f"models/m/1/{MANIFEST}")) == made["manifest"]
+    assert json.loads(objects.content("models", f"models/m/1/{MANIFEST}")) == made["manifest"]
 
     again = call(gcs_saved_model, **WHERE, source=str(model))
     assert (again["changed"], again["version"], again["manifest"]) == (False, 1, made["manifest"])
@@ -84,10 +67,10 @@ def test_a_number_can_be_chosen(call: Call, bucket: str, model: Path) -> None:
 
 
 def test_a_version_that_lost_an_object_is_listed_as_damaged_and_mended(
-    call: Call, emulator: Emulator, bucket: str, model: Path
+    call: Call, objects: Objects, bucket: str, model: Path
 ) -> None:
     call(gcs_saved_model, **WHERE, source=str(model))
-    emulator.store.delete_object("models", f"models/m/1/{NOTES}", Conditions())
+    objects.delete("models", f"models/m/1/{NOTES}")
     [version] = call(gcs_saved_model, **WHERE, state="listed")["versions"]
     assert (version["state"], version["problems"]) == ("damaged", [f"{NOTES} is missing"])
     done = call(gcs_saved_model, **WHERE, source=str(model))
@@ -97,35 +80,35 @@ def test_a_version_that_lost_an_object_is_listed_as_damaged_and_mended(
 
 @pytest.mark.parametrize("name", [NOTES, "variables/x", MANIFEST])
 def test_a_spoiled_version_is_never_written_over(
-    call: Call, emulator: Emulator, bucket: str, model: Path, name: str
+    call: Call, objects: Objects, bucket: str, model: Path, name: str
 ) -> None:
     call(gcs_saved_model, **WHERE, source=str(model))
-    put(emulator, f"models/m/1/{name}", b"{}")
+    objects.put("models", f"models/m/1/{name}", b"{}")
     assert listed(call) == [(1, "damaged")]
     refused = call(gcs_saved_model, **WHERE, source=str(model), version=1)
     assert name in refused["msg"] or "manifest" in refused["msg"]
     assert "publish under another number" in refused["msg"]
-    assert content(emulator, f"models/m/1/{name}") == b"{}"
+    assert objects.content("models", f"models/m/1/{name}") == b"{}"
     assert call(gcs_saved_model, **WHERE, source=str(model))["version"] == 2
 
 
 def test_what_others_copied_there_becomes_a_version(
-    call: Call, emulator: Emulator, bucket: str, model: Path
+    call: Call, objects: Objects, bucket: str, model: Path
 ) -> None:
     for path in model.rglob("*"):
         if path.is_file():
-            put(emulator, f"models/m/5/{path.relative_to(model)}", path.read_bytes())
+            objects.put("models", f"models/m/5/{path.relative_to(model)}", path.read_bytes())
     assert listed(call) == [(5, "unmanaged")]
     adopted = call(gcs_saved_model, **WHERE, source=str(model))
     assert (adopted["version"], adopted["created"]) == (5, [f"models/m/5/{MANIFEST}"])
     assert listed(call) == [(5, "complete")]
 
 
-def test_pruning(call: Call, emulator: Emulator, bucket: str, model: Path) -> None:
+def test_pruning(call: Call, objects: Objects, bucket: str, model: Path) -> None:
     for number in range(1, 6):
         (model / NOTES).write_bytes(bytes([number]))
         call(gcs_saved_model, **WHERE, source=str(model), version=number)
-    put(emulator, "models/m/readme", b"stays")
+    objects.put("models", "models/m/readme", b"stays")
     options = {**WHERE, "state": "pruned", "keep": 2, "in_use": [2]}
     would = call(gcs_saved_model, check=True, **options)
     done = call(gcs_saved_model, **options)
@@ -133,28 +116,28 @@ def test_pruning(call: Call, emulator: Emulator, bucket: str, model: Path) -> No
     assert done["diff"] == would["diff"]
     assert [number for number, _ in listed(call)] == [2, 4, 5]
     assert not call(gcs_saved_model, **options)["changed"]
-    assert "models/m/readme" in names(emulator)
+    assert "models/m/readme" in objects.names("models")
     assert "in use" in call(gcs_saved_model, **WHERE, state="absent", version=2, in_use=[2])["msg"]
 
 
 def test_one_that_is_being_published_is_not_removed_by_accident(
-    call: Call, emulator: Emulator, bucket: str, model: Path
+    call: Call, objects: Objects, bucket: str, model: Path
 ) -> None:
-    put(emulator, "models/m/.publishing/3.json", b"{}")
-    put(emulator, "models/m/3/variables/variables.index", b"i")
+    objects.put("models", "models/m/.publishing/3.json", b"{}")
+    objects.put("models", "models/m/3/variables/variables.index", b"i")
     assert listed(call) == [(3, "unfinished")]
     refused = call(gcs_saved_model, **WHERE, state="absent", version=3)
     assert "is being published by" in refused["msg"] and "force: true" in refused["msg"]
     assert "Wait for it to end" in call(gcs_saved_model, **WHERE, source=str(model))["msg"]
     assert call(gcs_saved_model, **WHERE, state="absent", version=3, force=True)["changed"]
-    assert names(emulator) == []
+    assert objects.names("models") == []
 
 
 def test_a_claim_that_a_killed_run_left_on_a_whole_version_goes(
-    call: Call, emulator: Emulator, bucket: str, model: Path
+    call: Call, objects: Objects, bucket: str, model: Path
 ) -> None:
     made = call(gcs_saved_model, **WHERE, source=str(model))
-    put(emulator, "models/m/.publishing/1.json", json.dumps(made["manifest"]).encode())
+    objects.put("models", "models/m/.publishing/1.json", json.dumps(made["manifest"]).encode())
     assert listed(call) == [(1, "complete")]
     would = call(gcs_saved_model, check=True, **WHERE, source=str(model))
     done = call(gcs_saved_model, **WHERE, source=str(model))
@@ -163,12 +146,12 @@ def test_a_claim_that_a_killed_run_left_on_a_whole_version_goes(
     assert not call(gcs_saved_model, **WHERE, source=str(model))["changed"]
 
 
-def test_a_model_that_tf_serving_cannot_load_is_refused(call: Call, emulator: Emulator, bucket: str) -> None:
+def test_a_model_that_tf_serving_cannot_load_is_refused(call: Call, objects: Objects, bucket: str) -> None:
     source = str(MODELS / "keras_saved")
     for check in (True, False):
         refused = call(gcs_saved_model, check=check, **WHERE, source=source)
         assert "can't be served: signatures use variables that are never restored" in refused["msg"]
-    assert names(emulator) == []
+    assert objects.names("models") == []
     assert call(gcs_saved_model, **WHERE, source=source, require_loadable=False)["changed"]
 
 
@@ -196,7 +179,7 @@ def test_an_archive_is_the_same_content_as_its_folder(
 
 
 def test_a_file_that_changes_while_it_is_published_is_not_published(
-    call: Call, emulator: Emulator, bucket: str, model: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, objects: Objects, bucket: str, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = gcs_saved_model.Model.publish
 
@@ -206,7 +189,7 @@ def test_a_file_that_changes_while_it_is_published_is_not_published(
 
     monkeypatch.setattr(gcs_saved_model.Model, "publish", publish)
     assert "changed while it was being published" in call(gcs_saved_model, **WHERE, source=str(model))["msg"]
-    assert f"models/m/1/{PB}" not in names(emulator)
+    assert f"models/m/1/{PB}" not in objects.names("models")
 
 
 def test_nothing_is_left_in_the_cache_and_nobody_else_may_look_into_it(
@@ -246,12 +229,12 @@ def test_without_a_cache_it_works_too(
     ],
 )
 def test_bad_input_is_one_sentence(
-    call: Call, emulator: Emulator, bucket: str, model: Path, options: dict[str, Any], words: str
+    call: Call, objects: Objects, bucket: str, model: Path, options: dict[str, Any], words: str
 ) -> None:
     result = call(gcs_saved_model, **{**WHERE, "source": str(model), **options})
     assert words in result["msg"]
     assert "exception" not in result
-    assert names(emulator) == []
+    assert objects.names("models") == []
 
 
 def test_a_bucket_that_is_yet_to_come_is_no_error_in_check_mode(call: Call, model: Path) -> None:
