@@ -71,28 +71,31 @@ class Model:
             ) from error
         numbers = sorted(objects.keys() | claims.keys())
         with ThreadPoolExecutor(PARALLEL) as pool:
-            found = pool.map(lambda n: self._version(n, objects.get(n, {}), claims.get(n)), numbers)
+            found = pool.map(
+                lambda n: self._version(n, objects.get(n, {}), self._claim_of(n, claims.get(n))), numbers
+            )
             return dict(zip(numbers, found, strict=True))
 
-    def _version(self, number: int, objects: dict[str, Json], claim: Json | None) -> Version:
+    def _version(self, number: int, objects: dict[str, Json], claim: Claim | None) -> Version:
         name = f"{self._path}/{number}/{MANIFEST}"
         found = self._storage.read(self._bucket, name) if MANIFEST in objects else None
         text = found[0] if found else b""
-        return Version(
-            number, objects, parse_manifest(text), self._claim_of(number, claim) if claim else None, text
-        )
+        return Version(number, objects, parse_manifest(text), claim, text)
 
-    def _claim_of(self, number: int, item: Json) -> Claim | None:
-        found = self._storage.read(self._bucket, self._claim_name(number))
-        if found is None:
+    def _claim_of(self, number: int, item: Json | None) -> Claim | None:
+        """The claim that was listed, with its content."""
+        found = self._storage.read(self._bucket, self._claim_name(number)) if item else None
+        if item is None or found is None:
             return None
-        return Claim(parse_manifest(found[0]), str(item["generation"]), time_of(item), found[0])
+        text, generation = found
+        return Claim(parse_manifest(text), generation or str(item["generation"]), time_of(item), text)
 
-    def _fresh(self, number: int) -> Version:
-        """One version as it is now."""
-        prefix = f"{self._path}/{number}/"
-        objects, _ = group(self._storage.objects(self._bucket, prefix), self._path)
-        claim = self._storage.object(self._bucket, self._claim_name(number))
+    def _fresh(self, number: int, held: Claim) -> Version:
+        """One version as it is now. ``held``: the claim that it had."""
+        objects, _ = group(self._storage.objects(self._bucket, f"{self._path}/{number}/"), self._path)
+        item = self._storage.object(self._bucket, self._claim_name(number))
+        same = item is not None and str(item["generation"]) == held.generation
+        claim = held if same else self._claim_of(number, item)
         return self._version(number, objects.get(number, {}), claim)
 
     def _claim_name(self, number: int) -> str:
@@ -105,7 +108,7 @@ class Model:
             return current.manifest or manifest
         claim = self._claim(source.files, todo.version, current.manifest_text or to_text(manifest))
         try:
-            fresh = self._fresh(todo.version)
+            fresh = self._fresh(todo.version, claim)
             todo = plan(source.files, {todo.version: fresh}, todo.version, now=datetime.now(UTC))
         except Refused:
             # The version was completed between our look and our claim.
@@ -126,7 +129,7 @@ class Model:
                 if error.status != 412:
                     raise
                 item = self._storage.object(self._bucket, name)
-                claim = self._claim_of(number, item) if item else None
+                claim = self._claim_of(number, item)
                 if claim is None:
                     continue  # released at this moment
                 if claim.manifest is None or not agree(files, files_of(claim.manifest)):
@@ -177,7 +180,7 @@ class Model:
 
     def _compare(self, files: list[ModelFile], number: int, claim: Claim, *, without: str = "") -> Version:
         """The version as it is. Raises ``GoogleError`` unless it is exactly these files, under the claim we had."""
-        fresh = self._fresh(number)
+        fresh = self._fresh(number, claim)
         if fresh.complete and fresh.manifest and agree(files, files_of(fresh.manifest)):
             return fresh  # perhaps another run with the same content was faster
         problems = differences([file for file in files if file.path != without], fresh.objects)

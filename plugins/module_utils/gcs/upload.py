@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ..gcp.errors import ApiError, GoogleError
+from ..gcp.errors import ApiError, GoogleError, parse_error
 from ..gcp.rest import Answer, Google
 from .storage import Json, Storage, Told, uri
 
@@ -95,7 +95,7 @@ class _Session:
 
     def __init__(self, google: Google, bucket: str, name: str, size: int, checksum: str) -> None:
         self._google = google
-        self._bucket, self._name = bucket, name
+        self._bucket, self._name, self._what = bucket, name, uri(bucket, name)
         self._size, self._checksum = size, checksum
         self._memory: BinaryIO | None = None
         key = "\n".join([google.endpoint, bucket, name, str(size), checksum])
@@ -136,21 +136,25 @@ class _Session:
                 there = _received(answer)
                 failures, sent = (0 if there > sent else failures), there
             if failures > FAILURES_MOST:
-                raise GoogleError(
-                    f"{uri(self._bucket, self._name)}: the service takes no more than {sent} bytes."
-                )
+                raise GoogleError(f"{self._what}: the service takes no more than {sent} bytes.")
             if location is None:
                 location, sent = self._begin(), 0
+            trouble: GoogleError | None = None
             try:
                 answer = self._put(location, file, sent, tell)
-                failures += answer.status == 308  # asked for more without having complained
+            except ApiError:
+                raise
             except GoogleError as error:
+                trouble = error
+            if trouble is not None or (answer is not None and answer.status in _TEMPORARY):
+                # Much of it may have arrived all the same: that is asked before anything is sent again.
                 failures += 1
-                temporary = not isinstance(error, ApiError) or error.status in _TEMPORARY
-                if failures > FAILURES_MOST or not temporary:
-                    raise
-                self._google.sleep(min(16.0, 0.5 * 2.0**failures) * random.uniform(0.5, 1.0))  # noqa: S311 jitter
+                if failures > FAILURES_MOST:
+                    raise trouble or parse_error(answer.status, answer.body, self._what)  # type: ignore[union-attr]
+                self._google.sleep(min(16.0, 0.2 * 2.0**failures) * random.uniform(0.5, 1.0))  # noqa: S311 jitter
                 answer = self._ask(location)
+            elif answer is not None and answer.status == 308:
+                failures += 1  # it asks for more without having complained
 
     def _begin(self) -> str:
         body = {"name": self._name, "crc32c": self._checksum, "contentType": "application/octet-stream"}
@@ -162,7 +166,7 @@ class _Session:
             headers,
             query={"uploadType": "resumable", "ifGenerationMatch": "0"},
             repeatable=True,
-            what=uri(self._bucket, self._name),
+            what=self._what,
         )
         location = begun.headers["location"]
         if self._memory is not None:
@@ -188,16 +192,21 @@ class _Session:
         if sent >= self._size:
             return self._ask(location)
         header = f"bytes {sent}-{self._size - 1}/{self._size}"
-        return self._send(location, Part(file, sent, self._size, tell), header, again=False)
+        return self._google.send(
+            "PUT",
+            location,
+            Part(file, sent, self._size, tell),
+            {"Content-Range": header},
+            accept=(308, *_GONE, *_TEMPORARY),
+            repeatable=False,
+            what=self._what,
+        )
 
     def _ask(self, location: str) -> Answer:
         """How far the upload is."""
-        return self._send(location, b"", f"bytes */{self._size}", again=True)
-
-    def _send(self, location: str, body: object, content_range: str, *, again: bool) -> Answer:
-        headers, what = {"Content-Range": content_range}, uri(self._bucket, self._name)
+        header = {"Content-Range": f"bytes */{self._size}"}
         return self._google.send(
-            "PUT", location, body, headers, accept=(308, *_GONE), repeatable=again, what=what
+            "PUT", location, b"", header, accept=(308, *_GONE), repeatable=True, what=self._what
         )
 
 
