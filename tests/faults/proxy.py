@@ -18,7 +18,7 @@ class Fault:
     """Happens once, when so many bytes have passed in all. ``kind``:
 
     cut-request     the connection is reset while the client sends; the service has what came before
-    cut-answer      the answer is cut off in the middle
+    cut-answer      the answer is cut off in the middle, or after ``keep`` bytes
     lose-answer     the service has done it, and the client never hears
     unavailable     503 instead of what the service would say, the request not passed on
     stall           nothing moves for ``seconds``
@@ -27,6 +27,7 @@ class Fault:
     kind: str
     after: int
     seconds: float = 0.3
+    keep: int | None = None
     done: bool = False
 
 
@@ -111,7 +112,9 @@ class Proxy:
                     )
                 if fault is not None and fault.kind == "lose-answer":
                     return
-                client.sendall(data[: len(data) // 2] if fault is not None else data)
+                if fault is not None:
+                    data = data[: len(data) // 2 if fault.keep is None else fault.keep]
+                client.sendall(data)
                 if fault is not None:
                     return
             client.shutdown(socket.SHUT_WR)

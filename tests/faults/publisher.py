@@ -52,10 +52,12 @@ class Publisher:
         return dict(json.loads(self._output.read_text()))
 
 
-def fetch(url: str, target: Path, uri: str, token_server: str) -> subprocess.CompletedProcess[str]:
+def fetch(
+    url: str, target: Path, uri: str, token_server: str, deadline: int = 20
+) -> subprocess.CompletedProcess[str]:
     """The pod's fetcher."""
     environment = {
-        "MODEL_URI": uri, "MODEL_DESTINATION": str(target), "STORAGE_ENDPOINT": url, "FETCH_DEADLINE_SECONDS": "20",
+        "MODEL_URI": uri, "MODEL_DESTINATION": str(target), "STORAGE_ENDPOINT": url, "FETCH_DEADLINE_SECONDS": str(deadline),
         "GCE_METADATA_HOST": token_server, "TERMINATION_LOG": "/dev/null", "PATH": os.environ["PATH"],
     }  # fmt: skip
     return subprocess.run(

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..gcp.errors import ApiError, GoogleError
-from ..gcp.rest import Google
+from ..gcp.rest import Answer, Google
 from ..saved_model.checksum import crc32c
 
 Json = dict[str, Any]
@@ -22,7 +22,10 @@ Told = Callable[[int], None]
 RANGE = 8 * 2**20
 """Bytes of one request when an object's content is read piece by piece."""
 
-_LISTED = "items(name,size,crc32c,md5Hash,generation,timeCreated),nextPageToken"
+TRIES = 3
+"""Of a request whose answer is a success and yet says nothing."""
+
+_LISTED = "kind,items(name,size,crc32c,md5Hash,generation,timeCreated),nextPageToken"
 _POLICY_VERSION = 3
 """Of IAM policies: the first that shows conditions, which a rewrite of the policy would otherwise lose."""
 
@@ -37,11 +40,19 @@ class Storage:
     def __init__(self, google: Google) -> None:
         self.google = google
 
+    def _ask(self, method: str, path: str, body: Json | None = None, **options: Any) -> Json:
+        """What a method answers, which is never nothing: an empty answer was cut off within its headers."""
+        for _ in range(TRIES):
+            answer = self.google.call(method, path, body, **options)
+            if answer:
+                return answer
+        raise GoogleError(f"{options['what']}: the service's answers are empty. Is a proxy in between?")
+
     # Buckets
 
     def bucket(self, name: str) -> Json | None:
         try:
-            return self.google.call("GET", f"/storage/v1/b/{name}", what=f"bucket {name}")
+            return self._ask("GET", f"/storage/v1/b/{name}", what=f"bucket {name}")
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -49,10 +60,10 @@ class Storage:
 
     def owns(self, project: str, name: str) -> bool | None:
         """Whether the bucket is one of the project's; None where the account may not list them."""
-        query = {"project": project, "prefix": name, "fields": "items(name),nextPageToken"}
+        query = {"project": project, "prefix": name, "fields": "kind,items(name),nextPageToken"}
         try:
             while True:
-                page = self.google.call("GET", "/storage/v1/b", query=query, what=f"buckets of {project}")
+                page = self._ask("GET", "/storage/v1/b", query=query, what=f"buckets of {project}")
                 if any(item["name"] == name for item in page.get("items", [])):
                     return True
                 if not page.get("nextPageToken"):
@@ -69,7 +80,7 @@ class Storage:
         )
 
     def patch_bucket(self, name: str, body: Json, metageneration: str) -> Json:
-        return self.google.call(
+        return self._ask(
             "PATCH",
             f"/storage/v1/b/{name}",
             body,
@@ -84,11 +95,11 @@ class Storage:
     def policy(self, name: str) -> Json:
         """The bucket's IAM policy, with its etag and conditions."""
         query = {"optionsRequestedPolicyVersion": _POLICY_VERSION}
-        return self.google.call("GET", f"/storage/v1/b/{name}/iam", query=query, what=f"IAM of bucket {name}")
+        return self._ask("GET", f"/storage/v1/b/{name}/iam", query=query, what=f"IAM of bucket {name}")
 
     def set_policy(self, name: str, policy: Json) -> Json:
         """Replaces the policy if nobody changed it since it was read; else ``ApiError`` with 409 or 412."""
-        return self.google.call(
+        return self._ask(
             "PUT", f"/storage/v1/b/{name}/iam", policy, repeatable=True, what=f"IAM of bucket {name}"
         )
 
@@ -101,7 +112,7 @@ class Storage:
             query = {
                 "prefix": prefix, "pageToken": token, "versions": "true" if versions else None, "fields": _LISTED,
             }  # fmt: skip
-            page = self.google.call(
+            page = self._ask(
                 "GET", f"/storage/v1/b/{bucket}/o", query=query, what=f"list of {uri(bucket, prefix)}"
             )
             yield from page.get("items", [])
@@ -110,31 +121,44 @@ class Storage:
                 return
 
     def object(self, bucket: str, name: str) -> Json | None:
-        answer = self.google.send("GET", _path(bucket, name), None, {}, accept=(404,), what=uri(bucket, name))
-        return None if answer.status == 404 else answer.json()
+        try:
+            return self._ask("GET", _path(bucket, name), what=uri(bucket, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
 
     def read(self, bucket: str, name: str) -> tuple[bytes, str] | None:
         """A small object's content and its generation; None when there is no such object."""
-        answer = self.google.send(
-            "GET",
-            _path(bucket, name),
-            None,
-            {},
-            query={"alt": "media"},
-            accept=(404,),
-            what=uri(bucket, name),
-        )
-        return None if answer.status == 404 else (answer.body, answer.headers.get("x-goog-generation", ""))
+        for _ in range(TRIES):
+            answer = self._media(bucket, name, {}, accept=(404,))
+            if answer.status == 404:
+                return None
+            if "x-goog-generation" in answer.headers:  # else cut off within the headers
+                return answer.body, answer.headers["x-goog-generation"]
+        raise GoogleError(f"{uri(bucket, name)}: the service's answers are cut off.")
 
     def pieces(self, bucket: str, item: Mapping[str, Any]) -> Iterator[bytes]:
         """The content of an object as it was listed, of any size. Raises ``ApiError`` when it is replaced meanwhile."""
         size = int(item["size"])
         for start in range(0, size, RANGE):
-            headers = {"Range": f"bytes={start}-{min(start + RANGE, size) - 1}"}
-            query = {"alt": "media", "generation": item["generation"]}
-            yield self.google.send(
-                "GET", _path(bucket, item["name"]), None, headers, query=query, what=uri(bucket, item["name"])
-            ).body
+            end = min(start + RANGE, size)
+            headers = {"Range": f"bytes={start}-{end - 1}"}
+            for _ in range(TRIES):
+                body = self._media(bucket, item["name"], headers, generation=item["generation"]).body
+                if len(body) == end - start:
+                    break
+            else:
+                raise GoogleError(f"{uri(bucket, item['name'])}: the service's answers are cut off.")
+            yield body
+
+    def _media(
+        self, bucket: str, name: str, headers: dict[str, str], *, accept: tuple[int, ...] = (), **query: str
+    ) -> Answer:
+        return self.google.send(
+            "GET", _path(bucket, name), None, headers, query={"alt": "media", **query}, accept=accept,
+            what=uri(bucket, name),
+        )  # fmt: skip
 
     def create(
         self,
@@ -187,7 +211,7 @@ class Storage:
                     "ifSourceGenerationMatch": source["generation"], "sourceGeneration": source["generation"],
                 }  # fmt: skip
                 what = f"{uri(source_bucket, source['name'])} to {uri(bucket, name)}"
-                answer = self.google.call("POST", path, query=query, repeatable=True, what=what)
+                answer = self._ask("POST", path, query=query, repeatable=True, what=what)
                 if answer.get("done"):
                     return dict(answer["resource"])
                 token = answer["rewriteToken"]
@@ -209,6 +233,8 @@ class Storage:
             made = self.object(bucket, name) or {}
             if (made.get("crc32c"), int(made.get("size", -1))) != (checksum, size):
                 raise
+        if "crc32c" not in made:  # an answer that was cut off
+            made = self.object(bucket, name) or {"crc32c": "none", "size": 0}
         if made["crc32c"] != checksum or int(made["size"]) != size:
             raise GoogleError(
                 f"{uri(bucket, name)}: what was stored is not what was sent (crc32c {made['crc32c']}, not {checksum})."

@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 from ..gcp.errors import ApiError, GoogleError, parse_error
 from ..gcp.rest import Answer, Google
-from .storage import Json, Storage, Told, uri
+from .storage import TRIES, Json, Storage, Told, uri
 
 SMALL = 4 * 2**20
 """Bytes up to which a file is sent in a single request, which has nothing to resume."""
@@ -159,15 +159,20 @@ class _Session:
     def _begin(self) -> str:
         body = {"name": self._name, "crc32c": self._checksum, "contentType": "application/octet-stream"}
         headers = {"Content-Type": "application/json", "X-Upload-Content-Length": str(self._size)}
-        begun = self._google.send(
-            "POST",
-            f"/upload/storage/v1/b/{self._bucket}/o",
-            json.dumps(body).encode(),
-            headers,
-            query={"uploadType": "resumable", "ifGenerationMatch": "0"},
-            repeatable=True,
-            what=self._what,
-        )
+        for _ in range(TRIES):
+            begun = self._google.send(
+                "POST",
+                f"/upload/storage/v1/b/{self._bucket}/o",
+                json.dumps(body).encode(),
+                headers,
+                query={"uploadType": "resumable", "ifGenerationMatch": "0"},
+                repeatable=True,
+                what=self._what,
+            )
+            if "location" in begun.headers:  # else cut off within the headers
+                break
+        else:
+            raise GoogleError(f"{self._what}: the service begins no upload. Is a proxy in between?")
         location = begun.headers["location"]
         if self._memory is not None:
             with contextlib.suppress(OSError):

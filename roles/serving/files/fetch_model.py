@@ -44,7 +44,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 MANIFEST = "tfserving_manifest.json"
 MANIFEST_FORMAT = 1
-MANIFEST_MOST = 64 * 2**20
+SMALL_MOST = 64 * 2**20  # bytes of a manifest, or of a page of a list
 SAVED_MODEL = "saved_model.pb"
 TERMINATION_LOG = "/dev/termination-log"
 RANGE = 16 * 2**20  # bytes of one request
@@ -164,11 +164,23 @@ class Storage:
 
     def read(self, name: str) -> bytes:
         """A small object as a whole."""
-        with self._answer(_object(self.settings.bucket, name, {"alt": "media"}), name) as body:
-            content = body.read(MANIFEST_MOST + 1)
-        if len(content) > MANIFEST_MOST:
-            raise FetchError(f"gs://{self.settings.bucket}/{name} has more than {MANIFEST_MOST} bytes")
-        return content
+        return self._whole(_object(self.settings.bucket, name, {"alt": "media"}), name)
+
+    def _whole(self, path: str, name: str) -> bytes:
+        """A small answer's whole body; asked again where it was cut off."""
+        attempt = 0
+        while True:
+            try:
+                with self._answer(path, name) as body:
+                    content = body.read(SMALL_MOST + 1)
+                    if body.length and len(content) <= SMALL_MOST:
+                        raise ConnectionError(f"connection closed {body.length} bytes early")
+                if len(content) > SMALL_MOST:
+                    raise FetchError(f"gs://{self.settings.bucket}/{name} has more than {SMALL_MOST} bytes")
+                return content
+            except (OSError, http.client.HTTPException) as error:
+                self._trouble(error, name, attempt)
+                attempt += 1
 
     def objects(self) -> dict[str, dict[str, Any]]:
         """What the bucket holds of the version, by path in it."""
@@ -178,10 +190,8 @@ class Storage:
             query = {"prefix": prefix, "fields": f"items({','.join(LISTED)}),nextPageToken"}
             query |= {"pageToken": token} if token else {}
             path = f"/storage/v1/b/{quote(self.settings.bucket, safe='')}/o?{urlencode(query)}"
-            with self._answer(path, prefix) as body:
-                content = body.read()
             try:
-                page = json.loads(content)
+                page = json.loads(self._whole(path, prefix))
                 for item in page.get("items", []):
                     found[item["name"].removeprefix(prefix)] = {key: item[key] for key in LISTED}
                 token = page.get("nextPageToken", "")
@@ -262,7 +272,11 @@ class Storage:
         if connection is None:
             connection = self._local.connection = _connect(self.settings.endpoint)
         connection.request("GET", path, headers=headers | token)
-        return _good(connection.getresponse())
+        answer = _good(connection.getresponse())
+        if answer.length is None and not answer.chunked:
+            # http.client takes headers that were cut off for complete ones.
+            raise ConnectionError("connection closed within the headers")
+        return answer
 
     def _hang_up(self) -> None:
         connection = getattr(self._local, "connection", None)
