@@ -8,7 +8,9 @@ the model server never sees half a model.
 
 Configured by environment variables:
   MODEL_URI               gs://BUCKET/PATH/VERSION
-  MODEL_DESTINATION       folder that shall hold the version, e.g. /models/NAME/VERSION
+  MODEL_DESTINATION       folder that shall hold the version, e.g. /models/NAME/VERSION; without it nothing
+                          is fetched: it waits for the identity, and looks whether the version is all there
+                          (a version without manifest: whether it has a saved_model.pb)
   STORAGE_ENDPOINT        default https://storage.googleapis.com
   FETCH_IDENTITY          metadata (default): a token of the metadata server is required;
                           anonymous: none is asked for (public buckets)
@@ -87,7 +89,7 @@ class Settings(NamedTuple):
 
     bucket: str
     prefix: str
-    destination: Path
+    destination: Path | None
     endpoint: str
     metadata_host: str | None
     deadline_seconds: float
@@ -128,7 +130,7 @@ def settings_of(environment: dict[str, str]) -> Settings:
     if not uri.startswith("gs://") or not bucket or not prefix.strip("/"):
         raise FetchError(f"MODEL_URI must be gs://BUCKET/PATH/VERSION, not {uri!r}")
     destination = environment.get("MODEL_DESTINATION", "")
-    if not destination.startswith("/"):
+    if destination and not destination.startswith("/"):
         raise FetchError(f"MODEL_DESTINATION must be an absolute path, not {destination!r}")
     identity = environment.get("FETCH_IDENTITY") or "metadata"
     if identity not in ("metadata", "anonymous"):
@@ -143,7 +145,7 @@ def settings_of(environment: dict[str, str]) -> Settings:
     return Settings(
         bucket=bucket,
         prefix=prefix.strip("/"),
-        destination=Path(destination),
+        destination=Path(destination) if destination else None,
         endpoint=(environment.get("STORAGE_ENDPOINT") or "https://storage.googleapis.com").rstrip("/"),
         metadata_host=host if identity == "metadata" else None,
         deadline_seconds=float(seconds),
@@ -467,9 +469,11 @@ def begin(
 
 
 def fetch(settings: Settings) -> str:
-    """Fetches the version; returns what was done, in words."""
+    """Fetches the version, or looks at it; returns what was done, in words."""
     deadline = Deadline(settings.deadline_seconds)
     storage = Storage(settings, deadline)
+    if settings.destination is None:
+        return look(storage)
     entries = parse_manifest(storage.read(f"{settings.prefix}/{MANIFEST}"))
     objects = storage.objects()
     compare(entries, objects, settings.uri)
@@ -489,6 +493,17 @@ def fetch(settings: Settings) -> str:
     partial.rename(settings.destination)
     megabytes = total / 1e6
     return f"fetched {settings.uri}: {len(entries)} files, {megabytes:.1f} MB in {deadline.elapsed:.1f} s, verified"
+
+
+def look(storage: Storage) -> str:
+    """Whether the version is all there, for a model server that reads it itself."""
+    objects, uri = storage.objects(), storage.settings.uri
+    if MANIFEST not in objects:
+        if SAVED_MODEL not in objects:
+            raise FetchError(f"{uri} has no {SAVED_MODEL}: is the version published, and completely?")
+        return f"{uri} can be read; without a manifest nobody can say whether it is complete"
+    compare(parse_manifest(storage.read(f"{storage.settings.prefix}/{MANIFEST}")), objects, uri)
+    return f"{uri} can be read and is complete"
 
 
 def _stop(number: int, _frame: object) -> NoReturn:
