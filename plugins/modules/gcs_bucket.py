@@ -47,6 +47,102 @@ options:
   soft_delete_seconds:
     description: How long deleted objects can be restored; 0 is off.
     type: int
+  lifecycle_rules:
+    description:
+      - What happens to objects by themselves. All other rules are removed, with an empty list every rule.
+      - A rule takes the objects for which all its conditions hold; it needs at least one.
+      - Beware of rules that delete models which are served.
+    type: list
+    elements: dict
+    suboptions:
+      action:
+        description: What is done.
+        type: str
+        required: true
+        choices: [Delete, SetStorageClass, AbortIncompleteMultipartUpload]
+      storage_class:
+        description: The new class, for V(SetStorageClass).
+        type: str
+        choices: [STANDARD, NEARLINE, COLDLINE, ARCHIVE]
+      age:
+        description: Days since the object was created.
+        type: int
+      created_before:
+        description: A date such as C(2026-01-31).
+        type: str
+      custom_time_before:
+        description: A date.
+        type: str
+      days_since_custom_time:
+        description: Days since the object's custom time.
+        type: int
+      days_since_noncurrent_time:
+        description: Days since the object was replaced or deleted.
+        type: int
+      is_live:
+        description: Whether it is the current version, or a replaced one.
+        type: bool
+      matches_prefix:
+        description: Beginnings of names.
+        type: list
+        elements: str
+      matches_storage_class:
+        description: Storage classes.
+        type: list
+        elements: str
+      matches_suffix:
+        description: Endings of names.
+        type: list
+        elements: str
+      noncurrent_time_before:
+        description: A date.
+        type: str
+      num_newer_versions:
+        description: How many newer versions there are at least.
+        type: int
+  iam_members:
+    description:
+      - Who has which role on the bucket. Roles that are not named here stay as they are, and so do bindings with
+        conditions.
+      - The policy is changed under its etag, so that nothing of what others change meanwhile is lost.
+    type: list
+    elements: dict
+    suboptions:
+      role:
+        description: The role, such as C(roles/storage.objectViewer).
+        type: str
+        required: true
+      members:
+        description: Members in Google's form, such as C(serviceAccount:NAME@PROJECT.iam.gserviceaccount.com).
+        type: list
+        elements: str
+        default: []
+      workload_identities:
+        description:
+          - Kubernetes service accounts that have the role by Workload Identity, without any Google service account.
+            The cluster must have Workload Identity.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          namespace:
+            description: The namespace.
+            type: str
+            required: true
+          service_account:
+            description: The service account's name in it.
+            type: str
+            required: true
+          project:
+            description: The cluster's project; O(project) if unset.
+            type: str
+          project_number:
+            description: The number of the cluster's project; needed where that is not the bucket's project.
+            type: str
+  iam_members_exclusive:
+    description: Whether nobody else may have the roles named in O(iam_members); else members are only added.
+    type: bool
+    default: false
   force:
     description: With O(state=absent), delete the objects in the bucket, too.
     type: bool
@@ -65,6 +161,22 @@ EXAMPLES = r"""
     location: us-central1
     labels:
       team: ml
+    soft_delete_seconds: 604800
+    lifecycle_rules:
+      - {action: AbortIncompleteMultipartUpload, age: 7}
+    iam_members:
+      - role: roles/storage.objectViewer
+        workload_identities:
+          - {namespace: tfserving, service_account: image-classifier}
+
+- name: Nobody but the release pipeline writes models
+  mlops.tfserving.gcs_bucket:
+    project: my-project
+    name: my-project-models
+    iam_members:
+      - role: roles/storage.objectAdmin
+        members: [serviceAccount:release@my-project.iam.gserviceaccount.com]
+    iam_members_exclusive: true
 """
 
 RETURN = r"""
@@ -72,6 +184,13 @@ bucket:
   description: The bucket as the API shows it; empty when it does not exist.
   type: dict
   returned: success
+iam:
+  description:
+    - Members that were asked for by role, in Google's form. In the answer of a run that makes the bucket the
+      project's number is C(PROJECT_NUMBER).
+  type: dict
+  returned: with state present
+  sample: {"roles/storage.objectViewer": ["serviceAccount:models@my-project.iam.gserviceaccount.com"]}
 objects_removed:
   description: How many objects were deleted with the bucket, or would be.
   type: int
@@ -80,59 +199,49 @@ objects_removed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.gcp.errors import ApiError, BadInput
 from ..module_utils.gcp.options import GCS_ENDPOINT, Json, argument_spec, run
 from ..module_utils.gcp.rest import connect
-from ..module_utils.gcs import bucket as plan
+from ..module_utils.gcs.converge import absent, check, present
 from ..module_utils.gcs.storage import Storage
 
-
-def current_bucket(storage: Storage, name: str) -> Json | None:
-    try:
-        return storage.bucket(name)
-    except ApiError as error:
-        if error.status == 403:
-            raise BadInput(
-                f"bucket {name} exists and this account may not see it: it belongs to another project (choose another "
-                "name), or the account lacks storage.buckets.get."
-            ) from error
-        raise
+CLASSES = ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]
 
 
-def present(storage: Storage, params: Json, check_mode: bool) -> Json:
-    name = params["name"]
-    current = current_bucket(storage, name)
-    if current is None:
-        body = plan.creation(params)
-        if not check_mode:
-            try:
-                current = storage.create_bucket(params["project"], body)
-            except ApiError as error:
-                if error.status == 409:
-                    raise BadInput(f"bucket {name} belongs to somebody else: choose another name.") from error
-                raise
-        return {"changed": True, "bucket": current or {}, "diff": {"before": {}, "after": body}}
-    body = plan.patch(params, current)
-    diff = {"before": plan.before(body, current), "after": body}
-    if body and not check_mode:
-        current = storage.patch_bucket(name, body, current["metageneration"])
-    return {"changed": bool(body), "bucket": current, "diff": diff}
+def rule_options() -> Json:
+    strings = {"type": "list", "elements": "str"}
+    return {
+        "action": {
+            "type": "str",
+            "required": True,
+            "choices": ["Delete", "SetStorageClass", "AbortIncompleteMultipartUpload"],
+        },
+        "storage_class": {"type": "str", "choices": CLASSES},
+        "age": {"type": "int"},
+        "created_before": {"type": "str"},
+        "custom_time_before": {"type": "str"},
+        "days_since_custom_time": {"type": "int"},
+        "days_since_noncurrent_time": {"type": "int"},
+        "is_live": {"type": "bool"},
+        "matches_prefix": strings,
+        "matches_storage_class": strings,
+        "matches_suffix": strings,
+        "noncurrent_time_before": {"type": "str"},
+        "num_newer_versions": {"type": "int"},
+    }
 
 
-def absent(storage: Storage, params: Json, check_mode: bool) -> Json:
-    name = params["name"]
-    current = current_bucket(storage, name)
-    if current is None:
-        return {"changed": False, "bucket": {}, "objects_removed": 0, "diff": {"before": {}, "after": {}}}
-    objects = list(storage.objects(name, "", versions=bool(current.get("versioning", {}).get("enabled"))))
-    if objects and not params["force"]:
-        raise BadInput(f"bucket {name} holds {len(objects)} objects: set force: true to delete them with it.")
-    if not check_mode:
-        for item in objects:
-            storage.delete(name, item["name"], item["generation"])
-        storage.delete_bucket(name)
-    diff = {"before": {"name": name, "objects": [item["name"] for item in objects]}, "after": {}}
-    return {"changed": True, "bucket": {}, "objects_removed": len(objects), "diff": diff}
+def grant_options() -> Json:
+    identity = {
+        "namespace": {"type": "str", "required": True},
+        "service_account": {"type": "str", "required": True},
+        "project": {"type": "str"},
+        "project_number": {"type": "str"},
+    }
+    return {
+        "role": {"type": "str", "required": True},
+        "members": {"type": "list", "elements": "str", "default": []},
+        "workload_identities": {"type": "list", "elements": "dict", "default": [], "options": identity},
+    }
 
 
 def main() -> None:
@@ -142,12 +251,15 @@ def main() -> None:
             state={"type": "str", "choices": ["present", "absent"], "default": "present"},
             name={"type": "str", "required": True},
             location={"type": "str"},
-            storage_class={"type": "str", "choices": ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]},
+            storage_class={"type": "str", "choices": CLASSES},
             labels={"type": "dict"},
             versioning={"type": "bool"},
             uniform_bucket_level_access={"type": "bool"},
             public_access_prevention={"type": "str", "choices": ["enforced", "inherited"]},
             soft_delete_seconds={"type": "int"},
+            lifecycle_rules={"type": "list", "elements": "dict", "options": rule_options()},
+            iam_members={"type": "list", "elements": "dict", "options": grant_options()},
+            iam_members_exclusive={"type": "bool", "default": False},
             force={"type": "bool", "default": False},
         ),
         supports_check_mode=True,
@@ -155,7 +267,7 @@ def main() -> None:
 
     def work() -> Json:
         params = module.params
-        plan.check(params)
+        check(params)
         storage = Storage(connect(params))
         return (present if params["state"] == "present" else absent)(storage, params, module.check_mode)
 

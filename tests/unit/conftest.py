@@ -15,11 +15,17 @@ from starlette.testclient import TestClient
 sys.path.insert(0, str(Path(__file__).parent))
 
 from emulator import Emulator
+from objects import Objects
 
 
 @pytest.fixture
 def emulator(tmp_path: Path) -> Emulator:
     return Emulator(tmp_path / "gcs")
+
+
+@pytest.fixture
+def objects(emulator: Emulator) -> Objects:
+    return Objects(emulator)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,13 @@ from ..gcp.errors import BadInput
 
 Json = dict[str, Any]
 
+CONDITIONS = (
+    "age", "created_before", "custom_time_before", "days_since_custom_time", "days_since_noncurrent_time", "is_live",
+    "matches_prefix", "matches_storage_class", "matches_suffix", "noncurrent_time_before", "num_newer_versions",
+)  # fmt: skip
+"""Conditions of a lifecycle rule, as options; the API has them in camel case."""
+
+_DATES = ("created_before", "custom_time_before", "noncurrent_time_before")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 
 
@@ -27,6 +35,32 @@ def check(options: Mapping[str, Any]) -> None:
     seconds = options.get("soft_delete_seconds")
     if seconds is not None and seconds != 0 and not 604_800 <= seconds <= 7_776_000:
         raise BadInput("soft_delete_seconds must be 0 (off) or from 604800 (7 days) to 7776000 (90 days).")
+    for number, rule in enumerate(options.get("lifecycle_rules") or [], 1):
+        _check_rule(number, rule)
+
+
+def _check_rule(number: int, rule: Mapping[str, Any]) -> None:
+    where = f"lifecycle_rules: rule {number}"
+    given = {key: rule[key] for key in CONDITIONS if rule.get(key) is not None}
+    if not given:
+        raise BadInput(
+            f"{where} has no condition, and would take every object: give one of {', '.join(CONDITIONS)}."
+        )
+    if (rule["action"] == "SetStorageClass") != bool(rule.get("storage_class")):
+        raise BadInput(f"{where}: storage_class goes with the action SetStorageClass, and with that alone.")
+    if rule["action"] == "AbortIncompleteMultipartUpload" and set(given) - {
+        "age",
+        "matches_prefix",
+        "matches_suffix",
+    }:
+        raise BadInput(
+            f"{where}: AbortIncompleteMultipartUpload knows age, matches_prefix and matches_suffix only."
+        )
+    for key, value in given.items():
+        if key in _DATES and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value)):
+            raise BadInput(f"{where}: {key} must be a date such as 2026-01-31, not {value!r}.")
+        if isinstance(value, int) and not isinstance(value, bool) and value < 0:
+            raise BadInput(f"{where}: {key} must not be negative.")
 
 
 def wanted(options: Mapping[str, Any]) -> Json:
@@ -40,6 +74,8 @@ def wanted(options: Mapping[str, Any]) -> Json:
         body["versioning"] = {"enabled": options["versioning"]}
     if options.get("soft_delete_seconds") is not None:
         body["softDeletePolicy"] = {"retentionDurationSeconds": str(options["soft_delete_seconds"])}
+    if options.get("lifecycle_rules") is not None:
+        body["lifecycle"] = {"rule": [_rule(rule) for rule in options["lifecycle_rules"]]}
     access: Json = {}
     if options.get("uniform_bucket_level_access") is not None:
         access["uniformBucketLevelAccess"] = {"enabled": options["uniform_bucket_level_access"]}
@@ -48,6 +84,19 @@ def wanted(options: Mapping[str, Any]) -> Json:
     if access:
         body["iamConfiguration"] = access
     return body
+
+
+def _rule(rule: Mapping[str, Any]) -> Json:
+    action = {"type": rule["action"]} | (
+        {"storageClass": rule["storage_class"]} if rule.get("storage_class") else {}
+    )
+    condition = {_camel(key): rule[key] for key in CONDITIONS if rule.get(key) is not None}
+    return {"action": action, "condition": condition}
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(other.title() for other in others)
 
 
 def creation(options: Mapping[str, Any]) -> Json:
@@ -86,6 +135,9 @@ def _changed(wish: Json, current: Json) -> Json:
         if key == "labels":
             if value != current.get("labels", {}):
                 body[key] = value
+        elif key == "lifecycle":
+            if _rules(value) != _rules(current.get(key) or {}):
+                body[key] = value
         elif isinstance(value, dict):
             inner = _changed(value, current.get(key, {}))
             if inner:
@@ -93,6 +145,22 @@ def _changed(wish: Json, current: Json) -> Json:
         elif (value or None) != (current.get(key) or None):
             body[key] = value
     return body
+
+
+def _rules(lifecycle: Json) -> list[str]:
+    """Rules in a form that compares: their order means nothing, nor does that of a condition's lists."""
+    return sorted(
+        json.dumps(
+            {
+                **rule,
+                "condition": {
+                    k: sorted(v) if isinstance(v, list) else v for k, v in rule["condition"].items()
+                },
+            },
+            sort_keys=True,
+        )
+        for rule in lifecycle.get("rule", [])
+    )
 
 
 def before(body: Json, current: Json) -> Json:

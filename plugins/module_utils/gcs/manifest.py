@@ -1,86 +1,93 @@
-"""A SavedModel's files and the manifest that vouches for them. Reads files; decides purely."""
+"""The manifest that vouches for a published version. Pure."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
-from ..gcp.errors import BadInput
-from .storage import new_crc32c
+from ..saved_model.files import ModelFile, digest
+from ..saved_model.graph import SAVED_MODEL
+from ..saved_model.info import Info
 
 Json = dict[str, Any]
 
-MANIFEST = "tfserving_manifest.json"
-SAVED_MODEL = "saved_model.pb"
 FORMAT = 1
-_BLOCK = 2**20
 
 
-@dataclass(frozen=True, order=True)
-class ModelFile:
-    """One file of a version: its path within it, size in bytes, sha256 in hex, crc32c in base64."""
-
-    path: str
-    size: int
-    sha256: str
-    crc32c: str
-
-
-def read_model(source: str) -> list[ModelFile]:
-    """Every file of the SavedModel in a folder, in the order of their paths. Raises ``BadInput``."""
-    folder = Path(source).expanduser()
-    if not folder.is_dir():
-        raise BadInput(
-            f"source {source} is not a folder: give the folder of a SavedModel, which holds {SAVED_MODEL}."
-        )
-    if not (folder / SAVED_MODEL).is_file():
-        versions = sorted(entry.name for entry in folder.iterdir() if (entry / SAVED_MODEL).is_file())
-        hint = f" Did you mean {folder / versions[-1]}?" if versions else ""
-        raise BadInput(f"source {source} has no {SAVED_MODEL}: it is not a SavedModel.{hint}")
-    if not list(folder.glob("variables/variables.index")):
-        raise BadInput(f"source {source} has no variables/variables.index: the SavedModel is incomplete.")
-    files = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-            raise BadInput(f"source {source}: {path.relative_to(folder)} is a link out of the folder.")
-        if path.is_file() and path.name != MANIFEST:
-            files.append(_read(path, path.relative_to(folder).as_posix()))
-    return files
-
-
-def _read(path: Path, name: str) -> ModelFile:
-    sha, crc, size = hashlib.sha256(), new_crc32c(), 0
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            sha.update(block)
-            crc.update(block)
-            size += len(block)
-    return ModelFile(name, size, sha.hexdigest(), base64.b64encode(crc.digest()).decode())
-
-
-def digest(files: Iterable[ModelFile]) -> str:
-    """One hash for the whole content: sha256 over the sorted lines path, size, sha256."""
-    summary = hashlib.sha256()
-    for file in sorted(files):
-        summary.update(f"{file.path}\0{file.size}\0{file.sha256}\n".encode())
-    return summary.hexdigest()
-
-
-def manifest(model: str, version: int, files: list[ModelFile], *, created: str, creator: str) -> Json:
-    """What readers verify a version by."""
+def make_manifest(
+    model: str,
+    version: int,
+    files: Iterable[ModelFile],
+    info: Info | None,
+    *,
+    created: str,
+    creator: str,
+    source: str,
+) -> Json:
+    """What readers verify a version by. ``created``: UTC time as in RFC 3339."""
+    found = sorted(files)
     return {
         "format": FORMAT,
         "model": model,
         "version": version,
         "created": created,
         "creator": creator,
-        "digest": digest(files),
-        "files": [asdict(file) for file in sorted(files)],
+        "source": source,
+        "digest": digest(found),
+        "size": sum(file.size for file in found),
+        "signatures": info.signatures if info else {},
+        "tensorflow_version": info.tensorflow_version if info else "",
+        "files": [{key: value for key, value in vars(file).items() if value != ""} for file in found],
     }
+
+
+def to_text(manifest: Json) -> bytes:
+    return (json.dumps(manifest, indent=1) + "\n").encode()
+
+
+def parse_manifest(text: bytes | None) -> Json | None:
+    """A manifest's content; None when it is missing, none, or contradicts itself."""
+    try:
+        value = dict(json.loads(text or b""))
+        files = files_of(value)
+        sound = value["format"] == FORMAT and value["digest"] == digest(files)
+        named = {file.path for file in files}
+        inside = all(
+            name and not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
+            for name in named
+        )
+        return value if sound and inside and SAVED_MODEL in named and len(named) == len(files) else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def files_of(manifest: Json) -> list[ModelFile]:
+    """Raises ``KeyError`` and its like for what is no manifest."""
+    return [
+        ModelFile(
+            str(f["path"]), int(f["size"]), str(f["crc32c"]), str(f.get("sha256", "")), str(f.get("md5", ""))
+        )
+        for f in manifest["files"]
+    ]
+
+
+def agree(one: Iterable[ModelFile], other: Iterable[ModelFile]) -> bool:
+    """Whether both are the same content, by every hash that both know."""
+    first, second = {f.path: f for f in one}, {f.path: f for f in other}
+    return first.keys() == second.keys() and all(same(first[path], second[path]) for path in first)
+
+
+def same(one: ModelFile, other: ModelFile) -> bool:
+    """Whether both are the same bytes, by every hash that both know."""
+    hashes = ((one.sha256, other.sha256), (one.md5, other.md5))
+    return (one.size, one.crc32c) == (other.size, other.crc32c) and all(a == b for a, b in hashes if a and b)
+
+
+def object_file(path: str, item: Json) -> ModelFile:
+    """A listed object as a file of the version."""
+    return ModelFile(path, int(item["size"]), str(item["crc32c"]), md5=str(item.get("md5Hash", "")))

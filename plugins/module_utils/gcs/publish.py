@@ -1,7 +1,14 @@
-"""Publishing versions of a model, all or nothing for their readers.
+"""Which versions there are, and what publishing and pruning have to do. Pure.
 
-Order: data, the manifest, saved_model.pb last. A version is complete when manifest and saved_model.pb are there
-and every listed object has the listed size and crc32c.
+The protocol, and why nobody ever gets a mixture (docs/publishing.md has it at length):
+
+1. A publisher claims the version's number: it creates ``PATH/.publishing/N.json``, which must not exist, with the
+   manifest to be. Who finds a claim of the same content goes on with it; of other content, gives up.
+2. Holding the claim it looks at the version again. Only what is of its own content may be there.
+3. It creates the data, then the manifest, then saved_model.pb, each under the condition that it does not exist.
+   Nothing is ever replaced or deleted.
+4. Before saved_model.pb it compares everything that is there, and that the claim is still the one it had.
+5. It removes the claim.
 """
 
 # Copyright: the mlops.tfserving developers
@@ -9,115 +16,239 @@ and every listed object has the listed size and crc32c.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .manifest import MANIFEST, SAVED_MODEL, ModelFile
+from ..gcp.errors import BadInput
+from ..saved_model.files import MANIFEST, ModelFile
+from ..saved_model.graph import SAVED_MODEL
+from .manifest import agree, files_of, object_file, same
 
 Json = dict[str, Any]
+
+CLAIMS = ".publishing"
+"""Folder of claims below a model's path; TF Serving looks at folders with numbers for names only."""
+
+LIVE = timedelta(minutes=10)
+"""Age up to which a claim is taken for that of a publisher at work, when the number was left to be chosen."""
+
+ABANDONED = timedelta(days=7)
+"""Age of a claim after which its upload can't go on: the life of a resumable session."""
+
+_NAMED = 5
+
+
+class Refused(BadInput):
+    """The version can't be published so; the text says why and the way out."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Somebody began to publish a version. ``created``: when, by the service's clock. ``text``: the manifest to be."""
+
+    manifest: Json | None
+    generation: str
+    created: datetime
+    text: bytes = b""
+
+    def __str__(self) -> str:
+        by = (self.manifest or {}).get("creator", "somebody unknown")
+        return f"{by} since {self.created.isoformat(timespec='seconds').replace('+00:00', 'Z')}"
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version in the bucket. ``objects``: by their path within it. ``digest``: the manifest's, if there is one."""
+    """A version in the bucket. ``objects``: by their path within it."""
 
     number: int
-    objects: dict[str, Json]
+    objects: Mapping[str, Json] = field(default_factory=dict)
     manifest: Json | None = None
+    claim: Claim | None = None
+    manifest_text: bytes = b""
+
+    @property
+    def problems(self) -> list[str]:
+        """What is not as the manifest says."""
+        if self.manifest is None:
+            damaged = MANIFEST in self.objects
+            return [f"{MANIFEST} is damaged" if damaged else f"there is no {MANIFEST}"]
+        return differences(files_of(self.manifest), self.objects)
+
+    @property
+    def state(self) -> str:
+        """complete, unfinished (claimed), damaged (has a manifest), or unmanaged (others put it there)."""
+        if not self.problems:
+            return "complete"
+        if self.claim is not None:
+            return "unfinished"
+        return "damaged" if MANIFEST in self.objects else "unmanaged"
+
+    @property
+    def complete(self) -> bool:
+        return self.state == "complete"
 
     @property
     def digest(self) -> str | None:
         return (self.manifest or {}).get("digest")
 
-    @property
-    def complete(self) -> bool:
-        if self.manifest is None or SAVED_MODEL not in self.objects:
-            return False
-        return all(
-            entry["path"] in self.objects
-            and self.objects[entry["path"]]["crc32c"] == entry["crc32c"]
-            and int(self.objects[entry["path"]]["size"]) == entry["size"]
-            for entry in self.manifest["files"]
-        )
 
-
-def group(objects: Iterable[Json], prefix: str) -> dict[int, dict[str, Json]]:
-    """Objects below ``prefix/N/`` by version and path; others are not ours."""
-    found: dict[int, dict[str, Json]] = {}
-    for item in objects:
-        number, slash, path = item["name"].removeprefix(f"{prefix}/").partition("/")
-        if slash and path and number.isdigit():
-            found.setdefault(int(number), {})[path] = item
+def differences(
+    files: Iterable[ModelFile], objects: Mapping[str, Json], *, missing: bool = True
+) -> list[str]:
+    """How the objects differ from the files, in words. ``missing``: whether what lacks is a difference."""
+    by_path = {file.path: file for file in files}
+    found = [
+        f"{path} is {'missing' if path not in objects else 'other content'}"
+        for path, file in by_path.items()
+        if (missing and path not in objects)
+        or (path in objects and not same(file, object_file(path, objects[path])))
+    ]
+    found += [
+        f"{path} does not belong to it"
+        for path in sorted(objects)
+        if path not in by_path and path != MANIFEST
+    ]
     return found
+
+
+def some(problems: list[str]) -> str:
+    """A list in words, not longer than a reader wants."""
+    more = f", and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+    return ", ".join(problems[:_NAMED]) + more
+
+
+def group(objects: Iterable[Json], path: str) -> tuple[dict[int, dict[str, Json]], dict[int, Json]]:
+    """Objects below ``path/N/`` by version and path, and claims by version; others are not ours."""
+    found: dict[int, dict[str, Json]] = {}
+    claims: dict[int, Json] = {}
+    for item in objects:
+        folder, slash, name = item["name"].removeprefix(f"{path}/").partition("/")
+        if folder == CLAIMS and name.removesuffix(".json").isdigit():
+            claims[int(name.removesuffix(".json"))] = item
+        # The console's empty folders are objects whose names end with a slash.
+        elif slash and name and folder.isdigit() and folder == str(int(folder)) and not name.endswith("/"):
+            found.setdefault(int(folder), {})[name] = item
+    return found, claims
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What publishing does: to which version, what is removed first, and what is uploaded, in this order."""
+    """What publishing does: to which version, which files it creates in this order, whether a claim is left over."""
 
     version: int
-    remove: tuple[str, ...] = ()
     upload: tuple[str, ...] = ()
+    release: bool = False
 
     @property
     def changed(self) -> bool:
-        return bool(self.remove or self.upload)
+        return bool(self.upload) or self.release
 
 
-class Refused(Exception):
-    """Other content under a number that is published."""
+def plan(
+    files: list[ModelFile], versions: Mapping[int, Version], wanted: int | None, *, now: datetime
+) -> Plan:
+    """``wanted`` None: the number that has the content, or was begun with it, or else the next free one.
 
-
-def plan(files: list[ModelFile], content: str, versions: dict[int, Version], wanted: int | None) -> Plan:
-    """``content``: the digest of ``files``. ``wanted`` None: the number that has the content, or the next free one.
-
-    Raises ``Refused`` where other content is complete under the wanted number.
+    Raises ``Refused``.
     """
-    if wanted is None:
-        same = [v.number for v in versions.values() if v.complete and v.digest == content]
-        if same:
-            return Plan(max(same))
-        # An unfinished version with this content is what an interrupted run left: it is completed.
-        begun = [v.number for v in versions.values() if not v.complete and _agrees(v, files)]
-        wanted = max(begun) if begun else max(versions, default=0) + 1
-    current = versions.get(wanted, Version(wanted, {}))
+    number = _choose(files, versions, now) if wanted is None else wanted
+    current = versions.get(number, Version(number))
+    refusal = _refusal(files, current)
+    if refusal:
+        raise Refused(refusal)
     if current.complete:
-        if current.digest == content:
-            return Plan(wanted)
-        raise Refused(
-            f"version {wanted} is published with other content (sha256 {str(current.digest)[:12]}…, "
-            f"not {content[:12]}…), and a published version is never changed: publish under another number"
+        return Plan(number, release=current.claim is not None)
+    missing = [file.path for file in sorted(files) if file.path not in current.objects]
+    data = [path for path in missing if path != SAVED_MODEL]
+    return Plan(
+        number,
+        (
+            *data,
+            *([MANIFEST] if MANIFEST not in current.objects else []),
+            *([SAVED_MODEL] if SAVED_MODEL in missing else []),
+        ),
+    )
+
+
+def _choose(files: list[ModelFile], versions: Mapping[int, Version], now: datetime) -> int:
+    fitting = [v for v in versions.values() if _refusal(files, v) is None]
+    for state in ("complete", "unfinished", "damaged"):
+        same_content = [v.number for v in fitting if v.state == state]
+        if same_content:
+            return max(same_content)
+    # What others copied there whole becomes a version by a manifest.
+    copied = [v.number for v in fitting if {file.path for file in files} <= v.objects.keys()]
+    if copied:
+        return max(copied)
+    for version in versions.values():
+        if version.state == "unfinished" and version.claim and now - version.claim.created < LIVE:
+            raise Refused(
+                f"version {version.number} is being published with other content by {version.claim}. Wait for it to end, "
+                "or say under which number this content is wanted"
+            )
+    return max(versions, default=0) + 1
+
+
+def _refusal(files: list[ModelFile], version: Version) -> str | None:
+    """Why this content can't become that version; None when it can, or is it already."""
+    number = version.number
+    if version.manifest is not None and not agree(files, files_of(version.manifest)):
+        return (
+            f"version {number} is published with other content (sha256 {str(version.digest)[:12]}…), and a published "
+            "version is never changed: publish under another number"
         )
-    by_path = {file.path: file for file in files}
-    good = {
-        path
-        for path, item in current.objects.items()
-        if path in by_path and item["crc32c"] == by_path[path].crc32c
-    }
-    # The manifest is made anew: it is small, and an earlier one may be of other content.
-    remove = sorted(set(current.objects) - good | ({MANIFEST} & set(current.objects)))
-    # Whatever made the half version loadable goes first.
-    if SAVED_MODEL in current.objects and SAVED_MODEL not in remove:
-        remove.append(SAVED_MODEL)
-        good.discard(SAVED_MODEL)
-    remove.sort(key=lambda path: path != SAVED_MODEL)
-    data = sorted(path for path in by_path if path not in good and path != SAVED_MODEL)
-    return Plan(wanted, tuple(remove), (*data, MANIFEST, SAVED_MODEL))
-
-
-def _agrees(version: Version, files: list[ModelFile]) -> bool:
-    """Whether what is there of an unfinished version is part of this content."""
-    by_path = {file.path: file.crc32c for file in files}
-    data = {path: item for path, item in version.objects.items() if path != MANIFEST}
-    return bool(data) and all(by_path.get(path) == item["crc32c"] for path, item in data.items())
-
-
-def parse_manifest(text: bytes | None) -> Json | None:
-    """A manifest's content; None when it is missing or none."""
-    try:
-        value = json.loads(text or b"")
-        return dict(value) if value["format"] == 1 and isinstance(value["files"], list) else None
-    except (ValueError, KeyError, TypeError):
+    if version.complete:
         return None
+    remove = f"remove it (state: absent, version: {number}), or publish under another number"
+    claim = version.claim
+    if claim is not None and (claim.manifest is None or not agree(files, files_of(claim.manifest))):
+        return (
+            f"version {number} is being published with other content by {claim}. Wait for it to end; if that "
+            f"publisher is gone for good, {remove.replace(')', ', force: true)', 1)}"
+        )
+    if version.manifest is None and MANIFEST in version.objects:
+        return f"version {number} has a manifest that can't be read: {remove}"
+    strange = differences(files, version.objects, missing=False)
+    if strange:
+        return f"version {number} holds what is not of this content: {some(strange)}. Nothing is overwritten: {remove}"
+    return None
+
+
+def prunable(
+    versions: Mapping[int, Version], keep: int, in_use: Iterable[int], *, now: datetime
+) -> tuple[list[int], list[int]]:
+    """Numbers that go: published ones beyond the newest ``keep`` complete ones, and abandoned attempts.
+
+    Versions in use stay, and so do those that others put there.
+    """
+    used = set(in_use)
+    complete = sorted((v.number for v in versions.values() if v.complete), reverse=True)
+    kept = set(complete[:keep]) | used
+    oldest_kept = min(complete[:keep], default=0)
+    old = [
+        v.number
+        for v in versions.values()
+        if v.state in ("complete", "damaged") and v.number not in kept and v.number < oldest_kept
+    ]
+    abandoned = [
+        v.number
+        for v in versions.values()
+        if v.state == "unfinished" and v.claim and now - v.claim.created > ABANDONED and v.number not in used
+    ]
+    return sorted(old), sorted(abandoned)
+
+
+def removal_order(version: Version) -> list[str]:
+    """Paths in the order in which they go: what makes the version loadable first."""
+    first = {SAVED_MODEL: 0, MANIFEST: 1}
+    return sorted(version.objects, key=lambda path: (first.get(path, 2), path))
+
+
+def time_of(item: Mapping[str, Any]) -> datetime:
+    """When an object was created; long ago where the service does not say."""
+    try:
+        return datetime.fromisoformat(str(item["timeCreated"]).replace("Z", "+00:00"))
+    except (KeyError, ValueError):
+        return datetime.fromtimestamp(0, UTC)

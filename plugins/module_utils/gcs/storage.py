@@ -5,60 +5,82 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import traceback
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from ..gcp.errors import ApiError, GoogleError
-from ..gcp.rest import Google
-
-CRC32C_IMPORT_ERROR: str | None = None
-try:
-    import google_crc32c
-except ImportError:
-    CRC32C_IMPORT_ERROR = traceback.format_exc()
+from ..gcp.rest import Answer, Google
+from ..saved_model.checksum import crc32c
 
 Json = dict[str, Any]
+Told = Callable[[int], None]
+"""Is told how many bytes of an object are there; may raise to stop."""
 
-CHUNK = 8 * 2**20
-"""Bytes of one request of a resumable upload: a multiple of 256 KiB, as the API demands."""
+RANGE = 8 * 2**20
+"""Bytes of one request when an object's content is read piece by piece."""
+
+TRIES = 3
+"""Of a request whose answer is a success and yet says nothing."""
+
+_LISTED = "kind,items(name,size,crc32c,md5Hash,generation,timeCreated),nextPageToken"
+_POLICY_VERSION = 3
+"""Of IAM policies: the first that shows conditions, which a rewrite of the policy would otherwise lose."""
 
 
-def crc32c(data: bytes) -> str:
-    """In base64, as the API has it."""
-    return base64.b64encode(google_crc32c.Checksum(data).digest()).decode()
-
-
-def new_crc32c() -> Any:
-    """A running checksum: ``update(data)``, ``digest()``."""
-    return google_crc32c.Checksum()
+def uri(bucket: str, name: str) -> str:
+    return f"gs://{bucket}/{name}"
 
 
 class Storage:
     """Buckets and objects of one service."""
 
     def __init__(self, google: Google) -> None:
-        self._google = google
+        self.google = google
+
+    def _ask(self, method: str, path: str, body: Json | None = None, **options: Any) -> Json:
+        """What a method answers, which is never nothing: an empty answer was cut off within its headers."""
+        for _ in range(TRIES):
+            answer = self.google.call(method, path, body, **options)
+            if answer:
+                return answer
+        raise GoogleError(f"{options['what']}: the service's answers are empty. Is a proxy in between?")
+
+    # Buckets
 
     def bucket(self, name: str) -> Json | None:
         try:
-            return self._google.call("GET", f"/storage/v1/b/{name}", what=f"bucket {name}")
+            return self._ask("GET", f"/storage/v1/b/{name}", what=f"bucket {name}")
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
 
+    def owns(self, project: str, name: str) -> bool | None:
+        """Whether the bucket is one of the project's; None where the account may not list them."""
+        query = {"project": project, "prefix": name, "fields": "kind,items(name),nextPageToken"}
+        try:
+            while True:
+                page = self._ask("GET", "/storage/v1/b", query=query, what=f"buckets of {project}")
+                if any(item["name"] == name for item in page.get("items", [])):
+                    return True
+                if not page.get("nextPageToken"):
+                    return False
+                query["pageToken"] = page["nextPageToken"]
+        except ApiError as error:
+            if error.status in (403, 404):
+                return None
+            raise
+
     def create_bucket(self, project: str, body: Json) -> Json:
-        return self._google.call(
+        return self.google.call(
             "POST", "/storage/v1/b", body, query={"project": project}, what=f"bucket {body['name']}"
         )
 
     def patch_bucket(self, name: str, body: Json, metageneration: str) -> Json:
-        return self._google.call(
+        return self._ask(
             "PATCH",
             f"/storage/v1/b/{name}",
             body,
@@ -68,129 +90,171 @@ class Storage:
         )
 
     def delete_bucket(self, name: str) -> None:
-        self._google.send("DELETE", f"/storage/v1/b/{name}", None, {}, accept=(404,), what=f"bucket {name}")
+        self.google.send("DELETE", f"/storage/v1/b/{name}", None, {}, accept=(404,), what=f"bucket {name}")
+
+    def policy(self, name: str) -> Json:
+        """The bucket's IAM policy, with its etag and conditions."""
+        query = {"optionsRequestedPolicyVersion": _POLICY_VERSION}
+        return self._ask("GET", f"/storage/v1/b/{name}/iam", query=query, what=f"IAM of bucket {name}")
+
+    def set_policy(self, name: str, policy: Json) -> Json:
+        """Replaces the policy if nobody changed it since it was read; else ``ApiError`` with 409 or 412."""
+        return self._ask(
+            "PUT", f"/storage/v1/b/{name}/iam", policy, repeatable=True, what=f"IAM of bucket {name}"
+        )
+
+    # Objects
 
     def objects(self, bucket: str, prefix: str, *, versions: bool = False) -> Iterator[Json]:
         """Every object below the prefix; with ``versions`` those that were replaced, too."""
         token: str | None = None
         while True:
-            query = {"prefix": prefix, "pageToken": token, "versions": "true" if versions else None}
-            page = self._google.call(
-                "GET", f"/storage/v1/b/{bucket}/o", query=query, what=f"list of gs://{bucket}/{prefix}"
+            query = {
+                "prefix": prefix, "pageToken": token, "versions": "true" if versions else None, "fields": _LISTED,
+            }  # fmt: skip
+            page = self._ask(
+                "GET", f"/storage/v1/b/{bucket}/o", query=query, what=f"list of {uri(bucket, prefix)}"
             )
             yield from page.get("items", [])
             token = page.get("nextPageToken")
             if not token:
                 return
 
-    def read(self, bucket: str, name: str) -> bytes | None:
-        """A small object's content."""
-        answer = self._google.send(
-            "GET",
-            _path(bucket, name),
-            None,
-            {},
-            query={"alt": "media"},
-            accept=(404,),
-            what=f"gs://{bucket}/{name}",
-        )
-        return None if answer.status == 404 else answer.body
+    def object(self, bucket: str, name: str) -> Json | None:
+        try:
+            return self._ask("GET", _path(bucket, name), what=uri(bucket, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
 
-    def delete(self, bucket: str, name: str, generation: str | None = None) -> None:
-        """Removes the object, or this generation of it alone."""
-        query = {"generation": generation} if generation else None
-        self._google.send(
-            "DELETE", _path(bucket, name), None, {}, query=query, repeatable=True, accept=(404,),
-            what=f"gs://{bucket}/{name}",
+    def read(self, bucket: str, name: str) -> tuple[bytes, str] | None:
+        """A small object's content and its generation; None when there is no such object."""
+        for _ in range(TRIES):
+            answer = self._media(bucket, name, {}, accept=(404,))
+            if answer.status == 404:
+                return None
+            if "x-goog-generation" in answer.headers:  # else cut off within the headers
+                return answer.body, answer.headers["x-goog-generation"]
+        raise GoogleError(f"{uri(bucket, name)}: the service's answers are cut off.")
+
+    def pieces(self, bucket: str, item: Mapping[str, Any]) -> Iterator[bytes]:
+        """The content of an object as it was listed, of any size. Raises ``ApiError`` when it is replaced meanwhile."""
+        size = int(item["size"])
+        for start in range(0, size, RANGE):
+            end = min(start + RANGE, size)
+            headers = {"Range": f"bytes={start}-{end - 1}"}
+            for _ in range(TRIES):
+                body = self._media(bucket, item["name"], headers, generation=item["generation"]).body
+                if len(body) == end - start:
+                    break
+            else:
+                raise GoogleError(f"{uri(bucket, item['name'])}: the service's answers are cut off.")
+            yield body
+
+    def _media(
+        self, bucket: str, name: str, headers: dict[str, str], *, accept: tuple[int, ...] = (), **query: str
+    ) -> Answer:
+        return self.google.send(
+            "GET", _path(bucket, name), None, headers, query={"alt": "media", **query}, accept=accept,
+            what=uri(bucket, name),
         )  # fmt: skip
 
-    def upload(
+    def create(
         self,
         bucket: str,
         name: str,
-        source: Path | bytes,
-        checksum: str,
+        data: bytes,
         *,
+        checksum: str = "",
         content_type: str = "application/octet-stream",
-        progress: Callable[[int], None] = lambda sent: None,
     ) -> Json:
-        """Creates an object that must not exist yet; the service checks the crc32c.
+        """Creates an object that must not exist yet in one request; the service checks the crc32c.
 
-        One that exists with the same checksum is what an earlier try made: that is success, too. Other content
-        raises ``ApiError`` with status 412. A broken connection goes on where it broke.
+        Raises ``ApiError`` with 412 when it exists with other content, with 400 when ``checksum`` is of other data.
         """
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        what = f"gs://{bucket}/{name}"
-        body = {"name": name, "crc32c": checksum, "contentType": content_type}
-        try:
-            begun = self._google.send(
+        checksum, boundary = checksum or crc32c(data), uuid.uuid4().hex
+        metadata = json.dumps({"name": name, "crc32c": checksum, "contentType": content_type})
+        body = (
+            f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{metadata}\r\n"
+            f"--{boundary}\r\nContent-Type: {content_type}\r\n\r\n"
+        ).encode() + data + f"\r\n--{boundary}--\r\n".encode()  # fmt: skip
+        return self.once(
+            bucket, name, len(data), checksum,
+            lambda: self.google.send(
                 "POST",
                 f"/upload/storage/v1/b/{bucket}/o",
-                json.dumps(body).encode(),
-                {"Content-Type": "application/json"},
-                query={"uploadType": "resumable", "ifGenerationMatch": "0"},
+                body,
+                {"Content-Type": f"multipart/related; boundary={boundary}"},
+                query={"uploadType": "multipart", "ifGenerationMatch": "0"},
                 repeatable=True,
-                what=what,
-            )
-            made = self._send_chunks(begun.headers["location"], source, size, what, progress)
+                what=uri(bucket, name),
+            ).json(),
+        )  # fmt: skip
+
+    def copy(
+        self,
+        source_bucket: str,
+        source: Mapping[str, Any],
+        bucket: str,
+        name: str,
+        tell: Told = lambda done: None,
+    ) -> Json:
+        """Copies an object as it was listed within Cloud Storage, to one that must not exist yet."""
+        path = f"{_path(source_bucket, source['name'])}/rewriteTo{_path(bucket, name).removeprefix('/storage/v1')}"
+
+        def rewrite() -> Json:
+            token: str | None = None
+            while True:
+                query = {
+                    "ifGenerationMatch": "0", "rewriteToken": token,
+                    "ifSourceGenerationMatch": source["generation"], "sourceGeneration": source["generation"],
+                }  # fmt: skip
+                what = f"{uri(source_bucket, source['name'])} to {uri(bucket, name)}"
+                answer = self._ask("POST", path, query=query, repeatable=True, what=what)
+                if answer.get("done"):
+                    return dict(answer["resource"])
+                token = answer["rewriteToken"]
+                tell(int(answer.get("totalBytesRewritten", 0)))
+
+        return self.once(bucket, name, int(source["size"]), source["crc32c"], rewrite)
+
+    def once(self, bucket: str, name: str, size: int, checksum: str, make: Callable[[], Json]) -> Json:
+        """Makes an object unless it exists with this content already, and compares what was stored.
+
+        An earlier try whose answer was lost has made it: that is success, too. Other content stays as it is and
+        raises ``ApiError`` with 412.
+        """
+        try:
+            made = make()
         except ApiError as error:
             if error.status != 412:
                 raise
-            made = self._google.call("GET", _path(bucket, name), what=what)
-            if made["crc32c"] != checksum:
+            made = self.object(bucket, name) or {}
+            if (made.get("crc32c"), int(made.get("size", -1))) != (checksum, size):
                 raise
+        if "crc32c" not in made:  # an answer that was cut off
+            made = self.object(bucket, name) or {"crc32c": "none", "size": 0}
         if made["crc32c"] != checksum or int(made["size"]) != size:
             raise GoogleError(
-                f"{what}: what was stored is not what was sent (crc32c {made['crc32c']}, not {checksum})."
+                f"{uri(bucket, name)}: what was stored is not what was sent (crc32c {made['crc32c']}, not {checksum})."
             )
         return made
 
-    def _send_chunks(
-        self, location: str, source: Path | bytes, size: int, what: str, progress: Callable[[int], None]
-    ) -> Json:
-        sent, failures = 0, 0
-        while True:
-            data = _slice(source, sent, CHUNK)
-            last = sent + len(data) == size
-            header = f"bytes {sent}-{sent + len(data) - 1}/{size}" if data else f"bytes */{size}"
-            try:
-                answer = self._google.send(
-                    "PUT",
-                    location,
-                    data,
-                    {"Content-Range": header},
-                    accept=(308,),
-                    repeatable=False,
-                    what=what,
-                )
-            except (ApiError, GoogleError) as error:
-                failures += 1
-                temporary = not isinstance(error, ApiError) or error.status >= 500
-                if not temporary or failures > 5:
-                    raise
-                answer = self._google.send(
-                    "PUT", location, b"", {"Content-Range": f"bytes */{size}"}, accept=(308,), repeatable=True,
-                    what=what,
-                )  # fmt: skip
-            if answer.status != 308:
-                progress(size)
-                return answer.json()
-            sent = (
-                int(answer.headers.get("range", "bytes=0--1").rpartition("-")[2]) + 1
-                if "range" in answer.headers
-                else 0
-            )
-            if last and sent == size:
-                raise GoogleError(f"{what}: all {size} bytes were sent and the service asks for more.")
-            progress(sent)
+    def delete(self, bucket: str, name: str, generation: str | None = None) -> None:
+        """Removes the object, or this generation of it alone."""
+        query = {"ifGenerationMatch": generation} if generation else None
+        self.google.send(
+            "DELETE", _path(bucket, name), None, {}, query=query, repeatable=True, accept=(404,),
+            what=uri(bucket, name),
+        )  # fmt: skip
 
-
-def _slice(source: Path | bytes, start: int, length: int) -> bytes:
-    if isinstance(source, bytes):
-        return source[start : start + length]
-    with source.open("rb") as file:
-        file.seek(start)
-        return file.read(length)
+    def delete_generation(self, bucket: str, name: str, generation: str) -> None:
+        """Removes a generation for good, one that was replaced, too."""
+        self.google.send(
+            "DELETE", _path(bucket, name), None, {}, query={"generation": generation}, repeatable=True,
+            accept=(404,), what=uri(bucket, name),
+        )  # fmt: skip
 
 
 def _path(bucket: str, name: str) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from emulator import Emulator
+from objects import Objects
 
-from sandbox.api.gcs_store import Conditions
 from sandbox.api.metadata import answer
 from sandbox.api.tokens import ACCOUNT
 
@@ -29,29 +29,26 @@ FILES = {
 Fetch = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def store(emulator: Emulator, name: str, data: bytes) -> None:
-    upload = emulator.store.new_upload("models")
-    upload.write(data)
-    emulator.store.finish("models", f"m/1/{name}", {}, upload, Conditions())
+MANIFEST = "tfserving_manifest.json"
 
 
-@pytest.fixture
-def published(emulator: Emulator) -> Emulator:
-    emulator.store.insert_bucket("sandbox-project", {"name": "models"})
+def manifest(**fields: Any) -> bytes:
     entries = [
         {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for path, data in FILES.items()
     ]
     lines = sorted(f"{e['path']}\0{e['size']}\0{e['sha256']}\n" for e in entries)
     digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+    return json.dumps({"format": 1, "digest": digest, "files": entries} | fields).encode()
+
+
+@pytest.fixture
+def published(objects: Objects) -> Objects:
+    objects.make_bucket("models")
     for path, data in FILES.items():
-        store(emulator, path, data)
-    store(
-        emulator,
-        "tfserving_manifest.json",
-        json.dumps({"format": 1, "digest": digest, "files": entries}).encode(),
-    )
-    return emulator
+        objects.put("models", f"m/1/{path}", data)
+    objects.put("models", f"m/1/{MANIFEST}", manifest())
+    return objects
 
 
 @pytest.fixture
@@ -75,7 +72,7 @@ def metadata(emulator: Emulator) -> Iterator[str]:
 
 
 @pytest.fixture
-def fetch(published: Emulator, url: str, metadata: str, tmp_path: Path) -> Fetch:
+def fetch(published: Objects, url: str, metadata: str, tmp_path: Path) -> Fetch:
     def run(**environment: str) -> subprocess.CompletedProcess[str]:
         settings = {
             "MODEL_URI": "gs://models/m/1", "MODEL_DESTINATION": str(tmp_path / "models/m/1"),
@@ -101,53 +98,132 @@ def test_a_version_arrives_whole_and_a_second_time_there_is_nothing_to_do(
     assert "already holds" in fetch().stdout
 
 
-def flipped(emulator: Emulator) -> None:
-    store(emulator, "variables/variables.data", b"w" * 299_999 + b"x")
+def flipped(objects: Objects) -> None:
+    objects.put("models", "m/1/variables/variables.data", b"w" * 299_999 + b"x")
 
 
-def truncated(emulator: Emulator) -> None:
-    store(emulator, "variables/variables.data", b"w" * 10)
+def truncated(objects: Objects) -> None:
+    objects.put("models", "m/1/variables/variables.data", b"w" * 10)
 
 
-def missing(emulator: Emulator) -> None:
-    emulator.store.delete_object("models", "m/1/variables/variables.index", Conditions())
+def missing(objects: Objects) -> None:
+    objects.delete("models", "m/1/variables/variables.index")
 
 
-def unfinished(emulator: Emulator) -> None:
-    emulator.store.delete_object("models", "m/1/tfserving_manifest.json", Conditions())
+def foreign(objects: Objects) -> None:
+    objects.put("models", "m/1/variables/variables.data-00001-of-00002", b"from another version")
 
 
-def forged(emulator: Emulator) -> None:
-    entries = [
+def unfinished(objects: Objects) -> None:
+    objects.delete("models", f"m/1/{MANIFEST}")
+
+
+def forged(objects: Objects) -> None:
+    files = [
         {"path": "../../evil", "size": 1, "sha256": "x"},
         {"path": "saved_model.pb", "size": 5, "sha256": "x"},
     ]
-    store(
-        emulator,
-        "tfserving_manifest.json",
-        json.dumps({"format": 1, "digest": "x", "files": entries}).encode(),
-    )
+    objects.put("models", f"m/1/{MANIFEST}", manifest(files=files))
+
+
+def doctored(objects: Objects) -> None:
+    entries = json.loads(manifest())["files"]
+    objects.put("models", f"m/1/{MANIFEST}", manifest(files=entries[:-1]))
+
+
+def newer(objects: Objects) -> None:
+    objects.put("models", f"m/1/{MANIFEST}", manifest(format=2))
+
+
+def garbage(objects: Objects) -> None:
+    objects.put("models", f"m/1/{MANIFEST}", b"[1]")
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (flipped, "m/1/variables/variables.data is not what the manifest says"),
-        (truncated, "m/1/variables/variables.data is not what the manifest says"),
-        (missing, "m/1/variables/variables.index does not exist"),
+        (flipped, "gs://models/m/1/variables/variables.data is not what the manifest says"),
+        (truncated, "variables/variables.data has 10 bytes instead of 300000"),
+        (missing, "variables/variables.index is missing"),
+        (foreign, "variables/variables.data-00001-of-00002 does not belong to it"),
         (unfinished, "is the version published"),
         (forged, "outside the version"),
+        (doctored, "its digest is not that of its list of files"),
+        (newer, "has format 2"),
+        (garbage, "the manifest is damaged"),
     ],
 )
 def test_what_is_not_the_published_version_never_appears(
-    fetch: Fetch, published: Emulator, tmp_path: Path, spoil: Any, words: str
+    fetch: Fetch, published: Objects, tmp_path: Path, spoil: Any, words: str
 ) -> None:
     spoil(published)
     done = fetch()
     assert done.returncode == 1
     assert words in done.stderr
+    assert "Traceback" not in done.stderr
     assert (tmp_path / "last-words").read_text().strip() == done.stderr.strip()
     assert not (tmp_path / "models/m/1").exists()
+
+
+def test_an_empty_folder_of_the_console_is_no_foreign_object(fetch: Fetch, published: Objects) -> None:
+    published.put("models", "m/1/", b"")
+    published.put("models", "m/1/variables/", b"")
+    assert fetch().returncode == 0
+
+
+def test_a_model_that_is_in_place_but_spoiled_is_fetched_anew(fetch: Fetch, tmp_path: Path) -> None:
+    assert fetch().returncode == 0
+    (tmp_path / "models/m/1/saved_model.pb").write_bytes(b"grapH")
+    assert "3 files" in fetch().stdout
+    assert (tmp_path / "models/m/1/saved_model.pb").read_bytes() == b"graph"
+
+
+def test_objects_that_were_copied_are_verified_by_md5(
+    fetch: Fetch, published: Objects, tmp_path: Path
+) -> None:
+    entries: list[dict[str, Any]] = json.loads(manifest())["files"]
+    for entry in entries:
+        del entry["sha256"]
+        entry["md5"] = published.metadata("models", f"m/1/{entry['path']}")["md5Hash"]
+    lines = sorted(f"{e['path']}\0{e['size']}\0md5:{e['md5']}\n" for e in entries)
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+    published.put("models", f"m/1/{MANIFEST}", manifest(files=entries, digest=digest))
+    assert fetch().returncode == 0
+    flipped(published)
+    assert "is not what the manifest says" in fetch(MODEL_DESTINATION=str(tmp_path / "again/m/1")).stderr
+
+
+def test_a_metadata_server_that_is_late_is_waited_for(fetch: Fetch, emulator: Emulator) -> None:
+    """As in a pod's first seconds on GKE: refused connections, then errors, then a token that is not known yet."""
+    answers = iter(["error", "empty", "wrong"])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kind = next(answers, "good")
+            token = {"wrong": "ya29.nobodys", "good": emulator.token}.get(kind, "")
+            body = json.dumps({"access_token": token}).encode()
+            self.send_response(503 if kind == "error" else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    server.server_bind()
+
+    def late() -> None:
+        server.server_activate()
+        server.serve_forever()
+
+    timer = threading.Timer(0.4, late)
+    timer.start()
+    done = fetch(GCE_METADATA_HOST=f"127.0.0.1:{server.server_address[1]}", FETCH_DEADLINE_SECONDS="30")
+    timer.join(1)
+    server.shutdown()
+    server.server_close()
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_server_that_is_away_is_told_within_the_deadline(fetch: Fetch, tmp_path: Path) -> None:

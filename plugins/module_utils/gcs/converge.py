@@ -1,0 +1,139 @@
+"""Makes a bucket and its IAM policy as wanted, or removes it."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..gcp.errors import ApiError, BadInput
+from . import bucket as plan
+from . import iam
+from .storage import Storage
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+_TRIES = 5
+_RACED = (409, 412)
+
+
+def check(params: Json) -> None:
+    """Refuses what Google would refuse, before asking. Raises ``BadInput``."""
+    plan.check(params)
+    prevented = params["public_access_prevention"] == "enforced"
+    iam.check(params["iam_members"] or [], params["project"], private=prevented)
+
+
+def present(storage: Storage, params: Json, check_mode: bool) -> Json:
+    name, grants = params["name"], params["iam_members"]
+    current = _own(storage, params["project"], name)
+    if current is None:
+        body = plan.creation(params)
+        wish = iam.wanted(grants or [], params["project"], None)
+        if not check_mode:
+            current = _create(storage, params["project"], body)
+            number = str(current["projectNumber"])
+            wish_now = iam.wanted(grants or [], params["project"], number)
+            _grant(storage, name, wish_now, exclusive=params["iam_members_exclusive"], check_mode=False)
+        after = body | ({"iam": wish} if wish else {})
+        return {"changed": True, "bucket": current or {}, "iam": wish, "diff": {"before": {}, "after": after}}
+
+    def converge() -> tuple[Json, Json, Json]:
+        found = _own(storage, params["project"], name) or {}
+        body = plan.patch(params, found)
+        if body and not check_mode:
+            return storage.patch_bucket(name, body, found["metageneration"]), body, plan.before(body, found)
+        return found, body, plan.before(body, found)
+
+    current, body, before = _again(converge)
+    after = dict(body)
+    wish = iam.wanted(grants or [], params["project"], str(current["projectNumber"]))
+    old, new = _grant(storage, name, wish, exclusive=params["iam_members_exclusive"], check_mode=check_mode)
+    if new:
+        before, after = before | {"iam": old}, after | {"iam": new}
+    return {
+        "changed": bool(after),
+        "bucket": current,
+        "iam": wish,
+        "diff": {"before": before, "after": after},
+    }
+
+
+def absent(storage: Storage, params: Json, check_mode: bool) -> Json:
+    name = params["name"]
+    current = _own(storage, params["project"], name)
+    if current is None:
+        return {"changed": False, "bucket": {}, "objects_removed": 0, "diff": {"before": {}, "after": {}}}
+    objects = list(storage.objects(name, "", versions=bool(current.get("versioning", {}).get("enabled"))))
+    if objects and not params["force"]:
+        raise BadInput(f"bucket {name} holds {len(objects)} objects: set force: true to delete them with it.")
+    if not check_mode:
+        for item in objects:
+            storage.delete_generation(name, item["name"], item["generation"])
+        storage.delete_bucket(name)
+    diff = {"before": {"name": name, "objects": [item["name"] for item in objects]}, "after": {}}
+    return {"changed": True, "bucket": {}, "objects_removed": len(objects), "diff": diff}
+
+
+def _own(storage: Storage, project: str, name: str) -> Json | None:
+    """The bucket; None if there is none. Raises ``BadInput`` for one of another project."""
+    try:
+        found = storage.bucket(name)
+    except ApiError as error:
+        if error.status == 403:
+            raise BadInput(
+                f"bucket {name} exists and this account may not see it: it belongs to another project (choose another "
+                "name), or the account lacks storage.buckets.get."
+            ) from error
+        raise
+    if found is not None and storage.owns(project, name) is False:
+        raise BadInput(
+            f"bucket {name} belongs to another project (number {found['projectNumber']}), not to {project}: choose "
+            "another name, or set project to the one that owns it."
+        )
+    return found
+
+
+def _create(storage: Storage, project: str, body: Json) -> Json:
+    name = body["name"]
+    try:
+        return storage.create_bucket(project, body)
+    except ApiError as error:
+        if error.status != 409:
+            raise
+        # A request whose answer was lost, or another run: then it is ours, and as we wanted it or soon.
+        found = _own(storage, project, name) if "already own" in error.message else None
+        if found is None:
+            raise BadInput(f"bucket {name} belongs to somebody else: choose another name.") from error
+        return found
+
+
+def _grant(
+    storage: Storage, name: str, wish: iam.Grants, *, exclusive: bool, check_mode: bool
+) -> tuple[iam.Grants, iam.Grants]:
+    """Members before and after of the roles that change."""
+    if not wish:
+        return {}, {}
+
+    def converge() -> tuple[iam.Grants, iam.Grants]:
+        policy = storage.policy(name)
+        before, after = iam.changes(policy, wish, exclusive=exclusive)
+        if after and not check_mode:
+            storage.set_policy(name, iam.apply(policy, after))
+        return before, after
+
+    return _again(converge)
+
+
+def _again(work: Callable[[], T]) -> T:
+    """Reads, decides and writes anew where somebody else wrote in between."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return work()
+        except ApiError as error:
+            if error.status not in _RACED or attempt == _TRIES:
+                raise
+    raise AssertionError("unreachable")

@@ -1,0 +1,275 @@
+"""Carries out what publish.py decides: claims, creates, compares, removes."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ..gcp.errors import ApiError, BadInput, GoogleError
+from ..saved_model.files import MANIFEST, ModelFile
+from ..saved_model.graph import SAVED_MODEL
+from .manifest import agree, files_of, parse_manifest, to_text
+from .publish import (
+    CLAIMS,
+    Claim,
+    Plan,
+    Refused,
+    Version,
+    differences,
+    group,
+    plan,
+    removal_order,
+    some,
+    time_of,
+)
+from .source import Source
+from .storage import Storage, uri
+
+Json = dict[str, Any]
+
+PARALLEL = 6
+"""Files on their way at once."""
+
+_TRIES = 3
+_TELL_SECONDS = 2.0
+
+
+class _Stopped(Exception):
+    """Another file's upload failed."""
+
+
+class Model:
+    """A model's versions below a path of a bucket."""
+
+    def __init__(self, storage: Storage, bucket: str, path: str, tell: Callable[[str], None]) -> None:
+        self._storage = storage
+        self._bucket, self._path = bucket, path
+        self._tell = tell
+
+    def __str__(self) -> str:
+        return uri(self._bucket, self._path)
+
+    def versions(self, *, lenient: bool = False) -> dict[int, Version]:
+        """Every version, published or not. ``lenient``: a bucket that does not exist has none."""
+        try:
+            objects, claims = group(self._storage.objects(self._bucket, f"{self._path}/"), self._path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            if lenient:
+                return {}
+            raise BadInput(
+                f"bucket {self._bucket} does not exist: make it with mlops.tfserving.gcs_bucket."
+            ) from error
+        numbers = sorted(objects.keys() | claims.keys())
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            found = pool.map(
+                lambda n: self._version(n, objects.get(n, {}), self._claim_of(n, claims.get(n))), numbers
+            )
+            return dict(zip(numbers, found, strict=True))
+
+    def _version(self, number: int, objects: dict[str, Json], claim: Claim | None) -> Version:
+        name = f"{self._path}/{number}/{MANIFEST}"
+        found = self._storage.read(self._bucket, name) if MANIFEST in objects else None
+        text = found[0] if found else b""
+        return Version(number, objects, parse_manifest(text), claim, text)
+
+    def _claim_of(self, number: int, item: Json | None) -> Claim | None:
+        """The claim that was listed, with its content."""
+        found = self._storage.read(self._bucket, self._claim_name(number)) if item else None
+        if item is None or found is None:
+            return None
+        text, generation = found
+        return Claim(parse_manifest(text), generation or str(item["generation"]), time_of(item), text)
+
+    def _fresh(self, number: int, held: Claim) -> Version:
+        """One version as it is now. ``held``: the claim that it had."""
+        objects, _ = group(self._storage.objects(self._bucket, f"{self._path}/{number}/"), self._path)
+        item = self._storage.object(self._bucket, self._claim_name(number))
+        same = item is not None and str(item["generation"]) == held.generation
+        claim = held if same else self._claim_of(number, item)
+        return self._version(number, objects.get(number, {}), claim)
+
+    def _claim_name(self, number: int) -> str:
+        return f"{self._path}/{CLAIMS}/{number}.json"
+
+    def publish(self, source: Source, todo: Plan, manifest: Json, current: Version) -> Json:
+        """Publishes; the manifest of what is published then. Safe against others that do the same."""
+        if not todo.upload:
+            self._release(todo.version, current.claim)
+            return current.manifest or manifest
+        claim = self._claim(source.files, todo.version, current.manifest_text or to_text(manifest))
+        try:
+            fresh = self._fresh(todo.version, claim)
+            todo = plan(source.files, {todo.version: fresh}, todo.version, now=datetime.now(UTC))
+        except Refused:
+            # The version was completed between our look and our claim.
+            self._release(todo.version, claim)
+            raise
+        if todo.upload:
+            fresh = self._upload(source, todo, claim)
+        self._release(todo.version, claim)
+        return fresh.manifest or manifest
+
+    def _claim(self, files: list[ModelFile], number: int, text: bytes) -> Claim:
+        """The claim to the number: ours, or that of an earlier or other run with the same content."""
+        name = self._claim_name(number)
+        for _ in range(_TRIES):
+            try:
+                made = self._storage.create(self._bucket, name, text, content_type="application/json")
+            except ApiError as error:
+                if error.status != 412:
+                    raise
+                item = self._storage.object(self._bucket, name)
+                claim = self._claim_of(number, item)
+                if claim is None:
+                    continue  # released at this moment
+                if claim.manifest is None or not agree(files, files_of(claim.manifest)):
+                    raise Refused(
+                        f"version {number} is being published with other content by {claim}. Wait for it to end, or "
+                        "publish under another number"
+                    ) from None
+                return claim
+            return Claim(parse_manifest(text), str(made["generation"]), time_of(made), text)
+        raise GoogleError(
+            f"{uri(self._bucket, name)} comes and goes: several publishers are at this version."
+        )
+
+    def _release(self, number: int, claim: Claim | None) -> None:
+        if claim is not None:
+            try:
+                self._storage.delete(self._bucket, self._claim_name(number), claim.generation)
+            except ApiError as error:
+                if error.status != 412:  # somebody else's by now
+                    raise
+
+    def _upload(self, source: Source, todo: Plan, claim: Claim) -> Version:
+        by_path = {file.path: file for file in source.files}
+        data = [by_path[path] for path in todo.upload if path not in (MANIFEST, SAVED_MODEL)]
+        prefix = f"{self._path}/{todo.version}"
+        self._send_all(source, prefix, data)
+        if MANIFEST in todo.upload:
+            self._create_manifest(f"{prefix}/{MANIFEST}", claim, source.files)
+        if SAVED_MODEL in todo.upload:
+            self._compare(source.files, todo.version, claim, without=SAVED_MODEL)
+            source.send(
+                self._storage,
+                self._bucket,
+                f"{prefix}/{SAVED_MODEL}",
+                by_path[SAVED_MODEL],
+                lambda done: None,
+            )
+        return self._compare(source.files, todo.version, claim)
+
+    def _create_manifest(self, name: str, claim: Claim, files: list[ModelFile]) -> None:
+        try:
+            self._storage.create(self._bucket, name, claim.text, content_type="application/json")
+        except ApiError as error:
+            found = self._storage.read(self._bucket, name) if error.status == 412 else None
+            manifest = parse_manifest(found[0]) if found else None
+            if manifest is None or not agree(files, files_of(manifest)):
+                raise
+
+    def _compare(self, files: list[ModelFile], number: int, claim: Claim, *, without: str = "") -> Version:
+        """The version as it is. Raises ``GoogleError`` unless it is exactly these files, under the claim we had."""
+        fresh = self._fresh(number, claim)
+        if fresh.complete and fresh.manifest and agree(files, files_of(fresh.manifest)):
+            return fresh  # perhaps another run with the same content was faster
+        problems = differences([file for file in files if file.path != without], fresh.objects)
+        if without and without in fresh.objects:
+            problems = [problem for problem in problems if not problem.startswith(f"{without} ")]
+        if fresh.claim is None or fresh.claim.generation != claim.generation:
+            problems.append(
+                f"{self._claim_name(number)} was taken away: somebody removed this version meanwhile"
+            )
+        if problems:
+            raise GoogleError(
+                f"{uri(self._bucket, f'{self._path}/{number}')} is not what was sent: {some(problems)}. It stays "
+                "unpublished: see who else writes there, and run again."
+            )
+        return fresh
+
+    def _send_all(self, source: Source, prefix: str, files: list[ModelFile]) -> None:
+        stop = threading.Event()
+        meter = _Meter(sum(file.size for file in files), self._tell)
+
+        def send(file: ModelFile) -> None:
+            def tell(done: int) -> None:
+                if stop.is_set():
+                    raise _Stopped
+                meter.note(file.path, done)
+
+            source.send(self._storage, self._bucket, f"{prefix}/{file.path}", file, tell)
+
+        # The largest first: they take longest.
+        ordered = sorted(files, key=lambda file: -file.size)
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            sending = [pool.submit(send, file) for file in ordered]
+            try:
+                done, _ = wait(sending, return_when=FIRST_EXCEPTION)
+                errors = [f.exception() for f in done if f.exception()]
+            finally:
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+        for error in errors:
+            if error is not None and not isinstance(error, _Stopped):
+                raise error
+
+    def remove(self, version: Version) -> list[str]:
+        """Removes a version, what makes it loadable first; the names of what is gone."""
+        names = self.names(version)
+        generations = {
+            f"{self._path}/{version.number}/{path}": o["generation"] for path, o in version.objects.items()
+        }
+        if version.claim:
+            generations[self._claim_name(version.number)] = version.claim.generation
+        for name in names:
+            try:
+                self._storage.delete(self._bucket, name, generations[name])
+            except ApiError as error:
+                if error.status == 412:
+                    raise GoogleError(
+                        f"{uri(self._bucket, name)} was replaced while the version was being removed: somebody is "
+                        "publishing it."
+                    ) from error
+                raise
+        return names
+
+    def names(self, version: Version) -> list[str]:
+        """Objects of a version in the order of their removal: after saved_model.pb the claim, then all else."""
+        names = [f"{self._path}/{version.number}/{path}" for path in removal_order(version)]
+        if version.claim:
+            names.insert(1 if SAVED_MODEL in version.objects else 0, self._claim_name(version.number))
+        return names
+
+
+@dataclass
+class _Meter:
+    """Adds up what the uploads tell, and says so now and then."""
+
+    total: int
+    tell: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self._done: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._began = self._told = time.monotonic()
+
+    def note(self, path: str, done: int) -> None:
+        with self._lock:
+            self._done[path] = done
+            now = time.monotonic()
+            if now - self._told < _TELL_SECONDS:
+                return
+            self._told = now
+            there = sum(self._done.values())
+        rate = there / 2**20 / (now - self._began)
+        self.tell(f"{there / 2**20:.0f} of {self.total / 2**20:.0f} MiB, {rate:.0f} MiB/s")

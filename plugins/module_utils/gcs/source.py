@@ -1,0 +1,144 @@
+"""Where the content of a version comes from: a folder, or another place in Cloud Storage."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..gcp.errors import ApiError, BadInput
+from ..saved_model.bundle import INDEX
+from ..saved_model.errors import InvalidModel
+from ..saved_model.files import MANIFEST, ModelFile, check_path, read_files, sizes_of
+from ..saved_model.graph import SAVED_MODEL
+from ..saved_model.info import Info, inspect
+from .manifest import files_of, parse_manifest
+from .publish import differences, some
+from .storage import Storage, Told
+from .upload import upload
+
+Json = dict[str, Any]
+
+GRAPH_MOST = 256 * 2**20
+"""Bytes of a saved_model.pb that is still fetched from a bucket to look at it."""
+
+
+class Source(Protocol):
+    """The files of a version, and how each gets into a bucket."""
+
+    name: str
+    files: list[ModelFile]
+
+    def inspect(self) -> Info | None:
+        """What the SavedModel is; None where that can't be told."""
+
+    def send(self, storage: Storage, bucket: str, name: str, file: ModelFile, tell: Told) -> Json:
+        """Creates the object ``name`` from one of the files; as it is then."""
+
+
+class Folder:
+    """A SavedModel in a folder of this machine. ``name``: what users call it, an archive perhaps."""
+
+    def __init__(self, path: str, name: str = "") -> None:
+        self.name = name or path
+        self._folder = Path(path).expanduser()
+        try:
+            self.files = read_files(path)
+        except InvalidModel as error:
+            raise BadInput(f"{error}.") from error
+
+    def inspect(self) -> Info:
+        return inspect(self._folder, sizes_of(self.files))
+
+    def send(self, storage: Storage, bucket: str, name: str, file: ModelFile, tell: Told) -> Json:
+        return upload(storage, bucket, name, self._folder / file.path, file.size, file.crc32c, tell)
+
+
+class Prefix:
+    """A SavedModel below a prefix of a bucket. Its bytes are copied within Cloud Storage.
+
+    Hashes come from its manifest if it has one; else from Cloud Storage, which knows crc32c and md5. Only objects
+    without md5, as parallel uploads of gcloud make them, are read once to hash them.
+    """
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self.name = name.rstrip("/")
+        self._storage = storage
+        self._bucket, _, prefix = self.name.removeprefix("gs://").partition("/")
+        self._objects = self._list(prefix)
+        try:
+            self.files = self._read()
+        except InvalidModel as error:
+            raise BadInput(f"{error}.") from error
+
+    def _list(self, prefix: str) -> dict[str, Json]:
+        below = f"{prefix}/" if prefix else ""
+        try:
+            found = {
+                item["name"].removeprefix(below): item for item in self._storage.objects(self._bucket, below)
+            }
+        except ApiError as error:
+            if error.status == 404:
+                raise BadInput(f"source {self.name}: the bucket {self._bucket} does not exist.") from error
+            raise
+        found = {path: item for path, item in found.items() if not path.endswith("/")}
+        if SAVED_MODEL not in found:
+            versions = sorted(path.rpartition("/")[0] for path in found if path.endswith(f"/{SAVED_MODEL}"))
+            hint = f" Did you mean {self.name}/{versions[-1]}?" if versions else ""
+            raise BadInput(f"source {self.name} has no {SAVED_MODEL}: it is not a SavedModel.{hint}")
+        return found
+
+    def _read(self) -> list[ModelFile]:
+        for path in self._objects:
+            check_path(path, self.name)
+        if MANIFEST not in self._objects:
+            return [self._hashed(path) for path in sorted(self._objects)]
+        found = self._storage.read(self._bucket, self._objects[MANIFEST]["name"])
+        manifest = parse_manifest(found[0] if found else None)
+        if manifest is None:
+            raise InvalidModel(f"source {self.name}: its {MANIFEST} is damaged")
+        files = files_of(manifest)
+        problems = differences(files, self._objects)
+        if problems:
+            raise InvalidModel(f"source {self.name} is not what its {MANIFEST} says: {some(problems)}")
+        return files
+
+    def _hashed(self, path: str) -> ModelFile:
+        item = self._objects[path]
+        file = ModelFile(path, int(item["size"]), str(item["crc32c"]), md5=str(item.get("md5Hash", "")))
+        if file.md5:
+            return file
+        sha, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        for piece in self._storage.pieces(self._bucket, item):
+            sha.update(piece)
+            md5.update(piece)
+        return replace(file, sha256=sha.hexdigest(), md5=base64.b64encode(md5.digest()).decode())
+
+    def inspect(self) -> Info | None:
+        """By graph and index alone, which are fetched: the data stays where it is."""
+        small = [path for path in (SAVED_MODEL, INDEX) if path in self._objects]
+        if sum(int(self._objects[path]["size"]) for path in small) > GRAPH_MOST:
+            return None
+        with tempfile.TemporaryDirectory(prefix="saved-model-") as folder:
+            for path in small:
+                target = Path(folder) / path
+                target.parent.mkdir(exist_ok=True)
+                with target.open("wb") as file:
+                    for piece in self._storage.pieces(self._bucket, self._objects[path]):
+                        file.write(piece)
+            return inspect(Path(folder), sizes_of(self.files), tensors=False)
+
+    def send(self, storage: Storage, bucket: str, name: str, file: ModelFile, tell: Told) -> Json:
+        made = storage.copy(self._bucket, self._objects[file.path], bucket, name, tell)
+        tell(file.size)
+        return made
+
+
+def is_prefix(source: str) -> bool:
+    return source.startswith("gs://")

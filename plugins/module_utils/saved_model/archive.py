@@ -1,0 +1,140 @@
+"""Unpacks the archive of a SavedModel. Archives are not trusted: nothing but files inside the target is ever made."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from .errors import InvalidModel
+from .files import check_path
+from .graph import SAVED_MODEL
+
+SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+MEMBERS_MOST = 100_000
+"""Files and folders of an archive."""
+
+_HEADER_MOST = 2**20  # of a member's extended header: long names, which have at most a few hundred bytes
+_BLOCK = 2**20
+_EXTENDED = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
+_BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError,
+)  # fmt: skip
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose extended header can't fill the memory."""
+
+    def _proc_member(self, file: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _EXTENDED and self.size > _HEADER_MOST:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        return super()._proc_member(file)  # type: ignore[misc,no-any-return]
+
+
+def is_archive(source: str) -> bool:
+    return source.lower().endswith(SUFFIXES)
+
+
+def unpack(archive: Path, target: Path, size_most: int) -> Path:
+    """Unpacks into the empty folder ``target``; the folder in it that holds saved_model.pb.
+
+    ``size_most``: bytes of all files together, above which the archive is refused, whatever it claims.
+    Raises ``InvalidModel``.
+    """
+    kind = _zip if archive.name.lower().endswith(".zip") else _tar
+    try:
+        written, models = 0, []
+        for number, (name, content) in enumerate(kind(archive)):
+            if number >= MEMBERS_MOST:
+                raise InvalidModel(f"{archive} has more than {MEMBERS_MOST} members")
+            path = _inside(archive, name)
+            if content is None or not path.parts:
+                continue
+            place = target / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with content, place.open("xb") as file:
+                while block := content.read(_BLOCK):
+                    written += len(block)
+                    if written > size_most:
+                        raise InvalidModel(
+                            f"{archive} has more than {size_most} bytes unpacked: raise archive_size_max if you trust it"
+                        )
+                    file.write(block)
+            if path.name == SAVED_MODEL:
+                models.append(path.parent)
+    except FileExistsError as error:
+        raise InvalidModel(f"{archive} has {Path(str(error.filename)).name} twice") from error
+    except OSError as error:
+        words = "does not exist" if not archive.exists() else f"can't be unpacked: {error.strerror or error}"
+        raise InvalidModel(f"source {archive} {words}") from error
+    except _BROKEN as error:
+        raise InvalidModel(
+            f"{archive} is damaged, or not what its name says: {error or type(error).__name__}"
+        ) from error
+    return target / _only(archive, models)
+
+
+def _only(archive: Path, models: list[PurePosixPath]) -> PurePosixPath:
+    """The one folder that is a SavedModel."""
+    models.sort(key=lambda path: (len(path.parts), path))
+    # A model's own files may include another's graph; the outermost is the model.
+    outermost = [path for path in models if not any(other in path.parents for other in models)]
+    if not outermost:
+        raise InvalidModel(f"{archive} has no {SAVED_MODEL}: it is not a SavedModel")
+    if len(outermost) > 1:
+        raise InvalidModel(f"{archive} holds several SavedModels: {', '.join(map(str, outermost[:5]))}")
+    return outermost[0]
+
+
+def _inside(archive: Path, name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or name[1:2] == ":":
+        raise InvalidModel(f"{archive} names a place outside of itself: {name!r}")
+    check_path(path.as_posix(), str(archive))
+    if any(len(part.encode()) > 255 for part in path.parts):
+        raise InvalidModel(f"{archive} has a name that is too long: {name[:40]!r}…")
+    return path
+
+
+def _tar(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
+    # As a stream: members are read once, in order, and nothing is looked up.
+    plain = archive.name.lower().endswith(".tar")
+    with tarfile.open(archive, "r|" if plain else "r|gz", tarinfo=_Member) as file:
+        for member in file:
+            if member.isdir():
+                yield member.name, None
+            elif member.isreg() and not member.issparse():
+                yield member.name, file.extractfile(member)
+            else:
+                raise InvalidModel(
+                    f"{archive} has {member.name!r}, which is a link, a device or the like: only files and folders are taken"
+                )
+            file.members = []  # type: ignore[attr-defined]  # it keeps every header otherwise
+
+
+def _zip(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
+    with zipfile.ZipFile(archive) as file:
+        for member in file.infolist():
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if member.is_dir():
+                yield member.filename, None
+            elif kind not in (0, stat.S_IFREG):
+                raise InvalidModel(
+                    f"{archive} has {member.filename!r}, which is a link, a device or the like: only files and folders "
+                    "are taken"
+                )
+            elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise InvalidModel(
+                    f"{archive} has {member.filename!r} in an unusual compression: pack it by deflate"
+                )
+            else:
+                yield member.filename, file.open(member)

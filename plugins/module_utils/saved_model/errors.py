@@ -1,0 +1,10 @@
+"""What can be wrong with a SavedModel's files."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+
+class InvalidModel(Exception):
+    """A file of the model can't be read for what it should be; the text says which and why."""

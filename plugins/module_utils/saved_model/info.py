@@ -1,0 +1,149 @@
+"""What a SavedModel is, and whether TF Serving would load it as far as that can be told without TensorFlow."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .bundle import INDEX, INDEX_MOST, Bundle, check_tensors, read_bundle
+from .checksum import new_crc32c, value_of
+from .errors import InvalidModel
+from .graph import SAVED_MODEL, SERVE, Graph, read_graphs
+
+WARMUP = "assets.extra/tf_serving_warmup_requests"
+WARMUP_MOST = 1000
+"""Records that TF Serving accepts (saved_model_warmup_util.h)."""
+
+SAVED_MODEL_MOST = 2**31 - 1
+"""Bytes that protobuf reads as one message."""
+
+_NAMED = 5
+Json = dict[str, Any]
+
+
+@dataclass
+class Info:
+    """``problems``: why TF Serving would not load or answer. ``warnings``: what works and may surprise."""
+
+    tags: list[str] = field(default_factory=list)
+    tensorflow_version: str = ""
+    signatures: dict[str, Json] = field(default_factory=dict)
+    assets: list[str] = field(default_factory=list)
+    variables: Json = field(default_factory=lambda: {"count": 0, "size": 0, "shards": 0})
+    warmup_records: int = 0
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def loadable(self) -> bool:
+        return not self.problems
+
+
+def inspect(folder: Path, sizes: Mapping[str, int], *, tag: str = SERVE, tensors: bool = True) -> Info:
+    """Reads the model in a folder. ``sizes``: bytes of each of its files by path.
+
+    Of the data files only those are opened whose variables are compared with their checksums: with ``tensors``
+    off none, and they need not be there. What is wrong is in the answer; this raises nothing but ``OSError``.
+    """
+    info = Info()
+    _fill(info, folder, sizes, tag, tensors)
+    # Names in a damaged file may be anything.
+    info.problems = ["".join(c if c.isprintable() else "?" for c in problem) for problem in info.problems]
+    return info
+
+
+def _fill(info: Info, folder: Path, sizes: Mapping[str, int], tag: str, tensors: bool) -> None:
+    try:
+        if sizes[SAVED_MODEL] > SAVED_MODEL_MOST:
+            raise InvalidModel(f"{SAVED_MODEL} has {sizes[SAVED_MODEL]} bytes, more than TensorFlow can read")
+        graphs = read_graphs(folder / SAVED_MODEL)
+        graph = _graph_with(graphs, tag, info)
+    except InvalidModel as error:
+        info.problems.append(str(error))
+        return
+    _check_graph(graph, sizes, info)
+    try:
+        _check_variables(folder, sizes, graph, tensors, info)
+    except InvalidModel as error:
+        info.problems.append(str(error))
+    _check_warmup(folder, sizes, info)
+
+
+def _graph_with(graphs: list[Graph], tag: str, info: Info) -> Graph:
+    for graph in graphs:
+        if set(graph.tags) == {tag}:
+            info.tags = sorted(graph.tags)
+            return graph
+    found = ", ".join("+".join(sorted(graph.tags)) or "none" for graph in graphs)
+    info.tags = sorted(graphs[0].tags)
+    raise InvalidModel(f"no graph has the tag {tag!r} alone, which TF Serving asks for (there are: {found})")
+
+
+def _check_graph(graph: Graph, sizes: Mapping[str, int], info: Info) -> None:
+    info.tensorflow_version = graph.tensorflow_version
+    info.signatures = dict(sorted(graph.signatures.items()))
+    info.assets = sorted(graph.assets)
+    if not graph.signatures:
+        info.warnings.append(
+            "there is no signature: TF Serving loads the model, and every request is refused"
+        )
+    elif "serving_default" not in graph.signatures:
+        info.warnings.append("there is no signature serving_default: every request must name one")
+    for name in info.assets:
+        if f"assets/{name}" not in sizes:
+            info.problems.append(f"assets/{name} is missing, which the graph reads")
+    if graph.uninitialized:
+        some = ", ".join(graph.uninitialized[:_NAMED])
+        more = f" and {len(graph.uninitialized) - _NAMED} more" if len(graph.uninitialized) > _NAMED else ""
+        info.problems.append(
+            f"signatures use variables that are never restored: {some}{more}. TF Serving would answer every request "
+            "with 'Could not find variable'. tf.saved_model.save of a Keras 3 model writes such models: export it "
+            "by model.export(), or from a tf.Module that holds the variables itself"
+        )
+
+
+def _check_variables(folder: Path, sizes: Mapping[str, int], graph: Graph, tensors: bool, info: Info) -> None:
+    if INDEX not in sizes:
+        if graph.restored:
+            info.problems.append(
+                f"{INDEX} is missing, and the graph restores {len(graph.restored)} variables: the model is incomplete"
+            )
+        return
+    if sizes[INDEX] > INDEX_MOST:
+        raise InvalidModel(f"{INDEX} has {sizes[INDEX]} bytes, more than any model's index")
+    bundle: Bundle = read_bundle((folder / INDEX).read_bytes(), sizes, value_of)
+    info.variables = {"count": bundle.count, "size": bundle.size, "shards": bundle.shards}
+    info.problems += bundle.problems
+    lost = sorted(graph.restored - bundle.names)
+    if lost:
+        some = ", ".join(lost[:_NAMED])
+        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        info.problems.append(f"{INDEX} has no {some}{more}, which the graph restores")
+    if bundle.without_checksum:
+        info.warnings.append(f"{bundle.without_checksum} variables have no checksum")
+    elif tensors and not bundle.problems:
+        info.problems += check_tensors(folder, bundle, new_crc32c)
+
+
+def _check_warmup(folder: Path, sizes: Mapping[str, int], info: Info) -> None:
+    """Counts the records of TFRecord's format: length, its checksum, data, its checksum."""
+    size = sizes.get(WARMUP)
+    if size is None or not (folder / WARMUP).is_file():
+        return
+    at = 0
+    with (folder / WARMUP).open("rb") as file:
+        while at < size and info.warmup_records <= WARMUP_MOST:
+            file.seek(at)
+            head = file.read(12)
+            at += 16 + (struct.unpack("<Q", head[:8])[0] if len(head) == 12 else size)
+            info.warmup_records += 1
+    if at > size:
+        info.problems.append(f"{WARMUP} is cut off: loading would fail")
+    elif info.warmup_records > WARMUP_MOST:
+        info.problems.append(f"{WARMUP} has more than {WARMUP_MOST} records: loading would fail")

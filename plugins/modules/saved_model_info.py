@@ -1,0 +1,172 @@
+#!/usr/bin/python
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+"""Tells what a SavedModel is, and whether TF Serving would load it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: saved_model_info
+short_description: Read a TensorFlow SavedModel without TensorFlow
+version_added: 0.1.0
+description:
+  - Reads signatures, tags, variables, assets, size and hashes of a SavedModel in a folder.
+  - Says whether TF Serving would load it and answer, as far as that can be told without TensorFlow. Every data file
+    of the variables is there and as long as the index says; every variable that the graph restores is in the index;
+    the checksums of all variables match; no asset is missing; the warm-up requests are complete; and no signature
+    uses a variable that is never restored, as those of Keras 3 models do that were saved by
+    C(tf.saved_model.save). TensorFlow 2 itself loads such a model, and TF Serving answers every request with an
+    error.
+  - Operations that TF Serving's build does not know, and too little memory, are found by starting it only.
+  - A model of any size is read in a few megabytes of memory.
+author: The mlops.tfserving developers
+options:
+  path:
+    description: The folder, which holds C(saved_model.pb).
+    type: path
+    required: true
+  tag:
+    description: The tag of the graph that is served; the flag C(--saved_model_tags) of TF Serving.
+    type: str
+    default: serve
+attributes:
+  check_mode:
+    support: full
+    description: Nothing is ever changed.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+  idempotent:
+    support: full
+    description: Nothing is ever changed.
+requirements:
+  - google-crc32c (Python package)
+  - protobuf (Python package)
+"""
+
+EXAMPLES = r"""
+- name: Look at the model
+  mlops.tfserving.saved_model_info:
+    path: /models/image_classifier/1
+  register: model
+
+- name: Stop at one that cannot be served
+  ansible.builtin.assert:
+    that: model.loadable
+    fail_msg: "{{ model.problems | join('; ') }}"
+"""
+
+RETURN = r"""
+loadable:
+  description: Whether nothing was found for which TF Serving would fail.
+  type: bool
+  returned: success
+problems:
+  description: Why it would fail, one sentence each.
+  type: list
+  elements: str
+  returned: success
+warnings_found:
+  description: What works and may surprise, one sentence each.
+  type: list
+  elements: str
+  returned: success
+signatures:
+  description: Signatures by name.
+  type: dict
+  returned: success
+  sample:
+    serving_default:
+      method_name: tensorflow/serving/predict
+      inputs: {x: {name: "serving_default_x:0", dtype: float32, shape: [null, 224, 224, 3]}}
+      outputs: {scores: {name: "StatefulPartitionedCall:0", dtype: float32, shape: [null, 1000]}}
+tags:
+  description: Tags of the graph.
+  type: list
+  elements: str
+  returned: success
+  sample: [serve]
+tensorflow_version:
+  description: Version of TensorFlow that wrote it.
+  type: str
+  returned: success
+  sample: 2.21.0
+variables:
+  description: How many variables there are, their bytes, and in how many data files.
+  type: dict
+  returned: success
+  sample: {count: 103, size: 18584992, shards: 1}
+assets:
+  description: Names of the assets that the graph reads.
+  type: list
+  elements: str
+  returned: success
+warmup_records:
+  description: How many requests TF Serving sends the model before it is ready.
+  type: int
+  returned: success
+size:
+  description: Bytes of all files.
+  type: int
+  returned: success
+sha256:
+  description: One hash for the whole content, the C(digest) of a published version's manifest.
+  type: str
+  returned: success
+files:
+  description: Every file with path, size in bytes and hashes.
+  type: list
+  elements: dict
+  returned: success
+  sample: [{path: saved_model.pb, size: 61000, sha256: "9f86d0…", crc32c: "yZRlqg=="}]
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ..module_utils.saved_model.checksum import CRC32C_IMPORT_ERROR
+from ..module_utils.saved_model.errors import InvalidModel
+from ..module_utils.saved_model.files import digest, read_files, sizes_of
+from ..module_utils.saved_model.info import inspect
+from ..module_utils.saved_model.messages import PROTOBUF_IMPORT_ERROR
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "tag": {"type": "str", "default": "serve"},
+        },
+        supports_check_mode=True,
+    )
+    for package, error in (("protobuf", PROTOBUF_IMPORT_ERROR), ("google-crc32c", CRC32C_IMPORT_ERROR)):
+        if error is not None:
+            module.fail_json(msg=missing_required_lib(package), exception=error)
+    try:
+        files = read_files(module.params["path"])
+        info = inspect(Path(module.params["path"]), sizes_of(files), tag=module.params["tag"])
+    except InvalidModel as error:
+        module.fail_json(msg=f"{error}.")
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or module.params['path']} can't be read: {error.strerror}.")
+    module.exit_json(
+        changed=False,
+        loadable=info.loadable,
+        problems=info.problems,
+        warnings_found=info.warnings,
+        signatures=info.signatures,
+        tags=info.tags,
+        tensorflow_version=info.tensorflow_version,
+        variables=info.variables,
+        assets=info.assets,
+        warmup_records=info.warmup_records,
+        size=sum(file.size for file in files),
+        sha256=digest(files),
+        files=[{"path": f.path, "size": f.size, "sha256": f.sha256, "crc32c": f.crc32c} for f in files],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Buckets and their IAM policies: what is planned, and what becomes of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.gcs import iam
+from ansible_collections.mlops.tfserving.plugins.modules import gcs_bucket
+from emulator import Emulator
+from hypothesis import given
+from hypothesis import strategies as st
+from objects import Objects
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from google_with_iam import FullGoogle
+
+from sandbox.api.gcs_store import project_number
+
+Call = Callable[..., dict[str, Any]]
+VIEWER = "roles/storage.objectViewer"
+NUMBER = project_number("sandbox-project")
+
+
+def test_a_bucket_converges(call: Call, objects: Objects) -> None:
+    bucket: dict[str, Any] = {"name": "models", "location": "US-central1", "labels": {"a": "b"}}
+    would = call(gcs_bucket, check=True, **bucket)
+    real = call(gcs_bucket, **bucket)
+    assert would["changed"] and would["diff"] == real["diff"]
+    made = real["bucket"]
+    assert made["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+    assert made["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] is True
+    assert not call(gcs_bucket, **bucket)["changed"]
+    rules = [
+        {"action": "Delete", "num_newer_versions": 3, "is_live": False},
+        {"action": "SetStorageClass", "storage_class": "NEARLINE", "age": 30, "matches_prefix": ["b/", "a/"]},
+    ]
+    changes = [
+        {"labels": {"c": "d"}}, {"labels": {}}, {"versioning": True}, {"versioning": False},
+        {"soft_delete_seconds": 0}, {"soft_delete_seconds": 604800}, {"storage_class": "NEARLINE"},
+        {"lifecycle_rules": rules}, {"lifecycle_rules": rules[:1]}, {"lifecycle_rules": []},
+        {"public_access_prevention": "inherited"}, {"uniform_bucket_level_access": False},
+    ]  # fmt: skip
+    for change in changes:
+        would = call(gcs_bucket, check=True, **{**bucket, **change})
+        done = call(gcs_bucket, **{**bucket, **change})
+        assert done["changed"], change
+        assert done["diff"] == would["diff"]
+        assert not call(gcs_bucket, **{**bucket, **change})["changed"], change
+    assert "can't be moved" in call(gcs_bucket, **{**bucket, "location": "EU"})["msg"]
+    objects.put("models", "o", b"")
+    assert "holds 1 objects" in call(gcs_bucket, name="models", state="absent")["msg"]
+    assert call(gcs_bucket, name="models", state="absent", force=True)["objects_removed"] == 1
+    assert not call(gcs_bucket, name="models", state="absent")["changed"]
+
+
+def test_the_order_of_rules_means_nothing(call: Call) -> None:
+    rules = [
+        {"action": "Delete", "age": 30, "matches_prefix": ["b/", "a/"]},
+        {"action": "AbortIncompleteMultipartUpload", "age": 7},
+    ]
+    call(gcs_bucket, name="models", lifecycle_rules=rules)
+    turned = [rules[1], {**rules[0], "matches_prefix": ["a/", "b/"]}]
+    assert not call(gcs_bucket, name="models", lifecycle_rules=turned)["changed"]
+
+
+def test_options_that_are_not_given_are_not_managed(call: Call) -> None:
+    full = {"labels": {"a": "b"}, "versioning": True, "lifecycle_rules": [{"action": "Delete", "age": 9}]}
+    call(gcs_bucket, name="models", **full)
+    bare = call(gcs_bucket, name="models")
+    assert not bare["changed"]
+    assert bare["bucket"]["labels"] == {"a": "b"} and bare["bucket"]["lifecycle"]["rule"]
+
+
+def test_a_bucket_of_another_project_is_left_alone(call: Call, objects: Objects) -> None:
+    objects.make_bucket("models", "somebody-else", location="EU")
+    for options in ({"location": "EU"}, {"labels": {"a": "b"}}, {"state": "absent", "force": True}):
+        told = call(gcs_bucket, name="models", **options)["msg"]
+        assert "belongs to another project" in told and "choose another name" in told
+    assert "labels" not in objects.bucket("models")
+
+
+def test_somebody_elses_change_is_not_lost(
+    call: Call, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(gcs_bucket, name="models", labels={"a": "b"})
+    real, raced = gcs_bucket.Storage.patch_bucket, []
+
+    def patch(self: Any, name: str, body: Any, metageneration: str) -> Any:
+        if not raced:
+            raced.append(1)
+            objects.patch_bucket("models", {"versioning": {"enabled": True}})
+        return real(self, name, body, metageneration)
+
+    monkeypatch.setattr(gcs_bucket.Storage, "patch_bucket", patch)
+    done = call(gcs_bucket, name="models", labels={"c": "d"})
+    assert (done["bucket"]["labels"], done["bucket"]["versioning"]) == ({"c": "d"}, {"enabled": True})
+
+
+@pytest.fixture
+def google(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> FullGoogle:
+    full = FullGoogle(emulator)
+    monkeypatch.setattr(gcs_bucket, "connect", full.connect)
+    return full
+
+
+READER = {"role": VIEWER, "workload_identities": [{"namespace": "serving", "service_account": "models"}]}
+POOL = "locations/global/workloadIdentityPools/sandbox-project.svc.id.goog"
+MEMBER = f"principal://iam.googleapis.com/projects/{NUMBER}/{POOL}/subject/ns/serving/sa/models"
+
+
+def test_members_are_added_once(call: Call, google: FullGoogle) -> None:
+    grants = [READER, {"role": "roles/storage.admin", "members": ["user:Ann@Example.com"]}]
+    would = call(gcs_bucket, check=True, name="models", iam_members=grants)
+    made = call(gcs_bucket, name="models", iam_members=grants)
+    assert made["diff"] == would["diff"]
+    assert iam.granted(google.policies["models"]) == {
+        VIEWER: [MEMBER],
+        "roles/storage.admin": ["user:ann@example.com"],
+        "roles/storage.legacyBucketOwner": ["projectOwner:sandbox-project"],
+    }
+    assert not call(gcs_bucket, name="models", iam_members=grants)["changed"]
+    would = call(
+        gcs_bucket, check=True, name="models", iam_members=[{"role": VIEWER, "members": ["user:b@x.org"]}]
+    )
+    more = call(gcs_bucket, name="models", iam_members=[{"role": VIEWER, "members": ["user:b@x.org"]}])
+    assert more["diff"] == would["diff"] == {
+        "before": {"iam": {VIEWER: [MEMBER]}}, "after": {"iam": {VIEWER: [MEMBER, "user:b@x.org"]}},
+    }  # fmt: skip
+
+
+def test_exclusive_members_are_all_there_are_of_their_roles(call: Call, google: FullGoogle) -> None:
+    call(
+        gcs_bucket, name="models", iam_members=[{"role": VIEWER, "members": ["user:a@x.org", "user:b@x.org"]}]
+    )
+    only = [{"role": VIEWER, "members": ["user:b@x.org"]}]
+    assert not call(gcs_bucket, name="models", iam_members=only)["changed"]
+    assert call(gcs_bucket, name="models", iam_members=only, iam_members_exclusive=True)["changed"]
+    assert iam.granted(google.policies["models"])[VIEWER] == ["user:b@x.org"]
+    none = [{"role": VIEWER, "members": []}]
+    assert call(gcs_bucket, name="models", iam_members=none, iam_members_exclusive=True)["changed"]
+    assert VIEWER not in iam.granted(google.policies["models"])
+    assert "roles/storage.legacyBucketOwner" in iam.granted(google.policies["models"]), "others' roles stay"
+
+
+def test_a_policy_that_others_change_meanwhile_loses_nothing(call: Call, google: FullGoogle) -> None:
+    call(gcs_bucket, name="models", iam_members=[READER])
+    conditional = {
+        "role": VIEWER,
+        "members": ["user:c@x.org"],
+        "condition": {"expression": "request.time < x"},
+    }
+    pending = [conditional, {"role": "roles/storage.admin", "members": ["user:d@x.org"]}]
+    google.interfere = lambda: pending and google.grant("models", pending.pop())
+    call(gcs_bucket, name="models", iam_members=[{"role": VIEWER, "members": ["user:e@x.org"]}])
+    policy = google.policies["models"]
+    assert conditional in policy["bindings"]
+    assert iam.granted(policy)["roles/storage.admin"] == ["user:d@x.org"]
+    assert iam.granted(policy)[VIEWER] == [MEMBER, "user:e@x.org"]
+
+
+MEMBERS = st.lists(st.sampled_from(["user:a@x", "user:b@x", "group:c@x", MEMBER]), max_size=4)
+POLICIES = st.dictionaries(st.sampled_from([VIEWER, "roles/a", "roles/b"]), MEMBERS)
+
+
+@given(POLICIES, POLICIES, st.booleans())
+def test_one_change_is_enough_and_touches_nothing_else(have: Any, wish: Any, exclusive: bool) -> None:
+    policy = {"etag": "e", "bindings": [{"role": r, "members": m} for r, m in have.items()]}
+    _, after = iam.changes(policy, wish, exclusive=exclusive)
+    changed = iam.apply(policy, after)
+    assert iam.changes(changed, wish, exclusive=exclusive) == ({}, {})
+    assert changed["etag"] == "e"
+    now = iam.granted(changed)
+    for role, members in wish.items():
+        assert set(members) <= set(now.get(role, []))
+    for role, members in have.items():
+        if role not in wish or not exclusive:
+            assert set(members) <= set(now.get(role, []))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        *(({"name": name}, "3 to 63") for name in ("Up", "a", "goog-x", "a..b", "x" * 64)),
+        ({"soft_delete_seconds": 5}, "604800"),
+        ({"lifecycle_rules": [{"action": "Delete"}]}, "rule 1 has no condition"),
+        ({"lifecycle_rules": [{"action": "Delete", "age": -1}]}, "must not be negative"),
+        ({"lifecycle_rules": [{"action": "SetStorageClass", "age": 1}]}, "storage_class goes with"),
+        ({"lifecycle_rules": [{"action": "Delete", "created_before": "tomorrow"}]}, "must be a date"),
+        ({"iam_members": [{"role": "viewer"}]}, "not of the form roles/"),
+        ({"iam_members": [{"role": VIEWER, "members": ["ann@x.org"]}]}, "is not a member"),
+        ({"iam_members": [{"role": VIEWER}, {"role": VIEWER}]}, "is there twice"),
+        (
+            {"iam_members": [{"role": VIEWER, "members": ["allUsers"]}], "public_access_prevention": "enforced"},
+            "one of them is meant",
+        ),
+        (
+            {"iam_members": [{"role": VIEWER, "workload_identities": [
+                {"project": "other", "namespace": "n", "service_account": "s"}]}]},
+            "give its project_number",
+        ),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence_before_anything_is_asked(
+    call: Call, google: FullGoogle, options: dict[str, Any], words: str
+) -> None:
+    assert words in call(gcs_bucket, **{"name": "models", **options})["msg"]
+    assert google.requests == []

@@ -1,0 +1,142 @@
+"""The storage role as a playbook runs it, against the emulated Cloud Storage."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from emulator import Emulator
+from objects import Objects
+
+ROOT = Path(__file__).resolve().parents[3]
+MODEL = ROOT / "tests/unit/saved_model/models/good"
+VIEWER = "roles/storage.objectViewer"
+
+
+def play(tmp_path: Path, plays: list[dict[str, Any]], environment: dict[str, str]) -> dict[str, int]:
+    """Runs it; how many tasks were ok, changed and failed."""
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump(plays))
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", str(playbook)],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        env={
+            **os.environ, **environment, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_LOCALHOST_WARNING": "False", "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        },
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    recap = done.stdout.splitlines()[-2].split(":", 1)[1]
+    return {key: int(value) for key, value in (pair.split("=") for pair in recap.split())}
+
+
+HEAD = {
+    "hosts": "localhost", "gather_facts": False, "connection": "local",
+    "vars": {"ansible_python_interpreter": sys.executable},
+}  # fmt: skip
+
+
+def test_bucket_versions_and_pruning(
+    emulator: Emulator, objects: Objects, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.api.gcs.API_URL", url, raising=False)
+    other = Path(shutil.copytree(MODEL, tmp_path / "other"))
+    (other / "notes").write_text("other")
+    role: dict[str, Any] = {
+        "storage_bucket": "models", "storage_api_endpoint": url, "storage_model_name": "m",
+        "storage_reader_workload_identity": False, "storage_keep_versions": 1, "storage_soft_delete_seconds": 0,
+    }  # fmt: skip
+    environment = {
+        "GCP_PROJECT": "sandbox-project",
+        "GCP_AUTH_KIND": "accesstoken",
+        "GCP_ACCESS_TOKEN": emulator.token,
+    }
+    runs = [
+        {"storage_model_source": str(MODEL), "storage_versions_in_use": [1]},
+        {"storage_model_source": str(other), "storage_versions_in_use": [1]},
+        {"storage_model_source": str(other), "storage_versions_in_use": [2]},
+    ]
+    plays = [
+        HEAD
+        | {"roles": [{"role": "mlops.tfserving.storage", **role, **run}]}
+        | {
+            "post_tasks": [
+                {
+                    "ansible.builtin.assert": {
+                        "that": f"storage_model_uri == 'gs://models/models/m/{1 if run is runs[0] else 2}'"
+                    }
+                }
+            ]
+        }
+        for run in [*runs, runs[-1]]
+    ]
+    assert play(tmp_path, plays, environment)["changed"] == 4, (
+        "bucket, two versions, one pruned, and nothing again"
+    )
+    assert {name.split("/")[2] for name in objects.names("models")} == {"2"}
+
+
+CASES: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
+    ({}, []),
+    (
+        {"cluster_workload_identity": True},
+        [
+            {
+                "role": VIEWER,
+                "workload_identities": [{"namespace": "tfserving", "service_account": "image-classifier"}],
+            }
+        ],
+    ),
+    (
+        {
+            "storage_reader_workload_identity": True,
+            "serving_google_service_account": "models@p.iam.gserviceaccount.com",
+            "storage_iam_members": [
+                {"role": "roles/storage.admin", "members": ["user:a@x.org"]},
+                {"role": VIEWER, "members": ["user:b@x.org"]},
+            ],
+        },
+        [
+            {"role": "roles/storage.admin", "members": ["user:a@x.org"]},
+            {
+                "role": VIEWER,
+                "members": ["user:b@x.org", "serviceAccount:models@p.iam.gserviceaccount.com"],
+            },
+        ],
+    ),
+    (
+        {
+            "storage_reader_workload_identity": True, "serving_namespace": "n", "serving_name": "s",
+            "storage_reader_project": "clusters", "storage_reader_project_number": "7",
+        },
+        [{"role": VIEWER, "workload_identities": [
+            {"namespace": "n", "service_account": "s", "project": "clusters", "project_number": "7"}]}],
+    ),
+]  # fmt: skip
+
+
+def test_who_is_given_access(tmp_path: Path) -> None:
+    plays = []
+    for given, expected in CASES:
+        assertion = {
+            "that": f"storage_grants == {json.dumps(expected)}",
+            "fail_msg": "{{ storage_grants | to_json }}",
+        }
+        plays.append(
+            HEAD
+            | {
+                "vars_files": [
+                    str(ROOT / "roles/storage/defaults/main.yml"),
+                    str(ROOT / "roles/storage/vars/main.yml"),
+                ],
+                "tasks": [{"ansible.builtin.assert": assertion, "vars": given}],
+            }
+        )
+    play(tmp_path, plays, {})
