@@ -12,9 +12,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..orchestrator import Orchestrator
 from .errors import GoogleError, respond
+from .faults import PATH as FAULTS
+from .faults import Faults
 from .gcs import StorageApi
 from .gcs_store import Store
-from .gke import ContainerApi
+from .gke import container_service
+from .service import Service
 from .tokens import Tokens
 
 # Asked without a Google token: the token's own endpoint, the API servers' question, whether it lives.
@@ -45,17 +48,37 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
             return Response(status_code=304)
         return respond(error, request.url.path)
 
+    services = [container_service(orchestrator)]
+
+    async def manage_faults(request: Request) -> Response:
+        return await faults.manage(request)
+
+    async def google(request: Request) -> Response:
+        return await _first_answer(services, request)
+
     app = Starlette(
         routes=[
             Route("/healthz", health),
             Route("/token", token, methods=["POST"]),
             Route("/tokenreview", token_review, methods=["POST"]),
             *StorageApi(store).routes(),
-            *ContainerApi(orchestrator).routes(),
+            Route(FAULTS, manage_faults, methods=["GET", "POST", "DELETE"]),
+            Route("/{rest:path}", google, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ],
         exception_handlers={GoogleError: refused, 404: _unknown, 405: _unknown},
     )
-    return _Authenticated(app, tokens)
+    faults = Faults(_Authenticated(app, tokens))
+    return faults
+
+
+async def _first_answer(services: list[Service], request: Request) -> Response:
+    """Asks the API of the request's host; on the sandbox's own address, which has all of them, one by one."""
+    named = [service for service in services if service.host == request.url.hostname]
+    for service in named or services:
+        answer = await service.answer(request)
+        if answer is not None:
+            return answer
+    raise GoogleError(404, f"The requested URL {request.url.path} was not found on this server.")
 
 
 async def _unknown(request: Request, _: Exception) -> Response:

@@ -1,0 +1,101 @@
+"""Fields of the GKE API that are shown even when they are false, zero or empty: proto3's ``optional``.
+
+Which these are is told by the descriptors of Google's client (google-cloud-container), with which
+``tests/unit/sandbox_api/test_discovery.py`` compares this list. Every other scalar is left out of an answer
+when it has its type's default, since that is how protocol buffers are written as JSON.
+"""
+
+from __future__ import annotations
+
+# Only in v1beta1, which that client does not have; seen in recorded answers.
+_BETA = frozenset({"ProtectConfig.workloadVulnerabilityMode"})
+
+# Metric's are one of several kinds of value: the one that is set is shown.
+_ONE_OF = frozenset({"Metric.intValue", "Metric.doubleValue", "Metric.stringValue"})
+
+OPTIONAL = frozenset({
+    "AccurateTimeConfig.enablePtpKvmTimeSync",
+    "AdvancedDatapathObservabilityConfig.enableRelay",
+    "AdvancedMachineFeatures.enableNestedVirtualization",
+    "AdvancedMachineFeatures.performanceMonitoringUnit",
+    "AdvancedMachineFeatures.threadsPerCore",
+    "AutoIpamConfig.enabled",
+    "AutoprovisioningNodePoolDefaults.insecureKubeletReadonlyPortEnabled",
+    "CertificateConfig.gcpSecretManagerSecretUri",
+    "Cluster.satisfiesPzi",
+    "Cluster.satisfiesPzs",
+    "ClusterNetworkPerformanceConfig.totalEgressBandwidthTier",
+    "ClusterPolicyConfig.noStandardNodePools",
+    "ClusterPolicyConfig.noSystemImpersonation",
+    "ClusterPolicyConfig.noSystemMutation",
+    "ClusterPolicyConfig.noUnsafeWebhooks",
+    "ClusterUpdate.desiredDefaultEnablePrivateNodes",
+    "ClusterUpdate.desiredDisableL4LbFirewallReconciliation",
+    "ClusterUpdate.desiredEmulatedVersion",
+    "ClusterUpdate.desiredEnableCiliumClusterwideNetworkPolicy",
+    "ClusterUpdate.desiredEnableFqdnNetworkPolicy",
+    "ClusterUpdate.desiredEnableMultiNetworking",
+    "ClusterUpdate.desiredEnablePrivateEndpoint",
+    "ClusterUpdate.desiredInTransitEncryptionConfig",
+    "ClusterUpgradeInfo.endOfExtendedSupportTimestamp",
+    "ClusterUpgradeInfo.endOfStandardSupportTimestamp",
+    "ClusterUpgradeInfo.minorTargetVersion",
+    "ClusterUpgradeInfo.patchTargetVersion",
+    "CompliancePostureConfig.mode",
+    "ComplianceStandard.standard",
+    "DNSEndpointConfig.allowExternalTraffic",
+    "DNSEndpointConfig.enableK8sCertsViaDns",
+    "DNSEndpointConfig.enableK8sTokensViaDns",
+    "DatabaseEncryption.currentState",
+    "DataplaneV2Config.scalabilityMode",
+    "EncryptionConfig.disabled",
+    "GPUDirectConfig.gpuDirectStrategy",
+    "GPUDriverInstallationConfig.gpuDriverVersion",
+    "GPUSharingConfig.gpuSharingStrategy",
+    "HugepagesConfig.hugepageSize1g",
+    "HugepagesConfig.hugepageSize2m",
+    "IPEndpointsConfig.enablePublicEndpoint",
+    "IPEndpointsConfig.enabled",
+    "IPEndpointsConfig.globalAccess",
+    "ManagedMachineLearningDiagnosticsConfig.enabled",
+    "ManagedOpenTelemetryConfig.scope",
+    "MasterAuthorizedNetworksConfig.gcpPublicCidrsAccessEnabled",
+    "MasterAuthorizedNetworksConfig.privateEndpointEnforcementEnabled",
+    "NetworkConfig.defaultEnablePrivateNodes",
+    "NetworkConfig.disableL4LbFirewallReconciliation",
+    "NetworkConfig.enableCiliumClusterwideNetworkPolicy",
+    "NetworkConfig.enableFqdnNetworkPolicy",
+    "NetworkConfig.inTransitEncryptionConfig",
+    "NetworkPerformanceConfig.totalEgressBandwidthTier",
+    "NodeConfig.flexStart",
+    "NodeConfig.localSsdEncryptionMode",
+    "NodeDrainConfig.respectPdbDuringNodePoolDeletion",
+    "NodeKubeletConfig.insecureKubeletReadonlyPortEnabled",
+    "NodeKubeletConfig.shutdownGracePeriodCriticalPodsSeconds",
+    "NodeKubeletConfig.shutdownGracePeriodSeconds",
+    "NodeKubeletConfig.singleProcessOomKill",
+    "NodeNetworkConfig.enablePrivateNodes",
+    "NodePoolUpgradeInfo.endOfExtendedSupportTimestamp",
+    "NodePoolUpgradeInfo.endOfStandardSupportTimestamp",
+    "NodePoolUpgradeInfo.minorTargetVersion",
+    "NodePoolUpgradeInfo.patchTargetVersion",
+    "NodeVfioConfig.dmaEntryLimit",
+    "PodAutoscaling.hpaProfile",
+    "RBACBindingConfig.enableInsecureBindingSystemAuthenticated",
+    "RBACBindingConfig.enableInsecureBindingSystemUnauthenticated",
+    "RotationConfig.enabled",
+    "SecretManagerConfig.enabled",
+    "SecretSyncConfig.enabled",
+    "SecurityPostureConfig.mode",
+    "SecurityPostureConfig.vulnerabilityMode",
+    "SoleTenantConfig.minNodeCpus",
+    "SwapConfig.enabled",
+    "SyncRotationConfig.enabled",
+    "TaintConfig.architectureTaintBehavior",
+    "UpdateNodePoolRequest.flexStart",
+    "UpgradeSettings.strategy",
+    "WorkloadPolicyConfig.allowNetAdmin",
+    "WorkloadPolicyConfig.autopilotCompatibilityAuditingEnabled",
+})  # fmt: skip
+
+PRESENCE = OPTIONAL | _BETA | _ONE_OF

@@ -1,0 +1,181 @@
+"""The emulated GKE answers recorded requests as Google did: same status, same fields, same defaults.
+
+Each scenario is replayed request by request. Compared are the paths of every field, and the values of all that
+are no identity (a name, a link, a time, an address, a version). What differs on purpose is in ``DIFFERENCES``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from recorded import Exchange, Scenario
+from starlette.testclient import TestClient
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "unit"))
+
+from emulator import LIMITS, PROJECT, Emulator
+
+# Values that tell one thing from another, or say when and where: only that they are there is compared.
+IDENTITIES = re.compile(
+    r"(^|\.)(name|id|selfLink|targetLink|etag|labelFingerprint|startTime|endTime|createTime|endpoint|network|subnetwork"
+    r"|publicEndpoint|privateEndpoint|clusterCaCertificate|resourceVersion|instanceGroupUrls|zone|location|locations"
+    r"|clusterSecondaryRangeName|podRange|nodeImageConfig\.image|version|currentMasterVersion|currentNodeVersion"
+    r"|initialClusterVersion|\w*[cC]idr\w*)$"
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where an answer is not like a recorded one, on purpose. ``older``: only in the older recordings."""
+
+    kind: str
+    path: str
+    reason: str
+    older: bool = False
+
+
+ADDED = "Google has added the field since"
+# Recordings of before 2026 lack this field in each cluster.
+NEWER_FIELD = "controlPlaneEgress"
+DIFFERENCES = (
+    Difference("extra", r"^controlPlaneEgress\.|^master$|^privateCluster$|^addonsConfig\.dnsCacheConfig\.", ADDED, True),
+    Difference("extra", r"networkTierConfig\.networkTier$|defaultSnatStatus$|enableK8sCertsViaDns$", ADDED, True),
+    Difference("extra", r"nodeImageConfig\.|^nodePools\[\d+\]\.(selfLink|etag)$|^(etag|locations|zone)$", ADDED, True),
+    Difference("extra", r"^ipAllocationPolicy\.clusterSecondaryRangeName$", ADDED, True),
+    Difference("extra", r"autoscaling\.locationPolicy$", ADDED, True),
+    Difference("extra", r"^operationType$|^progress\.", "recorded without it", True),
+    Difference("extra", r"^nodePools\[[1-9]", "recorded before the cluster showed its further pools", True),
+    Difference("value", r"^status$", "an operation on a node pool is PENDING until it runs, RUNNING if that is at once"),
+    Difference("missing", r"\.globalAccess$", "no longer shown when it is false", True),
+    Difference("value", r"^error\.(errors\[0\]\.)?message$", "a missing node pool is now told in other words", True),
+    Difference("value", r"enableComponents$", "Google has added kinds of metrics since", True),
+    Difference("value", r"^releaseChannel\.channel$", "by Google's calendar the oldest version is in STABLE only; "
+               "here every channel has every version"),
+    Difference("value", r"^currentNodeCount$", "moves with each node that comes and goes; recorded while they did, "
+               "and one node a region by the recorder"),
+    Difference("extra", r"RangeUtilization$", "is shown at once here, by Google after a while"),
+    Difference("value", r"RangeUtilization$", "follows from the size of the range of pods, which is smaller here"),
+    Difference("value", r"^progress\.metrics\[\d\]\.intValue$", "the number of parts of a cluster's creation is Google's affair"),
+    Difference("value", r"\.maxParallelImagePulls$", "2 or 3, as Google sees fit"),
+    Difference("missing", r"kubeletCertInfo\.", "nodes here have no TPM, and so no certificate from one"),
+)  # fmt: skip
+# Values that Google took when they were recorded, and has renamed since.
+RENAMED = {"OS_2022": "OS_VERSION_LTSC2022", "OS_2019": "OS_VERSION_LTSC2019"}
+
+
+def test_answers_have_the_real_ones_shape(scenario: Scenario, tmp_path: Path) -> None:
+    replay = Replay(scenario, tmp_path)
+    found = [
+        f"{exchange.method} {urlsplit(exchange.url).path} -> {line}"
+        for exchange in scenario.exchanges
+        if exchange.is_gke
+        for line in replay.differences(exchange)
+    ]
+    assert not found, "\n".join(dict.fromkeys(found))
+    assert not replay.emulator.app.broken, "\n".join(replay.emulator.app.broken)
+
+
+class Replay:
+    """Sends the requests of a scenario to an emulator of its own."""
+
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        self.older = NEWER_FIELD not in json.dumps([exchange.response for exchange in scenario.exchanges])
+        self.emulator = Emulator(folder, replace(LIMITS, versions=(_version(scenario),)))
+        token = {"Authorization": f"Bearer {self.emulator.token}"}
+        self.http = TestClient(self.emulator.app, headers=token)
+        self.operation = "none"
+        self.known: dict[str, Any] = {}
+
+    def differences(self, exchange: Exchange) -> Iterator[str]:
+        path = self._own(urlsplit(exchange.url).path)
+        body = self._request(exchange.request)
+        answer = self.http.request(exchange.method, path, json=body)
+        if answer.status_code != exchange.status:
+            yield f"status {answer.status_code}, Google's {exchange.status}: {answer.text}"
+            return
+        ours = answer.json()
+        if exchange.method != "GET" and "selfLink" in ours:
+            self.operation = ours["name"]
+            self._wait(ours)
+        elif "/operations/" in path:
+            ours = self._wait(ours)
+        if exchange.method == "GET" and "labelFingerprint" in ours:
+            self.known = ours
+        yield from compared(json.loads(self._own(json.dumps(exchange.response))), ours, older=self.older)
+
+    def _wait(self, operation: dict[str, Any]) -> dict[str, Any]:
+        path = urlsplit(operation["selfLink"]).path
+        path = re.sub(r"/projects/[^/]+/", f"/projects/{PROJECT}/", path)
+        deadline = time.monotonic() + 20
+        while operation["status"] != "DONE":
+            assert time.monotonic() < deadline, operation
+            operation = self.http.get(path).json()
+        return operation
+
+    def _own(self, text: str) -> str:
+        """The recording's placeholders in our own words."""
+        values = {"projectId": PROJECT, "uniqueId": "abc123", "operationID": self.operation}
+        text = re.sub(r"\$\{(\w+)\}", lambda m: values.get(m[1], m[1].lower()), text)
+        return re.sub(r"\b(?:" + "|".join(RENAMED) + r")\b", lambda m: RENAMED[m[0]], text)
+
+    def _request(self, request: Any) -> Any:
+        if request is None:
+            return None
+        body = json.loads(self._own(json.dumps(request)))
+        if "labelFingerprint" in body:
+            body["labelFingerprint"] = self.known["labelFingerprint"]
+        policy = body.get("maintenancePolicy", {})
+        if "resourceVersion" in policy:
+            policy["resourceVersion"] = self.known["maintenancePolicy"]["resourceVersion"]
+        for holder in (body, body.get("update", {})):
+            holder.pop("etag", None)
+        return body
+
+
+def compared(google: Any, ours: Any, *, older: bool) -> Iterator[str]:
+    """What is missing, what is too much, and which values are others; without what differs on purpose."""
+    theirs, mine = dict(leaves(google)), dict(leaves(ours))
+    for path in sorted(theirs.keys() | mine.keys()):
+        if path not in mine:
+            told = ("missing", f"missing {path} = {theirs[path]}")
+        elif path not in theirs:
+            told = ("extra", f"extra {path} = {mine[path]}")
+        elif not IDENTITIES.search(path) and theirs[path] != mine[path]:
+            told = ("value", f"value {path} = {mine[path]}, Google's {theirs[path]}")
+        else:
+            continue
+        if not any(d.kind == told[0] and re.search(d.path, path) and older >= d.older for d in DIFFERENCES):
+            yield told[1]
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Each field's path with its value; lists of plain values as sets, objects in lists by their place."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}[{index}]")
+    elif isinstance(value, list):
+        yield path, json.dumps(sorted(map(str, value)))
+    else:
+        yield path, json.dumps(value)
+
+
+def _version(scenario: Scenario) -> str:
+    """The version of the scenario's first cluster, so that defaults that go with it can be compared."""
+    for exchange in scenario.exchanges:
+        found = (
+            exchange.response.get("initialClusterVersion") if isinstance(exchange.response, dict) else None
+        )
+        if found:
+            return str(found)
+    return LIMITS.versions[0]
