@@ -92,7 +92,13 @@ class Orchestrator:
         answer = cluster_answer(asked, place, version=version, created=self.operations.timestamp())
         cluster = Cluster(place, answer, index)
         if autopilot:
-            pools = [{"name": "default-pool", "autoscaling": {"enabled": True, "maxNodeCount": 1000}}]
+            pools = [
+                {
+                    "name": "default-pool",
+                    "config": pools[0].get("config", {}),
+                    "autoscaling": {"enabled": True, "maxNodeCount": 1000},
+                }
+            ]
         else:
             for pool in pools:
                 self.pools.check(cluster, pool)

@@ -11,13 +11,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..orchestrator import Orchestrator
+from .compute import compute_service
 from .errors import GoogleError, respond
 from .faults import PATH as FAULTS
 from .faults import Faults
 from .gcs import StorageApi
 from .gcs_store import Store
 from .gke import container_service
+from .iam import Accounts, iam_service, resource_manager_service
 from .service import Service
+from .service_usage import HOST, Services, service_usage
 from .tokens import Tokens
 
 # Asked without a Google token: the token's own endpoint, the API servers' question, whether it lives.
@@ -48,13 +51,20 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
             return Response(status_code=304)
         return respond(error, request.url.path)
 
-    services = [container_service(orchestrator)]
+    usage, accounts = Services(), Accounts()
+    services = [
+        container_service(orchestrator),
+        service_usage(usage),
+        iam_service(accounts),
+        resource_manager_service(accounts),
+        compute_service(orchestrator),
+    ]
 
     async def manage_faults(request: Request) -> Response:
         return await faults.manage(request)
 
     async def google(request: Request) -> Response:
-        return await _first_answer(services, request)
+        return await _first_answer(services, usage, request)
 
     app = Starlette(
         routes=[
@@ -71,11 +81,18 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
     return faults
 
 
-async def _first_answer(services: list[Service], request: Request) -> Response:
+async def _first_answer(services: list[Service], usage: Services, request: Request) -> Response:
     """Asks the API of the request's host; on the sandbox's own address, which has all of them, one by one."""
+    # www.googleapis.com has those that Compute Engine's links name.
     named = [service for service in services if service.host == request.url.hostname]
     for service in named or services:
-        answer = await service.answer(request)
+        host = service.host
+
+        def allowed(project: str, host: str = host) -> None:
+            if host != HOST:
+                usage.check(project, host)
+
+        answer = await service.answer(request, allowed)
         if answer is not None:
             return answer
     raise GoogleError(404, f"The requested URL {request.url.path} was not found on this server.")

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from .descriptors import NUMBERS, PRESENCE
 from .errors import GoogleError
-from .presence import PRESENCE
 
 Json = dict[str, Any]
 
@@ -52,6 +52,8 @@ class Document:
 
     def __init__(self, raw: Json) -> None:
         self.schemas: Json = raw["schemas"]
+        # Compute Engine shows every field that is set, be it false or zero.
+        self._shows_defaults = raw["name"] == "compute"
         self.package = f"google.{raw['name']}.{raw['version']}"
         common = frozenset(raw.get("parameters", {})) | {"$alt", "$.xgafv"}
         base = raw.get("servicePath", "")
@@ -102,7 +104,7 @@ class Document:
 
     def answer(self, schema: str, value: Json) -> Json:
         """An answer as proto3's JSON is written: no fields that this version lacks, no defaults."""
-        return dict(self._canonical({"$ref": schema}, value, keep_defaults=False))
+        return dict(self._canonical({"$ref": schema}, value, keep_defaults=self._shows_defaults))
 
     def violations(self, schema: str, value: Any) -> Iterator[Violation]:
         """Everything that a value of this schema has and must not have."""
@@ -110,7 +112,7 @@ class Document:
 
     # Checking
 
-    def _check(self, spec: Json, value: Any, where: str) -> Iterator[Violation]:
+    def _check(self, spec: Json, value: Any, where: str, owner: str = "") -> Iterator[Violation]:
         if value is None:
             return
         if "$ref" in spec:
@@ -120,7 +122,7 @@ class Document:
                 yield _invalid(where, self._type_name(spec["items"], where), value)
                 return
             for index, item in enumerate(value):
-                yield from self._check(spec["items"], item, f"{where}[{index}]")
+                yield from self._check(spec["items"], item, f"{where}[{index}]", owner)
         elif isinstance(value, list) and spec["type"] != "any":
             yield _not_repeating(where)
         elif spec["type"] == "object":
@@ -131,7 +133,7 @@ class Document:
                 yield from self._check(
                     spec.get("additionalProperties", {"type": "any"}), item, f"{where}[{key}]"
                 )
-        elif spec["type"] != "any" and not _fits(spec, value):
+        elif spec["type"] != "any" and not _fits(spec, value, owner):
             yield _invalid(where, self._type_name(spec, where), value)
 
     def _check_message(self, schema: str, value: Any, where: str) -> Iterator[Violation]:
@@ -147,7 +149,8 @@ class Document:
             known = _known(properties, name)
             if known is not None:
                 spec = properties[known]
-                yield from self._check(spec, item, f"{where}.{snake(known)}" if where else snake(known))
+                at = f"{where}.{snake(known)}" if where else snake(known)
+                yield from self._check(spec, item, at, f"{schema}.{known}")
             elif others is None:
                 yield _unknown(name, where)
 
@@ -156,7 +159,7 @@ class Document:
             return f"type.googleapis.com/{self.package}.{spec['$ref']}"
         if "enum" in spec:
             words = re.sub(r"\[.*?\]", "", where).rpartition(".")[2].split("_")
-            return f"type.googleapis.com/{self.package}.{''.join(word.title() for word in words)}"
+            return f"type.googleapis.com/{self.package}.{''.join(word.capitalize() for word in words)}"
         plain = {"boolean": "bool", "integer": "int32", "number": "double"}
         kind = str(plain.get(spec["type"], spec["type"]))
         if spec.get("format") in ("int64", "uint64", "uint32", "float"):
@@ -165,17 +168,20 @@ class Document:
 
     # Writing
 
-    def _canonical(self, spec: Json, value: Any, *, keep_defaults: bool) -> Any:
+    def _canonical(self, spec: Json, value: Any, *, keep_defaults: bool, owner: str = "") -> Any:
         if "$ref" in spec:
             return self._canonical_message(spec["$ref"], value, keep_defaults=keep_defaults)
         kind = spec["type"]
         if kind == "array":
-            return [self._canonical(spec["items"], item, keep_defaults=keep_defaults) for item in value]
+            return [
+                self._canonical(spec["items"], item, keep_defaults=keep_defaults, owner=owner)
+                for item in value
+            ]
         if kind == "object":
             inner = spec.get("additionalProperties", {"type": "any"})
             return {k: self._canonical(inner, v, keep_defaults=keep_defaults) for k, v in value.items()}
         if "enum" in spec and isinstance(value, int):
-            return spec["enum"][value]
+            return spec["enum"][_numbers(spec, owner).index(value)]
         if kind == "integer":
             return int(value)
         if spec.get("format") in ("int64", "uint64"):
@@ -193,7 +199,8 @@ class Document:
                 if "additionalProperties" in self.schemas[schema]:
                     found[name] = item
                 continue
-            written = self._canonical(properties[known], item, keep_defaults=keep_defaults)
+            owner = f"{schema}.{known}"
+            written = self._canonical(properties[known], item, keep_defaults=keep_defaults, owner=owner)
             if keep_defaults or not _is_default(schema, known, properties[known], written):
                 found[known] = written
         return found
@@ -209,14 +216,19 @@ def _known(properties: Json, name: str) -> str | None:
     if name in properties:
         return name
     first, *rest = name.split("_")
-    other = first + "".join(word.title() for word in rest)
+    other = first + "".join(word.capitalize() for word in rest)
     return other if other in properties else None
 
 
-def _fits(spec: Json, value: Any) -> bool:
+def _numbers(spec: Json, owner: str) -> list[int]:
+    """The numbers of an enum's values, in their order."""
+    return list(NUMBERS.get(owner) or range(len(spec["enum"])))
+
+
+def _fits(spec: Json, value: Any, owner: str) -> bool:
     if "enum" in spec:
         if isinstance(value, int) and not isinstance(value, bool):
-            return 0 <= value < len(spec["enum"])
+            return value in _numbers(spec, owner)
         return value in spec["enum"]
     whole = spec["type"] == "integer" or spec.get("format") in ("int64", "uint64")
     if whole:

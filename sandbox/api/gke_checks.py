@@ -90,7 +90,10 @@ def check_cluster(asked: Json, project: str, location: str) -> None:
 def _check_autopilot(asked: Json, location: str) -> None:
     if location.count("-") == 2:
         raise GoogleError(400, "Autopilot clusters must be regional clusters.")
-    if asked.get("nodePools"):
+    # gcloud sends a default pool, which is ignored but for its access scopes.
+    if any(
+        pool.get("name") != "default-pool" or "autoscaling" in pool for pool in asked.get("nodePools", [])
+    ):
         raise GoogleError(400, "Autopilot clusters do not support specifying node pools.")
     if asked.get("autoscaling", {}).get("resourceLimits"):
         raise GoogleError(400, "Autopilot clusters do not support resource limits of node auto-provisioning.")

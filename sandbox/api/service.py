@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,13 +30,18 @@ Handler = Callable[[Call], Json]
 class Service:
     """An API by its host, in one or more versions, with what is emulated of it by the method's name."""
 
-    def __init__(self, host: str, documents: tuple[str, ...], handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self, host: str, documents: tuple[str, ...], handlers: Mapping[str, Handler], prefix: str = "/v1"
+    ) -> None:
         self.host = host
+        self._prefix = prefix
         self._documents = documents
         self._handlers = handlers
 
     def find(self, verb: str, path: str) -> tuple[Document, Method, tuple[str, ...]] | None:
         """The method in Google's description; None: the API has none for this path."""
+        if not path.startswith(self._prefix):
+            return None
         for name in self._documents:
             document = load(name)
             found = document.method(verb, path)
@@ -43,12 +49,18 @@ class Service:
                 return document, *found
         return None
 
-    async def answer(self, request: Request) -> Response | None:
-        """The answer to a request; None: it is not for this API. Raises ``GoogleError``."""
+    async def answer(self, request: Request, allowed: Callable[[str], None]) -> Response | None:
+        """The answer to a request; None: it is not for this API. Raises ``GoogleError``.
+
+        ``allowed``: refuses with it what the project that the path names may not call.
+        """
         found = self.find(request.method, request.url.path)
         if found is None:
             return None
         document, method, path = found
+        project = re.search(r"/projects/([^/:]+)", request.url.path)
+        if project:
+            allowed(project[1])
         handler = self._handlers.get(_short(method.id))
         if handler is None:
             raise GoogleError(501, f"not emulated here: {method.id} ({request.method} {request.url.path})")

@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 sys.path.insert(0, str(Path(__file__).parent.parent / "unit"))
 
 from emulator import LIMITS, PROJECT, Emulator
+from shapes import differences
 
 # Values that tell one thing from another, or say when and where: only that they are there is compared.
 IDENTITIES = re.compile(
@@ -142,32 +143,13 @@ class Replay:
 
 def compared(google: Any, ours: Any, *, older: bool) -> Iterator[str]:
     """What is missing, what is too much, and which values are others; without what differs on purpose."""
-    theirs, mine = dict(leaves(google)), dict(leaves(ours))
-    for path in sorted(theirs.keys() | mine.keys()):
-        if path not in mine:
-            told = ("missing", f"missing {path} = {theirs[path]}")
-        elif path not in theirs:
-            told = ("extra", f"extra {path} = {mine[path]}")
-        elif not IDENTITIES.search(path) and theirs[path] != mine[path]:
-            told = ("value", f"value {path} = {mine[path]}, Google's {theirs[path]}")
-        else:
-            continue
-        if not any(d.kind == told[0] and re.search(d.path, path) and older >= d.older for d in DIFFERENCES):
-            yield told[1]
-
-
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Each field's path with its value; lists of plain values as sets, objects in lists by their place."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from leaves(item, f"{path}.{key}" if path else key)
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        for index, item in enumerate(value):
-            yield from leaves(item, f"{path}[{index}]")
-    elif isinstance(value, list):
-        yield path, json.dumps(sorted(map(str, value)))
-    else:
-        yield path, json.dumps(value)
+    for kind, path, theirs, mine in differences(google, ours):
+        identity = kind == "value" and IDENTITIES.search(path)
+        on_purpose = any(
+            d.kind == kind and re.search(d.path, path) and (older or not d.older) for d in DIFFERENCES
+        )
+        if not identity and not on_purpose:
+            yield f"{kind} {path}: Google has {theirs or 'none'}, the emulator {mine or 'none'}"
 
 
 def _version(scenario: Scenario) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sandbox.api.app import make_app
 from sandbox.api.gcs_store import Store
 from sandbox.api.tokens import Tokens
+from sandbox.https_proxy import HttpsProxy, make_certificates
 from sandbox.kube.node import NodeSpec
 from sandbox.orchestrator import Cluster, Limits, Orchestrator
 
@@ -95,6 +97,23 @@ class Emulator:
         self.clusters.append(self.next)
         self.next = FakeCluster()
         return self.clusters[-1]
+
+    @contextmanager
+    def behind_proxy(self, folder: Path) -> Iterator[tuple[str, Path]]:
+        """The application behind an HTTPS proxy on a loopback port: the proxy's URL, and whom to trust."""
+        context, authority = make_certificates(folder)
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+        proxy = HttpsProxy(uvicorn.Config(self.app, log_level="error"), context)
+        try:
+            port = asyncio.run_coroutine_threadsafe(proxy.start("127.0.0.1", 0), loop).result(10)
+            yield f"http://127.0.0.1:{port}", authority
+        finally:
+            asyncio.run_coroutine_threadsafe(proxy.stop(), loop).result(10)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(5)
+            loop.close()
 
     @contextmanager
     def served(self) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from emulator import Emulator
-from gke_client import BASE, FIXED, POOL, create, refused, send
+from gke_client import BASE, FIXED, POOL, REGION, create, refused, send
 from starlette.testclient import TestClient
 
 from sandbox.api.discovery import load
@@ -194,6 +194,7 @@ def test_a_maintenance_policy_has_a_version(http: TestClient) -> None:
         ({"initialClusterVersion": "1.12"}, 400, 'Master version "1.12" is unsupported.'),
         ({"workloadIdentityConfig": {"workloadPool": "p.svc.id.goog"}}, 400, "only supported identity namespace"),
         ({"autopilot": {"enabled": True}, "nodePools": []}, 400, "must be regional"),
+        ({"locations": ["us-central1-a"]}, 400, "must contain the cluster's zone"),
         ({"nodePool": []}, 400, "Invalid JSON payload received. Unknown name \"nodePool\" at 'cluster': Cannot find field."),
         ({"initialNodeCount": "one"}, 400, "Invalid value at 'cluster.initial_node_count' (TYPE_INT32), \"one\""),
         ({"releaseChannel": {"channel": "FAST"}}, 400, "(type.googleapis.com/google.container.v1.Channel), \"FAST\""),
@@ -207,6 +208,14 @@ def test_clusters_that_google_refuses(
     )
     assert (error["code"], words in error["message"]) == (status, True), error["message"]
     assert http.get(f"{BASE}/clusters").json() == {}
+
+
+def test_autopilot_has_no_node_pools_of_ones_own(http: TestClient) -> None:
+    body = {"cluster": {"name": "c", "autopilot": {"enabled": True}, "nodePools": [{**POOL, "name": "mine"}]}}
+    assert (
+        "do not support specifying node pools"
+        in refused(http.post(f"{REGION}/clusters", json=body))["message"]
+    )
 
 
 def test_a_place_that_is_none_is_refused(http: TestClient) -> None:
