@@ -134,8 +134,8 @@ def status() -> int:
     clusters = _get(f"/v1/projects/{_PROJECT}/locations/-/clusters").get("clusters", [])
     for cluster in clusters:
         print(f"  cluster {cluster['name']} in {cluster['location']}: {cluster['status']}, "
-              f"{cluster['currentNodeCount']} nodes, https://{cluster.get('endpoint', '…')}")  # fmt: skip
-        for pool in cluster["nodePools"]:
+              f"{cluster.get('currentNodeCount', 0)} nodes, https://{cluster.get('endpoint', '…')}")  # fmt: skip
+        for pool in cluster.get("nodePools", []):
             scaling = pool.get("autoscaling", {})
             limits = (
                 f"{scaling.get('minNodeCount', 0)} to {scaling.get('maxNodeCount')}" if scaling else "fixed"

@@ -155,8 +155,6 @@ class Cluster:
             return {"endpoint": dns, "masterAuthorizedNetworksConfig": {}, "privateClusterConfig": found}
         networks = endpoints["authorizedNetworksConfig"]
         shown: Json = {"masterAuthorizedNetworksConfig": networks, "privateCluster": True}
-        if "masterIpv4CidrBlock" in self.answer:
-            found["masterIpv4CidrBlock"] = self.answer["masterIpv4CidrBlock"]
         if self.backend is not None:
             address = self.backend.endpoint
             public = {"publicEndpoint": address} if endpoints["enablePublicEndpoint"] else {}

@@ -118,6 +118,11 @@ class Operations:
             if operation.place.project == project and location in ("-", operation.place.location)
         ]
 
+    def projects(self) -> dict[str, str]:
+        """Every project that has had an operation, by its number."""
+        with self._lock:
+            return {operation.place.number: operation.place.project for operation in self._all.values()}
+
     def get(self, project: str, location: str, name: str) -> Operation:
         found = self._all.get(name)
         if found is None or (found.place.project, found.place.location) != (project, location):

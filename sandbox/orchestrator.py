@@ -28,8 +28,8 @@ from .paths import MAX_CLUSTERS, ClusterAddresses
 
 __all__ = ["Cluster", "Limits", "Orchestrator"]
 
-# What Google reports of a cluster's creation when it is over: all parts, and the last health check still open.
-_PARTS = {"CLUSTER_CONFIGURING": 8, "CLUSTER_DEPLOYING": 10, "CLUSTER_HEALTHCHECKING": 2}
+# What Google counts of a cluster's creation; of its health checks one is still open when it ends.
+_CONFIGURING, _DEPLOYING, _HEALTHCHECKING = 8, 10, 2
 
 
 class Orchestrator:
@@ -62,6 +62,10 @@ class Orchestrator:
             check_location(location)
             raise GoogleError(404, f"Not found: {_place(project, location, 0).path('clusters', name)}.")
         return found
+
+    def project_id(self, project: str) -> str:
+        """A project by its name, or by the number that links have."""
+        return self.operations.projects().get(project, project)
 
     # Changing
 
@@ -97,6 +101,7 @@ class Orchestrator:
                     "name": "default-pool",
                     "config": pools[0].get("config", {}),
                     "autoscaling": {"enabled": True, "maxNodeCount": 1000},
+                    "maxPodsConstraint": {"maxPodsPerNode": "32"},
                 }
             ]
         else:
@@ -227,7 +232,7 @@ class Orchestrator:
         return self.operations.begin(cluster, kind, cluster.answer["selfLink"], run_it)
 
     def _bring_up(self, cluster: Cluster, run: Run) -> None:
-        self._report(run, 0)
+        self._report(run)
         try:
             run.go_on()
             backend = self._make_backend(cluster)
@@ -236,11 +241,14 @@ class Orchestrator:
             authority = base64.b64encode(backend.ca_certificate).decode()
             cluster.answer["masterAuth"] = cluster.answer["masterAuth"] | {"clusterCaCertificate": authority}
             run.detail("nodes")
-            for pool in list(cluster.pools.values()):
+            pools = list(cluster.pools.values())
+            for number, pool in enumerate(pools):
+                self._report(run, configured=True, deployed=_DEPLOYING * number // len(pools))
                 self.pools.first_nodes(cluster, pool)
+            self._report(run, configured=True, deployed=_DEPLOYING)
             backend.start_controllers(cluster, cluster.autoscaler_settings())
             cluster.answer["status"] = "RUNNING"
-            self._report(run, 1)
+            self._report(run, configured=True, deployed=_DEPLOYING, healthy=True)
         except Exception as error:
             told = failure(error)
             cluster.answer |= {"status": "ERROR", "statusMessage": str(error)}
@@ -250,14 +258,17 @@ class Orchestrator:
                 pool.answer["status"] = "ERROR"
             raise
 
-    def _report(self, run: Run, done: int) -> None:
-        metrics: dict[str, int] = {}
-        for part, total in _PARTS.items():
-            metrics |= {
-                part: min(total * done, 1) if part.endswith("CHECKING") else total * done,
-                f"{part}_TOTAL": total,
-            }
-        run.metrics(**metrics)
+    def _report(
+        self, run: Run, *, configured: bool = False, deployed: int = 0, healthy: bool = False
+    ) -> None:
+        run.metrics(
+            CLUSTER_CONFIGURING=_CONFIGURING * configured,
+            CLUSTER_CONFIGURING_TOTAL=_CONFIGURING,
+            CLUSTER_DEPLOYING=deployed,
+            CLUSTER_DEPLOYING_TOTAL=_DEPLOYING,
+            CLUSTER_HEALTHCHECKING=int(healthy),
+            CLUSTER_HEALTHCHECKING_TOTAL=_HEALTHCHECKING,
+        )
 
     def _take_down(self, cluster: Cluster, run: Run) -> None:
         try:

@@ -93,12 +93,15 @@ class Faults:
     async def _meet(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(fault.delay)
         if fault.reset:
-            reset(send)
+            # The whole request first, so that the client has only an answer left to wait for.
+            while (await receive()).get("more_body", False):
+                pass
+            await reset(receive, send)
         elif fault.status is not None:
             await _answer(fault, scope["path"])(scope, receive, send)
         elif fault.lost_response:
             await self._app(scope, receive, _nowhere)
-            reset(send)
+            await reset(receive, send)
         else:
             mark = INJECTED_ERROR.set(fault.operation_error)
             try:
@@ -119,7 +122,7 @@ class Faults:
         return JSONResponse({"faults": [asdict(rule) for rule in self.rules]})
 
 
-def reset(send: Send) -> None:
+async def reset(receive: Receive, send: Send) -> None:
     """Cuts the connection so that the client sees a reset, not an end.
 
     Raises ``ConnectionResetError`` where there is no connection: in a test client in the same process.
@@ -131,6 +134,9 @@ def reset(send: Send) -> None:
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+    # Until the server has seen it, too: else it would want to answer.
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _nowhere(message: Message) -> None:

@@ -6,6 +6,7 @@ Contract: https://cloud.google.com/kubernetes-engine/docs/reference/rest
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..orchestrator import Orchestrator
 from .discovery import Json
@@ -86,8 +87,19 @@ def container_service(gke: Orchestrator) -> Service:
         "clusters.nodePools.setSize": _with_body(gke.pools.set_size),
         "clusters.nodePools.rollback": lambda call: gke.pools.rollback(*call.path),
     }
+    handlers = {name: _by_id(gke, handler) for name, handler in handlers.items()}
     handlers |= {f"clusters.{zonal}": handlers[f"clusters.{name}"] for zonal, name in _ZONAL.items()}
     return Service(HOST, ("container.v1", "container.v1beta1"), handlers)
+
+
+def _by_id(gke: Orchestrator, handler: Handler) -> Handler:
+    """Takes a project's number, too, as links of operations have it."""
+
+    def handle(call: Call) -> Json:
+        project, *rest = call.path
+        return handler(replace(call, path=(gke.project_id(project), *rest)))
+
+    return handle
 
 
 def _place(call: Call) -> tuple[str, str]:

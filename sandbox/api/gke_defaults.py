@@ -317,7 +317,7 @@ def private_cluster(answer: Json, asked: Json) -> None:
     if old.get("privateEndpointSubnetwork"):
         endpoints["privateEndpointSubnetwork"] = old["privateEndpointSubnetwork"]
     if old.get("masterIpv4CidrBlock"):
-        answer["masterIpv4CidrBlock"] = old["masterIpv4CidrBlock"]
+        answer["privateClusterConfig"] = {"masterIpv4CidrBlock": old["masterIpv4CidrBlock"]}
     if "masterAuthorizedNetworksConfig" in asked:
         networks = endpoints["authorizedNetworksConfig"]
         endpoints["authorizedNetworksConfig"] = networks | asked["masterAuthorizedNetworksConfig"]

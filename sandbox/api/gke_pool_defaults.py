@@ -69,6 +69,8 @@ def node_pool(asked: Json, place: Place, cluster: Json) -> Json:
     config = dict(asked.get("config", {}))
     if cluster.get("confidentialNodes", {}).get("enabled"):
         config["confidentialNodes"] = cluster["confidentialNodes"] | config.get("confidentialNodes", {})
+    if cluster.get("workloadIdentityConfig", {}).get("workloadPool"):
+        config = {"workloadMetadataConfig": {"mode": "GKE_METADATA"}} | config
     if cluster["autopilot"].get("enabled"):
         config = _AUTOPILOT_CONFIG | config
     network = asked.get("networkConfig", {})

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 sys.path.insert(0, str(Path(__file__).parent.parent / "unit"))
 
 from emulator import LIMITS, PROJECT, Emulator
-from shapes import differences
+from shapes import differences, leaves
 
 # Values that tell one thing from another, or say when and where: only that they are there is compared.
 IDENTITIES = re.compile(
@@ -35,29 +35,44 @@ IDENTITIES = re.compile(
 
 @dataclass(frozen=True)
 class Difference:
-    """Where an answer is not like a recorded one, on purpose. ``older``: only in the older recordings."""
+    """Where an answer is not like a recorded one, on purpose.
+
+    ``only``: in what kind of recordings; ``theirs``: where Google's value is like this.
+    """
 
     kind: str
     path: str
     reason: str
-    older: bool = False
+    only: str = ""
+    theirs: str = ""
+
+    def covers(self, kind: str, path: str, theirs: str, recording: set[str]) -> bool:
+        return (
+            self.kind == kind
+            and bool(re.search(self.path, path) and re.search(self.theirs, theirs))
+            and (not self.only or self.only in recording)
+        )
 
 
+OLDER, AUTOPILOT = "older", "autopilot"
 ADDED = "Google has added the field since"
-# Recordings of before 2026 lack this field in each cluster.
-NEWER_FIELD = "controlPlaneEgress"
+# Recordings of before the summer of 2026 lack some of these in each cluster.
+NEWER_FIELDS = (
+    "addonsConfig.dnsCacheConfig", "controlPlaneEgress", "ipAllocationPolicy.networkTierConfig", "master",
+    "networkConfig.defaultSnatStatus", "privateCluster",
+)  # fmt: skip
 DIFFERENCES = (
-    Difference("extra", r"^controlPlaneEgress\.|^master$|^privateCluster$|^addonsConfig\.dnsCacheConfig\.", ADDED, True),
-    Difference("extra", r"networkTierConfig\.networkTier$|defaultSnatStatus$|enableK8sCertsViaDns$", ADDED, True),
-    Difference("extra", r"nodeImageConfig\.|^nodePools\[\d+\]\.(selfLink|etag)$|^(etag|locations|zone)$", ADDED, True),
-    Difference("extra", r"^ipAllocationPolicy\.clusterSecondaryRangeName$", ADDED, True),
-    Difference("extra", r"autoscaling\.locationPolicy$", ADDED, True),
-    Difference("extra", r"^operationType$|^progress\.", "recorded without it", True),
-    Difference("extra", r"^nodePools\[[1-9]", "recorded before the cluster showed its further pools", True),
+    Difference("extra", r"^controlPlaneEgress\.|^master$|^privateCluster$|^addonsConfig\.dnsCacheConfig\.", ADDED, OLDER),
+    Difference("extra", r"networkTierConfig\.networkTier$|defaultSnatStatus$|enableK8sCertsViaDns$", ADDED, OLDER),
+    Difference("extra", r"nodeImageConfig\.|^nodePools\[\d+\]\.(selfLink|etag)$|^(etag|locations|zone)$", ADDED, OLDER),
+    Difference("extra", r"^ipAllocationPolicy\.clusterSecondaryRangeName$", ADDED, OLDER),
+    Difference("extra", r"autoscaling\.locationPolicy$", ADDED, OLDER),
+    Difference("extra", r"^operationType$|^progress\.", "recorded without it", OLDER),
+    Difference("extra", r"^nodePools\[[1-9]", "recorded before the cluster showed its further pools", OLDER),
     Difference("value", r"^status$", "an operation on a node pool is PENDING until it runs, RUNNING if that is at once"),
-    Difference("missing", r"\.globalAccess$", "no longer shown when it is false", True),
-    Difference("value", r"^error\.(errors\[0\]\.)?message$", "a missing node pool is now told in other words", True),
-    Difference("value", r"enableComponents$", "Google has added kinds of metrics since", True),
+    Difference("missing", r"\.globalAccess$", "no longer shown when it is false", OLDER),
+    Difference("value", r"^error\.(errors\[0\]\.)?message$", "a missing node pool is now told in other words", OLDER, "nodePool"),
+    Difference("value", r"enableComponents$", "Google has added kinds of metrics since", OLDER, "DCGM"),
     Difference("value", r"^releaseChannel\.channel$", "by Google's calendar the oldest version is in STABLE only; "
                "here every channel has every version"),
     Difference("value", r"^currentNodeCount$", "moves with each node that comes and goes; recorded while they did, "
@@ -66,6 +81,13 @@ DIFFERENCES = (
     Difference("value", r"RangeUtilization$", "follows from the size of the range of pods, which is smaller here"),
     Difference("value", r"^progress\.metrics\[\d\]\.intValue$", "the number of parts of a cluster's creation is Google's affair"),
     Difference("value", r"\.maxParallelImagePulls$", "2 or 3, as Google sees fit"),
+    Difference("missing", r"^addonsConfig\.parallelstoreCsiDriverConfig$|queuedProvisioning$", "shown while off only for a while", OLDER),
+    Difference("extra", r"workloadMetadataConfig\.", "recorded without what Workload Identity brings with it", OLDER),
+    *(
+        Difference(kind, r"^(nodePools\[|nodeConfig\.|instanceGroupUrls|initialNodeCount|currentNodeCount)",
+                   "an Autopilot cluster's pools and nodes are Google's own affair", AUTOPILOT)
+        for kind in ("missing", "extra", "value")
+    ),
     Difference("missing", r"kubeletCertInfo\.", "nodes here have no TPM, and so no certificate from one"),
 )  # fmt: skip
 # Values that Google took when they were recorded, and has renamed since.
@@ -88,7 +110,7 @@ class Replay:
     """Sends the requests of a scenario to an emulator of its own."""
 
     def __init__(self, scenario: Scenario, folder: Path) -> None:
-        self.older = NEWER_FIELD not in json.dumps([exchange.response for exchange in scenario.exchanges])
+        self.recording = _kinds(scenario)
         self.emulator = Emulator(folder, replace(LIMITS, versions=(_version(scenario),)))
         token = {"Authorization": f"Bearer {self.emulator.token}"}
         self.http = TestClient(self.emulator.app, headers=token)
@@ -110,7 +132,7 @@ class Replay:
             ours = self._wait(ours)
         if exchange.method == "GET" and "labelFingerprint" in ours:
             self.known = ours
-        yield from compared(json.loads(self._own(json.dumps(exchange.response))), ours, older=self.older)
+        yield from compared(json.loads(self._own(json.dumps(exchange.response))), ours, self.recording)
 
     def _wait(self, operation: dict[str, Any]) -> dict[str, Any]:
         path = urlsplit(operation["selfLink"]).path
@@ -141,23 +163,37 @@ class Replay:
         return body
 
 
-def compared(google: Any, ours: Any, *, older: bool) -> Iterator[str]:
+def compared(google: Any, ours: Any, recording: set[str]) -> Iterator[str]:
     """What is missing, what is too much, and which values are others; without what differs on purpose."""
     for kind, path, theirs, mine in differences(google, ours):
         identity = kind == "value" and IDENTITIES.search(path)
-        on_purpose = any(
-            d.kind == kind and re.search(d.path, path) and (older or not d.older) for d in DIFFERENCES
-        )
+        on_purpose = any(d.covers(kind, path, theirs, recording) for d in DIFFERENCES)
         if not identity and not on_purpose:
             yield f"{kind} {path}: Google has {theirs or 'none'}, the emulator {mine or 'none'}"
 
 
-def _version(scenario: Scenario) -> str:
-    """The version of the scenario's first cluster, so that defaults that go with it can be compared."""
+def _first_cluster(scenario: Scenario) -> dict[str, Any]:
     for exchange in scenario.exchanges:
-        found = (
-            exchange.response.get("initialClusterVersion") if isinstance(exchange.response, dict) else None
-        )
-        if found:
-            return str(found)
-    return LIMITS.versions[0]
+        if isinstance(exchange.response, dict) and "initialClusterVersion" in exchange.response:
+            return exchange.response
+    return {}
+
+
+def _version(scenario: Scenario) -> str:
+    """The version of the scenario's first cluster, so that defaults that go with it can be compared.
+
+    The recorder writes one and the same version into many recordings; what only 1.35 has tells these apart.
+    """
+    cluster = _first_cluster(scenario)
+    if cluster.get("anonymousAuthenticationConfig", {}).get("mode") == "LIMITED":
+        return "1.35.6-gke.1250000"
+    return str(cluster.get("initialClusterVersion", LIMITS.versions[0]))
+
+
+def _kinds(scenario: Scenario) -> set[str]:
+    """Whether it was recorded before Google showed every field that it does now, and of which kind the cluster is."""
+    cluster = _first_cluster(scenario)
+    shown = [path for path, _ in leaves(cluster)]
+    newer = all(any(path.startswith(field) for path in shown) for field in NEWER_FIELDS)
+    autopilot = cluster.get("autopilot", {}).get("enabled")
+    return ({OLDER} if not newer else set()) | ({AUTOPILOT} if autopilot else set())

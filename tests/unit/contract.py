@@ -60,6 +60,8 @@ class _Watch:
 
 def described(verb: str, path: str) -> tuple[Document, str] | None:
     """The document that has the method of a request, and the schema of its answer."""
+    if not path.startswith(("/v1", "/compute/v1/")):
+        return None
     for name in DOCUMENTS:
         found = load(name).method(verb, path)
         if found and found[0].response:

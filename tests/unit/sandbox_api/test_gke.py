@@ -179,6 +179,16 @@ def test_operations_are_listed(http: TestClient) -> None:
     )
 
 
+def test_links_of_an_operation_lead_to_it_and_to_what_it_works_on(http: TestClient) -> None:
+    operation = begin(http)
+    done(http, operation)
+    paths = [
+        operation[link].removeprefix("https://container.googleapis.com")
+        for link in ("selfLink", "targetLink")
+    ]
+    assert [http.get(path).json()["name"] for path in paths] == [operation["name"], "c"]
+
+
 def test_the_server_tells_its_versions(http: TestClient) -> None:
     config = http.get(f"{BASE}/serverConfig").json()
     assert config["defaultClusterVersion"] in config["validMasterVersions"]
