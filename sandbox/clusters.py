@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from .api.gke_defaults import VERSION, Json, Place, fingerprint, merged
 from .controllers.node_autoscaler import AutoscalerSettings, PoolState
-from .kube.machine import machine_shape
+from .kube.machine import MachineShape, UnknownMachineType, machine_shape
 from .kube.node import NodeSpec, Taint
 from .paths import MAX_CLUSTERS
 
@@ -54,12 +54,14 @@ class Backend(Protocol):
 class Limits:
     """What the place where clusters run can give. ``cpu_milli``: of all nodes of a pool, as they begin.
 
+    ``any_machine``: machine types whose size is not known are taken, too; only where no node is real.
     ``versions``: of Kubernetes; the first one is the default.
     """
 
     cpu_milli: int = field(default_factory=lambda: (os.cpu_count() or 1) * 1000)
     clusters: int = MAX_CLUSTERS
     gpus: bool = False
+    any_machine: bool = False
     autopilot: bool = False
     versions: tuple[str, ...] = (VERSION,)
 
@@ -229,7 +231,7 @@ class Cluster:
             autoscaled=bool(scaling.get("enabled")) and settled,
             min_nodes=scaling.get("totalMinNodeCount") or scaling.get("minNodeCount", 0) * zones,
             max_nodes=scaling.get("totalMaxNodeCount") or scaling.get("maxNodeCount", 0) * zones,
-            shape=machine_shape(config["machineType"]),
+            shape=_shape(config["machineType"]),
             labels=self.node_labels(pool),
             taints=_taints(config),
             nodes=tuple(pool.nodes),
@@ -300,7 +302,7 @@ class Cluster:
                 if backend is None or name not in pool.nodes:
                     return
             config = pool.answer["config"]
-            shape = machine_shape(config["machineType"])
+            shape = _shape(config["machineType"])
             labels = config.get("labels", {})
             backend.add_node(NodeSpec(name, pool.name, shape, labels, _taints(config), pool.zones[name]))
             with self.lock:
@@ -312,6 +314,14 @@ class Cluster:
                 pool.nodes.pop(name, None)
             if failures is not None:
                 failures.append(error)
+
+
+def _shape(machine: str) -> MachineShape:
+    """A machine type's size; nothing for one that is not known, which only a place without real nodes takes."""
+    try:
+        return machine_shape(machine)
+    except UnknownMachineType:
+        return MachineShape(machine, 0, 0, 0, 0)
 
 
 def _taints(config: Json) -> tuple[Taint, ...]:

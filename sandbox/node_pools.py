@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 from .api import gke_pool_update
 from .api.errors import GoogleError
-from .api.gke_checks import check_autoscaling, check_pool, check_room, check_zones, resolve_version
+from .api.gke_checks import (
+    check_autoscaling,
+    check_management,
+    check_pool,
+    check_room,
+    check_zones,
+    resolve_version,
+    version_key,
+)
 from .api.gke_defaults import Json, minor
 from .api.gke_pool_defaults import autoscaling
 from .api.gke_pool_defaults import node_pool as pool_answer
@@ -35,8 +43,9 @@ class NodePools:
     def check(self, cluster: Cluster, asked: Json) -> None:
         """Refuses a pool that can't be."""
         zones = asked.get("locations") or cluster.answer["locations"]
-        limits = self._limits
-        check_pool(asked, cluster.location, zones, cpu_milli=limits.cpu_milli, gpus=limits.gpus)
+        check_pool(asked, cluster.location, zones, self._limits)
+        if asked.get("management"):
+            check_management(asked["management"], cluster.answer["releaseChannel"])
         if asked.get("version"):
             self._node_version(cluster, asked["version"])
 
@@ -139,6 +148,7 @@ class NodePools:
     def set_management(self, project: str, location: str, cluster_name: str, name: str, body: Json) -> Json:
         cluster, pool = self._pool_to_change(project, location, cluster_name, name)
         wanted = body.get("management", {})
+        check_management(wanted, cluster.answer["releaseChannel"])
 
         def work(run: Run) -> None:
             run.go_on()
@@ -153,17 +163,15 @@ class NodePools:
         zones = pool.answer["locations"]
         if wanted < 0:
             raise GoogleError(400, f'Invalid value for field "node_count": {wanted}.')
-        self._check_room(pool.answer["config"], wanted * len(zones), zones)
+        check_room(pool.answer["config"], wanted * len(zones), zones, self._limits)
 
         def work(run: Run) -> None:
             run.go_on()
             pool.answer = pool.answer | {"initialNodeCount": wanted}
             self._resize(cluster, pool, dict.fromkeys(zones, wanted), run)
+            pool.answer = _healthy(pool.answer)
 
         return self._work(cluster, pool, "SET_NODE_POOL_SIZE", work)
-
-    def _check_room(self, config: Json, nodes: int, zones: list[str]) -> None:
-        check_room(config, nodes, zones, cpu_milli=self._limits.cpu_milli, gpus=self._limits.gpus)
 
     def _resize(self, cluster: Cluster, pool: Pool, wanted: dict[str, int], run: Run) -> None:
         counts = pool.zonal_counts
@@ -206,7 +214,7 @@ class NodePools:
                     self.relocate(cluster, pool, body["locations"], run)
 
             return self._work(cluster, pool, "UPDATE_CLUSTER", work)
-        self._check_room(wanted["config"], len(pool.nodes), wanted["locations"])
+        check_room(wanted["config"], len(pool.nodes), wanted["locations"], self._limits)
         return self._replace(cluster, pool, wanted)
 
     def update_by_cluster(self, cluster: Cluster, update: Json) -> Json:
@@ -237,8 +245,7 @@ class NodePools:
 
     def _replace(self, cluster: Cluster, pool: Pool, wanted: Json) -> Json:
         """Makes every node anew by the pool's upgrade strategy, and keeps what was until all are new."""
-        before = {**pool.answer}
-        before.pop("conditions", None)
+        before = pool.answer
 
         def work(run: Run) -> None:
             old = [node for node in pool.nodes if pool.zones[node] in wanted["locations"]]
@@ -267,9 +274,9 @@ class NodePools:
                 self._failed(pool, error)
                 raise
             pool.before = None
-            pool.answer = pool.answer | {"status": "RUNNING"}
-            versions = {other.answer["version"] for other in cluster.pools.values()}
-            cluster.answer = cluster.answer | {"currentNodeVersion": min(versions)}
+            pool.answer = _healthy(pool.answer)
+            oldest = min((other.answer["version"] for other in cluster.pools.values()), key=version_key)
+            cluster.answer = cluster.answer | {"currentNodeVersion": oldest}
 
         return self._work(cluster, pool, "UPGRADE_NODES", work)
 
@@ -295,12 +302,24 @@ class NodePools:
         def run_it(run: Run) -> None:
             try:
                 work(run)
+            except Exception as error:
+                # Nodes that did not come; what only the pool's description is about leaves it as it was.
+                if not all(pool.nodes.values()) or kind == "SET_NODE_POOL_SIZE":
+                    self._failed(pool, error)
+                raise
             finally:
                 if pool.answer["status"] == "RECONCILING":
                     pool.answer["status"] = settled
                 cluster.answer["status"] = owner
 
         return self._operations.begin(cluster, kind, pool.answer["selfLink"], run_it)
+
+
+def _healthy(answer: Json) -> Json:
+    """A pool's answer when all its nodes are there."""
+    return {k: v for k, v in answer.items() if k not in ("conditions", "statusMessage")} | {
+        "status": "RUNNING"
+    }
 
 
 def _batches(nodes: list[str], settings: Json) -> list[list[str]]:

@@ -13,6 +13,8 @@ from .api.gke_checks import (
     check_cluster,
     check_labels,
     check_location,
+    check_management,
+    check_master_upgrade,
     check_seconds,
     check_workload_pool,
     check_zones,
@@ -149,6 +151,8 @@ class Orchestrator:
         if any(field in gke_update.OF_NODES for field in fields):
             return self.pools.update_by_cluster(cluster, update)
         check_workload_pool(update.get("desiredWorkloadIdentityConfig", {}), project)
+        for pool in cluster.pools.values():
+            check_management(pool.answer["management"], update.get("desiredReleaseChannel", {}))
         return self._change(cluster, gke_update.updated(cluster.answer, fields, update, cluster.place))
 
     def set_addons(self, project: str, location: str, name: str, body: Json) -> Json:
@@ -181,6 +185,7 @@ class Orchestrator:
         cluster = self.cluster(project, location, name)
         current = cluster.answer["currentMasterVersion"]
         wanted = resolve_version(version, self.limits.versions, current)
+        check_master_upgrade(current, wanted)
         return self._change(cluster, cluster.answer | {"currentMasterVersion": wanted}, kind="UPGRADE_MASTER")
 
     def set_locations(self, project: str, location: str, name: str, locations: list[str]) -> Json:
@@ -273,12 +278,12 @@ class Orchestrator:
     def _take_down(self, cluster: Cluster, run: Run) -> None:
         try:
             run.go_on()
-        except Exception:
-            cluster.answer["status"] = "ERROR"
+            cluster.gone.set()
+            if cluster.backend is not None:
+                cluster.backend.stop()
+        except Exception as error:
+            cluster.answer |= {"status": "ERROR", "statusMessage": str(error)}
             raise
-        cluster.gone.set()
-        if cluster.backend is not None:
-            cluster.backend.stop()
         self._clusters.pop((cluster.project, cluster.location, cluster.name), None)
 
 

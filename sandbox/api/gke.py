@@ -32,6 +32,11 @@ def container_service(gke: Orchestrator) -> Service:
             raise GoogleError(400, "Cluster is required.")
         return gke.create_cluster(*_place(call), asked)
 
+    def update(call: Call) -> Json:
+        if "update" not in call.body:
+            raise GoogleError(400, "Must provide an update.")
+        return gke.update_cluster(*_cluster(call), call.body["update"])
+
     def create_pool(call: Call) -> Json:
         asked = call.body.get("nodePool")
         if asked is None:
@@ -60,7 +65,7 @@ def container_service(gke: Orchestrator) -> Service:
         "clusters.get": lambda call: gke.cluster(*call.path).view(),
         "clusters.create": create,
         "clusters.delete": lambda call: gke.delete_cluster(*call.path),
-        "clusters.update": lambda call: gke.update_cluster(*_cluster(call), call.body.get("update", {})),
+        "clusters.update": update,
         "clusters.setAddons": _with_body(gke.set_addons),
         "clusters.setLocations": lambda call: gke.set_locations(
             *_cluster(call), call.body.get("locations", [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Protocol
 
 from ..kube.machine import MachineShape, UnknownMachineType, machine_shape
 from .errors import GoogleError
@@ -16,6 +17,17 @@ _LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 _OVERCOMMIT = 1.5
 # A pool with more nodes in a zone is refused.
 _MAX_NODES = 1000
+
+
+class Room(Protocol):
+    """What a place where nodes run can give: all its CPUs, whether it has GPUs, and whether it takes any machine."""
+
+    @property
+    def cpu_milli(self) -> int: ...
+    @property
+    def gpus(self) -> bool: ...
+    @property
+    def any_machine(self) -> bool: ...
 
 
 def check_location(location: str) -> None:
@@ -83,6 +95,8 @@ def check_cluster(asked: Json, project: str, location: str) -> None:
             400, f"Node pool names must be unique within a cluster: {', '.join(map(str, names))}."
         )
     check_workload_pool(asked.get("workloadIdentityConfig", {}), project)
+    if asked.get("masterAuth", {}).get("clientCertificateConfig", {}).get("issueClientCertificate"):
+        raise GoogleError(501, "not emulated here: client certificates (masterAuth.clientCertificateConfig)")
     if asked.get("autopilot", {}).get("enabled"):
         _check_autopilot(asked, location)
 
@@ -116,6 +130,11 @@ def check_autoscaling(name: str, scaling: Json) -> None:
             400, f"Node pool {name}: total_min_node_count and total_max_node_count are mutually exclusive with "
             "min_node_count and max_node_count.",
         )  # fmt: skip
+    if not high and not total_high:
+        raise GoogleError(
+            400, "Node_pool_autoscaling.max_node_count and node_pool_autoscaling.total_max_node_count cannot be "
+            "both set to zero.",
+        )  # fmt: skip
     if total_low or total_high:
         low, high = total_low, total_high
     if not 0 <= low <= high or not 1 <= high <= _MAX_NODES:
@@ -125,11 +144,19 @@ def check_autoscaling(name: str, scaling: Json) -> None:
         )  # fmt: skip
 
 
-def check_pool(asked: Json, location: str, zones: list[str], *, cpu_milli: int, gpus: bool) -> None:
-    """A node pool's request, and whether the place where nodes run can give what it begins with.
+def check_management(management: Json, channel: Json) -> None:
+    """In a release channel Google upgrades and repairs nodes. What is left out of ``management`` is off."""
+    name = channel.get("channel", "UNSPECIFIED")
+    off = [field for field in ("autoUpgrade", "autoRepair") if not management.get(field)]
+    if name != "UNSPECIFIED" and off:
+        words = " and ".join(
+            {"autoUpgrade": "auto_upgrade", "autoRepair": "auto_repair"}[field] for field in off
+        )
+        raise GoogleError(400, f"{words.capitalize()} cannot be false when release_channel {name} is set.")
 
-    ``cpu_milli``: all CPUs of that place; ``gpus``: whether it has any.
-    """
+
+def check_pool(asked: Json, location: str, zones: list[str], limits: Room) -> None:
+    """A node pool's request, and whether the place where nodes run can give what it begins with."""
     check_name("node_pool.name", asked.get("name"))
     name, config = str(asked["name"]), asked.get("config", {})
     if asked.get("locations"):
@@ -151,9 +178,7 @@ def check_pool(asked: Json, location: str, zones: list[str], *, cpu_milli: int, 
         if scaling.get("enabled")
         else 0
     )
-    check_room(
-        config, max(asked.get("initialNodeCount", 0), low) * len(zones), zones, cpu_milli=cpu_milli, gpus=gpus
-    )
+    check_room(config, max(asked.get("initialNodeCount", 0), low) * len(zones), zones, limits)
 
 
 def _check_surge(name: str, settings: Json) -> None:
@@ -164,15 +189,17 @@ def _check_surge(name: str, settings: Json) -> None:
         raise GoogleError(400, f"Node pool {name}: max_surge and max_unavailable together are 20 at most.")
 
 
-def check_room(config: Json, nodes: int, zones: list[str], *, cpu_milli: int, gpus: bool) -> None:
+def check_room(config: Json, nodes: int, zones: list[str], limits: Room) -> None:
     """Refuses nodes that can't all be had, in the words of a missing quota."""
-    shape = _known_shape(config.get("machineType") or "e2-medium", zones)
-    if config.get("accelerators") and not gpus:
+    shape = _known_shape(config.get("machineType") or "e2-medium", zones, limits)
+    if shape is None:
+        return
+    if config.get("accelerators") and not limits.gpus:
         kind = str(config["accelerators"][0].get("acceleratorType", "")).upper().replace("-", "_")
         raise _no_quota(f"{kind}_GPUS", 1000, 0, "this machine has no GPU")
     needed = round(max(shape.cpu_milli, shape.allocatable_cpu_milli * nodes / _OVERCOMMIT))
-    if needed > cpu_milli:
-        raise _no_quota("CPUS", needed, cpu_milli, "the CPUs of this machine")
+    if needed > limits.cpu_milli:
+        raise _no_quota("CPUS", needed, limits.cpu_milli, "the CPUs of this machine")
 
 
 def _no_quota(resource: str, needed: int, limit: int, why: str) -> GoogleError:
@@ -185,19 +212,40 @@ def _no_quota(resource: str, needed: int, limit: int, why: str) -> GoogleError:
     )
 
 
-def _known_shape(machine: str, zones: list[str]) -> MachineShape:
+def _known_shape(machine: str, zones: list[str], limits: Room) -> MachineShape | None:
     try:
         return machine_shape(machine)
     except UnknownMachineType:
+        if limits.any_machine:
+            return None
         text = f'Machine type with name "{machine}" does not exist in zone "{zones[0]}".'
         raise GoogleError(400, text) from None
+
+
+def version_key(version: str) -> list[int]:
+    """Sorts versions by age."""
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def check_master_upgrade(current: str, wanted: str) -> None:
+    """The control plane goes up by one minor version at a time, and never down by one."""
+    step = version_key(wanted)[1] - version_key(current)[1]
+    if step < 0:
+        raise GoogleError(
+            400, f'Master cannot be downgraded from "{current}" to minor version of "{wanted}".'
+        )
+    if step > 1:
+        raise GoogleError(
+            400,
+            f'Master cannot be upgraded from "{current}" to "{wanted}": more than one minor version at a time.',
+        )
 
 
 def resolve_version(asked: str, versions: tuple[str, ...], current: str | None = None) -> str:
     """A version by its whole name, its beginning ("1.34"), "latest", or "-" for the default."""
     if asked in ("", "-"):
         return current or versions[0]
-    newest = sorted(versions, key=lambda v: [int(n) for n in re.findall(r"\d+", v)], reverse=True)
+    newest = sorted(versions, key=version_key, reverse=True)
     if asked == "latest":
         return newest[0]
     for version in newest:

@@ -84,7 +84,8 @@ def node_pool(asked: Json, place: Place, cluster: Json) -> Json:
         **{key: value for key, value in asked.items() if key not in ("autoscaling", "placementPolicy")},
         "config": node_config(config, version),
         "locations": asked.get("locations") or cluster["locations"],
-        "management": merged({"autoRepair": True, "autoUpgrade": True}, asked.get("management", {})),
+        # What is left out of a management that is sent is off.
+        "management": asked.get("management") or {"autoRepair": True, "autoUpgrade": True},
         "maxPodsConstraint": {"maxPodsPerNode": str(pods)},
         "networkConfig": {
             "networkTierConfig": {"networkTier": "NETWORK_TIER_DEFAULT"},

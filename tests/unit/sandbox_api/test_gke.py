@@ -141,6 +141,13 @@ def test_a_real_place_refuses_autopilot_and_gpus_and_says_why(tmp_path: Path) ->
     assert (error["code"], 'resource "NVIDIA_TESLA_T4_GPUS"' in error["message"]) == (403, True)
 
 
+def test_a_place_without_real_nodes_may_take_every_machine(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path, replace(LIMITS, any_machine=True))
+    http = TestClient(emulator.app, headers={"Authorization": f"Bearer {emulator.token}"})
+    cluster = create(http, nodePools=[FIXED | {"config": {"machineType": "a3-megagpu-8g"}}])
+    assert (cluster["status"], cluster["currentNodeCount"]) == ("RUNNING", 3)
+
+
 def test_only_work_on_nodes_can_be_cancelled(http: TestClient, emulator: Emulator) -> None:
     emulator.next.hold.clear()
     operation = begin(http)

@@ -72,9 +72,38 @@ def test_a_size_is_per_zone(http: TestClient, emulator: Emulator) -> None:
 
 
 def test_management_is_set_as_a_whole(http: TestClient) -> None:
-    create(http, nodePools=[FIXED])
+    create(http, nodePools=[FIXED], releaseChannel={"channel": "UNSPECIFIED"})
     send(http, "POST", f"{FIXED_POOL}:setManagement", {"management": {"autoRepair": True}})
     assert http.get(FIXED_POOL).json()["management"] == {"autoRepair": True}
+
+
+def test_in_a_release_channel_google_manages_nodes(http: TestClient) -> None:
+    create(http, nodePools=[FIXED])
+    partial = {"management": {"autoRepair": True}}
+    words = "Auto_upgrade cannot be false when release_channel REGULAR is set."
+    assert refused(http.post(f"{FIXED_POOL}:setManagement", json=partial))["message"] == words
+    assert (
+        refused(http.post(POOLS, json={"nodePool": {**FIXED, "name": "more", **partial}}))["message"] == words
+    )
+    send(http, "PUT", f"{BASE}/clusters/c", {"update": {"desiredReleaseChannel": {"channel": "UNSPECIFIED"}}})
+    send(http, "POST", f"{FIXED_POOL}:setManagement", {"management": {}})
+    error = refused(
+        http.put(f"{BASE}/clusters/c", json={"update": {"desiredReleaseChannel": {"channel": "STABLE"}}})
+    )
+    assert (
+        error["message"] == "Auto_upgrade and auto_repair cannot be false when release_channel STABLE is set."
+    )
+
+
+def test_a_size_that_can_not_be_had_is_told_and_can_be_mended(http: TestClient, emulator: Emulator) -> None:
+    create(http, nodePools=[FIXED])
+    emulator.clusters[0].room = 4
+    operation = done(http, http.post(f"{FIXED_POOL}:setSize", json={"nodeCount": 6}).json())
+    assert operation["nodepoolConditions"][0]["code"] == "GCE_STOCKOUT"
+    assert http.get(FIXED_POOL).json()["status"] == "RUNNING_WITH_ERROR"
+    send(http, "POST", f"{FIXED_POOL}:setSize", {"nodeCount": 4})
+    pool = http.get(FIXED_POOL).json()
+    assert (pool["status"], "conditions" in pool) == ("RUNNING", False)
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ def test_every_field_of_google_s_is_emulated_or_refused_by_name(http: TestClient
         ({"desiredShieldedNodes": {}, "desiredPodAutoscaling": {}}, 400, "at most one field"),
         ({"desiredNodePoolId": "default-pool"}, 400, "Must specify a field to update."),
         ({"desiredWorkloadIdentityConfig": {"workloadPool": "other.svc.id.goog"}}, 400, '"sandbox-project.svc.id.goog"'),
+        ({"desiredMasterVersion": "1.33"}, 400, "cannot be downgraded"),
         ({"desiredMasterVersion": "1.12"}, 400, 'Master version "1.12" is unsupported.'),
         ({"desiredShieldedNodes": {"enabled": True}, "etag": "old"}, 409, "Etag mismatch"),
         ({"desiredNodePoolAutoscaling": {"enabled": True, "maxNodeCount": 5}, "desiredNodePoolId": "no"}, 404, '"no" not found'),
@@ -96,6 +97,17 @@ def test_updates_that_google_refuses(
     error = refused(http.put(CLUSTER, json={"update": update}))
     assert (error["code"], words in error["message"]) == (status, True), error["message"]
     assert http.get(CLUSTER).json() == before
+
+
+def test_an_update_has_to_be_there(http: TestClient) -> None:
+    create(http)
+    assert refused(http.put(CLUSTER, json={}))["message"] == "Must provide an update."
+
+
+def test_the_control_plane_takes_one_step_at_a_time(http: TestClient) -> None:
+    create(http, initialClusterVersion="1.33")
+    error = refused(http.post(f"{CLUSTER}:updateMaster", json={"masterVersion": "1.35"}))
+    assert (error["code"], "more than one minor version" in error["message"]) == (400, True)
 
 
 def test_an_etag_that_is_current_is_taken(http: TestClient) -> None:
@@ -185,6 +197,7 @@ def test_a_maintenance_policy_has_a_version(http: TestClient) -> None:
         ({"nodePools": [{**POOL, "config": {"machineType": "e2-standard-128"}}]}, 403, "Insufficient regional quota"),
         ({"nodePools": [{**POOL, "config": {"machineType": "z1-huge-3"}}]}, 400, "does not exist in zone"),
         ({"nodePools": [{**POOL, "autoscaling": {"enabled": True, "minNodeCount": 3, "maxNodeCount": 1}}]}, 400, "min 3, max 1"),
+        ({"nodePools": [{**POOL, "autoscaling": {"enabled": True}}]}, 400, "cannot be both set to zero"),
         ({"nodePools": [{**POOL, "autoscaling": {"enabled": True, "maxNodeCount": 3, "totalMaxNodeCount": 4}}]}, 400, "mutually exclusive"),
         ({"nodePools": [{**POOL, "config": {"spot": True, "preemptible": True}}]}, 400, "mutually exclusive"),
         ({"nodePools": [{**POOL, "config": {"taints": [{"key": "a"}]}}]}, 400, "needs a key and an effect"),
