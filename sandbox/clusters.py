@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .api.gke_defaults import VERSION, Json, Place, fingerprint, merged
+from .api.gke_defaults import VERSION, Json, Place, fingerprint, labels_fingerprint, merged
 from .controllers.node_autoscaler import AutoscalerSettings, PoolState
 from .kube.machine import MachineShape, UnknownMachineType, machine_shape
 from .kube.node import NodeSpec, Taint
@@ -132,7 +132,7 @@ class Cluster:
             answer["nodePools"] = pools
             answer["currentNodeCount"] = sum(len(pool.nodes) for pool in self.pools.values())
             answer["instanceGroupUrls"] = [url for pool in pools for url in pool["instanceGroupUrls"]]
-            answer["labelFingerprint"] = fingerprint(sorted(self.answer.get("resourceLabels", {}).items()))
+            answer["labelFingerprint"] = labels_fingerprint(self.answer.get("resourceLabels", {}))
             if pools:
                 answer["nodeConfig"] = pools[0]["config"]
                 answer["initialNodeCount"] = pools[0].get("initialNodeCount", 0)

@@ -21,7 +21,7 @@ from .api.gke_checks import (
     resolve_version,
     zones_of,
 )
-from .api.gke_defaults import Json, Place
+from .api.gke_defaults import Json, Place, labels_fingerprint
 from .api.gke_defaults import cluster as cluster_answer
 from .clusters import BOOT_LABEL, DELAY_LABEL, UNNEEDED_LABEL, Backend, Cluster, Limits
 from .node_pools import NodePools
@@ -173,7 +173,7 @@ class Orchestrator:
     def set_resource_labels(self, project: str, location: str, name: str, body: Json) -> Json:
         cluster = self.cluster(project, location, name)
         self.operations.refuse_if_busy(cluster)
-        current = gke_update.labels_fingerprint(cluster.answer.get("resourceLabels", {}))
+        current = labels_fingerprint(cluster.answer.get("resourceLabels", {}))
         if body.get("labelFingerprint") != current:
             raise GoogleError(412, "Labels could not be set due to fingerprint mismatch.")
         labels = body.get("resourceLabels", {})

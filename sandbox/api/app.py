@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -11,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..orchestrator import Orchestrator
+from . import permissions
 from .compute import compute_service
 from .errors import GoogleError, respond
 from .faults import PATH as FAULTS
@@ -20,7 +22,7 @@ from .gcs_store import Store
 from .gke import container_service
 from .iam import Accounts, iam_service, resource_manager_service
 from .service import Service
-from .service_usage import HOST, Services, service_usage
+from .service_usage import Services, service_usage
 from .tokens import Tokens
 
 # Asked without a Google token: the token's own endpoint, the API servers' question, whether it lives.
@@ -64,7 +66,16 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
         return await faults.manage(request)
 
     async def google(request: Request) -> Response:
-        return await _first_answer(services, usage, request)
+        identity = request.scope["identity"]
+
+        def allowed(project: str, method: str) -> None:
+            api = method.partition(".")[0]
+            if api != "serviceusage":
+                usage.check(project, f"{api}.googleapis.com")
+            if api == "container":
+                permissions.check(accounts.policies, identity, project, permissions.permission(method))
+
+        return await _first_answer(services, request, allowed)
 
     app = Starlette(
         routes=[
@@ -81,17 +92,13 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
     return faults
 
 
-async def _first_answer(services: list[Service], usage: Services, request: Request) -> Response:
+async def _first_answer(
+    services: list[Service], request: Request, allowed: Callable[[str, str], None]
+) -> Response:
     """Asks the API of the request's host; on the sandbox's own address, which has all of them, one by one."""
     # www.googleapis.com has those that Compute Engine's links name.
     named = [service for service in services if service.host == request.url.hostname]
     for service in named or services:
-        host = service.host
-
-        def allowed(project: str, host: str = host) -> None:
-            if host != HOST:
-                usage.check(project, host)
-
         answer = await service.answer(request, allowed)
         if answer is not None:
             return answer
@@ -114,7 +121,8 @@ class _Authenticated:
         if scope["type"] == "http" and scope["path"] not in _OPEN:
             request = Request(scope)
             kind, _, token = request.headers.get("authorization", "").partition(" ")
-            if kind.lower() != "bearer" or self._tokens.identity(token) is None:
+            scope["identity"] = self._tokens.identity(token) if kind.lower() == "bearer" else None
+            if scope["identity"] is None:
                 text = (
                     "Request had invalid authentication credentials. Expected OAuth 2 access token, login "
                     "cookie or other valid authentication credential."

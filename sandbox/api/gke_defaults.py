@@ -73,6 +73,11 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(repr(value).encode()).hexdigest()[:8]
 
 
+def labels_fingerprint(labels: Json) -> str:
+    """What a change of resource labels has to know of those that are there."""
+    return fingerprint(sorted(labels.items()))
+
+
 def minor(version: str) -> int:
     return int(version.split(".")[1])
 

@@ -13,7 +13,6 @@ from .gke_defaults import (
     addons,
     autoscaling,
     database_encryption,
-    fingerprint,
     maintenance,
     merged,
     private_cluster,
@@ -205,10 +204,6 @@ def check_etag(sent: str | None, current: str) -> None:
             409, f"Etag mismatch: the request has {sent}, the resource has {current}.",
             rpc_status="ABORTED", reason="aborted",
         )  # fmt: skip
-
-
-def labels_fingerprint(labels: Json) -> str:
-    return fingerprint(sorted(labels.items()))
 
 
 def _holder(answer: Json, path: str) -> tuple[Json, str]:

@@ -49,10 +49,10 @@ class Service:
                 return document, *found
         return None
 
-    async def answer(self, request: Request, allowed: Callable[[str], None]) -> Response | None:
+    async def answer(self, request: Request, allowed: Callable[[str, str], None]) -> Response | None:
         """The answer to a request; None: it is not for this API. Raises ``GoogleError``.
 
-        ``allowed``: refuses with it what the project that the path names may not call.
+        ``allowed``: refuses with it a project's call of a method that is not allowed.
         """
         found = self.find(request.method, request.url.path)
         if found is None:
@@ -60,7 +60,7 @@ class Service:
         document, method, path = found
         project = re.search(r"/projects/([^/:]+)", request.url.path)
         if project:
-            allowed(project[1])
+            allowed(project[1], method.id)
         handler = self._handlers.get(_short(method.id))
         if handler is None:
             raise GoogleError(501, f"not emulated here: {method.id} ({request.method} {request.url.path})")

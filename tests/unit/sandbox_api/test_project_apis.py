@@ -15,6 +15,8 @@ from gke_client import BASE, FIXED, REGION, create, refused
 from shapes import differences
 from starlette.testclient import TestClient
 
+from sandbox.api.tokens import ACCOUNT
+
 RECORDED = Path(__file__).parent / "recorded"
 HOSTS = ("iam.googleapis.com", "serviceusage.googleapis.com", "compute.googleapis.com")
 # Values that tell one thing from another, or say when: only that they are there is compared.
@@ -123,6 +125,52 @@ def test_a_project_has_a_policy(http: TestClient) -> None:
     http.post(f"{PROJECT}:setIamPolicy", json={"policy": {"bindings": bindings}})
     assert http.post(f"{PROJECT}:getIamPolicy", json={}).json()["bindings"] == bindings
     assert http.get(PROJECT).json()["lifecycleState"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("role", "may_read", "may_change"),
+    [
+        ("roles/container.admin", True, True),
+        ("roles/container.clusterAdmin", True, True),
+        ("roles/container.viewer", True, False),
+        ("roles/storage.admin", False, False),
+        (None, False, False),
+    ],
+)
+def test_once_a_project_has_a_policy_roles_decide(
+    http: TestClient, emulator: Emulator, role: str | None, may_read: bool, may_change: bool
+) -> None:
+    create(http)
+    bindings = [{"role": "roles/owner", "members": ["user:somebody@example.com"]}]
+    bindings += (
+        [{"role": role, "members": ["serviceAccount:tester@p.iam.gserviceaccount.com"]}] if role else []
+    )
+    accounts = http.post("/v1/projects/p/serviceAccounts", json={"accountId": "tester"})
+    assert accounts.status_code == 200
+    assert http.post(f"{PROJECT}:setIamPolicy", json={"policy": {"bindings": bindings}}).status_code == 200
+    token = emulator.tokens.issue("tester@p.iam.gserviceaccount.com")["access_token"]
+    other = TestClient(emulator.app, headers={"Authorization": f"Bearer {token}"})
+    path = f"{BASE}/clusters/c"
+    read, change = (
+        other.get(path),
+        other.put(path, json={"update": {"desiredShieldedNodes": {"enabled": True}}}),
+    )
+    assert [read.status_code, change.status_code] == [200 if may_read else 403, 200 if may_change else 403]
+    if not may_change:
+        error = refused(change)
+        assert (
+            error["message"]
+            == 'Required "container.clusters.update" permission(s) for "projects/sandbox-project".'
+        )
+        assert error["status"] == "PERMISSION_DENIED"
+
+
+def test_the_sandbox_s_own_account_may_always(http: TestClient, emulator: Emulator) -> None:
+    bindings = [{"role": "roles/viewer", "members": ["user:somebody@example.com"]}]
+    http.post(f"{PROJECT}:setIamPolicy", json={"policy": {"bindings": bindings}})
+    assert http.get(f"{BASE}/clusters").status_code == 403
+    http.headers["Authorization"] = f"Bearer {emulator.tokens.issue(ACCOUNT)['access_token']}"
+    assert create(http)["status"] == "RUNNING"
 
 
 def test_an_api_that_is_switched_off_refuses_until_it_is_on(http: TestClient) -> None:
