@@ -87,7 +87,7 @@ class NodePools:
         cluster = self._cluster(project, location, name)
         if cluster.answer["autopilot"].get("enabled"):
             raise GoogleError(400, "Autopilot clusters do not support mutating node pools.")
-        self._operations.refuse_if_busy(cluster)
+        self._operations.refuse_change(cluster)
         return cluster
 
     def _pool_to_change(self, project: str, location: str, cluster: str, name: str) -> tuple[Cluster, Pool]:

@@ -42,7 +42,7 @@ def failure(error: Exception) -> OperationFailed:
     if isinstance(error, OperationFailed):
         return error
     text = str(error)
-    for pattern, code in ((r"STOCKOUT|does not have enough resources", "GCE_STOCKOUT"), ("(?i)quota", "GCE_QUOTA_EXCEEDED")):  # fmt: skip
+    for pattern, code in ((r"STOCKOUT|does not have enough resources", "GCE_STOCKOUT"), ("(?i)quota|nodes at most", "GCE_QUOTA_EXCEEDED")):  # fmt: skip
         if re.search(pattern, text):
             condition = {"code": code, "canonicalCode": "RESOURCE_EXHAUSTED", "message": text}
             return OperationFailed(text, _RESOURCE_EXHAUSTED, (condition,))
@@ -145,6 +145,17 @@ class Operations:
                         "requestId": hex(uuid.uuid4().int >> 64),
                     }
                 ],
+            )
+
+    def refuse_change(self, cluster: Cluster) -> None:
+        """Nothing changes while something changes, nor in a cluster that did not come to be."""
+        self.refuse_if_busy(cluster)
+        if cluster.answer["status"] == "ERROR":
+            raise GoogleError(
+                400,
+                f"Cluster {cluster.name} is in state ERROR: it can only be deleted.",
+                rpc_status="FAILED_PRECONDITION",
+                reason="failedPrecondition",
             )
 
     def running(self, cluster: Cluster) -> list[Operation]:

@@ -172,7 +172,7 @@ class Orchestrator:
 
     def set_resource_labels(self, project: str, location: str, name: str, body: Json) -> Json:
         cluster = self.cluster(project, location, name)
-        self.operations.refuse_if_busy(cluster)
+        self.operations.refuse_change(cluster)
         current = labels_fingerprint(cluster.answer.get("resourceLabels", {}))
         if body.get("labelFingerprint") != current:
             raise GoogleError(412, "Labels could not be set due to fingerprint mismatch.")
@@ -192,7 +192,7 @@ class Orchestrator:
         """Moves every pool to these zones."""
         cluster = self.cluster(project, location, name)
         check_zones(location, locations)
-        self.operations.refuse_if_busy(cluster)
+        self.operations.refuse_change(cluster)
 
         def work(run: Run) -> None:
             cluster.answer = cluster.answer | {"locations": locations}
@@ -210,7 +210,7 @@ class Orchestrator:
 
     def _change(self, cluster: Cluster, answer: Json, kind: str = "UPDATE_CLUSTER") -> Json:
         """An operation after which the cluster's answer is this one."""
-        self.operations.refuse_if_busy(cluster)
+        self.operations.refuse_change(cluster)
         settled = answer["status"]
 
         def work(run: Run) -> None:

@@ -100,7 +100,26 @@ class Document:
         """A request's body in Google's canonical form; raises ``GoogleError`` 400 in Google's words."""
         found = list(self.violations(schema, value))
         _refuse(found)
-        return dict(self._canonical({"$ref": schema}, value, keep_defaults=True))
+        return dict(
+            self._without_output(schema, self._canonical({"$ref": schema}, value, keep_defaults=True))
+        )
+
+    def _without_output(self, schema: str, value: Json) -> Json:
+        """A request without the fields that only answers have: Google ignores them."""
+
+        def kept(spec: Json, item: Any) -> Any:
+            if "$ref" in spec:
+                return self._without_output(spec["$ref"], item)
+            if spec["type"] == "array":
+                return [kept(spec["items"], inner) for inner in item]
+            return item
+
+        properties = self.schemas[schema].get("properties", {})
+        return {
+            name: kept(properties.get(name, {"type": "any"}), item)
+            for name, item in value.items()
+            if not properties.get(name, {}).get("readOnly")
+        }
 
     def answer(self, schema: str, value: Json) -> Json:
         """An answer as proto3's JSON is written: no fields that this version lacks, no defaults."""

@@ -125,7 +125,8 @@ def _private(answer: Json, value: Json, _: Place) -> None:
 
 
 def _tier(answer: Json, value: Json, _: Place) -> None:
-    answer["enterpriseConfig"] = {"clusterTier": value["desiredTier"], "desiredTier": value["desiredTier"]}
+    tier = value.get("desiredTier", "CLUSTER_TIER_UNSPECIFIED")
+    answer["enterpriseConfig"] = answer["enterpriseConfig"] | {"clusterTier": tier, "desiredTier": tier}
 
 
 _SPECIAL: dict[str, Callable[[Json, Any, Place], None]] = {

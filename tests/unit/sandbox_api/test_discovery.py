@@ -64,6 +64,13 @@ def test_a_request_may_be_written_in_every_way_that_protocol_buffers_take() -> N
     }
 
 
+def test_what_only_answers_have_is_ignored_in_a_request() -> None:
+    asked = {"cluster": {"name": "c", "status": "RUNNING", "nodePools": [{"name": "n", "selfLink": "x"}]}}
+    assert GKE.parse("CreateClusterRequest", asked) == {
+        "cluster": {"name": "c", "nodePools": [{"name": "n"}]}
+    }
+
+
 def test_an_answer_leaves_out_defaults_but_not_fields_with_presence() -> None:
     shown = GKE.answer(
         "Cluster",

@@ -89,6 +89,11 @@ def test_a_failed_creation_is_done_with_an_error_and_leaves_a_cluster_in_error(
         refused(http.post(f"{BASE}/clusters", json={"cluster": {"name": "c", "nodePools": [POOL]}}))["code"]
         == 409
     )
+    for answer in (
+        http.put(f"{BASE}/clusters/c", json={"update": {"desiredShieldedNodes": {"enabled": True}}}),
+        http.post(f"{BASE}/clusters/c/nodePools", json={"nodePool": FIXED}),
+    ):
+        assert "can only be deleted" in refused(answer)["message"]
     send(http, "DELETE", f"{BASE}/clusters/c")
     assert create(http)["status"] == "RUNNING"
 
