@@ -19,7 +19,7 @@ _DRAIN_SECONDS = 120
 
 
 class RealCluster:
-    """Implements ``orchestrator.Backend``."""
+    """Implements ``clusters.Backend``."""
 
     def __init__(
         self, name: str, index: int, *, project: str, location: str, images: Path, binaries: Path, metadata: MetadataServer,

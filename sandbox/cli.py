@@ -24,7 +24,7 @@ from .build import BuildFailed, build_binaries
 from .host import clean_leftovers
 from .images.build import build_all
 from .kube.process import DidNotStart, Process
-from .paths import API_URL, state_dir
+from .paths import API_URL, HTTPS_PROXY_URL, authority_dir, state_dir
 
 _PROJECT = "sandbox-project"
 _START_SECONDS = 30
@@ -134,8 +134,8 @@ def status() -> int:
     clusters = _get(f"/v1/projects/{_PROJECT}/locations/-/clusters").get("clusters", [])
     for cluster in clusters:
         print(f"  cluster {cluster['name']} in {cluster['location']}: {cluster['status']}, "
-              f"{cluster['currentNodeCount']} nodes, https://{cluster.get('endpoint', '…')}")  # fmt: skip
-        for pool in cluster["nodePools"]:
+              f"{cluster.get('currentNodeCount', 0)} nodes, https://{cluster.get('endpoint', '…')}")  # fmt: skip
+        for pool in cluster.get("nodePools", []):
             scaling = pool.get("autoscaling", {})
             limits = (
                 f"{scaling.get('minNodeCount', 0)} to {scaling.get('maxNodeCount')}" if scaling else "fixed"
@@ -179,6 +179,14 @@ def print_env() -> int:
         "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token_file),
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER": f"{API_URL}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{API_URL}/storage/v1/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_SERVICEUSAGE": f"{API_URL}/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": f"{API_URL}/compute/v1/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAM": f"{API_URL}/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER": f"{API_URL}/",
+        # For clients whose hosts are fixed, as those of the google.cloud collection are.
+        "HTTPS_PROXY": HTTPS_PROXY_URL,
+        "NO_PROXY": "198.18.0.0/15,localhost,127.0.0.1",
+        "REQUESTS_CA_BUNDLE": str(authority_dir() / "ca.crt"),
     }
     for kubeconfig in sorted(state.glob("clusters/*/kubeconfig/admin"))[:1]:
         variables["KUBECONFIG"] = str(kubeconfig)

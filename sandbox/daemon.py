@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -9,15 +10,17 @@ import sys
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from .api.app import make_app
 from .api.gcs_store import Store
 from .api.metadata import DELAY_VARIABLE, MetadataServer
 from .api.tokens import Tokens, load_or_make_key
 from .backend import RealCluster
+from .https_proxy import HttpsProxy, make_certificates
 from .kube.network import make_bridge
 from .orchestrator import Cluster, Orchestrator
-from .paths import API_PORT, GATEWAY, state_dir
+from .paths import API_PORT, GATEWAY, HTTPS_PROXY_PORT, authority_dir, state_dir
 
 
 def serve(images: Path, binaries: Path) -> None:
@@ -42,9 +45,23 @@ def serve(images: Path, binaries: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     try:
-        uvicorn.run(app, host=str(GATEWAY), port=API_PORT, log_level="warning", timeout_graceful_shutdown=2)
+        asyncio.run(_serve(app))
     finally:
         orchestrator.stop()
+
+
+async def _serve(app: ASGIApp) -> None:
+    """The application on its own address, and behind the HTTPS proxy, in one event loop."""
+    config = uvicorn.Config(
+        app, host=str(GATEWAY), port=API_PORT, log_level="warning", timeout_graceful_shutdown=2
+    )
+    context, _ = make_certificates(authority_dir())
+    proxy = HttpsProxy(config, context)
+    await proxy.start(str(GATEWAY), HTTPS_PROXY_PORT)
+    try:
+        await uvicorn.Server(config).serve()
+    finally:
+        await proxy.stop()
 
 
 if __name__ == "__main__":

@@ -9,13 +9,18 @@ from pathlib import Path
 
 from .preflight import cache_dir
 
-__all__ = ["API_PORT", "API_URL", "BRIDGE", "GATEWAY", "MARKER", "ClusterAddresses", "cache_dir", "state_dir"]
+__all__ = [
+    "API_PORT", "API_URL", "BRIDGE", "GATEWAY", "HTTPS_PROXY_PORT", "HTTPS_PROXY_URL", "MARKER", "ClusterAddresses",
+    "authority_dir", "cache_dir", "state_dir",
+]  # fmt: skip
 
 BRIDGE = "sbx0"
 GATEWAY = IPv4Address("198.18.0.1")
 NODE_NETWORK = IPv4Network("198.18.0.0/18")
 API_PORT = 8600
 API_URL = f"http://{GATEWAY}:{API_PORT}"
+HTTPS_PROXY_PORT = 8643
+HTTPS_PROXY_URL = f"http://{GATEWAY}:{HTTPS_PROXY_PORT}"
 # Environment variable of every long-lived process of the sandbox, so that it is found after a crash.
 MARKER = "MLOPS_TFSERVING_SANDBOX"
 MAX_CLUSTERS = 4
@@ -27,6 +32,11 @@ def state_dir() -> Path:
     """The one folder of everything that runs: logs, buckets, clusters."""
     # Without links, as the kernel's tables name it.
     return Path(os.environ.get("MLOPS_TFSERVING_SANDBOX_STATE") or DEFAULT_STATE).resolve()
+
+
+def authority_dir() -> Path:
+    """Where the certificate authority is that the HTTPS proxy's clients have to trust: ``ca.crt``."""
+    return state_dir() / "authority"
 
 
 @dataclass(frozen=True)

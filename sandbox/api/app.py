@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -11,12 +12,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..orchestrator import Orchestrator
+from . import permissions
+from .compute import compute_service
 from .errors import GoogleError, respond
+from .faults import PATH as FAULTS
+from .faults import Faults
 from .gcs import PREFIXES, StorageApi
 from .gcs_faults import StorageFaults
 from .gcs_store import Store
-from .gke import ContainerApi
+from .gke import container_service
+from .iam import Accounts, iam_service, resource_manager_service
 from .iam_credentials import CredentialsApi
+from .service import Service
+from .service_usage import Services, service_usage
 from .tokens import Tokens
 
 # Asked without a Google token: the token's own endpoint, the API servers' question, whether it lives.
@@ -47,6 +55,30 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
             return Response(status_code=304)
         return respond(error, request.url.path)
 
+    usage, accounts = Services(), Accounts()
+    services = [
+        container_service(orchestrator),
+        service_usage(usage),
+        iam_service(accounts),
+        resource_manager_service(accounts),
+        compute_service(orchestrator),
+    ]
+
+    async def manage_faults(request: Request) -> Response:
+        return await faults.manage(request)
+
+    async def google(request: Request) -> Response:
+        identity = request.scope["identity"]
+
+        def allowed(project: str, method: str) -> None:
+            api = method.partition(".")[0]
+            if api != "serviceusage":
+                usage.check(project, f"{api}.googleapis.com")
+            if api == "container":
+                permissions.check(accounts.policies, identity, project, permissions.permission(method))
+
+        return await _first_answer(services, request, allowed)
+
     app = Starlette(
         routes=[
             Route("/healthz", health),
@@ -54,11 +86,25 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
             Route("/tokenreview", token_review, methods=["POST"]),
             *StorageApi(store, tokens).routes(),
             *CredentialsApi(tokens).routes(),
-            *ContainerApi(orchestrator).routes(),
+            Route(FAULTS, manage_faults, methods=["GET", "POST", "DELETE"]),
+            Route("/{rest:path}", google, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ],
         exception_handlers={GoogleError: refused, 404: _unknown, 405: _unknown},
     )
-    return StorageFaults(_Authenticated(app, tokens), tokens)
+    return StorageFaults(Faults(_Authenticated(app, tokens)), tokens)
+
+
+async def _first_answer(
+    services: list[Service], request: Request, allowed: Callable[[str, str], None]
+) -> Response:
+    """Asks the API of the request's host; on the sandbox's own address, which has all of them, one by one."""
+    # www.googleapis.com has those that Compute Engine's links name.
+    named = [service for service in services if service.host == request.url.hostname]
+    for service in named or services:
+        answer = await service.answer(request, allowed)
+        if answer is not None:
+            return answer
+    raise GoogleError(404, f"The requested URL {request.url.path} was not found on this server.")
 
 
 async def _unknown(request: Request, _: Exception) -> Response:
@@ -78,7 +124,8 @@ class _Authenticated:
         if scope["type"] == "http" and scope["path"] not in _OPEN and not scope["path"].startswith(PREFIXES):
             request = Request(scope)
             kind, _, token = request.headers.get("authorization", "").partition(" ")
-            if kind.lower() != "bearer" or self._tokens.identity(token) is None:
+            scope["identity"] = self._tokens.identity(token) if kind.lower() == "bearer" else None
+            if scope["identity"] is None:
                 text = (
                     "Request had invalid authentication credentials. Expected OAuth 2 access token, login "
                     "cookie or other valid authentication credential."

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 _RPC_STATUS = {
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
     409: "ALREADY_EXISTS", 412: "FAILED_PRECONDITION", 429: "RESOURCE_EXHAUSTED", 501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
 }  # fmt: skip
 _REASONS = {
     400: "badRequest", 401: "authError", 403: "forbidden", 404: "notFound",
@@ -28,6 +29,7 @@ class GoogleError(Exception):
         rpc_status: str | None = None,
         reason: str | None = None,
         info: str | None = None,
+        details: list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -35,31 +37,35 @@ class GoogleError(Exception):
         self.rpc_status = rpc_status or _RPC_STATUS.get(status, "INTERNAL")
         self.reason = reason or _REASONS.get(status, "backendError")
         self.info = info
+        self.details = details or []
 
-    def container_body(self) -> dict[str, Any]:
-        """The error as the GKE API words it; ``info`` is the reason of its google.rpc.ErrorInfo."""
+    def body(self, service: str) -> dict[str, Any]:
+        """The error as Google's newer APIs word it; ``info`` is the reason of its google.rpc.ErrorInfo."""
         error: dict[str, Any] = {
             "code": self.status,
             "message": self.message,
             "errors": [{"message": self.message, "domain": "global", "reason": self.reason}],
             "status": self.rpc_status,
         }
+        details = list(self.details)
         if self.info:
             kind = "type.googleapis.com/google.rpc.ErrorInfo"
-            error["details"] = [{"@type": kind, "reason": self.info, "domain": "container.googleapis.com"}]
+            details.append({"@type": kind, "reason": self.info, "domain": service})
+        if details:
+            error["details"] = details
         return {"error": error}
 
     def storage_body(self) -> dict[str, Any]:
-        """The error as the Cloud Storage JSON API words it."""
+        """The error as the Cloud Storage JSON API words it, and Compute Engine's, too."""
         entry = {"message": self.message, "domain": "global", "reason": self.reason}
         return {"error": {"code": self.status, "message": self.message, "errors": [entry]}}
 
 
-def respond(error: GoogleError, path: str) -> JSONResponse:
+def respond(error: GoogleError, path: str, service: str = "container.googleapis.com") -> JSONResponse:
     """The error in the words of the API that the path belongs to."""
-    storage = "/storage/v1" in path
+    old_style = "/storage/v1" in path or path.startswith("/compute/v1")
     headers = (
         {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"'} if error.status == 401 else {}
     )
-    body = error.storage_body() if storage else error.container_body()
+    body = error.storage_body() if old_style else error.body(service)
     return JSONResponse(body, error.status, headers=headers)

@@ -1,142 +1,136 @@
-"""The GKE API v1: routes to the orchestrator. Methods that are missing answer 501.
+"""The GKE API, v1 and v1beta1: which method of the orchestrator answers which of Google's.
 
 Contract: https://cloud.google.com/kubernetes-engine/docs/reference/rest
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
-from ..orchestrator import Orchestrator, public
+from ..orchestrator import Orchestrator
+from .discovery import Json
 from .errors import GoogleError
-from .gke_defaults import VERSION
+from .service import Call, Handler, Service
+
+HOST = "container.googleapis.com"
+_CHANNELS = ("RAPID", "REGULAR", "STABLE", "EXTENDED")
+_IMAGES = ["COS_CONTAINERD", "UBUNTU_CONTAINERD"]
+# The zonal methods have names of their own.
+_ZONAL = {
+    "addons": "setAddons", "locations": "setLocations", "logging": "setLogging", "master": "updateMaster",
+    "monitoring": "setMonitoring", "resourceLabels": "setResourceLabels",
+}  # fmt: skip
 
 
-class ContainerApi:
-    """Routes below /v1/projects, in both spellings: ``locations`` and ``zones``."""
+def container_service(gke: Orchestrator) -> Service:
+    """The service, with everything that is emulated of it; the rest answers 501."""
 
-    def __init__(self, orchestrator: Orchestrator) -> None:
-        self._gke = orchestrator
+    def create(call: Call) -> Json:
+        asked = call.body.get("cluster")
+        if asked is None:
+            raise GoogleError(400, "Cluster is required.")
+        return gke.create_cluster(*_place(call), asked)
 
-    def routes(self) -> list[Route]:
-        found = []
-        for place in ("locations", "zones"):
-            base = f"/v1/projects/{{project}}/{place}/{{location}}"
-            name = f"{base}/clusters/{{cluster}}"
-            found += [
-                Route(f"{base}/serverConfig", self.server_config, methods=["GET"]),
-                Route(f"{base}/serverconfig", self.server_config, methods=["GET"]),
-                Route(f"{base}/operations", self.operations, methods=["GET"]),
-                Route(f"{base}/operations/{{operation}}", self.operation, methods=["GET"]),
-                Route(f"{base}/clusters", self.clusters, methods=["GET", "POST"]),
-                Route(f"{name}:setResourceLabels", self.labels, methods=["POST"]),
-                Route(f"{name}/resourceLabels", self.labels, methods=["POST"]),
-                Route(name, self.cluster, methods=["GET", "DELETE", "PUT"]),
-                Route(f"{name}/nodePools", self.pools, methods=["GET", "POST"]),
-                Route(f"{name}/nodePools/{{pool}}:setAutoscaling", self.autoscaling, methods=["POST"]),
-                Route(f"{name}/nodePools/{{pool}}/autoscaling", self.autoscaling, methods=["POST"]),
-                Route(f"{name}/nodePools/{{pool}}", self.pool, methods=["GET", "DELETE", "PUT"]),
-            ]
-        found.append(Route("/v1/{rest:path}", missing, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]))
-        return found
+    def update(call: Call) -> Json:
+        if "update" not in call.body:
+            raise GoogleError(400, "Must provide an update.")
+        return gke.update_cluster(*_cluster(call), call.body["update"])
 
-    async def server_config(self, request: Request) -> Response:
-        channels = [
-            {"channel": name, "defaultVersion": VERSION, "validVersions": [VERSION]}
-            for name in ("RAPID", "REGULAR", "STABLE")
-        ]
-        return JSONResponse(
-            {
-                "channels": channels,
-                "defaultClusterVersion": VERSION,
-                "defaultImageType": "COS_CONTAINERD",
-                "validImageTypes": ["COS_CONTAINERD"],
-                "validMasterVersions": [VERSION],
-                "validNodeVersions": [VERSION],
-            }
-        )
+    def create_pool(call: Call) -> Json:
+        asked = call.body.get("nodePool")
+        if asked is None:
+            raise GoogleError(400, "Node pool is required.")
+        return gke.pools.create(*_cluster(call), asked)
 
-    async def operations(self, request: Request) -> Response:
-        found = self._gke.operations(request.path_params["project"], request.path_params["location"])
-        return JSONResponse({"operations": [public(operation) for operation in found]} if found else {})
+    def pools(call: Call) -> Json:
+        cluster = gke.cluster(*call.path)
+        return {"nodePools": [cluster.pool_view(pool) for pool in cluster.pools.values()]}
 
-    async def operation(self, request: Request) -> Response:
-        p = request.path_params
-        return JSONResponse(public(self._gke.operation(p["project"], p["location"], p["operation"])))
+    def pool(call: Call) -> Json:
+        cluster, found = gke.pools.get(*call.path)
+        return cluster.pool_view(found)
 
-    async def clusters(self, request: Request) -> Response:
-        project, location = request.path_params["project"], request.path_params["location"]
-        if request.method == "POST":
-            asked = (await _body(request)).get("cluster")
-            if not isinstance(asked, dict):
-                raise GoogleError(400, "Cluster is required.")
-            return JSONResponse(public(self._gke.create_cluster(project, location, asked)))
-        found = [cluster.view() for cluster in self._gke.clusters(project, location)]
-        return JSONResponse({"clusters": found} if found else {})
+    def cancel(call: Call) -> Json:
+        gke.operations.cancel(gke.operations.get(*call.path))
+        return {}
 
-    async def cluster(self, request: Request) -> Response:
-        project, location, name = _where(request)
-        if request.method == "DELETE":
-            return JSONResponse(public(self._gke.delete_cluster(project, location, name)))
-        cluster = self._gke.cluster(project, location, name)
-        if request.method == "PUT":
-            update = (await _body(request)).get("update", {})
-            raise GoogleError(
-                501, f"not emulated here: an update of {', '.join(sorted(update)) or 'nothing'}"
-            )
-        return JSONResponse(cluster.view())
-
-    async def labels(self, request: Request) -> Response:
-        return JSONResponse(public(self._gke.set_resource_labels(*_where(request), await _body(request))))
-
-    async def pools(self, request: Request) -> Response:
-        project, location, name = _where(request)
-        if request.method == "POST":
-            asked = (await _body(request)).get("nodePool")
-            if not isinstance(asked, dict):
-                raise GoogleError(400, "Node pool is required.")
-            return JSONResponse(public(self._gke.create_pool(project, location, name, asked)))
-        cluster = self._gke.cluster(project, location, name)
-        found = [cluster.pool_view(pool) for pool in cluster.pools.values()]
-        return JSONResponse({"nodePools": found} if found else {})
-
-    async def pool(self, request: Request) -> Response:
-        project, location, name = _where(request)
-        pool_name = request.path_params["pool"]
-        if request.method == "DELETE":
-            return JSONResponse(public(self._gke.delete_pool(project, location, name, pool_name)))
-        cluster, pool = self._gke.pool(project, location, name, pool_name)
-        if request.method == "PUT":
-            fields = sorted(await _body(request))
-            raise GoogleError(501, f"not emulated here: an update of {', '.join(fields) or 'nothing'}")
-        return JSONResponse(cluster.pool_view(pool))
-
-    async def autoscaling(self, request: Request) -> Response:
-        pool = request.path_params["pool"]
-        answer = self._gke.set_autoscaling(*_where(request), pool, await _body(request))
-        return JSONResponse(public(answer))
+    handlers: dict[str, Handler] = {
+        "getServerConfig": lambda _: server_config(gke.limits.versions),
+        "getServerconfig": lambda _: server_config(gke.limits.versions),
+        "operations.list": lambda call: {"operations": gke.operations.known(*_place(call))},
+        "operations.get": lambda call: dict(gke.operations.get(*call.path).answer),
+        "operations.cancel": cancel,
+        "clusters.list": lambda call: {"clusters": [found.view() for found in gke.clusters(*call.path)]},
+        "clusters.get": lambda call: gke.cluster(*call.path).view(),
+        "clusters.create": create,
+        "clusters.delete": lambda call: gke.delete_cluster(*call.path),
+        "clusters.update": update,
+        "clusters.setAddons": _with_body(gke.set_addons),
+        "clusters.setLocations": lambda call: gke.set_locations(
+            *_cluster(call), call.body.get("locations", [])
+        ),
+        "clusters.setLogging": lambda call: gke.set_service(
+            *_cluster(call), "desiredLoggingService", call.body.get("loggingService", "")
+        ),
+        "clusters.setMonitoring": lambda call: gke.set_service(
+            *_cluster(call), "desiredMonitoringService", call.body.get("monitoringService", "")
+        ),
+        "clusters.setMaintenancePolicy": _with_body(gke.set_maintenance_policy),
+        "clusters.setResourceLabels": _with_body(gke.set_resource_labels),
+        "clusters.updateMaster": lambda call: gke.update_master(
+            *_cluster(call), call.body.get("masterVersion", "")
+        ),
+        "clusters.nodePools.list": pools,
+        "clusters.nodePools.get": pool,
+        "clusters.nodePools.create": create_pool,
+        "clusters.nodePools.delete": lambda call: gke.pools.delete(*call.path),
+        "clusters.nodePools.update": _with_body(gke.pools.update),
+        "clusters.nodePools.setAutoscaling": _with_body(gke.pools.set_autoscaling),
+        "clusters.nodePools.autoscaling": _with_body(gke.pools.set_autoscaling),
+        "clusters.nodePools.setManagement": _with_body(gke.pools.set_management),
+        "clusters.nodePools.setSize": _with_body(gke.pools.set_size),
+        "clusters.nodePools.rollback": lambda call: gke.pools.rollback(*call.path),
+    }
+    handlers = {name: _by_id(gke, handler) for name, handler in handlers.items()}
+    handlers |= {f"clusters.{zonal}": handlers[f"clusters.{name}"] for zonal, name in _ZONAL.items()}
+    return Service(HOST, ("container.v1", "container.v1beta1"), handlers)
 
 
-async def missing(request: Request) -> Response:
-    """Methods of Google's that are not emulated."""
-    raise GoogleError(501, f"not emulated here: {request.method} {request.url.path}")
+def _by_id(gke: Orchestrator, handler: Handler) -> Handler:
+    """Takes a project's number, too, as links of operations have it."""
+
+    def handle(call: Call) -> Json:
+        project, *rest = call.path
+        return handler(replace(call, path=(gke.project_id(project), *rest)))
+
+    return handle
 
 
-def _where(request: Request) -> tuple[str, str, str]:
-    p = request.path_params
-    return p["project"], p["location"], p["cluster"]
+def _place(call: Call) -> tuple[str, str]:
+    project, location = call.path
+    return project, location
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    try:
-        value = json.loads(await request.body() or b"{}")
-    except ValueError:
-        raise GoogleError(400, "Invalid JSON payload received.") from None
-    if not isinstance(value, dict):
-        raise GoogleError(400, "Invalid JSON payload received.")
-    return value
+def _cluster(call: Call) -> tuple[str, str, str]:
+    project, location, cluster = call.path
+    return project, location, cluster
+
+
+def _with_body(verb: Callable[..., Json]) -> Handler:
+    return lambda call: verb(*call.path, call.body)
+
+
+def server_config(versions: tuple[str, ...]) -> Json:
+    """What can be had: every channel has every version."""
+    return {
+        "channels": [
+            {"channel": name, "defaultVersion": versions[0], "validVersions": list(versions)}
+            for name in _CHANNELS
+        ],
+        "defaultClusterVersion": versions[0],
+        "defaultImageType": _IMAGES[0],
+        "validImageTypes": _IMAGES,
+        "validMasterVersions": list(versions),
+        "validNodeVersions": list(versions),
+    }

@@ -1,106 +1,350 @@
-"""What Google fills in for a cluster and a node pool that a request leaves out, as its answers show it."""
+"""What Google fills in for a cluster that a request leaves out, as its recorded answers show it.
+
+A cluster is kept as its v1beta1 answer, a superset; ``discovery.Document.answer`` leaves out what v1 lacks.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 Json = dict[str, Any]
 
 VERSION = "1.34.4-gke.1000000"
-_SCOPES = [
+API = "https://container.googleapis.com/v1"
+SCOPES = [
     f"https://www.googleapis.com/auth/{scope}"
     for scope in (
         "devstorage.read_only", "logging.write", "monitoring", "service.management.readonly",
         "servicecontrol", "trace.append",
     )
 ]  # fmt: skip
+_LOGGING, _MONITORING = "logging.googleapis.com/kubernetes", "monitoring.googleapis.com/kubernetes"
+_METRICS = [
+    "SYSTEM_COMPONENTS", "STORAGE", "HPA", "POD", "DAEMONSET", "DEPLOYMENT", "STATEFULSET", "CADVISOR",
+    "KUBELET", "DCGM", "JOBSET",
+]  # fmt: skip
+_CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+_NAP_SCOPES = ["https://www.googleapis.com/auth/userinfo.email", _CLOUD_PLATFORM]
+_NEEDED_SCOPES = [f"https://www.googleapis.com/auth/{scope}" for scope in ("logging.write", "monitoring")]
+# Autopilot's autoscaling has no limits: Google shows this many of each.
+_NO_LIMIT = "1000000000"
 
 
-def node_config(asked: Json) -> Json:
-    """A pool's ``config``."""
-    config: Json = {
-        "diskSizeGb": 100,
-        "diskType": "pd-balanced",
-        "effectiveCgroupMode": "EFFECTIVE_CGROUP_MODE_V2",
-        "imageType": "COS_CONTAINERD",
-        "kubeletConfig": {"insecureKubeletReadonlyPortEnabled": False, "maxParallelImagePulls": 2},
-        "machineType": "e2-medium",
-        "metadata": {"disable-legacy-endpoints": "true"},
-        "oauthScopes": list(_SCOPES),
-        "serviceAccount": "default",
-        "shieldedInstanceConfig": {"enableIntegrityMonitoring": True},
-        "windowsNodeConfig": {},
-    } | asked
-    config["bootDisk"] = {"diskType": config["diskType"], "sizeGb": str(config["diskSizeGb"])}
-    provisioning = (
-        "spot" if config.get("spot") else "preemptible" if config.get("preemptible") else "on-demand"
-    )
-    config["resourceLabels"] = {
-        **asked.get("resourceLabels", {}), "goog-gke-node-pool-provisioning-model": provisioning,
-    }  # fmt: skip
-    return config
+@dataclass(frozen=True)
+class Place:
+    """Where a cluster is, and what it was given. ``pods`` and ``services``: ranges of addresses."""
+
+    project: str
+    number: str
+    location: str
+    zones: tuple[str, ...]
+    pods: str
+    services: str
+
+    @property
+    def zonal(self) -> bool:
+        return self.location.count("-") == 2
+
+    @property
+    def region(self) -> str:
+        return "-".join(self.location.split("-")[:2])
+
+    def path(self, kind: str, name: str) -> str:
+        """A resource's name, as Google's errors and links spell it."""
+        place = "zones" if self.zonal else "locations"
+        return f"projects/{self.project}/{place}/{self.location}/{kind}/{name}"
+
+    def link(self, kind: str, name: str) -> str:
+        return f"{API}/{self.path(kind, name)}"
 
 
-def node_pool(asked: Json, *, zones: list[str], self_link: str, status: str) -> Json:
-    """A node pool as GET answers it, but for what changes while it runs."""
-    management = {"autoRepair": True, "autoUpgrade": True} | asked.get("management", {})
-    return {
-        **asked,
-        "config": node_config(asked.get("config", {})),
-        "initialNodeCount": asked.get("initialNodeCount", 0),
-        "locations": asked.get("locations") or zones,
-        "management": {key: value for key, value in management.items() if value},
-        "maxPodsConstraint": asked.get("maxPodsConstraint", {"maxPodsPerNode": "110"}),
-        "podIpv4CidrSize": 24,
-        "selfLink": self_link,
-        "status": status,
-        "upgradeSettings": asked.get("upgradeSettings", {"maxSurge": 1, "strategy": "SURGE"}),
-        "version": asked.get("version", VERSION),
-    }
+def merged(default: Json, asked: Json) -> Json:
+    """``default`` with what is asked for over it, message by message."""
+    found = dict(default)
+    for key, value in asked.items():
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = merged(found[key], value) if both else value
+    return found
 
 
-def cluster(asked: Json, *, location: str, zones: list[str], self_link: str, created: str) -> Json:
-    """A cluster as GET answers it while it is provisioned."""
-    network, subnetwork = asked.get("network", "default"), asked.get("subnetwork", "default")
-    kept = {
-        key: value
-        for key, value in asked.items()
-        if key not in ("nodePools", "initialNodeCount", "nodeConfig")
-    }
-    answer = {
-        "addonsConfig": {
-            "gcePersistentDiskCsiDriverConfig": {"enabled": True},
-            "kubernetesDashboard": {"disabled": True},
-            "networkPolicyConfig": {"disabled": True},
-        },
+def fingerprint(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:8]
+
+
+def labels_fingerprint(labels: Json) -> str:
+    """What a change of resource labels has to know of those that are there."""
+    return fingerprint(sorted(labels.items()))
+
+
+def minor(version: str) -> int:
+    return int(version.split(".")[1])
+
+
+def cluster(asked: Json, place: Place, *, version: str, created: str) -> Json:
+    """A cluster's answer as far as it follows from its request; ``present`` adds what follows from its state."""
+    autopilot = bool(asked.get("autopilot", {}).get("enabled"))
+    identity = fingerprint((place.project, place.location, asked["name"], created))
+    network = asked.get("network", "default").rpartition("/")[2]
+    subnetwork = asked.get("subnetwork", "default").rpartition("/")[2]
+    default: Json = {
+        "addonsConfig": _addons(autopilot, minor(version)),
+        "anonymousAuthenticationConfig": {"mode": "LIMITED" if minor(version) >= 35 else "ENABLED"},
         "autopilot": {},
-        "autoscaling": {"autoscalingProfile": "BALANCED"},
         "binaryAuthorization": {},
+        "clusterTelemetry": {"type": "ENABLED"},
+        "controlPlaneEgress": {"mode": "VIA_CONTROL_PLANE"},
+        "controlPlaneEndpointsConfig": {
+            "dnsEndpointConfig": {
+                "allowExternalTraffic": False,
+                "enableK8sCertsViaDns": False,
+                "enableK8sTokensViaDns": False,
+                "endpoint": f"gke-{identity}-{place.number}.{place.location}.gke.goog",
+            },
+            "ipEndpointsConfig": {
+                "authorizedNetworksConfig": {"gcpPublicCidrsAccessEnabled": True},
+                "enablePublicEndpoint": True,
+                "enabled": True,
+            },
+        },
         "databaseEncryption": {"currentState": "CURRENT_STATE_DECRYPTED", "state": "DECRYPTED"},
         "defaultMaxPodsConstraint": {"maxPodsPerNode": "110"},
+        "enterpriseConfig": {"clusterTier": "STANDARD"},
         "legacyAbac": {},
         "loggingConfig": {"componentConfig": {"enableComponents": ["SYSTEM_COMPONENTS", "WORKLOADS"]}},
-        "loggingService": "logging.googleapis.com/kubernetes",
-        "maintenancePolicy": {"resourceVersion": "e3b0c442"},
-        "monitoringConfig": {"componentConfig": {"enableComponents": ["SYSTEM_COMPONENTS"]}},
-        "monitoringService": "monitoring.googleapis.com/kubernetes",
+        "loggingService": _LOGGING,
+        "maintenancePolicy": {},
+        "master": {},
+        "masterAuth": {"clientCertificateConfig": {}},
+        "monitoringConfig": {
+            "advancedDatapathObservabilityConfig": {"enableMetrics": True} if autopilot else {},
+            "componentConfig": {"enableComponents": _METRICS},
+            "managedPrometheusConfig": {"enabled": True},
+        },
+        "monitoringService": _MONITORING,
+        "nodePoolAutoConfig": {"nodeKubeletConfig": {"insecureKubeletReadonlyPortEnabled": False}},
+        "nodePoolDefaults": {
+            "nodeConfigDefaults": {
+                "loggingConfig": {"variantConfig": {"variant": "DEFAULT"}},
+                "nodeKubeletConfig": {"insecureKubeletReadonlyPortEnabled": False},
+            }
+        },
         "notificationConfig": {"pubsub": {}},
         "podAutoscaling": {"hpaProfile": "PERFORMANCE"},
+        "protectConfig": {
+            "workloadConfig": {"auditMode": "BASIC"},
+            "workloadVulnerabilityMode": "WORKLOAD_VULNERABILITY_MODE_UNSPECIFIED",
+        },
+        "rbacBindingConfig": {
+            "enableInsecureBindingSystemAuthenticated": True,
+            "enableInsecureBindingSystemUnauthenticated": True,
+        },
         "releaseChannel": {"channel": "REGULAR"},
+        "securityPostureConfig": {"mode": "BASIC", "vulnerabilityMode": "VULNERABILITY_MODE_UNSPECIFIED"},
         "shieldedNodes": {"enabled": True},
-        "verticalPodAutoscaling": {},
-        **kept,
-        "createTime": created,
-        "currentMasterVersion": VERSION,
-        "currentNodeVersion": VERSION,
-        "initialClusterVersion": VERSION,
-        "location": location,
-        "locations": asked.get("locations") or zones,
-        "masterAuth": {"clientCertificateConfig": {}},
-        "network": network.rpartition("/")[2],
-        "subnetwork": subnetwork.rpartition("/")[2],
-        "selfLink": self_link,
-        "status": "PROVISIONING",
-        "zone": location,
+        "userManagedKeysConfig": {},
     }
-    return answer
+    if minor(version) >= 35:
+        default["nodeCreationConfig"] = {"nodeCreationMode": "VIA_KUBELET"}
+    if autopilot:
+        default["nodePoolDefaults"]["nodeConfigDefaults"]["gcfsConfig"] = {"enabled": True}
+        default["verticalPodAutoscaling"] = {"enabled": True}
+        default["workloadIdentityConfig"] = {"workloadPool": f"{place.project}.svc.id.goog"}
+    # What has a form of its own in the answer, or is told there in other words.
+    elsewhere = (
+        "nodePools", "initialNodeCount", "nodeConfig", "networkPolicy", "privateClusterConfig", "masterAuth",
+        "masterAuthorizedNetworksConfig", "autoscaling", "databaseEncryption", "confidentialNodes",
+        "maintenancePolicy", "locations", "addonsConfig",
+    )  # fmt: skip
+    answer = merged(default, {key: value for key, value in asked.items() if key not in elsewhere})
+    answer["addonsConfig"] |= addons(asked.get("addonsConfig", {}))
+    answer["autoscaling"] = autoscaling(asked.get("autoscaling", {}), autopilot=autopilot)
+    answer["databaseEncryption"] |= database_encryption(asked.get("databaseEncryption", {}), {})
+    if "confidentialNodes" in asked:
+        answer["confidentialNodes"] = confidential(asked["confidentialNodes"])
+    if asked.get("networkPolicy", {}).get("enabled"):
+        answer["networkPolicy"] = asked["networkPolicy"]
+        answer["addonsConfig"]["networkPolicyConfig"] = {}
+    answer["maintenancePolicy"] = maintenance(asked.get("maintenancePolicy", {}))
+    private_cluster(answer, asked)
+    return answer | {
+        "clusterIpv4Cidr": place.pods,
+        "createTime": created,
+        "currentMasterVersion": version,
+        "currentNodeVersion": version,
+        "id": hashlib.sha256(identity.encode()).hexdigest(),
+        "initialClusterVersion": version,
+        "ipAllocationPolicy": _addresses(asked, place, identity),
+        "location": place.location,
+        "locations": list(place.zones),
+        "network": network,
+        "networkConfig": merged(
+            {
+                "defaultSnatStatus": {},
+                "network": f"projects/{place.project}/global/networks/{network}",
+                "serviceExternalIpsConfig": {},
+                "subnetwork": f"projects/{place.project}/regions/{place.region}/subnetworks/{subnetwork}",
+                **(_AUTOPILOT_NETWORK if autopilot else {}),
+            },
+            answer.get("networkConfig", {}),
+        ),
+        "selfLink": place.link("clusters", asked["name"]),
+        "servicesIpv4Cidr": place.services,
+        "status": "PROVISIONING",
+        "subnetwork": subnetwork,
+        "zone": place.location,
+    }
+
+
+_AUTOPILOT_NETWORK: Json = {
+    "datapathProvider": "ADVANCED_DATAPATH",
+    "dnsConfig": {
+        "clusterDns": "CLOUD_DNS", "clusterDnsDomain": "cluster.local", "clusterDnsScope": "CLUSTER_SCOPE",
+    },
+    "gatewayApiConfig": {"channel": "CHANNEL_STANDARD"},
+}  # fmt: skip
+
+
+def _addons(autopilot: bool, minor_version: int) -> Json:
+    found: Json = {
+        "dnsCacheConfig": {"enabled": True},
+        "gcePersistentDiskCsiDriverConfig": {"enabled": True},
+        "kubernetesDashboard": {"disabled": True},
+        "networkPolicyConfig": {"disabled": True},
+    }
+    if minor_version >= 35:
+        found["nodeReadinessConfig"] = {}
+    if autopilot:
+        for driver in ("gcpFilestore", "gcsFuse", "parallelstore"):
+            found[f"{driver}CsiDriverConfig"] = {"enabled": True}
+        found["statefulHaConfig"] = {"enabled": True}
+    return found
+
+
+def addons(asked: Json) -> Json:
+    """Add-ons as they are shown once they are set."""
+    found = dict(asked)
+    # Google keeps this driver on however it is asked.
+    found.pop("gcePersistentDiskCsiDriverConfig", None)
+    if "cloudRunConfig" in found:
+        found["cloudRunConfig"] = {"loadBalancerType": "LOAD_BALANCER_TYPE_EXTERNAL"} | found[
+            "cloudRunConfig"
+        ]
+    return found
+
+
+def autoscaling(asked: Json, *, autopilot: bool = False) -> Json:
+    """Node auto-provisioning, and the profile of the node autoscaler."""
+    provisioning = autopilot or bool(asked.get("enableNodeAutoprovisioning"))
+    own = asked.get("autoprovisioningNodePoolDefaults", {})
+    defaults: Json = {
+        "imageType": "COS_CONTAINERD",
+        "management": {"autoRepair": True, "autoUpgrade": True},
+        "oauthScopes": _NAP_SCOPES if provisioning and not autopilot else SCOPES,
+        "serviceAccount": "default",
+        **own,
+    }
+    if own.get("oauthScopes") and _CLOUD_PLATFORM not in own["oauthScopes"]:
+        scopes = own["oauthScopes"]
+        defaults["oauthScopes"] = [*scopes, *(scope for scope in _NEEDED_SCOPES if scope not in scopes)]
+    elif not own.get("oauthScopes"):
+        defaults["oauthScopes"] = _NAP_SCOPES if provisioning and not autopilot else SCOPES
+    if defaults.get("minCpuPlatform") == "automatic":
+        del defaults["minCpuPlatform"]
+    if provisioning:
+        surge = {"maxSurge": 1} if autopilot else {}
+        defaults["upgradeSettings"] = upgrade_settings(surge | own.get("upgradeSettings", {}))
+    found: Json = {"autoscalingProfile": "BALANCED"} | asked
+    if autopilot:
+        found |= {
+            "autoscalingProfile": "OPTIMIZE_UTILIZATION",
+            "enableNodeAutoprovisioning": True,
+            "resourceLimits": [
+                {"maximum": _NO_LIMIT, "resourceType": kind}
+                for kind in ("cpu", "memory", "nvidia-tesla-t4", "nvidia-tesla-a100")
+            ],
+        }
+    return found | {"autoprovisioningNodePoolDefaults": defaults}
+
+
+def upgrade_settings(asked: Json) -> Json:
+    """Upgrade settings, their strategy spelled out; what the other strategy has is not kept."""
+    found: Json = {"strategy": "SURGE", **asked}
+    own: Json = found.pop("blueGreenSettings", {})
+    if found["strategy"] == "BLUE_GREEN":
+        rollout: Json = {}
+        if "autoscaledRolloutPolicy" not in own:
+            rollout["standardRolloutPolicy"] = {"batchNodeCount": 1, "batchSoakDuration": "0s"}
+        found["blueGreenSettings"] = {"nodePoolSoakDuration": "3600s"} | rollout | own
+    return found
+
+
+def database_encryption(asked: Json, before: Json) -> Json:
+    """Encryption of secrets in the cluster's database."""
+    state = asked.get("state", "DECRYPTED")
+    if state == "DECRYPTED":
+        keys = [*before.get("decryptionKeys", []), *([before["keyName"]] if "keyName" in before else [])]
+        return {"currentState": "CURRENT_STATE_DECRYPTED", "state": "DECRYPTED", "decryptionKeys": keys}
+    # Also what is asked for as ALL_OBJECTS_ENCRYPTION_ENABLED is shown like this.
+    return {
+        "currentState": "CURRENT_STATE_ENCRYPTED",
+        "state": "ENCRYPTED",
+        "keyName": asked.get("keyName", ""),
+    }
+
+
+def confidential(asked: Json) -> Json:
+    return {"confidentialInstanceType": "SEV"} | asked if asked.get("enabled") else asked
+
+
+def maintenance(asked: Json) -> Json:
+    """Windows and exclusions; a daily window is shown with its length."""
+    found: Json = {key: value for key, value in asked.items() if key != "resourceVersion"}
+    window = dict(found.pop("window", {}))
+    if "dailyMaintenanceWindow" in window:
+        window["dailyMaintenanceWindow"] = {"duration": "PT4H0M0S"} | window["dailyMaintenanceWindow"]
+    if window:
+        found["window"] = window
+    return {"resourceVersion": fingerprint(window), **found}
+
+
+def private_cluster(answer: Json, asked: Json) -> None:
+    """Writes the older spelling of a private cluster in the newer one, of which ``present`` makes both."""
+    endpoints = answer["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]
+    old = asked.get("privateClusterConfig", {})
+    if "enablePrivateNodes" in old:
+        answer.setdefault("networkConfig", {})["defaultEnablePrivateNodes"] = old["enablePrivateNodes"]
+    if "enablePrivateEndpoint" in old:
+        endpoints["enablePublicEndpoint"] = not old["enablePrivateEndpoint"]
+    if "masterGlobalAccessConfig" in old:
+        endpoints["globalAccess"] = old["masterGlobalAccessConfig"].get("enabled", False)
+    if old.get("privateEndpointSubnetwork"):
+        endpoints["privateEndpointSubnetwork"] = old["privateEndpointSubnetwork"]
+    if old.get("masterIpv4CidrBlock"):
+        answer["privateClusterConfig"] = {"masterIpv4CidrBlock": old["masterIpv4CidrBlock"]}
+    if "masterAuthorizedNetworksConfig" in asked:
+        networks = endpoints["authorizedNetworksConfig"]
+        endpoints["authorizedNetworksConfig"] = networks | asked["masterAuthorizedNetworksConfig"]
+    # Shown only while it is on, though it has presence.
+    if not endpoints.get("globalAccess"):
+        endpoints.pop("globalAccess", None)
+
+
+def _addresses(asked: Json, place: Place, identity: str) -> Json:
+    own = asked.get("ipAllocationPolicy", {})
+    return merged(
+        {
+            "clusterSecondaryRangeName": f"gke-{asked['name']}-pods-{identity}",
+            "networkTierConfig": {"networkTier": "NETWORK_TIER_DEFAULT"},
+            "podCidrOverprovisionConfig": {},
+            "stackType": "IPV4",
+        },
+        own,
+    ) | {
+        "clusterIpv4Cidr": place.pods,
+        "clusterIpv4CidrBlock": place.pods,
+        "servicesIpv4Cidr": place.services,
+        "servicesIpv4CidrBlock": place.services,
+        "useIpAliases": True,
+    }

@@ -13,6 +13,9 @@ _MEMORY_PER_CPU = {
     ("e2", "standard"): 4.0, ("e2", "highmem"): 8.0, ("e2", "highcpu"): 1.0,
     ("n1", "standard"): 3.75, ("n1", "highmem"): 6.5, ("n1", "highcpu"): 0.9,
     ("n2", "standard"): 4.0, ("n2", "highmem"): 8.0, ("n2", "highcpu"): 1.0,
+    ("n2d", "standard"): 4.0, ("n2d", "highmem"): 8.0, ("n2d", "highcpu"): 1.0,
+    ("n4", "standard"): 4.0, ("n4", "highmem"): 8.0, ("n4", "highcpu"): 2.0,
+    ("c2", "standard"): 4.0, ("t2d", "standard"): 4.0, ("g2", "standard"): 4.0,
     ("c3", "standard"): 4.0, ("c3", "highmem"): 8.0, ("c3", "highcpu"): 2.0,
 }  # fmt: skip
 # Shared-core types: vCPUs, GiB, and the mCPU that GKE reserves on them.

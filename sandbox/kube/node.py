@@ -53,13 +53,14 @@ class Taint:
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """What a node is to be."""
+    """What a node is to be. ``zone``: empty where its cluster is in one zone only."""
 
     name: str
     pool: str
     shape: MachineShape
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
+    zone: str = ""
 
 
 # The cluster's other nodes at the moment of asking.
@@ -227,7 +228,7 @@ class Node:
                     resolv=str(resolv),
                     host_cpu_milli=(os.cpu_count() or 1) * 1000,
                     host_memory_mib=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
-                    provider=f"gce://{self._project}/{self._location}/{name}",
+                    provider=f"gce://{self._project}/{self.spec.zone or self._location}/{name}",
                 )
             )
         )
@@ -254,7 +255,7 @@ class Node:
             "cloud.google.com/gke-nodepool": self.spec.pool,
             "node.kubernetes.io/instance-type": self.spec.shape.name,
             "topology.kubernetes.io/region": region,
-            "topology.kubernetes.io/zone": self._location,
+            "topology.kubernetes.io/zone": self.spec.zone or self._location,
         }
 
     def _start_proxy(self, containerd: int) -> None:

@@ -19,8 +19,11 @@ from objects import Objects
 
 
 @pytest.fixture
-def emulator(tmp_path: Path) -> Emulator:
-    return Emulator(tmp_path / "gcs")
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    """Ends with an error if it gave an answer that Google would not give."""
+    found = Emulator(tmp_path / "gcs")
+    yield found
+    assert not found.app.broken, "\n".join(found.app.broken)
 
 
 @pytest.fixture

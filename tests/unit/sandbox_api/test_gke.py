@@ -1,42 +1,23 @@
-"""The emulated GKE API, as a client sees it."""
+"""The emulated GKE API, as a client sees it: the life of a cluster and of operations."""
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from emulator import Emulator
+from emulator import LIMITS, Emulator
+from gke_client import BASE, FIXED, POOL, PROJECT, REGION, begin, create, done, refused, send
 from starlette.testclient import TestClient
-
-BASE = "/v1/projects/sandbox-project/locations/us-central1-f"
-POOL = {
-    "name": "default-pool",
-    "initialNodeCount": 1,
-    "config": {"machineType": "e2-small"},
-    "autoscaling": {"enabled": True, "minNodeCount": 1, "maxNodeCount": 3},
-}
-
-
-def done(http: TestClient, operation: dict[str, Any]) -> dict[str, Any]:
-    deadline = time.monotonic() + 10
-    while operation["status"] != "DONE":
-        assert time.monotonic() < deadline
-        operation = http.get(f"{BASE}/operations/{operation['name']}").json()
-    return operation
-
-
-def create(http: TestClient, **cluster: Any) -> dict[str, Any]:
-    body = {"cluster": {"name": "c", "nodePools": [POOL], **cluster}}
-    answer = http.post(f"{BASE}/clusters", json=body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def test_life_of_a_cluster(http: TestClient, emulator: Emulator) -> None:
-    operation = create(http)
+    operation = begin(http)
     assert operation["operationType"] == "CREATE_CLUSTER"
-    assert "error" not in done(http, operation)
+    ended = done(http, operation)
+    assert "error" not in ended
+    assert ended["progress"]["metrics"][0]["name"] == "CLUSTER_CONFIGURING"
     cluster = http.get(f"{BASE}/clusters/c").json()
     assert (cluster["status"], cluster["currentNodeCount"], cluster["endpoint"]) == (
         "RUNNING",
@@ -44,103 +25,209 @@ def test_life_of_a_cluster(http: TestClient, emulator: Emulator) -> None:
         "198.18.0.2",
     )
     assert cluster["nodePools"][0]["config"]["diskType"] == "pd-balanced"
-    assert http.get("/v1/projects/sandbox-project/zones/us-central1-f/clusters/c").json() == cluster
-    assert [
-        c["name"] for c in http.get("/v1/projects/sandbox-project/locations/-/clusters").json()["clusters"]
-    ] == ["c"]
-    done(http, http.delete(f"{BASE}/clusters/c").json())
-    gone = http.get(f"{BASE}/clusters/c")
-    assert gone.status_code == 404
-    assert (
-        gone.json()["error"]["message"]
-        == "Not found: projects/sandbox-project/zones/us-central1-f/clusters/c."
-    )
+    assert http.get(f"{PROJECT}/zones/us-central1-f/clusters/c").json() == cluster
+    listed = http.get(f"{PROJECT}/locations/-/clusters").json()["clusters"]
+    assert [found["name"] for found in listed] == ["c"]
+    send(http, "DELETE", f"{BASE}/clusters/c")
+    gone = refused(http.get(f"{BASE}/clusters/c"))
+    assert gone["message"] == "Not found: projects/sandbox-project/zones/us-central1-f/clusters/c."
     assert emulator.clusters[0].nodes == []
 
 
+def test_v1_shows_only_what_v1_has(http: TestClient) -> None:
+    cluster = create(http)
+    beta = http.get(f"{BASE}/clusters/c".replace("/v1/", "/v1beta1/")).json()
+    assert "clusterTelemetry" in beta
+    assert "clusterTelemetry" not in cluster
+    assert beta["selfLink"] == cluster["selfLink"].replace("/v1/", "/v1beta1/")
+
+
 def test_a_second_creation_conflicts(http: TestClient) -> None:
-    done(http, create(http))
-    answer = http.post(f"{BASE}/clusters", json={"cluster": {"name": "c", "nodePools": [POOL]}})
-    assert (answer.status_code, answer.json()["error"]["status"]) == (409, "ALREADY_EXISTS")
+    create(http)
+    error = refused(http.post(f"{BASE}/clusters", json={"cluster": {"name": "c", "nodePools": [POOL]}}))
+    assert (error["code"], error["status"]) == (409, "ALREADY_EXISTS")
+    assert error["message"] == "Already exists: projects/sandbox-project/zones/us-central1-f/clusters/c."
 
 
 def test_a_busy_cluster_refuses_other_operations(http: TestClient, emulator: Emulator) -> None:
     held = emulator.next.hold
     held.clear()
-    operation = create(http)
-    answer = http.delete(f"{BASE}/clusters/c")
+    operation = begin(http)
+    answers = [
+        http.delete(f"{BASE}/clusters/c"),
+        http.put(f"{BASE}/clusters/c", json={"update": {"desiredShieldedNodes": {"enabled": True}}}),
+        http.post(f"{BASE}/clusters/c/nodePools", json={"nodePool": FIXED}),
+    ]
     held.set()
-    error = answer.json()["error"]
-    assert (answer.status_code, error["status"]) == (400, "FAILED_PRECONDITION")
-    assert error["details"][0]["reason"] == "CLUSTER_ALREADY_HAS_OPERATION"
-    assert operation["name"] in error["message"]
+    for answer in answers:
+        error = refused(answer)
+        assert (error["code"], error["status"]) == (400, "FAILED_PRECONDITION")
+        assert error["details"][-1]["reason"] == "CLUSTER_ALREADY_HAS_OPERATION"
+        assert error["message"] == f"Cluster is running incompatible operation {operation['name']}."
     done(http, operation)
 
 
+@pytest.mark.parametrize(
+    ("dies_of", "code", "condition"),
+    [
+        ("Quota 'IN_USE_ADDRESSES' exceeded. Limit: 8.0 in region us-central1.", 8, "GCE_QUOTA_EXCEEDED"),
+        ("GCE_STOCKOUT: the zone does not have enough resources", 8, "GCE_STOCKOUT"),
+        ("the kubelet did not start", 13, None),
+    ],
+)
 def test_a_failed_creation_is_done_with_an_error_and_leaves_a_cluster_in_error(
-    http: TestClient, emulator: Emulator
+    http: TestClient, emulator: Emulator, dies_of: str, code: int, condition: str | None
 ) -> None:
-    emulator.next.fails = "GCE_STOCKOUT"
-    operation = done(http, create(http))
-    assert "GCE_STOCKOUT" in operation["error"]["message"]
-    assert http.get(f"{BASE}/clusters/c").json()["status"] == "ERROR"
+    emulator.next.fails = dies_of
+    operation = done(http, begin(http))
+    assert operation["error"] == {"code": code, "message": dies_of}
+    assert operation["statusMessage"] == dies_of
+    assert [c["code"] for c in operation.get("clusterConditions", [])] == ([condition] if condition else [])
+    cluster = http.get(f"{BASE}/clusters/c").json()
+    assert (cluster["status"], cluster["statusMessage"]) == ("ERROR", dies_of)
+    assert (
+        refused(http.post(f"{BASE}/clusters", json={"cluster": {"name": "c", "nodePools": [POOL]}}))["code"]
+        == 409
+    )
+    for answer in (
+        http.put(f"{BASE}/clusters/c", json={"update": {"desiredShieldedNodes": {"enabled": True}}}),
+        http.post(f"{BASE}/clusters/c/nodePools", json={"nodePool": FIXED}),
+    ):
+        assert "can only be deleted" in refused(answer)["message"]
+    send(http, "DELETE", f"{BASE}/clusters/c")
+    assert create(http)["status"] == "RUNNING"
+
+
+def test_a_region_has_as_many_nodes_in_each_of_its_zones(http: TestClient, emulator: Emulator) -> None:
+    cluster = create(http, REGION, nodePools=[FIXED | {"initialNodeCount": 2}])
+    zones = ["us-central1-a", "us-central1-b", "us-central1-c"]
+    assert (cluster["locations"], cluster["currentNodeCount"]) == (zones, 6)
+    assert sorted(spec.zone for spec in emulator.clusters[0].specs) == sorted(zones * 2)
+    assert "/locations/us-central1/" in cluster["selfLink"]
+    urls = cluster["nodePools"][0]["instanceGroupUrls"]
+    assert [url.split("/zones/")[1].split("/")[0] for url in urls] == zones
+
+
+def test_locations_of_a_cluster_change_with_its_nodes(http: TestClient, emulator: Emulator) -> None:
+    create(http, REGION, nodePools=[FIXED | {"initialNodeCount": 1}])
+    zones = ["us-central1-b", "us-central1-f"]
+    send(http, "POST", f"{REGION}/clusters/c:setLocations", {"locations": zones}, REGION)
+    cluster = http.get(f"{REGION}/clusters/c").json()
+    assert (cluster["locations"], cluster["nodePools"][0]["locations"]) == (zones, zones)
+    assert cluster["currentNodeCount"] == 2
+    assert {
+        spec.zone for spec in emulator.clusters[0].specs if spec.name in emulator.clusters[0].nodes
+    } == set(zones)
+
+
+def test_an_autopilot_cluster_has_what_google_decides(http: TestClient) -> None:
+    body = {"cluster": {"name": "c", "autopilot": {"enabled": True}}}
+    done(http, http.post(f"{REGION}/clusters", json=body).json(), REGION)
+    cluster = http.get(f"{REGION}/clusters/c").json()
+    assert cluster["autopilot"] == {"enabled": True}
+    assert cluster["workloadIdentityConfig"] == {"workloadPool": "sandbox-project.svc.id.goog"}
+    assert cluster["autoscaling"]["enableNodeAutoprovisioning"] is True
+    error = refused(http.post(f"{REGION}/clusters/c/nodePools", json={"nodePool": FIXED}))
+    assert error["message"] == "Autopilot clusters do not support mutating node pools."
+
+
+def test_a_real_place_refuses_autopilot_and_gpus_and_says_why(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path, replace(LIMITS, autopilot=False, gpus=False))
+    http = TestClient(emulator.app, headers={"Authorization": f"Bearer {emulator.token}"})
+    answer = http.post(f"{REGION}/clusters", json={"cluster": {"name": "c", "autopilot": {"enabled": True}}})
+    assert (answer.status_code, "Create a Standard cluster" in answer.text) == (501, True)
+    gpu = {
+        "machineType": "n1-standard-4",
+        "accelerators": [{"acceleratorType": "nvidia-tesla-t4", "acceleratorCount": "1"}],
+    }
+    error = refused(
+        http.post(f"{BASE}/clusters", json={"cluster": {"name": "c", "nodePools": [FIXED | {"config": gpu}]}})
+    )
+    assert (error["code"], 'resource "NVIDIA_TESLA_T4_GPUS"' in error["message"]) == (403, True)
+
+
+def test_a_place_without_real_nodes_may_take_every_machine(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path, replace(LIMITS, any_machine=True))
+    http = TestClient(emulator.app, headers={"Authorization": f"Bearer {emulator.token}"})
+    cluster = create(http, nodePools=[FIXED | {"config": {"machineType": "a3-megagpu-8g"}}])
+    assert (cluster["status"], cluster["currentNodeCount"]) == ("RUNNING", 3)
+
+
+def test_only_work_on_nodes_can_be_cancelled(http: TestClient, emulator: Emulator) -> None:
+    emulator.next.hold.clear()
+    operation = begin(http)
+    error = refused(http.post(f"{BASE}/operations/{operation['name']}:cancel", json={}))
+    emulator.release()
+    assert (error["code"], error["status"]) == (400, "FAILED_PRECONDITION")
+    done(http, operation)
+
+
+def test_a_cancelled_upgrade_ends_and_can_be_rolled_back(http: TestClient, emulator: Emulator) -> None:
+    create(http, nodePools=[FIXED])
+    backend = emulator.clusters[0]
+    backend.hold_drain.clear()
+    pool = f"{BASE}/clusters/c/nodePools/fixed"
+    operation = http.put(pool, json={"labels": {"labels": {"a": "b"}}}).json()
+    assert operation["status"] == "PENDING"
+    assert http.post(f"{BASE}/operations/{operation['name']}:cancel", json={}).json() == {}
+    assert http.get(f"{BASE}/operations/{operation['name']}").json()["status"] == "ABORTING"
+    backend.hold_drain.set()
+    ended = done(http, operation)
+    assert ended["error"]["code"] == 1
+    assert http.get(pool).json()["status"] == "RUNNING_WITH_ERROR"
+    send(http, "POST", f"{pool}:rollback", {})
+    found = http.get(pool).json()
+    assert (found["status"], found["config"].get("labels")) == ("RUNNING", None)
+    assert refused(http.post(f"{pool}:rollback", json={}))["status"] == "FAILED_PRECONDITION"
+
+
+def test_operations_are_listed(http: TestClient) -> None:
+    create(http)
+    listed = http.get(f"{PROJECT}/locations/-/operations").json()["operations"]
+    assert [operation["operationType"] for operation in listed] == ["CREATE_CLUSTER"]
+    assert http.get(f"{PROJECT}/zones/us-central1-f/operations").json()["operations"] == listed
+    assert refused(http.get(f"{BASE}/operations/operation-1"))["message"] == (
+        "Not found: projects/sandbox-project/zones/us-central1-f/operations/operation-1."
+    )
+
+
+def test_links_of_an_operation_lead_to_it_and_to_what_it_works_on(http: TestClient) -> None:
+    operation = begin(http)
+    done(http, operation)
+    paths = [
+        operation[link].removeprefix("https://container.googleapis.com")
+        for link in ("selfLink", "targetLink")
+    ]
+    assert [http.get(path).json()["name"] for path in paths] == [operation["name"], "c"]
+
+
+def test_the_server_tells_its_versions(http: TestClient) -> None:
+    config = http.get(f"{BASE}/serverConfig").json()
+    assert config["defaultClusterVersion"] in config["validMasterVersions"]
+    assert http.get(f"{PROJECT}/zones/us-central1-f/serverconfig").json() == config
 
 
 @pytest.mark.parametrize(
-    ("cluster", "status", "words"),
-    [
-        ({"name": "Bad_Name"}, 400, "must start with a letter"),
-        ({"nodePools": [{**POOL, "config": {"machineType": "e2-standard-128"}}]}, 403, "Insufficient regional quota"),
-        ({"nodePools": [{**POOL, "config": {"machineType": "z1-huge-3"}}]}, 400, "does not exist in zone"),
-        ({"nodePools": [{**POOL, "autoscaling": {"enabled": True, "minNodeCount": 3, "maxNodeCount": 1}}]}, 400, "min 3, max 1"),
-        ({"resourceLabels": {"sandbox-node-boot-seconds": "soon"}}, 400, "not a number of seconds"),
-        ({"autopilot": {"enabled": True}}, 501, "not emulated"),
-    ],
+    ("asked", "version"),
+    [("latest", "1.35.2-gke.1000000"), ("1.33", "1.33.9-gke.1000000"), ("", "1.34.4-gke.1000000"), ("-", "1.34.4-gke.1000000")],
 )  # fmt: skip
-def test_what_google_refuses_is_refused(
-    http: TestClient, cluster: dict[str, Any], status: int, words: str
-) -> None:
-    answer = http.post(f"{BASE}/clusters", json={"cluster": {"name": "c", "nodePools": [POOL], **cluster}})
-    assert answer.status_code == status
-    assert words in answer.json()["error"]["message"]
-    assert http.get(f"{BASE}/clusters").json() == {}
-
-
-def test_pools_come_change_and_go(http: TestClient, emulator: Emulator) -> None:
-    done(http, create(http))
-    done(
-        http,
-        http.post(
-            f"{BASE}/clusters/c/nodePools", json={"nodePool": {**POOL, "name": "more", "initialNodeCount": 2}}
-        ).json(),
-    )
-    assert len(emulator.clusters[0].nodes) == 3
-    limits = {"enabled": True, "minNodeCount": 0, "maxNodeCount": 5}
-    done(
-        http,
-        http.post(f"{BASE}/clusters/c/nodePools/more:setAutoscaling", json={"autoscaling": limits}).json(),
-    )
-    assert http.get(f"{BASE}/clusters/c/nodePools/more").json()["autoscaling"]["maxNodeCount"] == 5
-    done(http, http.delete(f"{BASE}/clusters/c/nodePools/more").json())
-    assert len(emulator.clusters[0].nodes) == 1
-
-
-def test_labels_need_the_current_fingerprint(http: TestClient) -> None:
-    done(http, create(http))
-    path = f"{BASE}/clusters/c:setResourceLabels"
-    assert http.post(path, json={"resourceLabels": {"a": "b"}, "labelFingerprint": "old"}).status_code == 412
-    fingerprint = http.get(f"{BASE}/clusters/c").json()["labelFingerprint"]
-    done(http, http.post(path, json={"resourceLabels": {"a": "b"}, "labelFingerprint": fingerprint}).json())
-    assert http.get(f"{BASE}/clusters/c").json()["resourceLabels"] == {"a": "b"}
+def test_versions_are_asked_for_by_name_or_beginning(http: TestClient, asked: str, version: str) -> None:
+    assert create(http, initialClusterVersion=asked)["currentMasterVersion"] == version
 
 
 def test_what_is_missing_is_an_error_and_never_a_success(http: TestClient) -> None:
-    done(http, create(http))
-    for method, path in (
-        ("PUT", f"{BASE}/clusters/c"), ("PUT", f"{BASE}/clusters/c/nodePools/default-pool"),
-        ("POST", f"{BASE}/clusters/c:completeIpRotation"), ("GET", "/v1/projects/sandbox-project/services"),
-    ):  # fmt: skip
-        assert http.request(method, path, json={}).status_code == 501
+    create(http)
+    update = {"update": {"desiredFleet": {"project": "p"}}}
+    answers: list[tuple[Any, str]] = [
+        (http.post(f"{BASE}/clusters/c:completeIpRotation", json={}), "completeIpRotation"),
+        (http.put(f"{BASE}/clusters/c", json=update), "desiredFleet"),
+        (http.put(f"{BASE}/clusters/c/nodePools/default-pool", json={"image": "x"}), "image"),
+    ]
+    for answer, words in answers:
+        error = refused(answer)
+        assert (error["code"], error["status"]) == (501, "UNIMPLEMENTED")
+        assert words in error["message"]
+    assert http.get("/v1/nowhere").status_code == 404
 
 
 def test_without_a_valid_token_nothing_is_told(emulator: Emulator) -> None:
