@@ -69,6 +69,8 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
 
     async def google(request: Request) -> Response:
         identity = request.scope["identity"]
+        if identity is None:
+            raise GoogleError(404, f"The requested URL {request.url.path} was not found on this server.")
 
         def allowed(project: str, method: str) -> None:
             api = method.partition(".")[0]
@@ -91,7 +93,8 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
         ],
         exception_handlers={GoogleError: refused, 404: _unknown, 405: _unknown},
     )
-    return StorageFaults(Faults(_Authenticated(app, tokens)), tokens)
+    faults = Faults(_Authenticated(app, tokens))
+    return StorageFaults(faults, tokens)
 
 
 async def _first_answer(
@@ -120,12 +123,12 @@ class _Authenticated:
         self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Cloud Storage itself judges requests without credentials, since a bucket may be public.
-        if scope["type"] == "http" and scope["path"] not in _OPEN and not scope["path"].startswith(PREFIXES):
+        if scope["type"] == "http" and scope["path"] not in _OPEN:
             request = Request(scope)
             kind, _, token = request.headers.get("authorization", "").partition(" ")
             scope["identity"] = self._tokens.identity(token) if kind.lower() == "bearer" else None
-            if scope["identity"] is None:
+            # Cloud Storage itself judges requests without credentials, since a bucket may be public.
+            if scope["identity"] is None and not scope["path"].startswith(PREFIXES):
                 text = (
                     "Request had invalid authentication credentials. Expected OAuth 2 access token, login "
                     "cookie or other valid authentication credential."
