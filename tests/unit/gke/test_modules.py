@@ -63,7 +63,7 @@ def test_what_can_not_be_changed_is_refused_and_nothing_else_is_changed(call: Ca
     refused = call(gke_cluster, **spot)
     assert "node pool default-pool: spot: unset -> True" in refused["msg"]
     assert not call(gke_cluster, **CLUSTER)["changed"]
-    assert call(gke_cluster, **spot, recreate_node_pools=True)["changed"]
+    assert call(gke_cluster, **spot, recreate="pools")["changed"]
 
 
 def test_a_node_pool_of_its_own(call: Call, emulator: Emulator) -> None:
