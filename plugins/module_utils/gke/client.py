@@ -173,7 +173,9 @@ class Gke:
 
 def in_between(cluster: Json) -> bool:
     """Whether something is under way on a cluster or one of its pools. One that failed stays as it is."""
-    return cluster.get("status") != FAILED and any(one.get("status") in _BETWEEN for one in (cluster, *cluster.get("nodePools", [])))
+    return cluster.get("status") != FAILED and any(
+        one.get("status") in _BETWEEN for one in (cluster, *cluster.get("nodePools", []))
+    )
 
 
 def _status(error: GoogleError) -> int:

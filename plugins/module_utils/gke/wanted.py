@@ -41,7 +41,14 @@ def _pool(options: Mapping[str, Any]) -> Json:
     found: Json = {name: given(options[name]) for name in POOL_ARGUMENTS if options.get(name) is not None}
     if "autoscaling" in found:
         found["autoscaling"].setdefault("enabled", True)
+    _imply_surge(found.get("upgrade_settings", {}))
     return found
+
+
+def _imply_surge(settings: Json) -> None:
+    """Numbers of a surge mean that there is one."""
+    if "max_surge" in settings or "max_unavailable" in settings:
+        settings.setdefault("strategy", "SURGE")
 
 
 def wanted_pool(options: Mapping[str, Any], location: str) -> Json:
@@ -58,6 +65,8 @@ def wanted_cluster(options: Mapping[str, Any]) -> Json:
     if "workload_identity" in found:
         # The only pool that a project has; fleets have others, which are not managed here.
         found["workload_identity"] = f"{options['project']}.svc.id.goog" if found["workload_identity"] else ""
+    defaults = found.get("autoscaling", {}).get("autoprovisioning_node_pool_defaults", {})
+    _imply_surge(defaults.get("upgrade_settings", {}))
     if "node_pools" in found:
         found["node_pools"] = [_pool(pool) for pool in found["node_pools"]]
     check_cluster(found, options["location"])
