@@ -11,7 +11,7 @@ from typing import Any
 from .cluster_options import CLUSTER_OPTIONS
 from .option import AT_CREATION, Option
 from .pool_options import POOL_OPTIONS
-from .shape import Json, Labels, Named, Record, Records, Shape
+from .shape import Json, Labels, Named, Record, Records, Shape, is_googles
 
 _READ_ONLY = frozenset(
     {
@@ -76,7 +76,7 @@ def _options(options: Iterable[Option], resource: Json) -> Json:
         value = None if option.how == AT_CREATION else option.now(resource)
         if isinstance(option.shape, Labels) and value:
             googles = option.shape.googles
-            value = {k: v for k, v in value.items() if not (googles and k.startswith(googles))}
+            value = {k: v for k, v in value.items() if not is_googles(k, googles)}
         if value is not None:
             found[option.name] = value
     return found

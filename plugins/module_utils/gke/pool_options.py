@@ -29,9 +29,9 @@ from .shape import (
 )  # fmt: skip
 
 GOOGLES_LABELS = ("goog-",)
-GOOGLES_NODE_LABELS = ("sandbox.gke.io/runtime",)
+GOOGLES_NODE_LABELS = (".gke.io/",)
 GOOGLES_TAINTS = (
-    "nvidia.com/gpu", "cloud.google.com/", "google.com/tpu", "kubernetes.io/arch", "sandbox.gke.io/runtime",
+    "nvidia.com/gpu", "cloud.google.com/", "google.com/tpu", "kubernetes.io/arch", ".gke.io/",
 )  # fmt: skip
 """Keys that GKE itself puts on nodes with accelerators, other architectures and the like."""
 

@@ -49,7 +49,7 @@ class Strings:
 
 @dataclass(frozen=True)
 class Labels:
-    """Text by text, managed as a whole, except for keys with the prefixes, which are Google's own."""
+    """Text by text, managed as a whole, except for keys with these beginnings or domains, which are Google's own."""
 
     googles: tuple[str, ...] = ()
 
@@ -203,7 +203,7 @@ def write(shape: Shape, value: Any, raw: Any = None) -> Any:
         case Strings():
             return list(value)
         case Labels(googles=googles):
-            kept = {k: v for k, v in (raw or {}).items() if googles and k.startswith(googles)}
+            kept = {k: v for k, v in (raw or {}).items() if is_googles(k, googles)}
             return {**kept, **{str(k): str(v) for k, v in value.items()}}
         case Raw():
             return {**(raw or {}), **value}
@@ -240,12 +240,17 @@ def without_output(raw: Any) -> Any:
     return [without_output(item) for item in raw] if isinstance(raw, list) else raw
 
 
+def is_googles(key: str, googles: tuple[str, ...]) -> bool:
+    """Whether a key begins with one of these, or, for a domain that begins with a dot, has it."""
+    return any(key.startswith(own) or (own.startswith(".") and own in key) for own in googles)
+
+
 def _identity(shape: Records, item: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(item.get(name) or None for name in shape.key)
 
 
 def _is_googles(shape: Records, item: Mapping[str, Any]) -> bool:
-    return bool(shape.googles) and str(item.get(shape.key[0], "")).startswith(shape.googles)
+    return is_googles(str(item.get(shape.key[0], "")), shape.googles)
 
 
 def _find(shape: Records, wanted: Mapping[str, Any], items: list[Any]) -> Any:
@@ -268,7 +273,7 @@ def same(shape: Shape, wanted: Any, now: Any) -> bool:
         case Labels(googles=googles):
             shown = {k: str(v) for k, v in (now or {}).items()}
             asked = {str(k): str(v) for k, v in wanted.items()}
-            own = {k for k in shown if googles and k.startswith(googles) and k not in asked}
+            own = {k for k in shown if k not in asked and is_googles(k, googles)}
             return asked == {k: v for k, v in shown.items() if k not in own}
         case Raw():
             return _subset(wanted, now)
