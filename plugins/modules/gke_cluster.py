@@ -484,7 +484,7 @@ options:
     type: dict
     suboptions:
       daily_window_start_time:
-        description: Every day from this time of day (GMT) on, such as V(03:00).
+        description: Every day from this time of day (GMT) on, such as V(03:00). An empty text ends that.
         type: str
       recurring_window:
         description: At times that recur. Not together with O(maintenance_policy.daily_window_start_time).

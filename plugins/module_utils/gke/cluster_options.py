@@ -183,8 +183,10 @@ _MAINTENANCE = record(
 
 
 def _one_window(value: Json, wanted: Json) -> Json:
-    """Google has either a daily or a recurring window."""
+    """Google has either a daily or a recurring window; an empty text stands for no daily one."""
     window = value.get("window", {})
+    if wanted.get("daily_window_start_time") == "":
+        window.pop("dailyMaintenanceWindow", None)
     if wanted.get("daily_window_start_time"):
         window.pop("recurringWindow", None)
     if wanted.get("recurring_window"):

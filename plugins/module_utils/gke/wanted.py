@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .check_cluster import check_cluster, check_place
 from .check_pool import check_pool
 from .cluster_options import CLUSTER_OPTIONS
 from .pool_options import POOL_OPTIONS
-from .shape import Json, given
+from .shape import Json, Labels, given
 
 POOL_ARGUMENTS: Json = {
     "name": {"type": "str", "required": True},
@@ -37,8 +37,33 @@ def pool_path(cluster: str, name: str) -> str:
     return f"{cluster}/nodePools/{name}"
 
 
+_LABELS = {o.name for o in (*CLUSTER_OPTIONS, *POOL_OPTIONS) if isinstance(o.shape, Labels)}
+
+
+def _given(options: Mapping[str, Any], names: Iterable[str]) -> Json:
+    """The options that were given. Labels are text, as YAML's numbers, true and null would be written."""
+    found = {name: options[name] for name in names if options.get(name) is not None}
+    return {name: _texts(value) if name in _LABELS else given(value) for name, value in found.items()}
+
+
+def _texts(labels: Mapping[str, Any]) -> Json:
+    return {str(key): _text(value) for key, value in labels.items()}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, (Mapping, list)):
+        return value  # No label: the check says so.
+    return (
+        {True: "true", False: "false"}[value]
+        if isinstance(value, bool)
+        else ""
+        if value is None
+        else str(value)
+    )
+
+
 def _pool(options: Mapping[str, Any]) -> Json:
-    found: Json = {name: given(options[name]) for name in POOL_ARGUMENTS if options.get(name) is not None}
+    found = _given(options, POOL_ARGUMENTS)
     if "autoscaling" in found:
         found["autoscaling"].setdefault("enabled", True)
     _imply_surge(found.get("upgrade_settings", {}))
@@ -61,7 +86,7 @@ def wanted_pool(options: Mapping[str, Any], location: str) -> Json:
 def wanted_cluster(options: Mapping[str, Any]) -> Json:
     """A cluster's wishes, ``node_pools`` among them. Raises ``BadInput``."""
     check_place(options["project"], options["location"], options["name"])
-    found: Json = {name: given(options[name]) for name in CLUSTER_ARGUMENTS if options.get(name) is not None}
+    found = _given(options, CLUSTER_ARGUMENTS)
     if "workload_identity" in found:
         # The only pool that a project has; fleets have others, which are not managed here.
         found["workload_identity"] = f"{options['project']}.svc.id.goog" if found["workload_identity"] else ""

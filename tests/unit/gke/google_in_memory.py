@@ -349,6 +349,11 @@ def _put(resource: Json, path: str, value: Any, *, merge: bool) -> None:
 
 
 def _shown(value: Any) -> Any:
+    """Messages leave out what is falsy; maps of text keep it."""
     if isinstance(value, dict):
-        return {k: _shown(v) for k, v in value.items() if v not in (False, 0, "", None, [])}
+        return {
+            k: dict(v) if k in ("labels", "resourceLabels", "metadata") else _shown(v)
+            for k, v in value.items()
+            if v not in (False, 0, "", None, [])
+        }
     return [_shown(item) for item in value] if isinstance(value, list) else value

@@ -130,6 +130,7 @@ CLUSTER_TABLE: list[tuple[str, Any, Any, Any]] = [
         update("desiredDatabaseEncryption", {"state": "DECRYPTED"}),
     ),
     ("security_posture_mode", None, "BASIC", update("desiredSecurityPostureConfig", {"mode": "BASIC"})),
+    ("maintenance_policy", {"daily_window_start_time": "03:00"}, {"daily_window_start_time": ""}, {"maintenancePolicy": {"window": {}}}),
     (
         "maintenance_policy", {"daily_window_start_time": "03:00", "exclusions": [{"name": "x", "start_time": "2027-01-01T00:00:00Z", "end_time": "2027-01-02T00:00:00Z"}]},
         {"recurring_window": {"start_time": "2027-01-02T01:00:00Z", "end_time": "2027-01-02T05:00:00Z", "recurrence": "FREQ=DAILY"}},
@@ -160,7 +161,7 @@ POOL_TABLE: list[tuple[str, Any, Any, Any]] = [
         {"strategy": "SURGE", "max_surge": 3}, {"upgradeSettings": {"strategy": "SURGE", "maxSurge": 3}},
     ),
     ("node_drain_config", None, {"pdb_timeout_duration": "60s"}, {"nodeDrainConfig": {"pdbTimeoutDuration": "60s"}}),
-    ("labels", {"a": "1"}, {"b": True}, {"labels": {"labels": {"b": "True"}}}),
+    ("labels", {"a": "1"}, {"b": True, "c": None, "d": 1}, {"labels": {"labels": {"b": "true", "c": "", "d": "1"}}}),
     ("labels", {"a": "1"}, {}, {"labels": {"labels": {}}}),
     ("taints", None, [{"key": "k", "effect": "NO_SCHEDULE"}], {"taints": {"taints": [{"key": "k", "effect": "NO_SCHEDULE"}]}}),
     (
