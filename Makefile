@@ -27,6 +27,9 @@ RECORDED ?= tests/conformance/recorded
 conformance: .venv ## compare with traffic recorded against Google (RECORDED=<folder> for other recordings)
 	@.venv/bin/pytest tests/conformance --recorded "$(RECORDED)"
 
+bench: .venv ## measure ours and peers on the same work, into reports/bench.json
+	@.venv/bin/python tests/bench/run.py
+
 e2e: setup ## the whole life cycle on the sandbox (needs root)
 	@.venv/bin/pytest tests/integration -v
 
@@ -43,4 +46,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit conformance e2e sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit conformance bench e2e sandbox-up sandbox-down clean

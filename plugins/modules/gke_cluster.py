@@ -554,6 +554,7 @@ options:
 extends_documentation_fragment:
   - mlops.tfserving.gcp
   - mlops.tfserving.gcp.gke
+  - mlops.tfserving.gcp.kubeconfig
   - mlops.tfserving.gcp.planned
   - mlops.tfserving.node_pool.listed
 """
@@ -617,6 +618,10 @@ cluster:
   description: The cluster as the API shows it, without credentials; empty when it does not exist.
   type: dict
   returned: success
+exists:
+  description: Whether the cluster exists (afterwards) and can be reached; so whether a kubeconfig could be written.
+  type: bool
+  returned: success
 actions:
   description: What was changed, or would be, a line each, in this order.
   type: list
@@ -638,6 +643,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.gcp.options import GKE_ENDPOINT, argument_spec, run
 from ..module_utils.gke.converge import converge_cluster
+from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS
 from ..module_utils.gke.wanted import CLUSTER_ARGUMENTS
 
 
@@ -651,6 +657,7 @@ def main() -> None:
             recreate={"type": "str", "choices": ["never", "pools"], "default": "never"},
             deletion_protection={"type": "bool", "default": False},
             wait_timeout={"type": "int", "default": 1800},
+            **KUBECONFIG_ARGUMENTS,
             **CLUSTER_ARGUMENTS,
         ),
         supports_check_mode=True,

@@ -24,34 +24,10 @@ options:
     description: A zone or a region.
     type: str
     required: true
-  kubeconfig_file:
-    description:
-      - Where to write the kubeconfig, with mode 0600, also in check mode, since reading needs it.
-      - In a file that exists, the cluster, the user and the context with this cluster's names are replaced or added,
-        and all others stay. A file that is no kubeconfig is refused.
-      - The token in it is new each time, which does not count as a change.
-    type: path
-  kubeconfig_current_context:
-    description:
-      - Whether the cluster's context becomes the current one of O(kubeconfig_file).
-      - Otherwise it does so only in a file without a current context.
-    type: bool
-    default: false
-  kubeconfig_auth:
-    description:
-      - V(token) puts an access token into the kubeconfig, which is good for an hour at most.
-      - V(exec) has C(gke-gcloud-auth-plugin) asked for one each time; that must be installed where it is used.
-    type: str
-    choices: [token, exec]
-    default: token
-  kubeconfig_endpoint:
-    description: Which of the control plane's endpoints the kubeconfig names.
-    type: str
-    choices: [ip, dns, private]
-    default: ip
 extends_documentation_fragment:
   - mlops.tfserving.gcp
   - mlops.tfserving.gcp.gke
+  - mlops.tfserving.gcp.kubeconfig
 attributes:
   check_mode:
     support: full
@@ -109,7 +85,7 @@ kubeconfig_context:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.gcp.options import GKE_ENDPOINT, argument_spec, run
-from ..module_utils.gke.info import read_cluster
+from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS, read_cluster
 
 
 def main() -> None:
@@ -118,10 +94,7 @@ def main() -> None:
             GKE_ENDPOINT,
             name={"type": "str", "required": True},
             location={"type": "str", "required": True},
-            kubeconfig_file={"type": "path"},
-            kubeconfig_current_context={"type": "bool", "default": False},
-            kubeconfig_auth={"type": "str", "choices": ["token", "exec"], "default": "token"},
-            kubeconfig_endpoint={"type": "str", "choices": ["ip", "dns", "private"], "default": "ip"},
+            **KUBECONFIG_ARGUMENTS,
         ),
         supports_check_mode=True,
     )

@@ -9,6 +9,8 @@ from ..gcp.errors import BadInput, GoogleError
 from ..gcp.rest import connect
 from .check_cluster import check_place
 from .client import Gke
+from .describe import without_secrets
+from .info import is_reachable, kubeconfig_for
 from .operations import trouble
 from .plan import Plan, diff, plan_cluster, plan_pool, refuse_impossible, remove_cluster, remove_pool
 from .rules import check_name
@@ -41,7 +43,10 @@ def converge_cluster(params: Json, check_mode: bool) -> Json:
             recreate_pools=params["recreate"] == "pools",
         )
     cluster = _apply(gke, plan, cluster, path, check_mode)
-    return {**_outcome(gke, plan, cluster), "cluster": without_secrets(cluster)}
+    exists = params["state"] == "present" and is_reachable(cluster)
+    if cluster is not None and exists and params["kubeconfig_file"]:
+        kubeconfig_for(cluster, params)
+    return {**_outcome(gke, plan, cluster), "cluster": without_secrets(cluster), "exists": exists}
 
 
 def converge_pool(params: Json, check_mode: bool) -> Json:
@@ -108,11 +113,3 @@ def _outcome(gke: Gke, plan: Plan, cluster: Json | None) -> Json:
 def _pool(cluster: Json | None, name: str) -> Json:
     found = (pool for pool in (cluster or {}).get("nodePools", []) if pool["name"] == name)
     return next(found, {})
-
-
-def without_secrets(cluster: Json | None) -> Json:
-    """A cluster without credentials, for results."""
-    shown = dict(cluster or {})
-    auth = shown.get("masterAuth", {})
-    shown["masterAuth"] = {key: value for key, value in auth.items() if key not in ("clientKey", "password")}
-    return shown if cluster else {}

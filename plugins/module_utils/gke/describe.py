@@ -40,6 +40,14 @@ _READ_ONLY = frozenset(
 """What Google alone fills in, or shows a second time (dotted)."""
 
 
+def without_secrets(cluster: Json | None) -> Json:
+    """A cluster without credentials, for results."""
+    shown = dict(cluster or {})
+    auth = shown.get("masterAuth", {})
+    shown["masterAuth"] = {key: value for key, value in auth.items() if key not in ("clientKey", "password")}
+    return shown if cluster else {}
+
+
 def options_of_pool(pool: Json) -> Json:
     """A node pool's options."""
     found = {"name": pool["name"], **_options(POOL_OPTIONS, pool)}

@@ -9,13 +9,33 @@ from ..gcp.auth import access_token
 from ..gcp.rest import connect
 from .check_cluster import check_place
 from .client import Gke
-from .converge import without_secrets
-from .describe import options_of, unmanaged
+from .describe import options_of, unmanaged, without_secrets
 from .kubeconfig import EXEC_USER, context_name, kubeconfig, token_user, write
 from .shape import Json
 from .wanted import cluster_path
 
 SECONDS = 60
+
+KUBECONFIG_ARGUMENTS: Json = {
+    "kubeconfig_file": {"type": "path"},
+    "kubeconfig_current_context": {"type": "bool", "default": False},
+    "kubeconfig_auth": {"type": "str", "choices": ["token", "exec"], "default": "token"},
+    "kubeconfig_endpoint": {"type": "str", "choices": ["ip", "dns", "private"], "default": "ip"},
+}
+
+
+def is_reachable(cluster: Json | None) -> bool:
+    """Whether a cluster has an API server to talk to, which it lacks while it is being made."""
+    return bool(cluster and cluster.get("endpoint") and cluster.get("status") not in ("STOPPING", "ERROR"))
+
+
+def kubeconfig_for(cluster: Json, params: Json) -> Json:
+    """A kubeconfig as the options want it, with a fresh token if it is to have one; written if a file is named."""
+    user = EXEC_USER if params["kubeconfig_auth"] == "exec" else token_user(access_token(params))
+    content = kubeconfig(cluster, params["project"], user, params["kubeconfig_endpoint"])
+    if params["kubeconfig_file"]:
+        write(params["kubeconfig_file"], content, current=params["kubeconfig_current_context"])
+    return content
 
 
 def read_cluster(params: Json) -> Json:
@@ -28,12 +48,9 @@ def read_cluster(params: Json) -> Json:
     if cluster is None:
         return found
     found |= {"options": options_of(cluster), "unmanaged": unmanaged(cluster)}
-    if not cluster.get("endpoint") or cluster["status"] in ("STOPPING", "ERROR"):
+    if not is_reachable(cluster):
         return found
-    user = EXEC_USER if params["kubeconfig_auth"] == "exec" else token_user(access_token(params))
-    content = kubeconfig(cluster, project, user, params["kubeconfig_endpoint"])
-    if params["kubeconfig_file"]:
-        write(params["kubeconfig_file"], content, current=params["kubeconfig_current_context"])
+    content = kubeconfig_for(cluster, params)
     return {
         **found,
         "exists": True,

@@ -36,6 +36,7 @@ class World:
             "node_pools_exclusive": False,
             "recreate": "never",
             "deletion_protection": False,
+            "kubeconfig_file": None,
         }
         params = self._params(CLUSTER_ARGUMENTS, {"name": "c", **options}, extra)
         return converge.converge_cluster(params, check)
