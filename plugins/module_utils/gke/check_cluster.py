@@ -110,7 +110,7 @@ def _check_network(wanted: Json) -> None:
     dns = wanted.get("dns_config", {})
     if dns.get("cluster_dns_scope") == "VPC_SCOPE" and not dns.get("cluster_dns_domain"):
         raise BadInput("dns_config: VPC_SCOPE needs cluster_dns_domain.")
-    if dns.get("cluster_dns_scope") and dns.get("cluster_dns") in ("KUBE_DNS", "PLATFORM_DEFAULT"):
+    if dns.get("cluster_dns_scope") and dns.get("cluster_dns") == "KUBE_DNS":
         raise BadInput("dns_config: cluster_dns_scope needs cluster_dns: CLOUD_DNS.")
 
 
@@ -139,20 +139,8 @@ def _check_endpoints(endpoints: Json) -> None:
     check_once("authorized_networks_config.cidr_blocks", [block["cidr_block"] for block in blocks])
     if blocks and networks.get("enabled") is False:
         raise BadInput("authorized_networks_config: cidr_blocks need enabled: true.")
-    if ip.get("enabled") is False and {"enable_public_endpoint", "global_access"} & {
-        k for k, v in ip.items() if v
-    }:
-        raise BadInput(
-            "ip_endpoints_config: with enabled: false there is neither a public endpoint nor global access."
-        )
-    if (
-        ip.get("enabled") is False
-        and endpoints.get("dns_endpoint_config", {}).get("allow_external_traffic") is False
-    ):
-        raise BadInput(
-            "control_plane_endpoints_config: without the IP endpoints and with allow_external_traffic: false nobody "
-            "outside the VPC network could reach the cluster, this playbook included."
-        )
+    if ip.get("enabled") is False and ip.get("enable_public_endpoint"):
+        raise BadInput("ip_endpoints_config: with enabled: false there is no public endpoint either.")
 
 
 def _check_autoscaling(options: Json, location: str) -> None:
@@ -230,7 +218,7 @@ def _check_maintenance(policy: Json) -> None:
 
 def _check_span(what: str, span: Json) -> None:
     start = moment(f"{what}: start_time", span["start_time"])
-    if "end_time" in span and moment(f"{what}: end_time", span["end_time"]) <= start:
+    if "end_time" in span and moment(f"{what}: end_time", span["end_time"]) < start:
         raise BadInput(f"{what}: it ends ({span['end_time']}) before it begins ({span['start_time']}).")
 
 

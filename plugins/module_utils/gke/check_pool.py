@@ -124,7 +124,7 @@ def _check_machine(pool: str, wanted: Json) -> None:
             f"{pool}service_account '{account}' is neither an account's e-mail address nor default."
         )
     for scope in wanted.get("oauth_scopes", []):
-        if not scope.startswith("https://www.googleapis.com/auth/"):
+        if not scope.startswith("https://"):
             raise BadInput(
                 f"{pool}oauth_scopes: '{scope}' must be written in full: https://www.googleapis.com/auth/..."
             )
@@ -151,7 +151,7 @@ def _check_kubernetes(pool: str, wanted: Json) -> None:
         check_node_label_value(f"{pool}labels: {key}", value)
     taints = wanted.get("taints", [])
     for taint in taints:
-        check_node_label_key(f"{pool}taints", taint["key"])
+        check_node_label_key(f"{pool}taints", taint["key"], reserved=False)
         check_node_label_value(f"{pool}taints: {taint['key']}", taint.get("value", ""))
     check_once(f"{pool}taints", [f"{taint['key']} with effect {taint['effect']}" for taint in taints])
     check_tags(f"{pool}tags", wanted.get("tags", []))

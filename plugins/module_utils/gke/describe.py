@@ -11,7 +11,20 @@ from typing import Any
 from .cluster_options import CLUSTER_OPTIONS
 from .option import AT_CREATION, Option
 from .pool_options import POOL_OPTIONS
-from .shape import Json, Labels, Named, Record, Records, Shape, is_googles
+from .shape import (
+    OUTPUT_ONLY,
+    Json,
+    Labels,
+    Named,
+    Record,
+    Records,
+    Scalar,
+    Shape,
+    Strings,
+    is_googles,
+    look_up,
+    read,
+)
 
 _READ_ONLY = frozenset(
     {
@@ -57,7 +70,15 @@ def options_of_pool(pool: Json) -> Json:
         found["autoscaling"] = {"enabled": False}
     if "pod_range" in found:
         found.pop("pod_ipv4_cidr_block", None)
+    _one_strategy(found.get("upgrade_settings", {}))
     return found
+
+
+def _one_strategy(settings: Json) -> None:
+    """Numbers of the other way of upgrading may be left from before."""
+    surge = settings.get("strategy", "SURGE") == "SURGE"
+    for name in ("blue_green_settings",) if surge else ("max_surge", "max_unavailable"):
+        settings.pop(name, None)
 
 
 def options_of(cluster: Json) -> Json:
@@ -68,6 +89,8 @@ def options_of(cluster: Json) -> Json:
     for kind in ("cluster", "services"):
         if f"{kind}_ipv4_cidr_block" in policy:
             policy.pop(f"{kind}_secondary_range_name", None)
+    defaults = found.get("autoscaling", {}).get("autoprovisioning_node_pool_defaults", {})
+    _one_strategy(defaults.get("upgrade_settings", {}))
     for kind in ("logging", "monitoring"):
         if found.get(f"{kind}_service") == "none":
             found.pop(f"{kind}_config", None)
@@ -81,7 +104,7 @@ def options_of(cluster: Json) -> Json:
 def _options(options: Iterable[Option], resource: Json) -> Json:
     found = {}
     for option in options:
-        value = None if option.how == AT_CREATION else option.now(resource)
+        value = None if option.how == AT_CREATION else _sayable(option.shape, option.now(resource))
         if isinstance(option.shape, Labels) and value:
             googles = option.shape.googles
             value = {k: v for k, v in value.items() if not is_googles(k, googles)}
@@ -90,16 +113,49 @@ def _options(options: Iterable[Option], resource: Json) -> Json:
     return found
 
 
+def _sayable(shape: Shape, value: Any) -> Any:
+    """The value without what an option can't say: choices that are not among its own."""
+    if value is None:
+        return None
+    match shape:
+        case Scalar(choices=choices):
+            return value if not choices or value in choices else None
+        case Strings(choices=choices):
+            return value if not choices or set(value) <= set(choices) else None
+        case Record(parts=parts):
+            found = {p.name: _sayable(p.shape, value.get(p.name)) for p in parts}
+            whole = all(found[p.name] is not None for p in parts if p.required)
+            return {k: v for k, v in found.items() if v is not None} or None if whole else None
+        case Records(record=inner):
+            return [said for item in value if (said := _sayable(inner, item)) is not None]
+        case Named(record=inner):
+            said = ({"name": item["name"], **(_sayable(inner, item) or {})} for item in value)
+            return list(said)
+        case _:
+            return value
+
+
 def unmanaged(cluster: Json) -> list[str]:
     """Fields that the API shows and no option speaks of: dotted, those of pools behind ``nodePools``."""
-    found = set(_strangers(cluster, frozenset(_covered(CLUSTER_OPTIONS))))
+    found = {
+        *_strangers(cluster, frozenset(_covered(CLUSTER_OPTIONS))),
+        *_unsayable(CLUSTER_OPTIONS, cluster),
+    }
     for pool in cluster.get("nodePools", []):
         found |= {f"nodePools.{path}" for path in unmanaged_of_pool(pool)}
     return sorted(found)
 
 
 def unmanaged_of_pool(pool: Json) -> list[str]:
-    return sorted(set(_strangers(pool, frozenset(_covered(POOL_OPTIONS)))))
+    return sorted({*_strangers(pool, frozenset(_covered(POOL_OPTIONS))), *_unsayable(POOL_OPTIONS, pool)})
+
+
+def _unsayable(options: Iterable[Option], resource: Json) -> Iterator[str]:
+    """Options' own fields with values that they can't say."""
+    for option in options:
+        value = read(option.shape, look_up(resource, option.path))
+        if value and _sayable(option.shape, value) != value:
+            yield option.path
 
 
 def _covered(options: Iterable[Option]) -> Iterator[str]:
@@ -121,7 +177,7 @@ def _paths(shape: Shape, path: str) -> Iterator[str]:
 
 def _strangers(value: Any, covered: frozenset[str], path: str = "") -> Iterator[str]:
     """Paths of what is there and neither covered nor only shown."""
-    if path and (path in covered or path in _READ_ONLY):
+    if path in covered or path in _READ_ONLY or path.rpartition(".")[2] in OUTPUT_ONLY:
         return
     if isinstance(value, Mapping):
         named = f"{path}.[]" if any(one.startswith(f"{path}.[].") for one in covered) else ""

@@ -170,7 +170,7 @@ POOL_OPTIONS = (
         record(
             part(
                 "consume_reservation_type",
-                choice("NO_RESERVATION", "ANY_RESERVATION", "SPECIFIC_RESERVATION"), required=True,
+                choice("NO_RESERVATION", "ANY_RESERVATION", "ANY_RESERVATION_THEN_FAIL", "SPECIFIC_RESERVATION"), required=True,
             ),
             part("key", TEXT),
             part("values", Strings()),

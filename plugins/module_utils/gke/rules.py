@@ -18,8 +18,6 @@ _NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 _REGION = re.compile(r"[a-z]+(?:-[a-z]+)+[0-9]+")
 _ZONE = re.compile(rf"({_REGION.pattern})-[a-z]")
 _PROJECT = re.compile(r"(?:[a-z][-a-z0-9.]*:)?[a-z][-a-z0-9]{4,28}[a-z0-9]|[0-9]+")
-_RESOURCE_LABEL = re.compile(r"[a-z][-_a-z0-9]{0,62}")
-_RESOURCE_LABEL_VALUE = re.compile(r"[-_a-z0-9]{0,63}")
 _NODE_LABEL = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _TAG = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -93,31 +91,40 @@ def check_cidr(what: str, text: str, *, size_alone: bool = False, prefix: int | 
         raise BadInput(f"{what} '{text}' must be a /{prefix} range.")
 
 
+def _is_label_text(text: str) -> bool:
+    """Up to 63 letters of any language that are not upper case, digits, _ and -."""
+    return len(text) <= 63 and all((c.isalnum() and not c.isupper()) or c in "-_" for c in text)
+
+
 def check_resource_labels(what: str, labels: Mapping[str, Any]) -> None:
     """https://cloud.google.com/compute/docs/labeling-resources#requirements"""
     if len(labels) > _MAX_RESOURCE_LABELS:
         raise BadInput(f"{what}: {len(labels)} labels; a resource can have {_MAX_RESOURCE_LABELS}.")
     for key, value in labels.items():
-        if not _RESOURCE_LABEL.fullmatch(str(key)):
+        if not (_is_label_text(str(key)) and str(key)[:1].isalpha()):
             raise BadInput(
                 f"{what}: key '{key}' must start with a lower-case letter and have up to 63 lower-case letters, digits, _ and -."
             )
         if str(key).startswith("goog-"):
             raise BadInput(f"{what}: key '{key}' is reserved: labels that begin with goog- are Google's own.")
-        if isinstance(value, (Mapping, list)) or not _RESOURCE_LABEL_VALUE.fullmatch(str(value)):
+        if isinstance(value, (Mapping, list)) or not _is_label_text(str(value)):
             raise BadInput(
                 f"{what}: value '{value}' of {key} must have up to 63 lower-case letters, digits, _ and -."
             )
 
 
-def check_node_label_key(what: str, key: str) -> None:
-    """https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"""
+def check_node_label_key(what: str, key: str, *, reserved: bool = True) -> None:
+    """https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+
+    ``reserved``: whether Kubernetes' own prefixes are refused, as for labels.
+    """
     prefix, slash, name = key.rpartition("/")
     if not _NODE_LABEL.fullmatch(name) or (slash and (not _DNS.fullmatch(prefix) or len(prefix) > 253)):
         raise BadInput(
             f"{what}: '{key}' is no valid key: [prefix/]name, the name up to 63 letters, digits, -, _ and dots."
         )
-    if prefix in ("kubernetes.io", "k8s.io") or prefix.endswith((".kubernetes.io", ".k8s.io")):
+    theirs = prefix in ("kubernetes.io", "k8s.io") or prefix.endswith((".kubernetes.io", ".k8s.io"))
+    if reserved and theirs and prefix not in ("node.kubernetes.io", "kubelet.kubernetes.io"):
         raise BadInput(f"{what}: '{key}': the prefix {prefix} is reserved for Kubernetes itself.")
 
 
