@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .shape import Json, Shape, argument, look_up, put, read, same, write
+from .compare import same
+from .shape import Json, Shape, argument, look_up, put, read, write
 
 IN_PLACE, ROLLING, RECREATE, NEVER = "in place", "rolling", "recreation", "never"
 """How a change is made: without touching nodes, by replacing them one by one, by a new pool, not at all."""

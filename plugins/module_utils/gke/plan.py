@@ -17,9 +17,10 @@ from typing import Any
 from ..gcp.errors import BadInput
 from . import sizes
 from .cluster_options import CLUSTER_OPTIONS
+from .compare import restrict
 from .option import AT_CREATION, IN_PLACE, NEVER, RECREATE, Option
 from .pool_options import POOL_OPTIONS
-from .shape import Json, put, restrict, write
+from .shape import Json, put, write
 
 FAILED = "ERROR"
 """The status of a cluster or pool that could not be made: it is of no use, and Google removes it some day."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.cluster_options import CLUSTER_OPTIONS
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.compare import same, same_resource
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.option import Option, at_least, version
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.plan import plan_cluster, plan_pool
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.pool_options import POOL_OPTIONS
@@ -20,8 +21,6 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gke.shape import (
     Shape,
     Strings,
     read,
-    same,
-    same_resource,
     write,
 )
 from hypothesis import given
