@@ -15,7 +15,7 @@ demo: setup ## the whole job on this machine: cluster, model, endpoint, load tes
 	@printf '\nThe report: file://%s\n' "$$(realpath reports/latest)/report.html"
 	@printf 'Look around: ansible-playbook playbooks/status.yml (in .venv/bin). Remove it all: make sandbox-down\n'
 
-test: lint unit faults e2e ## everything that CI runs
+test: lint unit conformance faults e2e ## everything that CI runs
 
 lint: .venv ## ruff, mypy, ansible-lint, changelog: offline, no root
 	@tools/lint
@@ -25,6 +25,13 @@ unit: .venv ## unit tests: seconds, no root, no sandbox
 
 faults: .venv ## publishing under kill -9, races and broken connections: three minutes, no root
 	@.venv/bin/pytest tests/faults -n 2
+
+RECORDED ?= tests/conformance/recorded
+conformance: .venv ## compare with traffic recorded against Google (RECORDED=<folder> for other recordings)
+	@.venv/bin/pytest tests/conformance --recorded "$(abspath $(RECORDED))"
+
+bench: .venv ## measure ours and peers on the same work, into reports/bench.json
+	@.venv/bin/python tests/bench/run.py
 
 e2e: setup ## the whole life cycle on the sandbox (needs root)
 	@.venv/bin/pytest tests/integration -v
@@ -45,4 +52,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit faults e2e molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit conformance faults bench e2e molecule sandbox-up sandbox-down clean

@@ -47,6 +47,35 @@ options:
     default: https://container.googleapis.com
 """
 
+    KUBECONFIG = r"""
+options:
+  kubeconfig_file:
+    description:
+      - Where to write a kubeconfig, with mode 0600, also in check mode, since reading needs it.
+      - In a file that exists, the cluster, the user and the context with this cluster's names are replaced or added,
+        and all others stay. A file that is no kubeconfig is refused.
+      - The token in it is new each time, which does not count as a change.
+    type: path
+  kubeconfig_current_context:
+    description:
+      - Whether the cluster's context becomes the current one of O(kubeconfig_file).
+      - Otherwise it does so only in a file without a current context.
+    type: bool
+    default: false
+  kubeconfig_auth:
+    description:
+      - V(token) puts an access token into the kubeconfig, which is good for an hour at most.
+      - V(exec) has C(gke-gcloud-auth-plugin) asked for one each time; that must be installed where it is used.
+    type: str
+    choices: [token, exec]
+    default: token
+  kubeconfig_endpoint:
+    description: Which of the control plane's endpoints the kubeconfig names.
+    type: str
+    choices: [ip, dns, private]
+    default: ip
+"""
+
     GCS = r"""
 options:
   api_endpoint:

@@ -11,11 +11,12 @@ module: gke_cluster
 short_description: Converge a GKE cluster and its node pools
 version_added: 0.1.0
 description:
-  - Creates a Standard cluster with its node pools in one request, changes what differs, one field a request, or
-    removes it.
+  - Creates a cluster with its node pools in one request, changes what differs, one field a request, or removes it.
   - An option that is not given is not managed.
   - Waits for operations that are running already, also those of an interrupted run, and fails when an operation
-    fails, in Google's words.
+    fails, in Google's words. A cluster that a failed creation left is replaced.
+  - One request is enough to see that nothing has to change.
+  - What the API has beside these options is listed in C(docs/gke.md) of the collection.
 author: The mlops.tfserving developers
 options:
   state:
@@ -31,127 +32,519 @@ options:
     description: A zone or a region.
     type: str
     required: true
-  release_channel:
-    description: Release channel.
+  description:
+    description: Free text. It can't be changed.
     type: str
-    choices: [RAPID, REGULAR, STABLE, EXTENDED]
+  autopilot:
+    description:
+      - Whether it is an Autopilot cluster, whose nodes are Google's. It can't be changed.
+      - Such a cluster is regional and has no O(node_pools).
+    type: bool
+  release_channel:
+    description: Release channel; V(UNSPECIFIED) for none.
+    type: str
+    choices: [RAPID, REGULAR, STABLE, EXTENDED, UNSPECIFIED]
   initial_cluster_version:
     description: Kubernetes version of a new cluster; not looked at again.
     type: str
+  min_master_version:
+    description:
+      - The oldest Kubernetes version that the control plane may have, as V(1.X), V(1.X.Y) or V(1.X.Y-gke.N).
+      - An older one is upgraded; a newer one stays, since Google upgrades it, too.
+    type: str
+  node_locations:
+    description: Zones of the nodes, in the cluster's region. In a zonal cluster its own zone is among them.
+    type: list
+    elements: str
   network:
-    description: VPC network. It can't be changed.
+    description: VPC network, as a name, a path or a URL. It can't be changed.
     type: str
   subnetwork:
-    description: Subnetwork. It can't be changed.
+    description: Subnetwork, as a name, a path or a URL. It can't be changed.
     type: str
-  workload_identity:
-    description: Whether pods can have Google identities, of the pool C(PROJECT.svc.id.goog).
-    type: bool
-  resource_labels:
-    description: Labels on the cluster as a Google resource; all others are removed.
+  ip_allocation_policy:
+    description: Ranges of addresses. They can't be changed.
     type: dict
-  node_pools:
-    description: The node pools, each converged as M(mlops.tfserving.gke_node_pool) would.
+    suboptions:
+      cluster_ipv4_cidr_block:
+        description: Range for pods, or its size (V(/16)).
+        type: str
+      services_ipv4_cidr_block:
+        description: Range for services, or its size.
+        type: str
+      cluster_secondary_range_name:
+        description: Name of a secondary range for pods that exists.
+        type: str
+      services_secondary_range_name:
+        description: Name of a secondary range for services that exists.
+        type: str
+      create_subnetwork:
+        description: Whether a subnetwork is made for the cluster.
+        type: bool
+      subnetwork_name:
+        description: Its name.
+        type: str
+      node_ipv4_cidr_block:
+        description: Its range for nodes, or the size of that.
+        type: str
+  stack_type:
+    description: Whether there are IPv6 addresses, too.
+    type: str
+    choices: [IPV4, IPV4_IPV6]
+  additional_ip_ranges:
+    description: Further subnetworks and ranges for pods; all others are removed.
     type: list
     elements: dict
     suboptions:
-      name:
-        description: The pool's name.
+      subnetwork:
+        description: The subnetwork.
         type: str
         required: true
-      machine_type:
-        description: Machine type of the nodes, such as V(e2-standard-4). A change replaces the nodes one by one.
+      pod_ipv4_range_names:
+        description: Names of its secondary ranges for pods.
+        type: list
+        elements: str
+      status:
+        description: Whether new nodes get addresses from there.
         type: str
-      disk_size_gb:
-        description: Size of the boot disk in GB.
-        type: int
-      disk_type:
-        description: Kind of the boot disk.
-        type: str
-        choices: [pd-standard, pd-balanced, pd-ssd, hyperdisk-balanced]
-      image_type:
-        description: Image of the nodes, such as V(COS_CONTAINERD).
-        type: str
-      labels:
-        description: Kubernetes labels of the nodes; all others are removed.
+        choices: [ACTIVE, DRAINING]
+  default_max_pods_per_node:
+    description: Most pods of a node, in pools that say nothing else. It can't be changed.
+    type: int
+  default_enable_private_nodes:
+    description: Whether nodes have internal addresses only, in pools that say nothing else.
+    type: bool
+  master_ipv4_cidr_block:
+    description: Range (/28) for the control plane of an older private cluster. It can't be changed.
+    type: str
+  control_plane_endpoints_config:
+    description: How the control plane is reached.
+    type: dict
+    suboptions:
+      dns_endpoint_config:
+        description: By a name.
         type: dict
-      tags:
-        description: Network tags of the nodes; all others are removed.
-        type: list
-        elements: str
-      taints:
-        description: Taints of the nodes; all others are removed.
-        type: list
-        elements: dict
         suboptions:
-          key:
-            description: The taint's key.
-            type: str
-            required: true
-          value:
-            description: The taint's value.
-            type: str
-            default: ""
-          effect:
-            description: What it does to pods that don't tolerate it.
-            type: str
-            required: true
-            choices: [NO_SCHEDULE, PREFER_NO_SCHEDULE, NO_EXECUTE]
-      spot:
-        description: Use spot machines. Only a new pool can change this.
-        type: bool
-      service_account:
-        description: Google service account of the nodes. Only a new pool can change this.
-        type: str
-      oauth_scopes:
-        description: OAuth scopes of the nodes. Only a new pool can change this.
-        type: list
-        elements: str
-      initial_node_count:
-        description: Nodes in each zone when the pool is created; never looked at again.
-        type: int
-      autoscaling:
-        description: Limits of the node autoscaler. The count of nodes within them is the autoscaler's alone.
+          allow_external_traffic:
+            description: Whether from outside the VPC network, too.
+            type: bool
+          enable_k8s_tokens_via_dns:
+            description: Whether Kubernetes' own tokens are taken there.
+            type: bool
+          enable_k8s_certs_via_dns:
+            description: Whether client certificates are taken there.
+            type: bool
+      ip_endpoints_config:
+        description: By addresses.
         type: dict
         suboptions:
           enabled:
-            description: Whether the pool is autoscaled.
+            description: Whether there are any.
             type: bool
-            default: true
-          min_node_count:
-            description: Fewest nodes in each zone.
-            type: int
-          max_node_count:
-            description: Most nodes in each zone.
-            type: int
-          total_min_node_count:
-            description: Fewest nodes in all zones together.
-            type: int
-          total_max_node_count:
-            description: Most nodes in all zones together.
-            type: int
-          location_policy:
-            description: How zones are chosen.
+          enable_public_endpoint:
+            description: Whether there is a public one.
+            type: bool
+          global_access:
+            description: Whether the private one is reached from other regions, too.
+            type: bool
+          private_endpoint_subnetwork:
+            description: Subnetwork of the private one.
             type: str
-            choices: [BALANCED, ANY]
-      management:
-        description: What Google does to the nodes by itself.
+          authorized_networks_config:
+            description: Who may connect.
+            type: dict
+            suboptions:
+              enabled:
+                description: Whether only these may.
+                type: bool
+              cidr_blocks:
+                description: Their ranges; all others are removed.
+                type: list
+                elements: dict
+                suboptions:
+                  cidr_block:
+                    description: The range.
+                    type: str
+                    required: true
+                  display_name:
+                    description: Whose it is.
+                    type: str
+              gcp_public_cidrs_access_enabled:
+                description: Whether Google Cloud's public addresses may, too.
+                type: bool
+              private_endpoint_enforcement_enabled:
+                description: Whether this counts for the private endpoint, too.
+                type: bool
+  datapath_provider:
+    description: V(ADVANCED_DATAPATH) for Dataplane V2. It can't be changed.
+    type: str
+    choices: [LEGACY_DATAPATH, ADVANCED_DATAPATH]
+  enable_intra_node_visibility:
+    description: Whether VPC flow logs see traffic within a node. A change replaces the nodes.
+    type: bool
+  enable_l4_ilb_subsetting:
+    description: Whether internal load balancers reach subsets of the nodes. It can't be turned off.
+    type: bool
+  disable_l4_lb_firewall_reconciliation:
+    description: Whether GKE leaves the firewall rules of load balancers alone.
+    type: bool
+  enable_cilium_clusterwide_network_policy:
+    description: Whether there are network policies for the whole cluster. It needs Dataplane V2.
+    type: bool
+  enable_fqdn_network_policy:
+    description: Whether network policies can name hosts. It needs Dataplane V2, and can't be turned off.
+    type: bool
+  in_transit_encryption_config:
+    description: Whether traffic between nodes is encrypted. It needs Dataplane V2.
+    type: str
+    choices: [IN_TRANSIT_ENCRYPTION_DISABLED, IN_TRANSIT_ENCRYPTION_INTER_NODE_TRANSPARENT]
+  default_snat_disabled:
+    description: Whether pods keep their addresses towards networks outside the cluster.
+    type: bool
+  dns_config:
+    description: DNS of the cluster.
+    type: dict
+    suboptions:
+      cluster_dns:
+        description: Which server.
+        type: str
+        choices: [PLATFORM_DEFAULT, CLOUD_DNS, KUBE_DNS]
+      cluster_dns_scope:
+        description: From where names are found, with Cloud DNS.
+        type: str
+        choices: [CLUSTER_SCOPE, VPC_SCOPE]
+      cluster_dns_domain:
+        description: The cluster's domain.
+        type: str
+      additive_vpc_scope_dns_domain:
+        description: A second domain, which the VPC network finds.
+        type: str
+  gateway_api_channel:
+    description: Which resources of the Gateway API are installed.
+    type: str
+    choices: [CHANNEL_DISABLED, CHANNEL_EXPERIMENTAL, CHANNEL_STANDARD]
+  workload_identity:
+    description:
+      - Whether pods can have Google identities, of the pool C(PROJECT.svc.id.goog).
+      - Node pools need O(node_pools[].workload_metadata_mode=GKE_METADATA) for it.
+    type: bool
+  autoscaling:
+    description: The node autoscaler and node auto-provisioning.
+    type: dict
+    suboptions:
+      autoscaling_profile:
+        description: V(OPTIMIZE_UTILIZATION) removes nodes sooner.
+        type: str
+        choices: [BALANCED, OPTIMIZE_UTILIZATION]
+      enable_node_autoprovisioning:
+        description: Whether GKE makes and removes node pools by itself. It needs limits of V(cpu) and V(memory).
+        type: bool
+      resource_limits:
+        description: How much all nodes may have together; all others are removed.
+        type: list
+        elements: dict
+        suboptions:
+          resource_type:
+            description: V(cpu) (cores), V(memory) (GB), or a type of GPU.
+            type: str
+            required: true
+          minimum:
+            description: The least.
+            type: int
+          maximum:
+            description: The most.
+            type: int
+      autoprovisioning_locations:
+        description: Zones of pools that GKE makes.
+        type: list
+        elements: str
+      autoprovisioning_node_pool_defaults:
+        description: What pools that GKE makes are like.
         type: dict
         suboptions:
-          auto_repair:
-            description: Replace broken nodes.
-            type: bool
-          auto_upgrade:
-            description: Upgrade nodes with the control plane.
-            type: bool
+          oauth_scopes:
+            description: OAuth scopes of the nodes, in full. GKE adds those for logging and monitoring by itself.
+            type: list
+            elements: str
+          service_account:
+            description: Google service account of the nodes.
+            type: str
+          disk_size_gb:
+            description: Size of the boot disk in GB.
+            type: int
+          disk_type:
+            description: Kind of the boot disk.
+            type: str
+          image_type:
+            description: Image of the nodes.
+            type: str
+          boot_disk_kms_key:
+            description: Key of Cloud KMS for the boot disks.
+            type: str
+          management:
+            description: What Google does to the nodes by itself.
+            type: dict
+            suboptions:
+              auto_repair:
+                description: Replace broken nodes.
+                type: bool
+              auto_upgrade:
+                description: Upgrade nodes with the control plane.
+                type: bool
+          upgrade_settings:
+            description: How nodes are replaced.
+            type: dict
+            suboptions:
+              strategy:
+                description: Some at a time, or by a second set of nodes.
+                type: str
+                choices: [SURGE, BLUE_GREEN]
+              max_surge:
+                description: Nodes beyond the pool's size meanwhile.
+                type: int
+              max_unavailable:
+                description: Nodes that may be missing meanwhile.
+                type: int
+              blue_green_settings:
+                description: How the second set takes over.
+                type: dict
+                suboptions:
+                  node_pool_soak_duration:
+                    description: How long the old nodes are kept after that, in seconds (V(3600s)).
+                    type: str
+                  standard_rollout_policy:
+                    description: How the old nodes are drained.
+                    type: dict
+                    suboptions:
+                      batch_percentage:
+                        description: Share of the nodes that is drained at a time, from 0.0 to 1.0.
+                        type: float
+                      batch_node_count:
+                        description: Nodes that are drained at a time.
+                        type: int
+                      batch_soak_duration:
+                        description: Time between two batches, in seconds (V(60s)).
+                        type: str
+          shielded_instance_config:
+            description: Protection against changed boot code.
+            type: dict
+            suboptions:
+              enable_secure_boot:
+                description: Start only what is signed.
+                type: bool
+              enable_integrity_monitoring:
+                description: Compare each start with a known one.
+                type: bool
+      default_compute_class_enabled:
+        description: Whether pods without a compute class get the cluster's default one.
+        type: bool
+  node_pool_auto_config_network_tags:
+    description: Network tags of nodes that GKE makes by itself; all others are removed.
+    type: list
+    elements: str
+  image_streaming:
+    description: Start containers while their images are still being fetched, in pools that say nothing else.
+    type: bool
+  hpa_profile:
+    description: V(PERFORMANCE) makes the horizontal pod autoscaler faster.
+    type: str
+    choices: [NONE, PERFORMANCE]
+  vertical_pod_autoscaling:
+    description: Whether there is a vertical pod autoscaler.
+    type: bool
+  cost_management:
+    description: Whether billing shows costs by namespace and label.
+    type: bool
+  logging_config:
+    description: What is logged.
+    type: dict
+    suboptions:
+      components:
+        description: Whose logs; V(SYSTEM_COMPONENTS) is among them, unless the list is empty.
+        type: list
+        elements: str
+        choices:
+          - SYSTEM_COMPONENTS
+          - WORKLOADS
+          - APISERVER
+          - SCHEDULER
+          - CONTROLLER_MANAGER
+          - KCP_SSHD
+          - KCP_CONNECTION
+          - KCP_HPA
+          - KCP_VPA
+  monitoring_config:
+    description: What is measured.
+    type: dict
+    suboptions:
+      components:
+        description: Whose metrics; V(SYSTEM_COMPONENTS) is among them, unless the list is empty.
+        type: list
+        elements: str
+        choices:
+          - SYSTEM_COMPONENTS
+          - APISERVER
+          - SCHEDULER
+          - CONTROLLER_MANAGER
+          - STORAGE
+          - HPA
+          - POD
+          - DAEMONSET
+          - DEPLOYMENT
+          - STATEFULSET
+          - CADVISOR
+          - KUBELET
+          - DCGM
+          - JOBSET
+      managed_prometheus:
+        description: Whether Google collects Prometheus metrics.
+        type: bool
+      auto_monitoring_scope:
+        description: Whether it does so for known workloads by itself.
+        type: str
+        choices: [ALL, NONE]
+      datapath_metrics:
+        description: Whether there are metrics of Dataplane V2.
+        type: bool
+  logging_service:
+    description: V(none) turns logging off, whatever O(logging_config) says. The older of the two ways.
+    type: str
+    choices: [logging.googleapis.com/kubernetes, none]
+  monitoring_service:
+    description: V(none) turns monitoring off, whatever O(monitoring_config) says. The older of the two ways.
+    type: str
+    choices: [monitoring.googleapis.com/kubernetes, none]
+  addons_config:
+    description: What GKE installs; each is managed where it is given.
+    type: dict
+    suboptions:
+      http_load_balancing:
+        description: Load balancers for Ingress and Gateway.
+        type: bool
+      horizontal_pod_autoscaling:
+        description: The horizontal pod autoscaler.
+        type: bool
+      network_policy:
+        description: Network policies by Calico. Dataplane V2 has its own.
+        type: bool
+      dns_cache:
+        description: A DNS cache on each node. A change replaces the nodes.
+        type: bool
+      gce_persistent_disk_csi_driver:
+        description: Volumes on persistent disks.
+        type: bool
+      gcp_filestore_csi_driver:
+        description: Volumes on Filestore.
+        type: bool
+      gcs_fuse_csi_driver:
+        description: Volumes on Cloud Storage.
+        type: bool
+      gke_backup_agent:
+        description: Backup for GKE.
+        type: bool
+      ray_operator:
+        description: The Ray operator.
+        type: bool
+  shielded_nodes:
+    description: Whether nodes prove who they are. A change replaces the nodes.
+    type: bool
+  confidential_nodes:
+    description: Encryption of all nodes' memory. It can't be changed.
+    type: dict
+    suboptions:
+      enabled:
+        description: Whether it is on.
+        type: bool
+      confidential_instance_type:
+        description: By which technology.
+        type: str
+        choices: [SEV, SEV_SNP, TDX]
+  binary_authorization:
+    description: Whether only images that the project's policy allows can run.
+    type: str
+    choices: [DISABLED, PROJECT_SINGLETON_POLICY_ENFORCE]
+  database_encryption:
+    description: Encryption of secrets by a key of your own.
+    type: dict
+    suboptions:
+      state:
+        description: What is encrypted. Google shows V(ENCRYPTED) for the last one, too, so that the two count as the same.
+        type: str
+        required: true
+        choices: [ENCRYPTED, DECRYPTED, ALL_OBJECTS_ENCRYPTION_ENABLED]
+      key_name:
+        description: The key, as C(projects/P/locations/L/keyRings/R/cryptoKeys/K).
+        type: str
+  security_posture_mode:
+    description: What the security dashboard shows.
+    type: str
+    choices: [DISABLED, BASIC, ENTERPRISE]
+  maintenance_policy:
+    description: When Google may upgrade and repair.
+    type: dict
+    suboptions:
+      daily_window_start_time:
+        description: Every day from this time of day (GMT) on, such as V(03:00). An empty text ends that.
+        type: str
+      recurring_window:
+        description: At times that recur. Not together with O(maintenance_policy.daily_window_start_time).
+        type: dict
+        suboptions:
+          start_time:
+            description: Begin of the first window, such as V(2027-01-02T02:00:00Z).
+            type: str
+            required: true
+          end_time:
+            description: End of the first window.
+            type: str
+            required: true
+          recurrence:
+            description: When it recurs, by RFC 5545, such as V(FREQ=WEEKLY;BYDAY=SA,SU).
+            type: str
+            required: true
+      exclusions:
+        description: When it may not; all others are removed.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: The exclusion's name.
+            type: str
+            required: true
+          start_time:
+            description: Its begin.
+            type: str
+            required: true
+          end_time:
+            description: Its end.
+            type: str
+          end_time_behavior:
+            description: In place of an end, the end of the version's support.
+            type: str
+            choices: [UNTIL_END_OF_SUPPORT]
+          scope:
+            description: What may not be upgraded.
+            type: str
+            choices: [NO_UPGRADES, NO_MINOR_UPGRADES, NO_MINOR_OR_NODE_UPGRADES]
+  resource_labels:
+    description: Labels on the cluster as a Google resource; all others but Google's own (C(goog-...)) are removed.
+    type: dict
   node_pools_exclusive:
     description: Whether node pools that are not named in O(node_pools) are removed.
     type: bool
     default: false
-  recreate_node_pools:
+  recreate:
     description:
-      - Whether a node pool may be deleted and made anew where a wanted change needs that.
-      - Otherwise such a change fails the task before anything is changed.
+      - What may be deleted and made anew where a wanted change needs that.
+      - V(never) fails the task before anything is changed, and tells what would have to be made anew.
+      - V(pools) allows it for node pools. A cluster is never made anew, unless its creation failed.
+    type: str
+    choices: [never, pools]
+    default: never
+  deletion_protection:
+    description:
+      - Refuse O(state=absent) while the cluster exists.
+      - This is known to the playbook alone, for example from the inventory; Google is not told.
     type: bool
     default: false
   wait_timeout:
@@ -161,7 +554,9 @@ options:
 extends_documentation_fragment:
   - mlops.tfserving.gcp
   - mlops.tfserving.gcp.gke
+  - mlops.tfserving.gcp.kubeconfig
   - mlops.tfserving.gcp.planned
+  - mlops.tfserving.node_pool.listed
 """
 
 EXAMPLES = r"""
@@ -173,10 +568,49 @@ EXAMPLES = r"""
     node_pools:
       - name: default-pool
         machine_type: e2-standard-4
-        initial_node_count: 1
         autoscaling:
           min_node_count: 1
           max_node_count: 3
+
+- name: A private regional cluster that pods reach Cloud Storage from, upgraded at night
+  mlops.tfserving.gke_cluster:
+    project: my-project
+    name: serving
+    location: europe-west4
+    release_channel: REGULAR
+    workload_identity: true
+    default_enable_private_nodes: true
+    hpa_profile: PERFORMANCE
+    control_plane_endpoints_config:
+      dns_endpoint_config:
+        allow_external_traffic: true
+      ip_endpoints_config:
+        enabled: false
+    maintenance_policy:
+      daily_window_start_time: "01:00"
+    node_pools:
+      - name: serving
+        machine_type: n2-standard-8
+        workload_metadata_mode: GKE_METADATA
+        image_streaming: true
+        autoscaling:
+          total_min_node_count: 1
+          total_max_node_count: 12
+          location_policy: ANY
+
+- name: An Autopilot cluster
+  mlops.tfserving.gke_cluster:
+    project: my-project
+    name: autopilot-1
+    location: europe-west4
+    autopilot: true
+
+- name: Remove a cluster
+  mlops.tfserving.gke_cluster:
+    project: my-project
+    name: cluster-1
+    location: us-central1-f
+    state: absent
 """
 
 RETURN = r"""
@@ -184,67 +618,33 @@ cluster:
   description: The cluster as the API shows it, without credentials; empty when it does not exist.
   type: dict
   returned: success
+exists:
+  description: Whether the cluster exists (afterwards) and can be reached; so whether a kubeconfig could be written.
+  type: bool
+  returned: success
 actions:
-  description: What was changed, or would be, a line each.
+  description: What was changed, or would be, a line each, in this order.
   type: list
   elements: str
-  returned: success
-  sample: ["node pool default-pool: autoscaling: {'enabled': True} -> {'enabled': False} (in place)"]
+  returned: success, and on failure if something was changed before
+  sample: ["node pool default-pool: machine_type: e2-medium -> e2-standard-4 (rolling)"]
+status:
+  description: HTTP status of the request that Google refused.
+  type: int
+  returned: on failure, if Google refused a request
+reason:
+  description: Google's word for why.
+  type: str
+  returned: on failure, if Google refused a request
+  sample: CLUSTER_ALREADY_HAS_OPERATION
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.gcp.options import GKE_ENDPOINT, Json, argument_spec, run
-from ..module_utils.gcp.rest import connect
-from ..module_utils.gke.converge import Gke, check_refused, outcome, without_secrets
-from ..module_utils.gke.plan import IN_PLACE, Change, plan_cluster
-from ..module_utils.gke.wanted import POOL_OPTIONS, cluster_path, wanted_cluster
-
-WAY_OUT = (
-    "Set the options back, or set recreate_node_pools: true if the pools may be made anew; "
-    "a cluster is never recreated: remove it by yourself (state: absent) if that is what you want."
-)
-
-
-def present(gke: Gke, params: Json, check_mode: bool) -> Json:
-    wanted = wanted_cluster(params)
-    path = cluster_path(params["project"], params["location"], params["name"])
-    current = gke.get(path)
-    if (
-        current is not None
-        and current["status"] in ("PROVISIONING", "STOPPING", "RECONCILING")
-        and not check_mode
-    ):
-        gke.adopt(path)
-        current = gke.get(path)
-    changes: list[Change] = []
-    if current is not None and current["status"] == "ERROR":
-        # What a failed creation leaves can't be repaired: Google itself removes it later.
-        changes.append(Change(f"failed cluster {params['name']}", "ERROR", None, IN_PLACE, "DELETE", path))
-        current = None
-    changes += plan_cluster(
-        wanted,
-        current,
-        path,
-        exclusive_pools=params["node_pools_exclusive"],
-        recreate_pools=params["recreate_node_pools"],
-    )
-    check_refused(changes, WAY_OUT)
-    if changes and not check_mode:
-        gke.apply(changes)
-        current = gke.get(path)
-    return outcome(changes, cluster=without_secrets(current))
-
-
-def absent(gke: Gke, params: Json, check_mode: bool) -> Json:
-    path = cluster_path(params["project"], params["location"], params["name"])
-    current = gke.get(path)
-    changes = []
-    if current is not None:
-        changes.append(Change(f"cluster {params['name']}", "exists", None, IN_PLACE, "DELETE", path))
-    if changes and not check_mode:
-        gke.apply(changes)
-    return outcome(changes, cluster=without_secrets(current) if check_mode else {})
+from ..module_utils.gcp.options import GKE_ENDPOINT, argument_spec, run
+from ..module_utils.gke.converge import converge_cluster
+from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS
+from ..module_utils.gke.wanted import CLUSTER_ARGUMENTS
 
 
 def main() -> None:
@@ -252,28 +652,17 @@ def main() -> None:
         argument_spec=argument_spec(
             GKE_ENDPOINT,
             state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-            name={"type": "str", "required": True},
             location={"type": "str", "required": True},
-            release_channel={"type": "str", "choices": ["RAPID", "REGULAR", "STABLE", "EXTENDED"]},
-            initial_cluster_version={"type": "str"},
-            network={"type": "str"},
-            subnetwork={"type": "str"},
-            workload_identity={"type": "bool"},
-            resource_labels={"type": "dict"},
-            node_pools={"type": "list", "elements": "dict", "options": POOL_OPTIONS},
             node_pools_exclusive={"type": "bool", "default": False},
-            recreate_node_pools={"type": "bool", "default": False},
+            recreate={"type": "str", "choices": ["never", "pools"], "default": "never"},
+            deletion_protection={"type": "bool", "default": False},
             wait_timeout={"type": "int", "default": 1800},
+            **KUBECONFIG_ARGUMENTS,
+            **CLUSTER_ARGUMENTS,
         ),
         supports_check_mode=True,
     )
-
-    def work() -> Json:
-        params = module.params
-        gke = Gke(connect(params), params["project"], params["location"], params["wait_timeout"])
-        return (present if params["state"] == "present" else absent)(gke, params, module.check_mode)
-
-    run(module, work)
+    run(module, lambda: converge_cluster(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ module: gke_cluster_info
 short_description: Read a GKE cluster, its node pools and a kubeconfig for it
 version_added: 0.1.0
 description:
-  - Returns the cluster and a kubeconfig with a fresh access token, which needs neither gcloud nor a plugin.
+  - Returns the cluster, the options that describe it, and a kubeconfig, by default one with a fresh access token,
+    which needs neither gcloud nor a plugin.
   - The result holds that token. Use C(no_log) on the task, and O(kubeconfig_file) to hand it on.
 author: The mlops.tfserving developers
 options:
@@ -23,14 +24,10 @@ options:
     description: A zone or a region.
     type: str
     required: true
-  kubeconfig_file:
-    description:
-      - Where to write the kubeconfig, with mode 0600, also in check mode, since reading needs it.
-      - The token in it is new each time, which does not count as a change.
-    type: path
 extends_documentation_fragment:
   - mlops.tfserving.gcp
   - mlops.tfserving.gcp.gke
+  - mlops.tfserving.gcp.kubeconfig
 attributes:
   check_mode:
     support: full
@@ -66,22 +63,29 @@ cluster:
   description: The cluster as the API shows it, with its node pools; empty when it does not exist.
   type: dict
   returned: success
-kubeconfig:
-  description: A kubeconfig for it; empty when it does not exist.
+options:
+  description: The options of M(mlops.tfserving.gke_cluster) that describe it; empty when it does not exist.
   type: dict
   returned: success
+unmanaged:
+  description: Fields of the cluster that no option speaks of.
+  type: list
+  elements: str
+  returned: success
+kubeconfig:
+  description: A kubeconfig for it; empty when it can't be reached.
+  type: dict
+  returned: success
+kubeconfig_context:
+  description: Name of the cluster's context in it.
+  type: str
+  returned: when the cluster can be reached
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.gcp.auth import access_token
-from ..module_utils.gcp.options import GKE_ENDPOINT, Json, argument_spec, run
-from ..module_utils.gcp.rest import connect
-from ..module_utils.gke.converge import Gke, without_secrets
-from ..module_utils.gke.kubeconfig import kubeconfig, write
-from ..module_utils.gke.wanted import check_location, check_name, cluster_path
-
-SECONDS = 60
+from ..module_utils.gcp.options import GKE_ENDPOINT, argument_spec, run
+from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS, read_cluster
 
 
 def main() -> None:
@@ -90,29 +94,11 @@ def main() -> None:
             GKE_ENDPOINT,
             name={"type": "str", "required": True},
             location={"type": "str", "required": True},
-            kubeconfig_file={"type": "path"},
+            **KUBECONFIG_ARGUMENTS,
         ),
         supports_check_mode=True,
     )
-
-    def work() -> Json:
-        params = module.params
-        check_name("cluster", params["name"])
-        check_location(params["location"])
-        gke = Gke(connect(params), params["project"], params["location"], SECONDS)
-        cluster = gke.get(cluster_path(params["project"], params["location"], params["name"]))
-        exists = bool(cluster and cluster.get("endpoint") and cluster["status"] != "STOPPING")
-        content = kubeconfig(cluster, params["project"], access_token(params)) if cluster and exists else {}
-        if content and params["kubeconfig_file"]:
-            write(params["kubeconfig_file"], content)
-        return {
-            "changed": False,
-            "exists": exists,
-            "cluster": without_secrets(cluster),
-            "kubeconfig": content,
-        }
-
-    run(module, work)
+    run(module, lambda: read_cluster(module.params))
 
 
 if __name__ == "__main__":

@@ -6,15 +6,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 
 class GoogleError(Exception):
-    """Something failed; the text says what, where and why, and what to do where that is known."""
+    """Something failed; the text says what, where and why, and what to do where that is known.
+
+    ``made``: what had been changed before that, a line each.
+    """
+
+    made: Sequence[str] = ()
 
 
 class BadInput(GoogleError):
-    """The options contradict each other or Google's rules; nothing was asked of Google."""
+    """The options contradict each other, Google's rules or what is there; nothing was changed."""
+
+
+class NoAnswer(GoogleError):
+    """The connection failed or broke: whether the request did anything is not known."""
 
 
 class ApiError(GoogleError):
@@ -45,8 +55,10 @@ _HINTS = {
 def _hint(status: int, reason: str, message: str) -> str:
     if "quota" in message.lower():
         return " Ask for more quota, or use smaller or fewer machines."
-    if status == 400 and reason == "CLUSTER_ALREADY_HAS_OPERATION":
+    if reason == "CLUSTER_ALREADY_HAS_OPERATION":
         return " Wait for that operation to end."
+    if reason == "SERVICE_DISABLED":
+        return " Enable the API in the project (gcloud services enable), and wait a minute."
     return f" {_HINTS[status]}" if status in _HINTS else ""
 
 

@@ -57,4 +57,6 @@ def run(module: AnsibleModule, work: Callable[[], Json]) -> None:
     except GoogleError as error:
         status = getattr(error, "status", None)
         extra = {"status": status, "reason": getattr(error, "reason", "")} if status else {}
-        module.fail_json(msg=str(error), **extra)
+        made = {"actions": list(error.made), "changed": True} if error.made else {}
+        before = f" Changed before that: {'; '.join(error.made)}." if error.made else ""
+        module.fail_json(msg=f"{error}{before}", **extra, **made)

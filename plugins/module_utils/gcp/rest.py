@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .errors import GoogleError, parse_error
+from .errors import GoogleError, NoAnswer, parse_error
 
 Json = dict[str, Any]
 
@@ -63,16 +63,19 @@ class Google:
         *,
         query: Mapping[str, object] | None = None,
         repeatable: bool | None = None,
+        retriable: tuple[int, ...] = (),
         what: str = "",
     ) -> Json:
-        """The JSON that a method answers. Raises ``ApiError``.
+        """The JSON that a method answers. Raises ``ApiError``, and ``NoAnswer`` where none came.
 
         ``repeatable``: whether doing it twice is the same as once; for GET that is so. Other requests are
-        repeated only after answers which say that nothing was done.
+        repeated only after answers which say that nothing was done, or those of ``retriable`` if that is given.
         """
         data = None if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
-        return self.send(method, path, data, headers, query=query, repeatable=repeatable, what=what).json()
+        return self.send(
+            method, path, data, headers, query=query, repeatable=repeatable, retriable=retriable, what=what
+        ).json()
 
     def send(
         self,
@@ -83,6 +86,7 @@ class Google:
         *,
         query: Mapping[str, object] | None = None,
         repeatable: bool | None = None,
+        retriable: tuple[int, ...] = (),
         accept: tuple[int, ...] = (),
         what: str = "",
     ) -> Answer:
@@ -93,6 +97,7 @@ class Google:
 
             url += ("&" if "?" in url else "?") + urlencode({k: v for k, v in query.items() if v is not None})
         again = method == "GET" if repeatable is None else repeatable
+        retriable = retriable or (_RETRIABLE if again else _REFUSED_UNTOUCHED)
         what = what or f"{method} {url}"
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS
@@ -100,13 +105,12 @@ class Google:
                 answer = self.transport(method, url, body=body, headers=headers)
             except ConnectionError as error:
                 if last or not again:
-                    raise GoogleError(
+                    raise NoAnswer(
                         f"{what}: no answer from {self.endpoint}: {error}. Is it reachable from here?"
                     ) from error
             else:
                 if answer.status < 300 or answer.status in accept:
                     return answer
-                retriable = _RETRIABLE if again else _REFUSED_UNTOUCHED
                 if last or answer.status not in retriable:
                     raise parse_error(answer.status, answer.body, what)
             self.sleep(min(10.0, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0))  # noqa: S311 jitter

@@ -1,167 +1,115 @@
-"""Carries plans out: one request after the other, each waited for."""
+"""Clusters and node pools made as wanted: read, plan, and unless it is a check, change."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
-from ..gcp.errors import ApiError, BadInput, OperationFailed, TimedOut
-from ..gcp.rest import Google
-from ..progress import progress
-from .plan import Change, Json, diff, refused
-
-BUSY = "CLUSTER_ALREADY_HAS_OPERATION"
-_FIRST_POLL, _LAST_POLL = 1.0, 2.0
-_PROGRESS_SECONDS = 5.0
+from ..gcp.errors import BadInput, GoogleError
+from ..gcp.rest import connect
+from .check_cluster import check_place
+from .client import Gke
+from .describe import without_secrets
+from .info import is_reachable, kubeconfig_for
+from .operations import trouble
+from .plan import Plan, diff, plan_cluster, plan_pool, refuse_impossible, remove_cluster, remove_pool
+from .rules import check_name
+from .shape import Json
+from .wanted import cluster_path, wanted_cluster, wanted_pool
 
 
-@dataclass
-class Clock:
-    """Time as a parameter."""
+def converge_cluster(params: Json, check_mode: bool) -> Json:
+    """What ``gke_cluster`` does; its result. Raises ``GoogleError``."""
+    check_place(params["project"], params["location"], params["name"])
+    path = cluster_path(params["project"], params["location"], params["name"])
+    if params["state"] == "absent":
+        gke = _connect(params)
+        cluster = _current(gke, path, check_mode)
+        plan = Plan([remove_cluster(params["name"], path)] if cluster is not None else [])
+        if plan.changes and params["deletion_protection"]:
+            raise BadInput(
+                f"cluster {params['name']} is not removed: deletion_protection is true. Set it to false first, if "
+                "the cluster is to go."
+            )
+    else:
+        wanted = wanted_cluster(params)
+        gke = _connect(params)
+        cluster = _current(gke, path, check_mode)
+        plan = plan_cluster(
+            wanted,
+            cluster,
+            path,
+            exclusive_pools=params["node_pools_exclusive"],
+            recreate_pools=params["recreate"] == "pools",
+        )
+    cluster = _apply(gke, plan, cluster, path, check_mode)
+    exists = params["state"] == "present" and is_reachable(cluster)
+    if cluster is not None and exists and params["kubeconfig_file"]:
+        kubeconfig_for(cluster, params)
+    return {**_outcome(gke, plan, cluster), "cluster": without_secrets(cluster), "exists": exists}
 
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+
+def converge_pool(params: Json, check_mode: bool) -> Json:
+    """What ``gke_node_pool`` does; its result. Raises ``GoogleError``."""
+    name, cluster_name = params["name"], params["cluster"]
+    check_place(params["project"], params["location"], cluster_name)
+    path = cluster_path(params["project"], params["location"], cluster_name)
+    if params["state"] == "absent":
+        check_name("node pool", name)
+        gke = _connect(params)
+        cluster = _current(gke, path, check_mode)
+        plan = Plan([remove_pool(name, path)] if _pool(cluster, name) else [])
+    else:
+        wanted = wanted_pool(params, params["location"])
+        gke = _connect(params)
+        cluster = _current(gke, path, check_mode)
+        if cluster is None and not check_mode:
+            raise BadInput(f"cluster {cluster_name} does not exist in {params['location']}: create it first.")
+        plan = plan_pool(wanted, cluster or {}, path, recreate=params["recreate"] == "pools")
+    cluster = _apply(gke, plan, cluster, path, check_mode)
+    return {**_outcome(gke, plan, cluster), "node_pool": _pool(cluster, name)}
 
 
-@dataclass
-class Gke:
-    """GKE as far as one module call needs it. ``timeout``: seconds for everything together."""
+def _connect(params: Json) -> Gke:
+    return Gke(connect(params), params["project"], params["location"], params["wait_timeout"])
 
-    google: Google
-    project: str
-    location: str
-    timeout: float
-    clock: Clock = field(default_factory=Clock)
 
-    def __post_init__(self) -> None:
-        self._deadline = self.clock.now() + self.timeout
+def _current(gke: Gke, path: str, check_mode: bool) -> Json | None:
+    """The cluster; a check does not wait, and takes one that is being deleted for gone."""
+    if not check_mode:
+        return gke.settled(path)
+    cluster = gke.get(path)
+    return None if cluster is not None and cluster.get("status") == "STOPPING" else cluster
 
-    def get(self, path: str) -> Json | None:
-        """A resource, or None when it does not exist."""
+
+def _apply(gke: Gke, plan: Plan, cluster: Json | None, path: str, check_mode: bool) -> Json | None:
+    """Makes the changes; the cluster afterwards."""
+    refuse_impossible(plan.changes)
+    gke.warnings += plan.warnings
+    if check_mode or not plan.changes:
+        return cluster
+    made: list[str] = []
+    for change in plan.changes:
         try:
-            return self.google.call("GET", path)
-        except ApiError as error:
-            if error.status == 404:
-                return None
+            gke.make(change)
+        except GoogleError as error:
+            error.made = made
             raise
-
-    def apply(self, changes: list[Change], *, wait: bool = True) -> None:
-        """Makes the changes in order. Raises ``OperationFailed``, ``TimedOut``, ``ApiError``."""
-        for change in changes:
-            progress(
-                f"{change.field}: {'creating' if change.before is None else 'removing' if change.after is None else 'changing'}"
-            )
-            operation = self._begin(change)
-            if operation and wait:
-                self.wait(operation, change.field)
-
-    def _begin(self, change: Change) -> Json | None:
-        """Sends the request; while another operation runs on the cluster, waits for that first."""
-        while True:
-            try:
-                return self.google.call(change.method, change.path, change.body, what=change.field)
-            except ApiError as error:
-                if change.method == "DELETE" and error.status == 404:
-                    return None
-                if not (error.reason == BUSY or "incompatible operation" in error.message):
-                    raise
-                self._await_others(change)
-
-    def _await_others(self, change: Change) -> None:
-        running = self.running(change.path)
-        for operation in running:
-            progress(f"{change.field}: waiting for {operation['operationType']} {operation['name']}")
-            # Its own failure is not ours; what it left shows when our request is repeated.
-            try:
-                self.wait(operation, change.field)
-            except OperationFailed:
-                continue
-        if not running:
-            self._pause(_LAST_POLL, change.field)
-
-    def running(self, path: str) -> list[Json]:
-        """Operations that are under way on the cluster of the path."""
-        cluster = path.partition("/clusters/")[2].partition("/")[0].partition(":")[0]
-        answer = self.google.call("GET", f"/v1/projects/{self.project}/locations/{self.location}/operations")
-        return [
-            operation
-            for operation in answer.get("operations", [])
-            if operation["status"] != "DONE"
-            and operation.get("targetLink", "").partition("/clusters/")[2].partition("/")[0] == cluster
-        ]
-
-    def adopt(self, path: str) -> None:
-        """Waits for what an interrupted run left running on the cluster."""
-        for operation in self.running(path):
-            progress(f"waiting for {operation['operationType']} {operation['name']}, which runs already")
-            self.wait(operation, operation["operationType"])
-
-    def wait(self, operation: Json, what: str) -> None:
-        """Returns when the operation has ended well."""
-        path = f"/v1/projects/{self.project}/locations/{self.location}/operations/{operation['name']}"
-        pause, started = _FIRST_POLL, self.clock.now()
-        told = started
-        while operation["status"] != "DONE":
-            self._pause(pause, what)
-            pause = min(_LAST_POLL, pause * 1.5)
-            operation = self.google.call("GET", path)
-            if self.clock.now() - told >= _PROGRESS_SECONDS:
-                told = self.clock.now()
-                detail = operation.get("detail", "")
-                progress(f"{what}: {told - started:.0f} s{', ' + detail if detail else ''}")
-        problem = failure(operation)
-        if problem:
-            raise OperationFailed(f"{what}: {operation['operationType']} failed: {problem}")
-
-    def _pause(self, seconds: float, what: str) -> None:
-        if self.clock.now() + seconds > self._deadline:
-            raise TimedOut(
-                f"{what}: not finished within {self.timeout:.0f} s. It goes on at Google's; run this again to wait on, "
-                "or raise wait_timeout."
-            )
-        self.clock.sleep(seconds)
+        made.append(str(change))
+    return gke.get(path)
 
 
-def failure(operation: Json) -> str | None:
-    """Why a finished operation failed, in words; None when it did not."""
-    error = operation.get("error") or {}
-    conditions = operation.get("clusterConditions") or []
-    words = (
-        [error.get("message") or operation.get("statusMessage") or ""]
-        if error or operation.get("statusMessage")
-        else []
-    )
-    words += [c.get("message", c.get("code", "")) for c in conditions if c.get("canonicalCode", "OK") != "OK"]
-    text = "; ".join(dict.fromkeys(filter(None, words)))
-    if not text:
-        return None
-    if "quota" in text.lower():
-        return f"{text} Ask for more quota in this region, or use smaller or fewer machines."
-    if "stockout" in text.lower() or "does not have enough resources" in text:
-        return f"{text} The zone has no such machines now: try another zone or machine type."
-    return text
-
-
-def check_refused(changes: list[Change], way_out: str) -> None:
-    """Fails with all that can't be changed, before anything is."""
-    impossible = refused(changes)
-    if impossible:
-        raise BadInput(f"These can't be changed in place: {'; '.join(map(str, impossible))}. {way_out}")
-
-
-def outcome(changes: list[Change], **more: Any) -> Json:
+def _outcome(gke: Gke, plan: Plan, cluster: Json | None) -> Json:
     """A module's result for a plan, the same in check mode and for real."""
-    return {"changed": bool(changes), "actions": [str(c) for c in changes], "diff": diff(changes), **more}
+    problems = [trouble(one) for one in ([cluster, *cluster.get("nodePools", [])] if cluster else [])]
+    return {
+        "changed": bool(plan.changes),
+        "actions": [str(change) for change in plan.changes],
+        "diff": diff(plan.changes),
+        "warnings": [*gke.warnings, *filter(None, problems)],
+    }
 
 
-def without_secrets(cluster: Json | None) -> Json:
-    """A cluster without credentials, for results."""
-    shown = dict(cluster or {})
-    auth = shown.get("masterAuth", {})
-    shown["masterAuth"] = {key: value for key, value in auth.items() if key not in ("clientKey", "password")}
-    return shown if cluster else {}
+def _pool(cluster: Json | None, name: str) -> Json:
+    found = (pool for pool in (cluster or {}).get("nodePools", []) if pool["name"] == name)
+    return next(found, {})

@@ -1,4 +1,4 @@
-"""A kubeconfig for a cluster that needs neither gcloud nor a plugin."""
+"""A kubeconfig for a cluster, and its place in a file that may have others."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
@@ -11,50 +11,141 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ..gcp.errors import GoogleError
+from ..gcp.errors import BadInput, GoogleError
+from .shape import Json, look_up
 
-Json = dict[str, Any]
-
-
-def kubeconfig(cluster: Json, project: str, token: str) -> Json:
-    """For a cluster as the API shows it. Context and user are named as gcloud names them."""
-    name = f"gke_{project}_{cluster['location']}_{cluster['name']}"
-    server = {
-        "server": f"https://{cluster['endpoint']}",
-        "certificate-authority-data": cluster["masterAuth"]["clusterCaCertificate"],
+EXEC_USER: Json = {
+    "exec": {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "gke-gcloud-auth-plugin",
+        "installHint": "Install gke-gcloud-auth-plugin, or ask for a token (kubeconfig_auth: token).",
+        "interactiveMode": "IfAvailable",
+        "provideClusterInfo": True,
     }
+}
+"""Asks Google's plugin for a token each time: for a file that is to last."""
+
+
+_NO_KUBECONFIG = "{} is there and is no kubeconfig: nothing was written. Give another path, or remove it."
+
+
+def token_user(token: str) -> Json:
+    """Needs nothing beside it, and is good for an hour at most."""
+    return {"token": token}
+
+
+def context_name(cluster: Json, project: str) -> str:
+    """As gcloud names it."""
+    return f"gke_{project}_{cluster['location']}_{cluster['name']}"
+
+
+def kubeconfig(cluster: Json, project: str, user: Json, endpoint: str = "ip") -> Json:
+    """For a cluster as the API shows it. ``endpoint``: ip, dns or private. Raises ``BadInput`` without such a one."""
+    name = context_name(cluster, project)
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": name, "cluster": server}],
-        "users": [{"name": name, "user": {"token": token}}],
+        "clusters": [{"name": name, "cluster": _server(cluster, endpoint)}],
+        "users": [{"name": name, "user": user}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "current-context": name,
         "preferences": {},
     }
 
 
-def write(path: str, content: Json) -> bool:
-    """Writes the file in one step with mode 0600. Whether anything but the token, which is new each time, changed."""
-    target = Path(path).expanduser()
-    before = _without_token(_read(target))
+def _server(cluster: Json, endpoint: str) -> Json:
+    """The address, and the cluster's own certificate authority where that vouches for it."""
+    endpoints = "controlPlaneEndpointsConfig"
+    if endpoint == "dns":
+        address = look_up(cluster, f"{endpoints}.dnsEndpointConfig.endpoint")
+        if not address:
+            raise BadInput(f"cluster {cluster['name']} has no DNS endpoint: take kubeconfig_endpoint: ip.")
+        return {"server": f"https://{address}"}
+    if look_up(cluster, f"{endpoints}.ipEndpointsConfig.enabled") is False:
+        raise BadInput(
+            f"cluster {cluster['name']} has no IP endpoints (they are off): take kubeconfig_endpoint: dns."
+        )
+    address = cluster.get("endpoint")
+    if endpoint == "private":
+        address = look_up(cluster, f"{endpoints}.ipEndpointsConfig.privateEndpoint")
+        address = address or look_up(cluster, "privateClusterConfig.privateEndpoint")
+    if not address:
+        raise BadInput(f"cluster {cluster['name']} has no {endpoint} endpoint that could be reached.")
+    return {
+        "server": f"https://{address}",
+        "certificate-authority-data": cluster["masterAuth"]["clusterCaCertificate"],
+    }
+
+
+def merge(existing: Json, content: Json, *, current: bool) -> Json:
+    """A kubeconfig with the content's entries in place of those with their names; all else stays. Pure.
+
+    ``current``: whether the context becomes the current one; otherwise it does so only where there is none.
+    """
+    merged = {**existing}
+    for kind in ("clusters", "users", "contexts"):
+        own = {entry["name"] for entry in content[kind]}
+        merged[kind] = [e for e in existing.get(kind) or [] if e.get("name") not in own] + content[kind]
+    if current or not existing.get("current-context"):
+        merged["current-context"] = content["current-context"]
+    return {"apiVersion": "v1", "kind": "Config", **merged}
+
+
+def write(path: str, content: Json, *, current: bool = False) -> None:
+    """Puts the content into a file, new or not, in one step, with mode 0600. Raises ``GoogleError``.
+
+    A file that can't be read as a kubeconfig is refused and left as it is.
+    """
+    target = Path(path).expanduser().resolve()  # A link stays one.
     try:
+        text = target.read_text(encoding="utf-8") if target.exists() else ""
+        merged, as_json = _parse(text, target) if text.strip() else ({}, True)
+        merged = merge(merged, content, current=current)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2)
+            file.write(json.dumps(merged, indent=2) if as_json else _as_yaml(merged))
         Path(draft).replace(target)
+    except UnicodeDecodeError as error:
+        raise BadInput(_NO_KUBECONFIG.format(target)) from error
     except OSError as error:
         raise GoogleError(f"The kubeconfig can't be written to {target}: {error.strerror}.") from error
-    return before != _without_token(content)
 
 
-def _read(path: Path) -> Json:
+def _parse(text: str, path: Path) -> tuple[Json, bool]:
+    """An existing kubeconfig, and whether it is JSON."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
+        found, as_json = json.loads(text), True
+    except ValueError:
+        found, as_json = _from_yaml(text), False
+    entries = (
+        [found.get(kind) or [] for kind in ("clusters", "users", "contexts")]
+        if isinstance(found, dict)
+        else []
+    )
+    sound = entries and all(
+        isinstance(listed, list) and all(isinstance(entry, dict) for entry in listed) for listed in entries
+    )
+    if not sound or found.get("kind", "Config") != "Config":
+        raise BadInput(_NO_KUBECONFIG.format(path))
+    return found, as_json
 
 
-def _without_token(content: Json) -> Json:
-    return {key: value for key, value in content.items() if key != "users"}
+def _from_yaml(text: str) -> Any:
+    yaml = _yaml()
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeError):
+        return None
+
+
+def _as_yaml(content: Json) -> str:
+    return str(_yaml().safe_dump(content, sort_keys=False))
+
+
+def _yaml() -> Any:
+    try:
+        import yaml  # noqa: PLC0415 only a kubeconfig that is YAML needs it
+    except ImportError as error:
+        raise GoogleError("The kubeconfig is YAML: install PyYAML, or give another path.") from error
+    return yaml

@@ -1,7 +1,7 @@
-"""What has to change for a cluster and its pools to be as wanted. Pure.
+"""What has to change for a cluster and its pools to be as wanted: an ordered list of changes. Pure.
 
-Wanted values are in the API's own form; a key that is missing is not managed. Source of what can be updated and
-how: https://cloud.google.com/kubernetes-engine/docs/reference/rest and facts of the Terraform provider.
+Wishes are options as ``wanted`` gives them; what is missing is not managed. The present is a resource as the API
+shows it.
 """
 
 # Copyright: the mlops.tfserving developers
@@ -9,18 +9,32 @@ how: https://cloud.google.com/kubernetes-engine/docs/reference/rest and facts of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-Json = dict[str, Any]
+from ..gcp.errors import BadInput
+from . import sizes
+from .cluster_options import CLUSTER_OPTIONS
+from .compare import restrict
+from .option import AT_CREATION, IN_PLACE, NEVER, RECREATE, Option
+from .pool_options import POOL_OPTIONS
+from .shape import Json, put, write
 
-IN_PLACE, ROLLING, RECREATE, NEVER = "in place", "rolling", "recreation", "never"
+FAILED = "ERROR"
+"""The status of a cluster or pool that could not be made: it is of no use, and Google removes it some day."""
+
+Find = Callable[[Json | None], Json | None]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One request and what it changes. ``how``: in place, rolling (nodes are replaced), recreation or never."""
+    """One request and what it changes. ``how``: see ``option``; without a method it can't be made.
+
+    ``done``: whether the cluster, as the API then shows it (None: not at all), has the change already; None where
+    that does not show.
+    """
 
     field: str
     before: Any
@@ -29,145 +43,221 @@ class Change:
     method: str = ""
     path: str = ""
     body: Json | None = None
+    done: Callable[[Json | None], bool] | None = dataclasses.field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.field}: {_short(self.before)} -> {_short(self.after)} ({self.how})"
 
+    @property
+    def creates(self) -> bool:
+        return self.method == "POST" and self.path.endswith(("/clusters", "/nodePools"))
 
-@dataclass(frozen=True)
-class Field:
-    """A field: where it is in the resource, how it is changed, and the request's body for a wanted value."""
+    @property
+    def cluster(self) -> str:
+        """The path of the cluster that it changes."""
+        if self.path.endswith("/clusters"):
+            return f"{self.path}/{(self.body or {})['cluster']['name']}"
+        head, mark, rest = self.path.partition("/clusters/")
+        return head + mark + rest.partition("/")[0].partition(":")[0]
 
-    name: str
-    path: tuple[str, ...]
-    how: str
-    method: str = "PUT"
-    suffix: str = ""
-    body: Callable[[Any, Json], Json] = lambda wanted, current: {}
-    same: Callable[[Any, Any], bool] = lambda wanted, current: bool(wanted == current)
+
+@dataclass
+class Plan:
+    """Changes in the order in which they are made, and what the user should know."""
+
+    changes: list[Change] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
 
 def _short(value: Any) -> str:
     return "unset" if value is None else str(value)
 
 
-def _subset(wanted: Any, current: Any) -> bool:
-    """Every key that is wanted is there with that value; falsy and missing are the same to Google."""
-    if isinstance(wanted, Mapping):
-        current = current or {}
-        return all(_subset(value, current.get(key)) for key, value in wanted.items())
-    return bool(wanted == current) or (not wanted and not current)
+def _find_pool(cluster: Json | None, name: str) -> Json | None:
+    return next((pool for pool in (cluster or {}).get("nodePools", []) if pool["name"] == name), None)
 
 
-def _unordered(wanted: Any, current: Any) -> bool:
-    return sorted(map(repr, wanted or [])) == sorted(map(repr, current or []))
+def _itself(cluster: Json | None) -> Json | None:
+    return cluster
 
 
-def _basename(wanted: Any, current: Any) -> bool:
-    """Networks come back as a name, a path or a URL."""
-    return str(wanted).rpartition("/")[2] == str(current or "").rpartition("/")[2]
-
-
-def _update(key: str) -> Callable[[Any, Json], Json]:
-    return lambda wanted, _: {"update": {key: wanted}}
-
-
-def _pool_update(key: str, wrap: str | None = None) -> Callable[[Any, Json], Json]:
-    return lambda wanted, _: {key: {wrap: wanted} if wrap else wanted}
-
-
-def _labels(wanted: Any, current: Json) -> Json:
-    return {"resourceLabels": wanted, "labelFingerprint": current.get("labelFingerprint", "")}
-
-
-CLUSTER_FIELDS = (
-    Field("location", ("location",), NEVER),
-    Field("network", ("network",), NEVER, same=_basename),
-    Field("subnetwork", ("subnetwork",), NEVER, same=_basename),
-    Field(
-        "resource_labels", ("resourceLabels",), IN_PLACE, "POST", ":setResourceLabels", _labels,
-        lambda wanted, current: bool((wanted or {}) == (current or {})),
-    ),
-    Field("release_channel", ("releaseChannel",), IN_PLACE, body=_update("desiredReleaseChannel"), same=_subset),
-    Field(
-        "workload_identity", ("workloadIdentityConfig",), IN_PLACE,
-        body=_update("desiredWorkloadIdentityConfig"), same=_subset,
-    ),
-)  # fmt: skip
-
-POOL_FIELDS = (
-    Field(
-        "autoscaling", ("autoscaling",), IN_PLACE, "POST", ":setAutoscaling", _pool_update("autoscaling"), _subset
-    ),
-    Field("management", ("management",), IN_PLACE, "POST", ":setManagement", _pool_update("management"), _subset),
-    Field(
-        "labels", ("config", "labels"), IN_PLACE, body=_pool_update("labels", "labels"),
-        same=lambda wanted, current: bool((wanted or {}) == (current or {})),
-    ),
-    Field("taints", ("config", "taints"), IN_PLACE, body=_pool_update("taints", "taints"), same=_unordered),
-    Field("tags", ("config", "tags"), IN_PLACE, body=_pool_update("tags", "tags"), same=_unordered),
-    Field("machine_type", ("config", "machineType"), ROLLING, body=_pool_update("machineType")),
-    Field("disk_type", ("config", "diskType"), ROLLING, body=_pool_update("diskType")),
-    Field("disk_size_gb", ("config", "diskSizeGb"), ROLLING, body=_pool_update("diskSizeGb")),
-    Field(
-        "image_type", ("config", "imageType"), ROLLING, body=_pool_update("imageType"),
-        same=lambda wanted, current: str(wanted).upper() == str(current or "").upper(),
-    ),
-    Field("spot", ("config", "spot"), RECREATE, same=lambda wanted, current: bool(wanted) == bool(current)),
-    Field("service_account", ("config", "serviceAccount"), RECREATE),
-    Field("oauth_scopes", ("config", "oauthScopes"), RECREATE, same=_unordered),
-)  # fmt: skip
-
-
-def look_up(resource: Mapping[str, Any], path: tuple[str, ...]) -> tuple[bool, Any]:
-    """Whether the path is there, and its value."""
-    value: Any = resource
-    for key in path:
-        if not isinstance(value, Mapping) or key not in value:
-            return False, None
-        value = value[key]
-    return True, value
+def _stands(resource: Json | None) -> bool:
+    return resource is not None and resource.get("status") != FAILED
 
 
 def differences(
-    wanted: Json, current: Json, fields: tuple[Field, ...], path: str, prefix: str = ""
+    options: Iterable[Option], wanted: Json, current: Json, path: str, find: Find, prefix: str = ""
 ) -> list[Change]:
-    """A change for each managed field that differs, in the fields' order. ``path``: the resource's API path."""
-    changes = []
-    for field in fields:
-        managed, value = look_up(wanted, field.path)
-        if not managed:
-            continue
-        _, now = look_up(current, field.path)
-        if field.same(value, now):
-            continue
-        request: tuple[str, str, Json | None] = ("", "", None)
-        if field.how in (IN_PLACE, ROLLING):
-            request = (field.method, path + field.suffix, field.body(value, current))
-        changes.append(Change(prefix + field.name, now, value, field.how, *request))
-    return changes
+    """A change for each managed option that differs, in the options' order; those of a group make one.
 
-
-def plan_pool(
-    wanted: Json, current: Json | None, parent: str, *, recreate: bool, prefix: str = ""
-) -> list[Change]:
-    """Changes for one node pool; ``parent``: the cluster's API path. ``current`` None: it does not exist.
-
-    A change that only a new pool can make becomes deletion and creation where ``recreate`` allows that.
+    ``find``: the resource in a cluster.
     """
-    path = f"{parent}/nodePools/{wanted['name']}"
+    changes: dict[str, list[tuple[Option, Any, Any]]] = {}
+    for option in options:
+        if option.name not in wanted or option.how == AT_CREATION:
+            continue
+        now, wish = option.now(current), wanted[option.name]
+        if not option.same(wish, now):
+            changes.setdefault(option.group or option.name, []).append((option, now, wish))
+    return [_change(differing, current, path, find, prefix) for differing in changes.values()]
+
+
+def _change(
+    differing: list[tuple[Option, Any, Any]], current: Json, path: str, find: Find, prefix: str
+) -> Change:
+    name = " and ".join(option.name for option, _, _ in differing)
+    if len(differing) == 1:
+        option, now, after = differing[0]
+        before = restrict(option.shape, after, now)
+    else:
+        option = differing[0][0]
+        before = {one.name: now for one, now, _ in differing}
+        after = {one.name: wish for one, _, wish in differing}
+    stuck = option.one_way and not after
+    if option.request is None or stuck:
+        return Change(prefix + name, before, after, NEVER if stuck else option.how)
+    body: Json = {}
+    for one, _, wish in differing:
+        one.write_into(body, wish, current)
+
+    def done(cluster: Json | None) -> bool:
+        resource = find(cluster)
+        return resource is not None and all(one.same(wish, one.now(resource)) for one, _, wish in differing)
+
+    request = option.request
+    return Change(prefix + name, before, after, option.how, request.method, path + request.suffix, body, done)
+
+
+def _resource(options: Iterable[Option], wanted: Json) -> Json:
+    """A resource for a creation."""
+    found: Json = {"name": wanted["name"]}
+    for option in options:
+        if option.name in wanted and not option.later:
+            value = write(option.shape, wanted[option.name])
+            # What belongs together in an update does so here, but for numbers that an update has as text.
+            put(
+                found,
+                option.path,
+                option.body(value, wanted[option.name]) if isinstance(value, dict) else value,
+            )
+    return found
+
+
+def pool_resource(wanted: Json) -> Json:
+    """A node pool for a creation. An autoscaled one begins with its minimum."""
+    found = _resource(POOL_OPTIONS, wanted)
+    low = wanted.get("autoscaling", {}).get("min_node_count")
+    if "initialNodeCount" not in found and low is not None:
+        found["initialNodeCount"] = low
+    return found
+
+
+def cluster_resource(wanted: Json) -> Json:
+    """A cluster for a creation; Google makes a pool of one node where none is wanted."""
+    found = _resource(CLUSTER_OPTIONS, wanted)
+    if "ipAllocationPolicy" in found:
+        found["ipAllocationPolicy"]["useIpAliases"] = True
+    if wanted.get("node_pools"):
+        found["nodePools"] = [pool_resource(pool) for pool in wanted["node_pools"]]
+    elif not wanted.get("autopilot"):
+        found["initialNodeCount"] = 1
+    return found
+
+
+def _create_pool(wanted: Json, parent: str) -> Change:
+    name = wanted["name"]
+    return Change(
+        f"node pool {name}", None, wanted, IN_PLACE, "POST", f"{parent}/nodePools",
+        {"nodePool": pool_resource(wanted)}, lambda cluster: _stands(_find_pool(cluster, name)),
+    )  # fmt: skip
+
+
+def remove_pool(name: str, parent: str, how: str = IN_PLACE, before: str = "exists") -> Change:
+    return Change(
+        f"node pool {name}", before, None, how, "DELETE", f"{parent}/nodePools/{name}", None,
+        lambda cluster: _find_pool(cluster, name) is None,
+    )  # fmt: skip
+
+
+def remove_cluster(name: str, path: str, before: str = "exists") -> Change:
+    return Change(
+        f"cluster {name}", before, None, IN_PLACE, "DELETE", path, None, lambda found: found is None
+    )
+
+
+def plan_pool(wanted: Json, cluster: Json, parent: str, *, recreate: bool, prefix: str = "") -> Plan:
+    """Changes for one node pool of a cluster; ``parent``: the cluster's path.
+
+    A change that only a new pool can make becomes deletion and creation where ``recreate`` allows that. A pool that
+    failed is always made anew.
+    """
+    name = wanted["name"]
+    current = _find_pool(cluster, name)
+    if (cluster.get("autopilot") or {}).get("enabled"):
+        raise BadInput(
+            f"node pool {name}: the cluster is an Autopilot cluster: its nodes are Google's; leave node pools out."
+        )
     if current is None:
-        return [create_pool(wanted, parent)]
-    changes = differences(wanted, current, POOL_FIELDS, path, prefix)
+        return Plan([_create_pool(wanted, parent)])
+    if current.get("status") == FAILED:
+        return Plan([remove_pool(name, parent, RECREATE, FAILED), _create_pool(wanted, parent)])
+    path = f"{parent}/nodePools/{name}"
+
+    def find(found: Json | None) -> Json | None:
+        return _find_pool(found, name)
+
+    _refuse_two_masters(wanted, current)
+    changes = differences(POOL_OPTIONS, wanted, current, path, find, prefix)
+    changes += _size_after_autoscaling(wanted, current, changes, path, find, prefix)
     if recreate and any(change.how == RECREATE for change in changes):
-        gone = Change(f"node pool {wanted['name']}", "exists", None, RECREATE, "DELETE", path)
-        return [gone, create_pool(wanted, parent)]
-    return changes
+        return Plan([remove_pool(name, parent, RECREATE), _create_pool(wanted, parent)])
+    return _grown(changes, current, cluster, path, prefix)
 
 
-def create_pool(wanted: Json, parent: str) -> Change:
-    body = {"nodePool": wanted}
-    return Change(f"node pool {wanted['name']}", None, wanted, IN_PLACE, "POST", f"{parent}/nodePools", body)
+def _refuse_two_masters(wanted: Json, current: Json) -> None:
+    autoscaled = (current.get("autoscaling") or {}).get("enabled")
+    if autoscaled and "node_count" in wanted and "autoscaling" not in wanted:
+        raise BadInput(
+            f"node pool {wanted['name']}: it is autoscaled, so that its node_count is the autoscaler's. Turn that off "
+            "with autoscaling: {enabled: false}, or leave node_count out."
+        )
+
+
+def _size_after_autoscaling(
+    wanted: Json, current: Json, changes: list[Change], path: str, find: Find, prefix: str
+) -> list[Change]:
+    """A pool that stops being autoscaled may have any size; what it shows is that from before."""
+    autoscaled = (current.get("autoscaling") or {}).get("enabled")
+    if not autoscaled or "node_count" not in wanted or (changes and changes[-1].path.endswith(":setSize")):
+        return []
+    option = next(option for option in POOL_OPTIONS if option.name == "node_count")
+    return [_change([(option, None, wanted["node_count"])], current, path, find, prefix)]
+
+
+def _grown(changes: list[Change], current: Json, cluster: Json, path: str, prefix: str) -> Plan:
+    """The plan with the nodes that a raised minimum needs at once."""
+    plan = Plan()
+    for change in changes:
+        limits = (change.body or {}).get("autoscaling", {})
+        if change.path.endswith(":setAutoscaling") and limits.get("enabled"):
+            try:
+                count = sizes.growth(limits, current, cluster)
+            except sizes.Unknown as unknown:
+                count = None
+                plan.warnings.append(
+                    f"{prefix}Google adds no nodes by itself when only the minimum is raised, and does not tell how "
+                    f"many this pool has: if they are fewer than {unknown} in all, set the size once (gcloud container "
+                    "clusters resize)."
+                )
+            if count is not None:
+                plan.changes.append(
+                    Change(
+                        f"{prefix}nodes in each zone", None, count, IN_PLACE, "POST", f"{path}:setSize",
+                        {"nodeCount": count},
+                    )
+                )  # fmt: skip
+        plan.changes.append(change)
+    return plan
 
 
 def plan_cluster(
@@ -177,37 +267,56 @@ def plan_cluster(
     *,
     exclusive_pools: bool = False,
     recreate_pools: bool = False,
-) -> list[Change]:
-    """Changes for a cluster and the pools in ``wanted['nodePools']``; pools that are not named stay."""
+) -> Plan:
+    """Changes for a cluster and the pools in ``wanted['node_pools']``; pools that are not named stay."""
+    name = wanted["name"]
+    plan = Plan()
+    if current is not None and current.get("status") == FAILED:
+        plan.changes.append(remove_cluster(name, path, FAILED))
+        current = None
     if current is None:
+        body = {"cluster": cluster_resource(wanted)}
         parent = path.rpartition("/")[0]
-        name = wanted["name"]
-        return [Change(f"cluster {name}", None, wanted, IN_PLACE, "POST", parent, {"cluster": wanted})]
-    changes = differences(wanted, current, CLUSTER_FIELDS, path)
-    if "nodePools" not in wanted:
-        return changes
-    existing = {pool["name"]: pool for pool in current.get("nodePools", [])}
-    for pool in wanted["nodePools"]:
+        plan.changes.append(Change(f"cluster {name}", None, wanted, IN_PLACE, "POST", parent, body, _stands))
+        late = [option for option in CLUSTER_OPTIONS if option.later]
+        plan.changes += differences(late, wanted, {}, path, _itself)
+        return plan
+    plan.changes += differences(CLUSTER_OPTIONS, wanted, current, path, _itself)
+    for pool in wanted.get("node_pools", []):
         prefix = f"node pool {pool['name']}: "
-        changes += plan_pool(pool, existing.get(pool["name"]), path, recreate=recreate_pools, prefix=prefix)
-    if exclusive_pools:
-        named = {pool["name"] for pool in wanted["nodePools"]}
-        changes += [
-            Change(f"node pool {name}", "exists", None, IN_PLACE, "DELETE", f"{path}/nodePools/{name}")
-            for name in existing
-            if name not in named
-        ]
-    return changes
+        found = plan_pool(pool, current, path, recreate=recreate_pools, prefix=prefix)
+        plan.changes += found.changes
+        plan.warnings += found.warnings
+    if exclusive_pools and "node_pools" in wanted:
+        named = {pool["name"] for pool in wanted["node_pools"]}
+        others = [pool["name"] for pool in current.get("nodePools", []) if pool["name"] not in named]
+        plan.changes += [remove_pool(other, path) for other in others]
+    return plan
 
 
-def refused(changes: list[Change]) -> list[Change]:
-    """Changes that can't be made with what is allowed."""
-    return [change for change in changes if not change.method]
+def refuse_impossible(changes: list[Change]) -> None:
+    """Raises ``BadInput`` with all that can't be changed."""
+    impossible = [change for change in changes if not change.method]
+    if not impossible:
+        return
+    anew = any(change.how == RECREATE for change in impossible)
+    fixed = any(change.how == NEVER for change in impossible)
+    ways = ["Set these options back."]
+    if anew:
+        ways.append("Or set recreate: pools, if the pools may be deleted and made anew.")
+    if fixed:
+        ways.append(
+            "A cluster is never recreated: remove it by yourself (state: absent) if that is what you want."
+        )
+    raise BadInput(
+        f"These can't be changed on what is there, and nothing was: {'; '.join(map(str, impossible))}. "
+        + " ".join(ways)
+    )
 
 
 def diff(changes: list[Change]) -> dict[str, Any]:
-    """The plan as Ansible's diff."""
-    return {
-        "before": {change.field: change.before for change in changes},
-        "after": {change.field: change.after for change in changes},
-    }
+    """The plan as Ansible's diff: of what is deleted and made anew, the beginning and the end."""
+    before: Json = {}
+    for change in changes:
+        before.setdefault(change.field, change.before)
+    return {"before": before, "after": {change.field: change.after for change in changes}}

@@ -1,162 +1,98 @@
-"""A module's options in the API's form, checked before anything is asked of Google. Pure."""
+"""A module's options as wishes: only what was given, checked, and the API's paths. Pure."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..gcp.errors import BadInput
+from .check_cluster import check_cluster, check_place
+from .check_pool import check_pool
+from .cluster_options import CLUSTER_OPTIONS
+from .pool_options import POOL_OPTIONS
+from .shape import Json, Labels, given
 
-Json = dict[str, Any]
-
-_NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
-_LOCATION = re.compile(r"[a-z]+(-[a-z]+)+[0-9]+(-[a-z])?")
-_MAX_NODES = 1000
-
-POOL_OPTIONS: Json = {
+POOL_ARGUMENTS: Json = {
     "name": {"type": "str", "required": True},
-    "machine_type": {"type": "str"},
-    "disk_size_gb": {"type": "int"},
-    "disk_type": {"type": "str", "choices": ["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"]},
-    "image_type": {"type": "str"},
-    "labels": {"type": "dict"},
-    "tags": {"type": "list", "elements": "str"},
-    "taints": {
-        "type": "list",
-        "elements": "dict",
-        "options": {
-            "key": {"type": "str", "required": True, "no_log": False},
-            "value": {"type": "str", "default": ""},
-            "effect": {
-                "type": "str",
-                "required": True,
-                "choices": ["NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE"],
-            },
-        },
-    },
-    "spot": {"type": "bool"},
-    "service_account": {"type": "str"},
-    "oauth_scopes": {"type": "list", "elements": "str"},
-    "initial_node_count": {"type": "int"},
-    "autoscaling": {
-        "type": "dict",
-        "options": {
-            "enabled": {"type": "bool", "default": True},
-            "min_node_count": {"type": "int"},
-            "max_node_count": {"type": "int"},
-            "total_min_node_count": {"type": "int"},
-            "total_max_node_count": {"type": "int"},
-            "location_policy": {"type": "str", "choices": ["BALANCED", "ANY"]},
-        },
-    },
-    "management": {
-        "type": "dict",
-        "options": {"auto_repair": {"type": "bool"}, "auto_upgrade": {"type": "bool"}},
-    },
+    **{option.name: option.argument() for option in POOL_OPTIONS},
+}
+CLUSTER_ARGUMENTS: Json = {
+    "name": {"type": "str", "required": True},
+    **{option.name: option.argument() for option in CLUSTER_OPTIONS},
+    "node_pools": {"type": "list", "elements": "dict", "options": POOL_ARGUMENTS},
 }
 
-_CONFIG = {
-    "machine_type": "machineType", "disk_size_gb": "diskSizeGb", "disk_type": "diskType",
-    "image_type": "imageType", "labels": "labels", "tags": "tags", "taints": "taints", "spot": "spot",
-    "service_account": "serviceAccount", "oauth_scopes": "oauthScopes",
-}  # fmt: skip
 
-
-def check_name(kind: str, name: str) -> None:
-    """Google's rule for names of clusters and node pools."""
-    if not _NAME.fullmatch(name):
-        raise BadInput(
-            f"{kind} name '{name}': it must start with a lower-case letter, have lower-case letters, digits and "
-            "hyphens only, end with a letter or digit, and be 40 characters long at most."
-        )
-
-
-def check_location(location: str) -> None:
-    if not _LOCATION.fullmatch(location):
-        raise BadInput(f"location '{location}' is neither a zone (us-central1-f) nor a region (us-central1).")
+def parent_path(project: str, location: str) -> str:
+    return f"/v1/projects/{project}/locations/{location}"
 
 
 def cluster_path(project: str, location: str, name: str) -> str:
-    return f"/v1/projects/{project}/locations/{location}/clusters/{name}"
+    return f"{parent_path(project, location)}/clusters/{name}"
 
 
-def wanted_pool(options: Mapping[str, Any]) -> Json:
-    """A node pool as wanted; options that are None are left out. Raises ``BadInput``."""
-    name = options["name"]
-    check_name("node pool", name)
-    pool: Json = {"name": name}
-    config = {api: options[key] for key, api in _CONFIG.items() if options.get(key) is not None}
-    if config:
-        pool["config"] = config
-    if options.get("initial_node_count") is not None:
-        if not 0 <= options["initial_node_count"] <= _MAX_NODES:
-            raise BadInput(f"node pool {name}: initial_node_count must be from 0 to {_MAX_NODES}.")
-        pool["initialNodeCount"] = options["initial_node_count"]
-    if options.get("autoscaling") is not None:
-        pool["autoscaling"] = _autoscaling(name, options["autoscaling"])
-    if options.get("management") is not None:
-        pool["management"] = _camel(options["management"])
-    return pool
+def pool_path(cluster: str, name: str) -> str:
+    return f"{cluster}/nodePools/{name}"
 
 
-def _autoscaling(pool: str, options: Mapping[str, Any]) -> Json:
-    given = {key: value for key, value in options.items() if value is not None}
-    if not given.get("enabled"):
-        return {"enabled": False}
-    per_zone = {"min_node_count", "max_node_count"} & set(given)
-    total = {"total_min_node_count", "total_max_node_count"} & set(given)
-    if per_zone and total:
-        raise BadInput(
-            f"node pool {pool}: limits a zone (min_node_count, max_node_count) and total limits exclude each other."
-        )
-    low = given.get("min_node_count", given.get("total_min_node_count", 0))
-    high = given.get("max_node_count", given.get("total_max_node_count"))
-    if high is None:
-        raise BadInput(f"node pool {pool}: autoscaling needs max_node_count or total_max_node_count.")
-    if not 0 <= low <= high or high < 1:
-        raise BadInput(
-            f"node pool {pool}: autoscaling from {low} to {high} nodes: the minimum must be 0 or more, the maximum "
-            "at least 1 and not below the minimum."
-        )
-    return _camel(given)
+_LABELS = {o.name for o in (*CLUSTER_OPTIONS, *POOL_OPTIONS) if isinstance(o.shape, Labels)}
 
 
-def _camel(options: Mapping[str, Any]) -> Json:
-    def name(key: str) -> str:
-        first, *rest = key.split("_")
-        return first + "".join(word.capitalize() for word in rest)
+def _given(options: Mapping[str, Any], names: Iterable[str]) -> Json:
+    """The options that were given. Labels are text, as YAML's numbers, true and null would be written."""
+    found = {name: options[name] for name in names if options.get(name) is not None}
+    return {name: _texts(value) if name in _LABELS else given(value) for name, value in found.items()}
 
-    return {name(key): value for key, value in options.items() if value is not None}
+
+def _texts(labels: Mapping[str, Any]) -> Json:
+    return {str(key): _text(value) for key, value in labels.items()}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, (Mapping, list)):
+        return value  # No label: the check says so.
+    return (
+        {True: "true", False: "false"}[value]
+        if isinstance(value, bool)
+        else ""
+        if value is None
+        else str(value)
+    )
+
+
+def _pool(options: Mapping[str, Any]) -> Json:
+    found = _given(options, POOL_ARGUMENTS)
+    if "autoscaling" in found:
+        found["autoscaling"].setdefault("enabled", True)
+    _imply_surge(found.get("upgrade_settings", {}))
+    return found
+
+
+def _imply_surge(settings: Json) -> None:
+    """Numbers of a surge mean that there is one."""
+    if "max_surge" in settings or "max_unavailable" in settings:
+        settings.setdefault("strategy", "SURGE")
+
+
+def wanted_pool(options: Mapping[str, Any], location: str) -> Json:
+    """A node pool's wishes. Raises ``BadInput``."""
+    found = _pool(options)
+    check_pool(found, location)
+    return found
 
 
 def wanted_cluster(options: Mapping[str, Any]) -> Json:
-    """A cluster as wanted. Raises ``BadInput``."""
-    check_name("cluster", options["name"])
-    check_location(options["location"])
-    cluster: Json = {"name": options["name"]}
-    if options.get("release_channel"):
-        cluster["releaseChannel"] = {"channel": options["release_channel"]}
-    if options.get("workload_identity") is not None:
-        pool = f"{options['project']}.svc.id.goog" if options["workload_identity"] else ""
-        cluster["workloadIdentityConfig"] = {"workloadPool": pool}
-    for key, api in (
-        ("resource_labels", "resourceLabels"),
-        ("network", "network"),
-        ("subnetwork", "subnetwork"),
-    ):
-        if options.get(key) is not None:
-            cluster[api] = options[key]
-    if options.get("initial_cluster_version"):
-        cluster["initialClusterVersion"] = options["initial_cluster_version"]
-    if options.get("node_pools") is not None:
-        pools = [wanted_pool(pool) for pool in options["node_pools"]]
-        names = [pool["name"] for pool in pools]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise BadInput(f"node_pools: {', '.join(twice)} is named twice.")
-        cluster["nodePools"] = pools
-    return cluster
+    """A cluster's wishes, ``node_pools`` among them. Raises ``BadInput``."""
+    check_place(options["project"], options["location"], options["name"])
+    found = _given(options, CLUSTER_ARGUMENTS)
+    if "workload_identity" in found:
+        # The only pool that a project has; fleets have others, which are not managed here.
+        found["workload_identity"] = f"{options['project']}.svc.id.goog" if found["workload_identity"] else ""
+    defaults = found.get("autoscaling", {}).get("autoprovisioning_node_pool_defaults", {})
+    _imply_surge(defaults.get("upgrade_settings", {}))
+    if "node_pools" in found:
+        found["node_pools"] = [_pool(pool) for pool in found["node_pools"]]
+    check_cluster(found, options["location"])
+    return found

@@ -63,7 +63,7 @@ def test_what_can_not_be_changed_is_refused_and_nothing_else_is_changed(call: Ca
     refused = call(gke_cluster, **spot)
     assert "node pool default-pool: spot: unset -> True" in refused["msg"]
     assert not call(gke_cluster, **CLUSTER)["changed"]
-    assert call(gke_cluster, **spot, recreate_node_pools=True)["changed"]
+    assert call(gke_cluster, **spot, recreate="pools")["changed"]
 
 
 def test_a_node_pool_of_its_own(call: Call, emulator: Emulator) -> None:
@@ -94,6 +94,29 @@ def test_the_kubeconfig_is_private_and_complete(call: Call, tmp_path: Any) -> No
     assert written["clusters"][0]["cluster"]["server"] == "https://198.18.0.2"
     assert written["users"][0]["user"]["token"]
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_cluster_is_made_and_connected_to_in_one_task(call: Call, tmp_path: Any) -> None:
+    file = tmp_path / "config"
+    options = {**CLUSTER, "kubeconfig_file": str(file)}
+    assert call(gke_cluster, check=True, **options)["exists"] is False
+    assert not file.exists()
+    made = call(gke_cluster, **options)
+    assert (made["exists"], "kubeconfig" in made) == (True, False)
+    assert json.loads(file.read_text())["users"][0]["user"]["token"]
+    file.unlink()
+    assert call(gke_cluster, check=True, **options)["changed"] is False
+    assert file.exists(), "what comes after a check reads from the cluster, too"
+    gone = call(gke_cluster, state="absent", name="c", location="us-central1-f", kubeconfig_file=str(file))
+    assert (gone["changed"], gone["exists"]) == (True, False)
+
+
+def test_the_options_that_describe_a_cluster_make_no_change(call: Call) -> None:
+    call(gke_cluster, **CLUSTER)
+    found = call(gke_cluster_info, name="c", location="us-central1-f")
+    assert found["options"]["node_pools"][0]["machine_type"] == "e2-small"
+    assert "addonsConfig.kubernetesDashboard.disabled" in found["unmanaged"]
+    assert call(gke_cluster, location="us-central1-f", **found["options"])["actions"] == []
 
 
 def test_a_bad_token_is_told_in_one_line(call: Call) -> None:

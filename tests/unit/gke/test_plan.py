@@ -1,4 +1,4 @@
-"""The planner of clusters and node pools: a table of fields, and properties."""
+"""The planner: each field with its exact request, and what holds for all of them."""
 
 from __future__ import annotations
 
@@ -7,153 +7,473 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import BadInput
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.plan import plan_cluster, plan_pool, refused
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.wanted import (
-    cluster_path,
-    wanted_cluster,
-    wanted_pool,
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.cluster_options import CLUSTER_OPTIONS
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.option import AT_CREATION, NEVER, RECREATE
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.plan import (
+    Plan,
+    cluster_resource,
+    plan_cluster,
+    plan_pool,
+    pool_resource,
+    refuse_impossible,
 )
-from hypothesis import given
-from hypothesis import strategies as st
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.pool_options import POOL_OPTIONS
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.shape import put, write
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.wanted import wanted_cluster, wanted_pool
+from discovery import problems
 
-PARENT = cluster_path("p", "us-central1-f", "c")
-PATH = f"{PARENT}/nodePools/n"
-CURRENT: dict[str, Any] = {
-    "name": "n",
-    "initialNodeCount": 1,
-    "config": {
-        "machineType": "e2-medium", "diskSizeGb": 100, "diskType": "pd-balanced", "imageType": "COS_CONTAINERD",
-        "serviceAccount": "default", "oauthScopes": ["a", "b"],
-    },
-    "autoscaling": {"enabled": True, "minNodeCount": 1, "maxNodeCount": 3, "locationPolicy": "BALANCED"},
-    "management": {"autoRepair": True, "autoUpgrade": True},
-}  # fmt: skip
+Json = dict[str, Any]
+PATH = "/v1/projects/my-project/locations/us-central1/clusters/c"
+POOL_PATH = f"{PATH}/nodePools/n"
+KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+PLACE = {"name": "c", "project": "my-project", "location": "us-central1"}
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "method", "path", "body"),
-    [
-        ("machine_type", "e2-standard-4", "PUT", PATH, {"machineType": "e2-standard-4"}),
-        ("disk_size_gb", 50, "PUT", PATH, {"diskSizeGb": 50}),
-        ("disk_type", "pd-ssd", "PUT", PATH, {"diskType": "pd-ssd"}),
-        ("labels", {"a": "b"}, "PUT", PATH, {"labels": {"labels": {"a": "b"}}}),
-        ("tags", ["x"], "PUT", PATH, {"tags": {"tags": ["x"]}}),
-        (
-            "taints", [{"key": "k", "value": "v", "effect": "NO_SCHEDULE"}], "PUT", PATH,
-            {"taints": {"taints": [{"key": "k", "value": "v", "effect": "NO_SCHEDULE"}]}},
+def update(field: str, value: Any) -> Any:
+    """The body of a cluster's update."""
+    return {"update": {field: value}}
+
+
+# Option, before (as an option), wanted, body of the one request. All are PUT to the resource but for METHODS.
+CLUSTER_TABLE: list[tuple[str, Any, Any, Any]] = [
+    ("resource_labels", {"a": "1"}, {"b": 2}, {"resourceLabels": {"b": "2"}, "labelFingerprint": "f"}),
+    ("release_channel", None, "STABLE", update("desiredReleaseChannel", {"channel": "STABLE"})),
+    ("release_channel", "STABLE", "UNSPECIFIED", update("desiredReleaseChannel", {"channel": "UNSPECIFIED"})),
+    ("min_master_version", "1.33.1-gke.5", "1.34", update("desiredMasterVersion", "1.34")),
+    ("node_locations", ["us-central1-a"], ["us-central1-b"], update("desiredLocations", ["us-central1-b"])),
+    ("workload_identity", None, True, update("desiredWorkloadIdentityConfig", {"workloadPool": "my-project.svc.id.goog"})),
+    ("workload_identity", "my-project.svc.id.goog", False, update("desiredWorkloadIdentityConfig", {"workloadPool": ""})),
+    (
+        "control_plane_endpoints_config",
+        {"ip_endpoints_config": {"enabled": True, "global_access": True}, "dns_endpoint_config": {"allow_external_traffic": True}},
+        {"ip_endpoints_config": {"authorized_networks_config": {"enabled": True, "cidr_blocks": [{"cidr_block": "10.0.0.0/8"}]}}},
+        update(
+            "desiredControlPlaneEndpointsConfig",
+            {
+                "dnsEndpointConfig": {"allowExternalTraffic": True},
+                "ipEndpointsConfig": {
+                    "enabled": True, "globalAccess": True,
+                    "authorizedNetworksConfig": {"enabled": True, "cidrBlocks": [{"cidrBlock": "10.0.0.0/8"}]},
+                },
+            },
         ),
-        (
-            "autoscaling", {"enabled": True, "min_node_count": 2, "max_node_count": 9}, "POST", f"{PATH}:setAutoscaling",
-            {"autoscaling": {"enabled": True, "minNodeCount": 2, "maxNodeCount": 9}},
+    ),
+    ("default_enable_private_nodes", None, True, update("desiredDefaultEnablePrivateNodes", True)),
+    ("stack_type", "IPV4", "IPV4_IPV6", update("desiredStackType", "IPV4_IPV6")),
+    (
+        "additional_ip_ranges", None, [{"subnetwork": "s", "pod_ipv4_range_names": ["x"]}],
+        update("desiredAdditionalIpRangesConfig", {"additionalIpRangesConfigs": [{"subnetwork": "s", "podIpv4RangeNames": ["x"]}]}),
+    ),
+    ("enable_intra_node_visibility", None, True, update("desiredIntraNodeVisibilityConfig", {"enabled": True})),
+    ("enable_l4_ilb_subsetting", False, True, update("desiredL4ilbSubsettingConfig", {"enabled": True})),
+    ("disable_l4_lb_firewall_reconciliation", True, False, update("desiredDisableL4LbFirewallReconciliation", False)),
+    ("enable_cilium_clusterwide_network_policy", None, True, update("desiredEnableCiliumClusterwideNetworkPolicy", True)),
+    ("enable_fqdn_network_policy", None, True, update("desiredEnableFqdnNetworkPolicy", True)),
+    (
+        "in_transit_encryption_config", "IN_TRANSIT_ENCRYPTION_INTER_NODE_TRANSPARENT", "IN_TRANSIT_ENCRYPTION_DISABLED",
+        update("desiredInTransitEncryptionConfig", "IN_TRANSIT_ENCRYPTION_DISABLED"),
+    ),
+    ("default_snat_disabled", None, True, update("desiredDefaultSnatStatus", {"disabled": True})),
+    (
+        "dns_config", {"cluster_dns": "CLOUD_DNS", "cluster_dns_scope": "CLUSTER_SCOPE"}, {"additive_vpc_scope_dns_domain": "d"},
+        update("desiredDnsConfig", {"clusterDns": "CLOUD_DNS", "clusterDnsScope": "CLUSTER_SCOPE", "additiveVpcScopeDnsDomain": "d"}),
+    ),
+    ("gateway_api_channel", None, "CHANNEL_STANDARD", update("desiredGatewayApiConfig", {"channel": "CHANNEL_STANDARD"})),
+    (
+        "autoscaling", {"autoscaling_profile": "BALANCED", "default_compute_class_enabled": True},
+        {
+            "enable_node_autoprovisioning": True,
+            "resource_limits": [{"resource_type": "cpu", "maximum": 8}, {"resource_type": "memory", "minimum": 1, "maximum": 32}],
+        },
+        update(
+            "desiredClusterAutoscaling",
+            {
+                "autoscalingProfile": "BALANCED", "defaultComputeClassConfig": {"enabled": True},
+                "enableNodeAutoprovisioning": True,
+                "resourceLimits": [{"resourceType": "cpu", "maximum": "8"}, {"resourceType": "memory", "minimum": "1", "maximum": "32"}],
+            },
         ),
-        ("autoscaling", {"enabled": False}, "POST", f"{PATH}:setAutoscaling", {"autoscaling": {"enabled": False}}),
-        (
-            "management", {"auto_upgrade": False}, "POST", f"{PATH}:setManagement",
-            {"management": {"autoUpgrade": False}},
+    ),
+    ("node_pool_auto_config_network_tags", ["a"], ["b"], update("desiredNodePoolAutoConfigNetworkTags", {"tags": ["b"]})),
+    ("image_streaming", None, True, update("desiredGcfsConfig", {"enabled": True})),
+    ("hpa_profile", "NONE", "PERFORMANCE", update("desiredPodAutoscaling", {"hpaProfile": "PERFORMANCE"})),
+    ("vertical_pod_autoscaling", None, True, update("desiredVerticalPodAutoscaling", {"enabled": True})),
+    ("cost_management", True, False, update("desiredCostManagementConfig", {"enabled": False})),
+    (
+        "logging_config", {"components": ["SYSTEM_COMPONENTS"]}, {"components": ["WORKLOADS", "SYSTEM_COMPONENTS"]},
+        update("desiredLoggingConfig", {"componentConfig": {"enableComponents": ["WORKLOADS", "SYSTEM_COMPONENTS"]}}),
+    ),
+    (
+        "monitoring_config", {"components": ["SYSTEM_COMPONENTS"]}, {"managed_prometheus": True},
+        update(
+            "desiredMonitoringConfig",
+            {"componentConfig": {"enableComponents": ["SYSTEM_COMPONENTS"]}, "managedPrometheusConfig": {"enabled": True}},
         ),
-    ],
-)  # fmt: skip
-def test_each_field_has_its_request(option: str, value: Any, method: str, path: str, body: Any) -> None:
-    (change,) = plan_pool(wanted_pool({"name": "n", option: value}), CURRENT, PARENT, recreate=False)
-    assert (change.method, change.path, change.body) == (method, path, body)
+    ),
+    ("logging_service", "logging.googleapis.com/kubernetes", "none", update("desiredLoggingService", "none")),
+    ("monitoring_service", "monitoring.googleapis.com/kubernetes", "none", update("desiredMonitoringService", "none")),
+    (
+        "addons_config", {"dns_cache": True}, {"http_load_balancing": False, "gcs_fuse_csi_driver": True},
+        update("desiredAddonsConfig", {"httpLoadBalancing": {"disabled": True}, "gcsFuseCsiDriverConfig": {"enabled": True}}),
+    ),
+    ("shielded_nodes", None, True, update("desiredShieldedNodes", {"enabled": True})),
+    (
+        "binary_authorization", None, "PROJECT_SINGLETON_POLICY_ENFORCE",
+        update("desiredBinaryAuthorization", {"evaluationMode": "PROJECT_SINGLETON_POLICY_ENFORCE"}),
+    ),
+    (
+        "database_encryption", {"state": "DECRYPTED"}, {"state": "ENCRYPTED", "key_name": KEY},
+        update("desiredDatabaseEncryption", {"state": "ENCRYPTED", "keyName": KEY}),
+    ),
+    (
+        "database_encryption", {"state": "ENCRYPTED", "key_name": KEY}, {"state": "DECRYPTED"},
+        update("desiredDatabaseEncryption", {"state": "DECRYPTED"}),
+    ),
+    ("security_posture_mode", None, "BASIC", update("desiredSecurityPostureConfig", {"mode": "BASIC"})),
+    ("maintenance_policy", {"daily_window_start_time": "03:00"}, {"daily_window_start_time": ""}, {"maintenancePolicy": {"window": {}}}),
+    (
+        "maintenance_policy", {"daily_window_start_time": "03:00", "exclusions": [{"name": "x", "start_time": "2027-01-01T00:00:00Z", "end_time": "2027-01-02T00:00:00Z"}]},
+        {"recurring_window": {"start_time": "2027-01-02T01:00:00Z", "end_time": "2027-01-02T05:00:00Z", "recurrence": "FREQ=DAILY"}},
+        {
+            "maintenancePolicy": {
+                "window": {
+                    "maintenanceExclusions": {"x": {"startTime": "2027-01-01T00:00:00Z", "endTime": "2027-01-02T00:00:00Z"}},
+                    "recurringWindow": {
+                        "window": {"startTime": "2027-01-02T01:00:00Z", "endTime": "2027-01-02T05:00:00Z"},
+                        "recurrence": "FREQ=DAILY",
+                    },
+                }
+            }
+        },
+    ),
+]  # fmt: skip
+
+POOL_TABLE: list[tuple[str, Any, Any, Any]] = [
+    ("management", {"auto_repair": True, "auto_upgrade": True}, {"auto_upgrade": False}, {"management": {"autoRepair": True, "autoUpgrade": False}}),
+    ("upgrade_settings", {"max_surge": 1, "strategy": "SURGE"}, {"max_unavailable": 2}, {"upgradeSettings": {"maxSurge": 1, "maxUnavailable": 2, "strategy": "SURGE"}}),
+    (
+        "upgrade_settings", {"max_surge": 1, "strategy": "SURGE"},
+        {"strategy": "BLUE_GREEN", "blue_green_settings": {"node_pool_soak_duration": "60s", "standard_rollout_policy": {"batch_node_count": 1}}},
+        {"upgradeSettings": {"strategy": "BLUE_GREEN", "blueGreenSettings": {"nodePoolSoakDuration": "60s", "standardRolloutPolicy": {"batchNodeCount": 1}}}},
+    ),
+    (
+        "upgrade_settings", {"strategy": "BLUE_GREEN", "blue_green_settings": {"node_pool_soak_duration": "60s"}},
+        {"strategy": "SURGE", "max_surge": 3}, {"upgradeSettings": {"strategy": "SURGE", "maxSurge": 3}},
+    ),
+    ("node_drain_config", None, {"pdb_timeout_duration": "60s"}, {"nodeDrainConfig": {"pdbTimeoutDuration": "60s"}}),
+    ("labels", {"a": "1"}, {"b": True, "c": None, "d": 1}, {"labels": {"labels": {"b": "true", "c": "", "d": "1"}}}),
+    ("labels", {"a": "1"}, {}, {"labels": {"labels": {}}}),
+    ("taints", None, [{"key": "k", "effect": "NO_SCHEDULE"}], {"taints": {"taints": [{"key": "k", "effect": "NO_SCHEDULE"}]}}),
+    (
+        "taints", [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}, {"key": "old", "effect": "NO_EXECUTE"}],
+        [{"key": "k", "value": "v", "effect": "NO_SCHEDULE"}],
+        {"taints": {"taints": [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}, {"key": "k", "value": "v", "effect": "NO_SCHEDULE"}]}},
+    ),
+    ("tags", ["a", "b"], ["b"], {"tags": {"tags": ["b"]}}),
+    ("resource_labels", {"goog-x": "y", "a": "1"}, {"b": "2"}, {"resourceLabels": {"labels": {"goog-x": "y", "b": "2"}}}),
+    ("node_locations", ["us-central1-a"], ["us-central1-a", "us-central1-b"], {"locations": ["us-central1-a", "us-central1-b"]}),
+    ("version", "1.33.5-gke.10", "1.34.1", {"nodeVersion": "1.34.1"}),
+    ("machine_type", "e2-medium", "e2-standard-4", {"machineType": "e2-standard-4"}),
+    ("disk_type", "pd-balanced", "pd-ssd", {"diskType": "pd-ssd"}),
+    ("disk_size_gb", 100, 50, {"diskSizeGb": "50"}),
+    ("image_type", "COS_CONTAINERD", "ubuntu_containerd", {"imageType": "ubuntu_containerd"}),
+    (
+        "accelerators", [{"accelerator_type": "t4", "accelerator_count": 1, "gpu_driver_version": "LATEST"}],
+        [{"accelerator_type": "t4", "accelerator_count": 2}],
+        {"accelerators": [{"acceleratorType": "t4", "acceleratorCount": "2", "gpuDriverInstallationConfig": {"gpuDriverVersion": "LATEST"}}]},
+    ),
+    ("image_streaming", None, True, {"gcfsConfig": {"enabled": True}}),
+    ("gvnic", None, True, {"gvnic": {"enabled": True}}),
+    ("fast_socket", None, True, {"fastSocket": {"enabled": True}}),
+    ("workload_metadata_mode", None, "GKE_METADATA", {"workloadMetadataConfig": {"mode": "GKE_METADATA"}}),
+    ("logging_variant", None, "MAX_THROUGHPUT", {"loggingConfig": {"variantConfig": {"variant": "MAX_THROUGHPUT"}}}),
+    ("enable_private_nodes", None, True, {"nodeNetworkConfig": {"enablePrivateNodes": True}}),
+    ("confidential_nodes", None, {"enabled": True}, {"confidentialNodes": {"enabled": True}}),
+    ("kubelet_config", {"podPidsLimit": "1024", "cpuCfsQuota": True}, {"podPidsLimit": 2048}, {"kubeletConfig": {"podPidsLimit": 2048, "cpuCfsQuota": True}}),
+    (
+        "linux_node_config", {"cgroupMode": "CGROUP_MODE_V2", "swapConfig": {"enabled": True, "bootDiskProfile": {"swapSizeGib": "1"}}},
+        {"swapConfig": {"enabled": False}}, {"linuxNodeConfig": {"cgroupMode": "CGROUP_MODE_V2", "swapConfig": {"enabled": False}}},
+    ),
+    ("containerd_config", None, {"writableCgroups": {"enabled": True}}, {"containerdConfig": {"writableCgroups": {"enabled": True}}}),
+    (
+        "autoscaling", {"enabled": True, "min_node_count": 1, "max_node_count": 3}, {"min_node_count": 1, "max_node_count": 9},
+        {"autoscaling": {"enabled": True, "minNodeCount": 1, "maxNodeCount": 9}},
+    ),
+    (
+        "autoscaling", {"enabled": True, "min_node_count": 1, "max_node_count": 3}, {"total_min_node_count": 1, "total_max_node_count": 9},
+        {"autoscaling": {"enabled": True, "totalMinNodeCount": 1, "totalMaxNodeCount": 9}},
+    ),
+    ("autoscaling", {"enabled": True, "min_node_count": 1, "max_node_count": 3}, {"enabled": False}, {"autoscaling": {"enabled": False}}),
+    ("node_count", 1, 4, {"nodeCount": 4}),
+]  # fmt: skip
+
+METHODS = {
+    "resource_labels": ("POST", f"{PATH}:setResourceLabels"),
+    "maintenance_policy": ("POST", f"{PATH}:setMaintenancePolicy"),
+}
+POOL_METHODS = {
+    name: ("POST", f"{POOL_PATH}:{verb}")
+    for name, verb in (
+        ("management", "setManagement"),
+        ("autoscaling", "setAutoscaling"),
+        ("node_count", "setSize"),
+    )
+}
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("machine_type", "e2-medium"), ("oauth_scopes", ["b", "a"]), ("labels", {}), ("taints", []), ("spot", False),
-        ("image_type", "cos_containerd"), ("initial_node_count", 7), ("management", {"auto_repair": True}),
-        ("autoscaling", {"enabled": True, "min_node_count": 1, "max_node_count": 3}),
-    ],
-)  # fmt: skip
-def test_what_is_so_already_is_no_change(option: str, value: Any) -> None:
-    assert plan_pool(wanted_pool({"name": "n", option: value}), CURRENT, PARENT, recreate=False) == []
+def cluster_with(**options: Any) -> Json:
+    """A cluster that has these options, as Google shows it."""
+    found = cluster_resource({"name": "c", "node_pools": [{"name": "n"}], **options})
+    for option in CLUSTER_OPTIONS:
+        if option.later and option.name in options:
+            put(found, option.path, write(option.shape, options[option.name]))
+    found["currentMasterVersion"] = found.pop("initialClusterVersion", "1.34.4-gke.100")
+    return {**found, "labelFingerprint": "f", "locations": found.get("locations", ["us-central1-a"])}
 
 
-def test_a_change_that_needs_a_new_pool_is_refused_unless_allowed() -> None:
-    wanted = wanted_pool({"name": "n", "spot": True})
-    (change,) = refused(plan_pool(wanted, CURRENT, PARENT, recreate=False))
-    assert str(change) == "spot: unset -> True (recreation)"
-    allowed = plan_pool(wanted, CURRENT, PARENT, recreate=True)
-    assert [(c.method, c.path) for c in allowed] == [("DELETE", PATH), ("POST", f"{PARENT}/nodePools")]
+def pool_with(**options: Any) -> Json:
+    """A cluster with a pool that has these options."""
+    pool = pool_resource({"name": "n", **options})
+    pool.setdefault("initialNodeCount", 1)
+    return {"name": "c", "nodePools": [pool], "locations": ["us-central1-a"], "currentNodeCount": 1}
 
 
-def test_a_cluster_is_never_recreated() -> None:
-    current = {"name": "c", "network": "default", "nodePools": []}
-    changes = plan_cluster({"name": "c", "network": "projects/p/global/networks/other"}, current, PARENT)
-    assert [c.field for c in refused(changes)] == ["network"]
-    same = plan_cluster({"name": "c", "network": "projects/p/global/networks/default"}, current, PARENT)
-    assert same == []
+def plan_for(name: str, before: Any, wanted: Any) -> Plan:
+    current = cluster_with(**({} if before is None else {name: before}))
+    return plan_cluster(wanted_cluster({**PLACE, name: wanted}), current, PATH)
 
 
-def test_pools_that_are_not_named_stay_unless_the_list_is_exclusive() -> None:
-    current = {"name": "c", "nodePools": [CURRENT, {**CURRENT, "name": "other"}]}
-    wanted = {"name": "c", "nodePools": [{"name": "n"}]}
-    assert plan_cluster(wanted, current, PARENT) == []
-    (gone,) = plan_cluster(wanted, current, PARENT, exclusive_pools=True)
-    assert (gone.method, gone.path) == ("DELETE", f"{PARENT}/nodePools/other")
-
-
-def test_labels_go_with_the_fingerprint_that_was_read() -> None:
-    current = {"name": "c", "resourceLabels": {"a": "1"}, "labelFingerprint": "f"}
-    (change,) = plan_cluster({"name": "c", "resourceLabels": {"a": "2"}}, current, PARENT)
-    assert (change.path, change.body) == (
-        f"{PARENT}:setResourceLabels",
-        {"resourceLabels": {"a": "2"}, "labelFingerprint": "f"},
+def pool_plan_for(name: str, before: Any, wanted: Any, *, recreate: bool = False) -> Plan:
+    current = pool_with(**({} if before is None else {name: before}))
+    return plan_pool(
+        wanted_pool({"name": "n", name: wanted}, "us-central1"), current, PATH, recreate=recreate
     )
 
 
-OPTIONS = st.fixed_dictionaries(
-    {},
-    optional={
-        "machine_type": st.sampled_from(["e2-medium", "e2-standard-4"]),
-        "disk_size_gb": st.integers(10, 200),
-        "labels": st.dictionaries(st.sampled_from("abc"), st.sampled_from("xy")),
-        "tags": st.lists(st.sampled_from("abc"), unique=True),
-        "autoscaling": st.builds(
-            lambda low, more: {"enabled": True, "min_node_count": low, "max_node_count": low + more},
-            st.integers(0, 5), st.integers(1, 5),
-        ),
-    },
-)  # fmt: skip
+@pytest.mark.parametrize(("name", "before", "wanted", "body"), CLUSTER_TABLE)
+def test_each_field_of_a_cluster_has_its_request(name: str, before: Any, wanted: Any, body: Any) -> None:
+    (change,) = plan_for(name, before, wanted).changes
+    method, path = METHODS.get(name, ("PUT", PATH))
+    assert (change.method, change.path, change.body) == (method, path, body)
+    if method == "PUT":
+        assert problems("ClusterUpdate", change.body["update"]) == []
 
 
-def applied(current: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """What Google would hold after the changes: the wanted fields over the current ones."""
-    after = copy.deepcopy(current)
-    after["config"] |= wanted.get("config", {})
-    for key in ("autoscaling", "management"):
-        after[key] = {**after.get(key, {}), **wanted.get(key, {})}
-    return after
+@pytest.mark.parametrize(("name", "before", "wanted", "body"), POOL_TABLE)
+def test_each_field_of_a_pool_has_its_request(name: str, before: Any, wanted: Any, body: Any) -> None:
+    (change,) = pool_plan_for(name, before, wanted).changes
+    method, path = POOL_METHODS.get(name, ("PUT", POOL_PATH))
+    assert (change.method, change.path, change.body) == (method, path, body)
 
 
-@given(OPTIONS)
-def test_a_plan_that_was_carried_out_leaves_nothing_to_do(options: dict[str, Any]) -> None:
-    wanted = wanted_pool({"name": "n", **options})
-    after = applied(CURRENT, wanted)
-    assert plan_pool(wanted, after, PARENT, recreate=False) == []
+def test_the_tables_have_every_field_that_can_be_changed() -> None:
+    assert {row[0] for row in CLUSTER_TABLE} == {o.name for o in CLUSTER_OPTIONS if o.request}
+    assert {row[0] for row in POOL_TABLE} == {o.name for o in POOL_OPTIONS if o.request}
 
 
-@given(OPTIONS)
-def test_only_what_is_asked_for_changes(options: dict[str, Any]) -> None:
-    changes = plan_pool(wanted_pool({"name": "n", **options}), CURRENT, PARENT, recreate=False)
-    assert {change.field for change in changes} <= set(options)
+@pytest.mark.parametrize(("name", "before", "wanted", "body"), CLUSTER_TABLE)
+def test_a_cluster_that_is_so_already_is_left_alone(name: str, before: Any, wanted: Any, body: Any) -> None:
+    wish = wanted_cluster({**PLACE, name: wanted})
+    assert plan_cluster(wish, cluster_with(**{name: wish[name]}), PATH).changes == []
+
+
+@pytest.mark.parametrize(("name", "before", "wanted", "body"), POOL_TABLE)
+def test_a_pool_that_is_so_already_is_left_alone(name: str, before: Any, wanted: Any, body: Any) -> None:
+    wish = wanted_pool({"name": "n", name: wanted}, "us-central1")
+    assert plan_pool(wish, pool_with(**{name: wish[name]}), PATH, recreate=False).changes == []
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("name", "before", "wanted"),
     [
-        ({"name": "UPPER"}, "must start with a lower-case letter"),
-        ({"name": "x" * 41}, "40 characters"),
-        ({"location": "nowhere"}, "neither a zone"),
-        ({"node_pools": [{"name": "a"}, {"name": "a"}]}, "named twice"),
-        ({"node_pools": [{"name": "a", "autoscaling": {"enabled": True, "min_node_count": 4, "max_node_count": 2}}]}, "from 4 to 2"),
-        ({"node_pools": [{"name": "a", "autoscaling": {"enabled": True, "min_node_count": 1, "total_max_node_count": 2}}]}, "exclude each other"),
-        ({"node_pools": [{"name": "a", "autoscaling": {"enabled": True, "min_node_count": 1}}]}, "needs max_node_count"),
-        ({"node_pools": [{"name": "a", "initial_node_count": -1}]}, "initial_node_count"),
+        ("network", "projects/p/global/networks/n", "n"),
+        ("network", "n", "https://www.googleapis.com/compute/v1/projects/p/global/networks/n"),
+        ("network", "projects/123/global/networks/n", "projects/p/global/networks/n"),
+        ("node_locations", ["us-central1-b", "us-central1-a"], ["us-central1-a", "us-central1-b"]),
+        ("vertical_pod_autoscaling", None, False),
+        ("release_channel", None, "UNSPECIFIED"),
+        ("gateway_api_channel", None, "CHANNEL_DISABLED"),
+        ("addons_config", None, {"http_load_balancing": True, "dns_cache": False}),
+        ("default_max_pods_per_node", 110, 110),
+        ("min_master_version", "1.35.1-gke.1", "1.34"),
+        ("ip_allocation_policy", {"cluster_ipv4_cidr_block": "10.4.0.0/14"}, {"cluster_ipv4_cidr_block": "/14"}),
+        ("database_encryption", None, {"state": "DECRYPTED"}),
+        ("resource_labels", None, {}),
+        (
+            "maintenance_policy",
+            {"exclusions": [{"name": "x", "start_time": "2027-01-01T00:00:00Z", "end_time": "2027-01-02T00:00:00Z"}]},
+            {"exclusions": [{"name": "x", "start_time": "2027-01-01T01:00:00+01:00", "end_time": "2027-01-02T00:00:00Z"}]},
+        ),
     ],
 )  # fmt: skip
-def test_bad_input_is_refused_before_anything_is_asked(options: dict[str, Any], words: str) -> None:
-    base = {"name": "c", "location": "us-central1-f", "project": "p"}
-    with pytest.raises(BadInput, match=words):
-        wanted_cluster({**base, **options})
+def test_other_words_for_the_same_are_no_change(name: str, before: Any, wanted: Any) -> None:
+    assert plan_for(name, before, wanted).changes == []
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "wanted"),
+    [
+        ("image_type", "COS_CONTAINERD", "cos_containerd"),
+        ("taints", [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}], []),
+        ("labels", None, {}),
+        ("oauth_scopes", ["https://www.googleapis.com/auth/a", "https://www.googleapis.com/auth/monitoring"], ["https://www.googleapis.com/auth/a"]),
+        ("node_drain_config", {"pdb_timeout_duration": "3600s"}, {"pdb_timeout_duration": "3600.0s"}),
+        ("spot", None, False),
+        ("service_account", None, "default"),
+        ("initial_node_count", 1, 7),
+        ("workload_metadata_mode", None, "GCE_METADATA"),
+        ("metadata", {"disable-legacy-endpoints": "true", "a": "b"}, {"a": "b"}),
+        ("autoscaling", {"enabled": True, "max_node_count": 3}, {"max_node_count": 3, "location_policy": "BALANCED"}),
+        ("kubelet_config", {"podPidsLimit": "1024"}, {"podPidsLimit": 1024}),
+    ],
+)  # fmt: skip
+def test_other_words_for_the_same_pool_are_no_change(name: str, before: Any, wanted: Any) -> None:
+    assert pool_plan_for(name, before, wanted).changes == []
+
+
+def test_a_network_of_another_project_is_another_one() -> None:
+    (change,) = plan_for("network", "projects/p/global/networks/n", "projects/q/global/networks/n").changes
+    assert change.how == NEVER
+
+
+@pytest.mark.parametrize("option", [o for o in CLUSTER_OPTIONS if o.how == NEVER], ids=lambda o: o.name)
+def test_what_only_a_new_cluster_has_is_refused(option: Any) -> None:
+    wishes = {
+        "autopilot": True, "description": "x", "network": "other", "subnetwork": "other",
+        "ip_allocation_policy": {"cluster_ipv4_cidr_block": "10.0.0.0/14"}, "master_ipv4_cidr_block": "10.0.0.0/28",
+        "datapath_provider": "ADVANCED_DATAPATH", "default_max_pods_per_node": 64, "confidential_nodes": {"enabled": True},
+    }  # fmt: skip
+    plan = plan_for(option.name, None, wishes[option.name])
+    with pytest.raises(BadInput, match=f"{option.name}.*A cluster is never recreated"):
+        refuse_impossible(plan.changes)
+
+
+@pytest.mark.parametrize("option", [o for o in POOL_OPTIONS if o.how == RECREATE], ids=lambda o: o.name)
+def test_what_only_a_new_pool_has_is_refused_unless_allowed(option: Any) -> None:
+    wishes: Json = {
+        "spot": True, "preemptible": True, "service_account": "a@b", "min_cpu_platform": "Intel Ice Lake",
+        "oauth_scopes": ["https://www.googleapis.com/auth/cloud-platform"], "max_pods_per_node": 32,
+        "boot_disk_kms_key": KEY, "metadata": {"a": "b"}, "local_ssd_count": 1, "ephemeral_storage_local_ssd_count": 1,
+        "secondary_boot_disks": [{"disk_image": "i"}], "shielded_instance_config": {"enable_secure_boot": True},
+        "advanced_machine_features": {"threads_per_core": 1}, "placement_policy": {"type": "COMPACT"},
+        "reservation_affinity": {"consume_reservation_type": "ANY_RESERVATION"}, "subnetwork": "s", "pod_range": "r",
+        "pod_ipv4_cidr_block": "10.0.0.0/20",
+    }  # fmt: skip
+    plan = pool_plan_for(option.name, None, wishes[option.name])
+    with pytest.raises(BadInput, match=f"{option.name}.*recreate: pools"):
+        refuse_impossible(plan.changes)
+    allowed = pool_plan_for(option.name, None, wishes[option.name], recreate=True).changes
+    assert [(c.method, c.path) for c in allowed] == [("DELETE", POOL_PATH), ("POST", f"{PATH}/nodePools")]
+    assert problems("NodePool", allowed[1].body["nodePool"]) == []
+
+
+def test_what_can_not_be_turned_off_is_refused() -> None:
+    (change,) = plan_for("enable_l4_ilb_subsetting", True, False).changes
+    assert (change.how, change.method) == (NEVER, "")
+
+
+def test_all_that_is_refused_is_told_at_once() -> None:
+    plan = plan_cluster(
+        wanted_cluster({**PLACE, "network": "x", "node_pools": [{"name": "n", "spot": True}]}), cluster_with(network="y"), PATH
+    )  # fmt: skip
+    with pytest.raises(
+        BadInput, match=r"network: y -> x \(never\); node pool n: spot: unset -> True \(recreation\)"
+    ):
+        refuse_impossible(plan.changes)
+
+
+def test_machine_and_disk_are_changed_together() -> None:
+    wish = wanted_pool(
+        {"name": "n", "machine_type": "n4-standard-2", "disk_type": "hyperdisk-balanced"}, "us-central1"
+    )
+    (change,) = plan_pool(wish, pool_with(machine_type="e2-medium"), PATH, recreate=False).changes
+    assert change.body == {"machineType": "n4-standard-2", "diskType": "hyperdisk-balanced"}
+    assert change.how == "rolling"
+
+
+def test_pools_that_are_not_named_stay_unless_the_list_is_exclusive() -> None:
+    current = cluster_with(node_pools=[{"name": "n"}, {"name": "other"}])
+    wanted = wanted_cluster({**PLACE, "node_pools": [{"name": "n"}]})
+    assert plan_cluster(wanted, current, PATH).changes == []
+    (gone,) = plan_cluster(wanted, current, PATH, exclusive_pools=True).changes
+    assert (gone.method, gone.path) == ("DELETE", f"{PATH}/nodePools/other")
+
+
+def test_a_new_pool_is_there_before_an_old_one_goes() -> None:
+    wanted = wanted_cluster({**PLACE, "node_pools": [{"name": "new"}]})
+    changes = plan_cluster(wanted, cluster_with(), PATH, exclusive_pools=True).changes
+    assert [c.method for c in changes] == ["POST", "DELETE"]
+
+
+def test_a_failed_cluster_and_a_failed_pool_are_made_anew() -> None:
+    wanted = wanted_cluster({**PLACE, "node_pools": [{"name": "n"}]})
+    changes = plan_cluster(wanted, {**cluster_with(), "status": "ERROR"}, PATH).changes
+    assert [c.method for c in changes] == ["DELETE", "POST"]
+    current = cluster_with()
+    current["nodePools"][0]["status"] = "ERROR"
+    changes = plan_cluster(wanted, current, PATH).changes
+    assert [(c.method, c.path) for c in changes] == [("DELETE", POOL_PATH), ("POST", f"{PATH}/nodePools")]
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "DEGRADED", "RECONCILING", "PROVISIONING", "STOPPING"])
+def test_a_cluster_with_any_other_status_is_never_removed(status: str) -> None:
+    wanted = wanted_cluster({**PLACE, "network": "other", "node_pools": [{"name": "n", "spot": True}]})
+    changes = plan_cluster(wanted, {**cluster_with(network="x"), "status": status}, PATH).changes
+    assert not any(change.method == "DELETE" for change in changes)
+
+
+def test_a_creation_is_what_the_api_takes() -> None:
+    for name, _, value, _ in CLUSTER_TABLE:
+        wish = wanted_cluster({**PLACE, name: value})
+        create, *later = plan_cluster(wish, None, PATH).changes
+        assert problems("CreateClusterRequest", create.body) == []
+        assert [c.field for c in later] == (
+            ["additional_ip_ranges"] if name == "additional_ip_ranges" else []
+        )
+    for name, _, value, _ in POOL_TABLE:
+        wish = wanted_pool({"name": "n", name: value}, "us-central1")
+        found = problems("NodePool", pool_resource(wish))
+        # A message in Google's own form goes as it is: that a number is text there is the user's to know.
+        assert found == (
+            [] if name != "kubelet_config" else ["config.kubeletConfig.podPidsLimit: 2048 is no int64"]
+        )
+
+
+def test_a_cluster_without_pools_gets_one_of_googles_but_an_autopilot_cluster_none() -> None:
+    assert cluster_resource({"name": "c"}) == {"name": "c", "initialNodeCount": 1}
+    assert cluster_resource({"name": "c", "autopilot": True}) == {"name": "c", "autopilot": {"enabled": True}}
+
+
+def test_pools_of_an_autopilot_cluster_are_refused() -> None:
+    wanted = wanted_cluster({**PLACE, "node_pools": [{"name": "n"}]})
+    with pytest.raises(BadInput, match="Autopilot cluster"):
+        plan_cluster(wanted, {**cluster_with(), "autopilot": {"enabled": True}}, PATH)
+
+
+def test_a_fixed_size_under_an_autoscaler_is_refused_until_that_is_off() -> None:
+    autoscaled = pool_with(autoscaling={"enabled": True, "max_node_count": 3})
+    with pytest.raises(BadInput, match="it is autoscaled"):
+        plan_pool(
+            wanted_pool({"name": "n", "node_count": 2}, "us-central1"), autoscaled, PATH, recreate=False
+        )
+    wish = wanted_pool({"name": "n", "node_count": 1, "autoscaling": {"enabled": False}}, "us-central1")
+    changes = plan_pool(wish, autoscaled, PATH, recreate=False).changes
+    # The size of before says nothing of what the autoscaler made of it.
+    assert [c.path.rpartition(":")[2] for c in changes] == ["setAutoscaling", "setSize"]
+
+
+def test_options_at_creation_are_never_looked_at_again() -> None:
+    assert {o.name for o in (*CLUSTER_OPTIONS, *POOL_OPTIONS) if o.how == AT_CREATION} == {
+        "initial_cluster_version",
+        "initial_node_count",
+    }
+    assert plan_for("initial_cluster_version", None, "1.30").changes == []
+
+
+def test_planning_changes_neither_wishes_nor_what_is_there() -> None:
+    for name, before, value, _ in POOL_TABLE:
+        current = pool_with(**({} if before is None else {name: before}))
+        wish = wanted_pool({"name": "n", name: value}, "us-central1")
+        kept = copy.deepcopy((wish, current))
+        plan_pool(wish, current, PATH, recreate=False)
+        assert (wish, current) == kept, name

@@ -1,0 +1,59 @@
+"""What there is to know about a cluster, and a kubeconfig to reach it by."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from ..gcp.auth import access_token
+from ..gcp.rest import connect
+from .check_cluster import check_place
+from .client import Gke
+from .describe import options_of, unmanaged, without_secrets
+from .kubeconfig import EXEC_USER, context_name, kubeconfig, token_user, write
+from .shape import Json
+from .wanted import cluster_path
+
+SECONDS = 60
+
+KUBECONFIG_ARGUMENTS: Json = {
+    "kubeconfig_file": {"type": "path"},
+    "kubeconfig_current_context": {"type": "bool", "default": False},
+    "kubeconfig_auth": {"type": "str", "choices": ["token", "exec"], "default": "token"},
+    "kubeconfig_endpoint": {"type": "str", "choices": ["ip", "dns", "private"], "default": "ip"},
+}
+
+
+def is_reachable(cluster: Json | None) -> bool:
+    """Whether a cluster has an API server to talk to, which it lacks while it is being made."""
+    return bool(cluster and cluster.get("endpoint") and cluster.get("status") not in ("STOPPING", "ERROR"))
+
+
+def kubeconfig_for(cluster: Json, params: Json) -> Json:
+    """A kubeconfig as the options want it, with a fresh token if it is to have one; written if a file is named."""
+    user = EXEC_USER if params["kubeconfig_auth"] == "exec" else token_user(access_token(params))
+    content = kubeconfig(cluster, params["project"], user, params["kubeconfig_endpoint"])
+    if params["kubeconfig_file"]:
+        write(params["kubeconfig_file"], content, current=params["kubeconfig_current_context"])
+    return content
+
+
+def read_cluster(params: Json) -> Json:
+    """What ``gke_cluster_info`` does; its result. Raises ``GoogleError``."""
+    project, location, name = params["project"], params["location"], params["name"]
+    check_place(project, location, name)
+    cluster = Gke(connect(params), project, location, SECONDS).get(cluster_path(project, location, name))
+    found: Json = {"changed": False, "exists": False, "cluster": without_secrets(cluster)}
+    found |= {"options": {}, "unmanaged": [], "kubeconfig": {}}
+    if cluster is None:
+        return found
+    found |= {"options": options_of(cluster), "unmanaged": unmanaged(cluster)}
+    if not is_reachable(cluster):
+        return found
+    content = kubeconfig_for(cluster, params)
+    return {
+        **found,
+        "exists": True,
+        "kubeconfig": content,
+        "kubeconfig_context": context_name(cluster, project),
+    }
