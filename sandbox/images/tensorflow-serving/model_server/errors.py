@@ -59,6 +59,11 @@ class ServingError(Exception):
         self.code = code
         self.message = message
 
+    @property
+    def text(self) -> str:
+        """As absl::Status::ToString() has it: ``NOT_FOUND: …``."""
+        return f"{self.code.name}: {self.message}"
+
 
 def invalid(message: str) -> ServingError:
     return ServingError(Code.INVALID_ARGUMENT, message)

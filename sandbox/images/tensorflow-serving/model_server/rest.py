@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import threading
 import time
-from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 import numpy as np
 
+from . import jsontext
 from .errors import HTTP_STATUS, Code, ServingError, invalid
-from .metrics import Metrics
-from .tensors import TensorInfo, format_outputs, parse_json, parse_predict
+from .examples import ExamplesRequest, format_classifications, format_regressions, parse_examples
+from .metrics import REQUEST_COUNT, REQUEST_LATENCY, Metrics
+from .tensors import TensorInfo, fill_inputs, format_outputs, signature_name
 
-_WHERE = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[^/:]+)|/labels/(?P<label>[^/:]+))?"
-_PREDICT = re.compile(rf"(?i){_WHERE}:(?P<method>classify|regress|predict)")
-_STATUS = re.compile(rf"(?i){_WHERE}(?P<metadata>/metadata)?")
+_VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
+_INFER = re.compile(rf"(?i)/v1/models/(?P<model>[^/:]+){_VERSION}:(?P<method>classify|regress|predict)")
+_STATUS = re.compile(rf"(?i)/v1/models(?:/(?P<model>[^/:]+))?{_VERSION}(?:/(?P<metadata>metadata))?")
 _V1 = re.compile(r"(?i)/v1/.*")
 _MAX_VERSION = 2**63 - 1
+_JSON = "application/json"
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
 # What libevent answers where no handler is registered.
 _NOT_FOUND = "<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 
@@ -30,178 +38,163 @@ class Servable(Protocol):
     """What the API needs of a loaded version."""
 
     version: int
+    input_infos: Mapping[str, Mapping[str, TensorInfo]]
 
-    def input_infos(self) -> dict[str, dict[str, TensorInfo]]: ...
     def predict(
-        self, signature_name: str, inputs: dict[str, np.ndarray], output_filter: tuple[str, ...] = ()
+        self,
+        signature_name: str,
+        inputs: Mapping[str, np.ndarray],
+        output_filter: Sequence[str] = (),
+        timeout: float | None = None,
     ) -> dict[str, np.ndarray]: ...
-
-
-class State(Protocol):
-    """A version's state, as the status call shows it."""
-
-    number: int
-    state: str
-    error: ServingError | None
+    def classify(
+        self, signature_name: str, examples: Sequence[bytes], timeout: float | None = None
+    ) -> list[list[tuple[str, float]]]: ...
+    def regress(
+        self, signature_name: str, examples: Sequence[bytes], timeout: float | None = None
+    ) -> list[float]: ...
 
 
 class Models(Protocol):
-    """The server's one model."""
+    """The server's models."""
 
-    @property
-    def name(self) -> str: ...
-    def available(self, number: int | None = None) -> Any: ...
-    def states(self, number: int | None = None) -> list[Any]: ...
+    def using(
+        self, model: str, number: int | None = None, label: str | None = None
+    ) -> AbstractContextManager[Any]: ...
+    def states(self, model: str, number: int | None = None, label: str | None = None) -> list[Any]: ...
 
 
+@dataclass(frozen=True)
+class Codec:
+    """What needs protocol buffers: the examples of a request in bytes, a servable's signatures in JSON."""
+
+    serialise: Callable[[ExamplesRequest], list[bytes]]
+    describe: Callable[[Any], str]
+
+
+@dataclass(frozen=True)
 class Answer:
-    """Status, content type and body of an answer."""
+    """Status, body and headers of an answer."""
 
-    def __init__(self, status: int, body: str, content_type: str = "application/json") -> None:
-        self.status, self.body, self.content_type = status, body, content_type
+    status: int
+    body: str
+    content_type: str = _JSON
+    headers: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Which servable a path means."""
+
+    model: str
+    version: int | None
+    label: str | None
 
 
 class RestApi:
-    """Answers requests; knows nothing of sockets."""
+    """Answers requests; knows nothing of sockets. ``timeout``: seconds for a run of a model, None without end."""
 
     def __init__(
         self,
         models: Models,
         metrics: Metrics,
-        describe: Callable[[Any], Mapping[str, object]],
+        codec: Codec,
+        *,
         metrics_path: str | None = None,
+        timeout: float | None = None,
+        cors: bool = False,
     ) -> None:
-        self._models = models
-        self._metrics = metrics
-        self._describe = describe
-        self._metrics_path = metrics_path
+        self._models, self._metrics, self._codec = models, metrics, codec
+        self._metrics_path, self._timeout = metrics_path, timeout
+        self._headers = _CORS if cors else None
 
     def handle(self, method: str, path: str, body: bytes) -> Answer:
         path = path.partition("?")[0]
         if path == self._metrics_path:
-            if method != "GET":
-                return Answer(405, "Method Not Allowed", "text/plain")
             return Answer(200, self._metrics.render(), "text/plain")
         if not _V1.fullmatch(path):
             return Answer(404, _NOT_FOUND, "text/html")
+        if self._headers and method == "OPTIONS":
+            return Answer(200, "", headers=self._headers)
         started = time.perf_counter()
-        model, code = "", Code.OK
+        match = None
+        if method in ("GET", "POST"):
+            match = (_INFER if method == "POST" else _STATUS).fullmatch(path)
+        model = unquote(match["model"] or "") if match else ""
+        code = Code.OK
         try:
-            match = _PREDICT.fullmatch(path) if method == "POST" else None
-            if match:
-                model = match["model"]
-                answer = Answer(200, self._predict(match, body))
-                self._metrics.observe(
-                    ":tensorflow:serving:request_latency", (time.perf_counter() - started) * 1e6,
-                    model_name=model, API="predict", entrypoint="REST",
-                )  # fmt: skip
-                return answer
-            match = _STATUS.fullmatch(path) if method == "GET" else None
-            if match:
-                model = match["model"]
-                return Answer(200, self._metadata(match) if match["metadata"] else self._status(match))
-            if method == "GET" and path.rstrip("/").lower() == "/v1/models":
-                raise invalid("Missing model name in request.")
-            raise invalid(f"Malformed request: {method} {path}")
+            if match is None:
+                raise invalid(f"Malformed request: {method} {path}")
+            where = _where(model, match)
+            if method == "POST":
+                text = self._infer(where, match["method"], body, f"Malformed request: {method} {path}")
+            else:
+                text = self._metadata(where) if match["metadata"] == "metadata" else self._status(where)
+            # A status request has no API's name there.
+            api = match["method"] if method == "POST" else ""
+            elapsed = (time.perf_counter() - started) * 1e6
+            self._metrics.observe(REQUEST_LATENCY, elapsed, model, api, "REST")
+            return Answer(200, text, headers=self._headers)
         except ServingError as error:
             code = error.code
-            body_text = f'{{\n    "error": {json.dumps(error.message, ensure_ascii=False)}\n}}'
-            return Answer(HTTP_STATUS[code], body_text)
+            return Answer(HTTP_STATUS[code], jsontext.error_body(error.message), headers=self._headers)
         finally:
-            self._metrics.count(":tensorflow:serving:request_count", model_name=model, status=code.name)
+            self._metrics.count(REQUEST_COUNT, model, code.name)
 
-    def _find(self, match: re.Match[str]) -> tuple[str, int | None]:
-        number = None
-        if match["version"] is not None:
-            if not match["version"].isdigit() or int(match["version"]) > _MAX_VERSION:
-                raise invalid(f"Failed to convert version: {match['version']} to numeric.")
-            number = int(match["version"])
-        if match["label"] is not None:
-            raise invalid(f"Unrecognized servable version label: {match['label']}")
-        if match["model"] != self._models.name:
-            which = f"Latest({match['model']})" if number is None else f"Specific({match['model']}, {number})"
-            raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {which}")
-        return match["model"], number
+    def _infer(self, where: _Where, method: str, body: bytes, malformed: str) -> str:
+        if method == "predict":
+            document = jsontext.parse(body)
+            signature = signature_name(document)
+            with self._models.using(where.model, where.version, where.label) as servable:
+                key = signature or "serving_default"
+                infos = servable.input_infos.get(key)
+                if infos is None:
+                    raise invalid(f'Serving signature name: "{key}" not found in signature def')
+                if not infos:
+                    raise invalid(f"Failed to get input map for signature: {signature or 'DEFAULT'}")
+                inputs, row_format = fill_inputs(document, infos)
+                outputs = servable.predict(signature, inputs, (), self._timeout)
+            return format_outputs(outputs, row_format=row_format)
+        if method not in ("classify", "regress"):
+            raise invalid(malformed)
+        request = parse_examples(jsontext.parse(body))
+        examples = self._codec.serialise(request)
+        with self._models.using(where.model, where.version, where.label) as servable:
+            if method == "classify":
+                return format_classifications(
+                    servable.classify(request.signature_name, examples, self._timeout)
+                )
+            return format_regressions(servable.regress(request.signature_name, examples, self._timeout))
 
-    def _predict(self, match: re.Match[str], body: bytes) -> str:
-        method = match["method"].lower()
-        _, number = self._find(match)
-        servable = self._models.available(number)
-        if method != "predict":
-            raise ServingError(Code.UNIMPLEMENTED, f"{method} is not implemented by this stand-in")
-        request = parse_predict(parse_json(body), servable.input_infos())
-        outputs = servable.predict(request.signature_name, request.inputs)
-        return format_outputs(outputs, row_format=request.row_format)
-
-    def _status(self, match: re.Match[str]) -> str:
-        if match["model"] != self._models.name:
-            raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {match['model']}")
-        _, number = self._find(match)
+    def _status(self, where: _Where) -> str:
+        if not where.model:
+            raise invalid("Missing model name in request.")
         entries = []
-        for version in self._models.states(number):
+        for version in self._models.states(where.model, where.version, where.label):
             error = version.error
             status = {
                 "error_code": error.code.name if error else "OK",
                 "error_message": error.message if error else "",
             }
             entries.append({"version": str(version.number), "state": version.state, "status": status})
-        return json.dumps({"model_version_status": entries}, indent=1) + "\n"
+        return json.dumps({"model_version_status": entries}, indent=1, ensure_ascii=False) + "\n"
 
-    def _metadata(self, match: re.Match[str]) -> str:
-        name, number = self._find(match)
-        servable = self._models.available(number)
-        spec = {"name": name, "signature_name": "", "version": str(servable.version)}
-        # The double nesting is TF Serving's own: SignatureDefMap inside the metadata map.
-        metadata = {"signature_def": {"signature_def": self._describe(servable)}}
-        return json.dumps({"model_spec": spec, "metadata": metadata}, indent=1) + "\n"
-
-
-class RestServer(ThreadingHTTPServer):
-    """Serves a ``RestApi``; at most ``threads`` requests are worked on at once, the others wait."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int], api: RestApi, threads: int) -> None:
-        self.api = api
-        self.gate = threading.BoundedSemaphore(threads)
-        super().__init__(address, _Handler)
+    def _metadata(self, where: _Where) -> str:
+        if not where.model:
+            raise invalid("Missing model name in request.")
+        with self._models.using(where.model, where.version, where.label) as servable:
+            spec = {"name": where.model, "signature_name": "", "version": str(servable.version)}
+            signatures = self._codec.describe(servable)
+        # Put together by hand, as upstream does: the inner "signature_def" comes with the message.
+        model_spec = json.dumps(spec, indent=1, ensure_ascii=False)
+        return f'{{\n"model_spec":{model_spec}\n,\n"metadata": {{"signature_def": {signatures}\n}}\n}}\n'
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: RestServer
-    # One write an answer: headers and body leave in one packet.
-    wbufsize = -1
-
-    def setup(self) -> None:
-        super().setup()
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def _answer(self) -> None:
-        body = self._body()
-        with self.server.gate:
-            answer = self.server.api.handle(self.command, self.path, body)
-        data = answer.body.encode("utf-8", errors="surrogateescape")
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            parts = []
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
-            while self.rfile.readline().strip():
-                continue
-            return b"".join(parts)
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = _answer
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """TF Serving does not log requests."""
+def _where(model: str, match: re.Match[str]) -> _Where:
+    version = None
+    if match["version"] is not None:
+        version = int(match["version"])
+        if version > _MAX_VERSION:
+            raise invalid(f"Failed to convert version: {match['version']} to numeric.")
+    label = unquote(match["label"]) if match["label"] is not None else None
+    return _Where(model, version, label)

@@ -1,4 +1,4 @@
-"""Tensors in JSON, both ways, as TF Serving's REST API has them.
+"""Prediction requests and answers in JSON.
 
 Contract: tensorflow/serving, util/json_tensor.{h,cc} and g3doc/api_rest.md.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,17 +15,20 @@ from typing import Any
 import numpy as np
 
 from .errors import Code, ServingError, invalid
+from .jsontext import INDENT, Json, one_line, quote, scalars, show, spread, type_name
 
-Json = Any
 _KINDS = {
     dict: "Object",
     list: "Array",
     str: "String",
-    bool: "True",
     int: "Number",
     float: "Number",
     type(None): "Null",
 }
+_INTEGERS = {"int8": np.int32, "int16": np.int32, "uint8": np.int32, "int32": np.int32, "int64": np.int64}
+_INTEGERS |= {"uint32": np.uint32, "uint64": np.uint64}
+_FLOATS = {"float32": np.float32, "float64": np.float64}
+_LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in _FLOATS}
 
 
 @dataclass(frozen=True)
@@ -39,195 +40,299 @@ class TensorInfo:
     shape: tuple[int, ...] | None
 
 
-@dataclass(frozen=True)
-class PredictRequest:
-    """A parsed body: the inputs by name, and whether it was in the row format (``instances``)."""
-
-    signature_name: str
-    inputs: dict[str, np.ndarray]
-    row_format: bool
+Inputs = Mapping[str, TensorInfo]
 
 
-def parse_json(body: bytes) -> Json:
-    """The first JSON value of the body; what follows it is ignored, NaN and Infinity are accepted."""
-    text = body.decode("utf-8", errors="surrogateescape").lstrip(" \t\r\n")
-    if not text:
-        raise invalid("JSON Parse error: The document is empty")
-    try:
-        value, _ = json.JSONDecoder().raw_decode(text)
-    except ValueError as error:
-        raise invalid(f"JSON Parse error: Invalid value. at offset: {getattr(error, 'pos', 0)}") from None
-    return value
-
-
-def parse_predict(body: Json, signatures: Mapping[str, Mapping[str, TensorInfo]]) -> PredictRequest:
-    """Inputs for a signature. ``signatures``: the inputs of each, by signature name."""
-    if not isinstance(body, dict):
-        raise invalid("Request body must be a JSON object")
-    name = body.get("signature_name", "serving_default")
+def signature_name(body: dict[str, Json]) -> str:
+    """The name that a request gives; empty for the default."""
+    name = body.get("signature_name", "")
     if not isinstance(name, str):
-        raise invalid("'signature_name' key must be a string value.")
+        raise invalid(
+            f"JSON Value: {show(body)} not formatted correctly. 'signature_name' key must be a string value."
+        )
+    return name
+
+
+def fill_inputs(body: dict[str, Json], inputs: Inputs) -> tuple[dict[str, np.ndarray], bool]:
+    """The arrays of a request, and whether it is in the row format (``instances``)."""
     rows, columns = "instances" in body, "inputs" in body
     if rows and columns:
-        raise invalid("Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist")
-    if not rows and not columns:
+        raise invalid(
+            f"JSON Value: {show(body)} Not formatted correctly expecting only one of 'inputs' or 'instances' "
+            "keys to exist "
+        )
+    if columns:
+        return _columns(body["inputs"], inputs), False
+    if not rows:
         raise invalid("Missing 'inputs' or 'instances' key")
-    inputs = signatures.get(name)
-    if inputs is None:
-        raise invalid(f'Serving signature name: "{name}" not found in signature def')
-    given = _rows(body["instances"], inputs) if rows else _columns(body["inputs"], inputs)
-    return PredictRequest(name, {key: to_array(value, inputs[key]) for key, value in given.items()}, rows)
+    if not isinstance(body["instances"], list):
+        raise invalid(f"JSON Value: {show(body)} Excepting 'instances' to be an list/array")
+    if not body["instances"]:
+        raise invalid(f"JSON Value: {show(body)} No values in 'instances' array")
+    return _rows(body["instances"], inputs), True
 
 
-def _rows(instances: Json, inputs: Mapping[str, TensorInfo]) -> dict[str, Json]:
-    if not isinstance(instances, list) or not instances:
-        raise invalid("Request data must be non-empty array")
+def _rows(instances: list[Json], inputs: Inputs) -> dict[str, np.ndarray]:
     first = instances[0]
-    if isinstance(first, dict) and not _is_bytes(first):
-        columns: dict[str, list[Json]] = {key: [] for key in inputs}
-        for instance in instances:
-            if not isinstance(instance, dict) or set(instance) != set(inputs):
+    if len(inputs) > 1 and not isinstance(first, dict):
+        raise invalid(
+            "instances is a plain list, but expecting list of objects as multiple input tensors required as "
+            "per tensorinfo_map"
+        )
+    if not _is_object(first):
+        name = next(iter(inputs))
+        fast = _whole(instances, inputs[name].dtype)
+        return {name: fast if fast is not None else _each(instances, inputs[name])}
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in inputs}
+    for number, instance in enumerate(instances):
+        if not _is_object(instance):
+            raise invalid(f"Expecting object but got list at item {number} of input list")
+        for name, value in instance.items():
+            try:
+                if name not in inputs:
+                    raise invalid(f"JSON object: does not have named input: {name}")
+                array = to_array(value, inputs[name])
+                if number:
+                    _check_like(array, columns[name][0])
+                columns[name].append(array)
+            except ServingError as error:
                 raise invalid(
-                    f"Failed to process element: {instances.index(instance)} of 'instances' list. "
-                    f"Error: INVALID_ARGUMENT: JSON object: does not have named inputs: {', '.join(sorted(inputs))}"
-                )
-            for key, value in instance.items():
-                columns[key].append(value)
-        return dict(columns)
-    if len(inputs) != 1:
-        raise invalid(
-            f"instances is a plain list, but expecting list of objects as multiple input tensors required as per tensorinfo_map: {', '.join(sorted(inputs))}"
-        )
-    return {next(iter(inputs)): instances}
+                    f"Failed to process element: {number} key: {name} of 'instances' list. Error: {error.text}"
+                ) from None
+        if set(instance) != set(inputs):
+            raise invalid(
+                f"Failed to process element: {number} of 'instances' list. JSON object: {show(instance)} "
+                f"keys must be equal to: {','.join(sorted(inputs))}"
+            )
+    return {name: np.stack(arrays) for name, arrays in columns.items()}
 
 
-def _columns(value: Json, inputs: Mapping[str, TensorInfo]) -> dict[str, Json]:
-    if isinstance(value, dict) and not _is_bytes(value):
-        if set(value) != set(inputs):
-            missing = sorted(set(inputs) ^ set(value))
-            raise invalid(f"Missing named input tensor(s) or unknown ones: {', '.join(missing)}")
-        return dict(value)
-    if len(inputs) != 1:
-        raise invalid(
-            "inputs is a plain value/list, but expecting an object as multiple input tensors required"
-        )
-    return {next(iter(inputs)): value}
+def _each(instances: list[Json], info: TensorInfo) -> np.ndarray:
+    """Value by value: finds the mistake, or has strings, which NumPy would rather guess at."""
+    arrays: list[np.ndarray] = []
+    for number, instance in enumerate(instances):
+        if _is_object(instance):
+            raise invalid(f"Expecting value/list but got object at item {number} of input list")
+        try:
+            arrays.append(to_array(instance, info))
+            _check_like(arrays[-1], arrays[0])
+        except ServingError as error:
+            raise invalid(
+                f"Failed to process element: {number} of 'instances' list. Error: {error.text}"
+            ) from None
+    return np.stack(arrays)
 
 
-def _is_bytes(value: Json) -> bool:
-    return isinstance(value, dict) and set(value) == {"b64"}
+def _check_like(array: np.ndarray, first: np.ndarray) -> None:
+    if array.size != first.size:
+        raise invalid(f"Expecting tensor size: {first.size} but got: {array.size}")
+    if array.shape != first.shape:
+        raise invalid(f"Expecting shape {_shape(first)} but got: {_shape(array)}")
+
+
+def _shape(array: np.ndarray) -> str:
+    return "[" + ",".join(map(str, array.shape)) + "]"
+
+
+def _columns(value: Json, inputs: Inputs) -> dict[str, np.ndarray]:
+    if not _is_object(value):
+        if len(inputs) > 1:
+            raise invalid(
+                "inputs is a plain value/list, but expecting an object as multiple input tensors required as "
+                "per tensorinfo_map"
+            )
+        name = next(iter(inputs))
+        return {name: to_array(value, inputs[name])}
+    for name in inputs:
+        if name not in value:
+            raise invalid(f"Missing named input: {name} in 'inputs' object.")
+    # Others than the signature's are ignored in this format.
+    return {name: to_array(value[name], info) for name, info in inputs.items()}
+
+
+def _is_object(value: Json) -> bool:
+    return isinstance(value, dict) and not _is_base64(value)
+
+
+def _is_base64(value: Json) -> bool:
+    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
 def to_array(value: Json, info: TensorInfo) -> np.ndarray:
     """A JSON value as an array of the input's type. Ragged lists and wrong types are refused."""
+    fast = _whole(value, info.dtype)
+    if fast is not None:
+        return fast
     shape: list[int] = []
     probe = value
     while isinstance(probe, list):
         shape.append(len(probe))
         probe = probe[0] if probe else None
     flat: list[Any] = []
-    _flatten(value, shape, info.dtype, flat)
+    _fill(value, 0, shape, info.dtype, flat)
     if info.dtype == "string":
         array = np.empty(len(flat), dtype=object)
         array[:] = flat
     else:
-        try:
-            array = np.array(flat, dtype=info.dtype)
-        except OverflowError:
-            raise invalid(f"JSON Value out of range for type: {info.dtype}") from None
+        # Small integers lose what does not fit, as they do in a TensorProto's int_val.
+        array = np.array(flat, dtype=_INTEGERS.get(info.dtype, info.dtype)).astype(info.dtype)
     return array.reshape(shape)
 
 
-def _flatten(value: Json, shape: Sequence[int], dtype: str, flat: list[Any]) -> None:
-    if not shape:
+def _whole(value: Json, dtype: str) -> np.ndarray | None:
+    """Numbers in one go, if there is nothing about them that needs a closer look."""
+    if dtype not in _FLOATS and dtype not in _INTEGERS:
+        return None
+    types = _leaf_types(value)
+    if not types <= ({int, float} if dtype in _FLOATS else {int}):
+        return None
+    try:
+        if dtype in _INTEGERS:
+            checked = np.array(value, dtype=_INTEGERS[dtype])
+            return checked.astype(dtype, copy=False)
+        numbers = np.array(value, dtype=np.float64)
+    except (OverflowError, ValueError):
+        return None
+    finite = np.abs(numbers[np.isfinite(numbers)])
+    largest = float(finite.max(initial=0))
+    if largest > _LARGEST[dtype] or (int in types and largest > _largest_integer(dtype)):
+        return None
+    return numbers.astype(dtype, copy=False)
+
+
+def _leaf_types(value: Json) -> set[type]:
+    if not isinstance(value, list):
+        return {type(value)}
+    types = set(map(type, value))
+    if list in types:
+        for item in value:
+            types |= _leaf_types(item)
+        types.discard(list)
+    return types
+
+
+def _largest_integer(dtype: str) -> int:
+    return 2 ** (np.finfo(dtype).nmant + 1) - 1
+
+
+def _fill(value: Json, level: int, shape: Sequence[int], dtype: str, flat: list[Any]) -> None:
+    rank = len(shape)
+    if not isinstance(value, list):
+        if level != rank:
+            raise invalid(
+                f"JSON Value: {show(value)} found at incorrect level: {level + 1} in the JSON DOM. "
+                f"Expected at level: {rank}"
+            )
         flat.append(_scalar(value, dtype))
         return
-    if not isinstance(value, list) or len(value) != shape[0]:
+    if level >= rank:
+        raise invalid(f"Encountered list at unexpected level: {level} expected < {rank}")
+    if len(value) != shape[level]:
         raise invalid(
-            f"Encountered list at unexpected size: {len(value) if isinstance(value, list) else 0} at level: 0 "
-            f"expected size: {shape[0]}"
+            f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
         )
     for item in value:
-        _flatten(item, shape[1:], dtype, flat)
+        _fill(item, level + 1, shape, dtype, flat)
 
 
 def _scalar(value: Json, dtype: str) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if dtype == "string":
-        if _is_bytes(value):
-            try:
-                return base64.b64decode(value["b64"], validate=True)
-            except (binascii.Error, TypeError, ValueError):
-                raise invalid(f"Unable to base64 decode, got value: {str(value['b64'])[:32]}") from None
+        if isinstance(value, dict):
+            return decode_base64(value)
         if isinstance(value, str):
             return value.encode("utf-8", errors="surrogateescape")
     elif dtype == "bool":
         if isinstance(value, bool):
             return value
-    elif dtype.startswith("float") or dtype == "bfloat16":
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+    elif dtype in _FLOATS:
+        if number:
+            return _lossless(value, dtype)
+    elif dtype in _INTEGERS:
+        limits = np.iinfo(_INTEGERS[dtype])
+        if number and isinstance(value, int) and limits.min <= value <= limits.max:
             return value
-    elif isinstance(value, int) and not isinstance(value, bool):
-        return value
-    text = json.dumps(value)
-    raise invalid(
-        f"JSON Value: {text if len(text) < 100 else text[:100] + '...'} Type: {_KINDS.get(type(value), 'Object')} "
-        f"is not of expected type: {dtype}"
-    )
+    else:
+        raise ServingError(
+            Code.UNIMPLEMENTED, f"Conversion of JSON Value: {show(value)} to type: {type_name(dtype)}"
+        )
+    kind = str(value) if isinstance(value, bool) else _KINDS[type(value)]
+    raise invalid(f"JSON Value: {show(value)} Type: {kind} is not of expected type: {type_name(dtype)}")
+
+
+def _lossless(value: float, dtype: str) -> float:
+    fits = abs(value) <= _largest_integer(dtype) if isinstance(value, int) else True
+    if np.isfinite(float(value)) and not (fits and abs(value) <= _LARGEST[dtype]):
+        raise invalid(
+            f"Cannot convert JSON value: {show(value)} to {type_name(dtype)} without loss of precision."
+        )
+    return value
+
+
+def decode_base64(value: dict[str, Json]) -> bytes:
+    """The bytes of a ``{"b64": "…"}`` object. White space in it and missing padding do no harm."""
+    if not _is_base64(value):
+        raise invalid(f"JSON Value: {show(value)} not formatted correctly for base64 data")
+    text = value["b64"]
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    try:
+        text = re.sub(r"\s", "", text).rstrip("=")
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid("Unable to base64 decode") from None
 
 
 def format_outputs(outputs: Mapping[str, np.ndarray], *, row_format: bool) -> str:
     """The body of a prediction: ``predictions`` for the row format, ``outputs`` for the columnar one."""
-    if row_format:
-        sizes = {array.shape[0] if array.ndim else None for array in outputs.values()}
-        if None in sizes or len(sizes) != 1:
-            raise ServingError(
-                Code.FAILED_PRECONDITION,
-                f"Tensor name: {min(outputs)} has inconsistent batch size, or no batch dimension at all",
-            )
-        (count,) = sizes
-        if len(outputs) == 1:
-            ((name, array),) = outputs.items()
-            value = "[" + ", ".join(_format(array[i], name) for i in range(count or 0)) + "]"
-        else:
-            rows = (
-                "{"
-                + ", ".join(
-                    f"{json.dumps(name)}: {_format(outputs[name][i], name)}" for name in sorted(outputs)
-                )
-                + "}"
-                for i in range(count or 0)
-            )
-            value = "[" + ", ".join(rows) + "]"
-        return f'{{\n    "predictions": {value}\n}}'
+    if not outputs:
+        raise invalid("Cannot convert empty tensor map to JSON")
+    return _format_rows(outputs) if row_format else _format_columns(outputs)
+
+
+def _format_rows(outputs: Mapping[str, np.ndarray]) -> str:
+    count = None
+    for name in sorted(outputs):
+        if outputs[name].ndim == 0:
+            raise invalid(f"Tensor name: {name} has no shape information ")
+        size = outputs[name].shape[0]
+        if count is not None and size != count:
+            raise invalid(f"Tensor name: {name} has inconsistent batch size: {size} expecting: {count}")
+        count = size
+    if not count:
+        return f'{{\n{INDENT}"predictions": []\n}}'
     if len(outputs) == 1:
         ((name, array),) = outputs.items()
-        value = _format(array, name)
+        as_bytes = name.endswith("_bytes")
+        if array.ndim == 1:
+            items = ", ".join(scalars(array, as_bytes=as_bytes, indent=INDENT * 2))
+        else:
+            items = ", ".join(one_line(item, as_bytes=as_bytes, depth=2) for item in array)
+        return f'{{\n{INDENT}"predictions": [{items}\n{INDENT}]\n}}'
+    rows = (
+        ",\n".join(
+            f"{INDENT * 3}{quote(name)}: "
+            + one_line(outputs[name][i, ...], as_bytes=name.endswith("_bytes"), depth=3)
+            for name in sorted(outputs)
+        )
+        for i in range(count)
+    )
+    inner = INDENT * 2
+    items = ",\n".join(f"{inner}{{\n{row}\n{inner}}}" for row in rows)
+    return f'{{\n{INDENT}"predictions": [\n{items}\n{INDENT}]\n}}'
+
+
+def _format_columns(outputs: Mapping[str, np.ndarray]) -> str:
+    if len(outputs) == 1:
+        ((name, array),) = outputs.items()
+        value = spread(array, as_bytes=name.endswith("_bytes"), depth=1)
     else:
-        inner = ", ".join(f"{json.dumps(name)}: {_format(outputs[name], name)}" for name in sorted(outputs))
-        value = "{" + inner + "}"
-    return f'{{\n    "outputs": {value}\n}}'
-
-
-def _format(value: Any, name: str) -> str:
-    if isinstance(value, np.ndarray) and value.ndim:
-        return "[" + ", ".join(_format(item, name) for item in value) + "]"
-    item = value.item() if isinstance(value, (np.ndarray, np.generic)) else value
-    if isinstance(item, bytes):
-        if name.endswith("_bytes"):
-            return f'{{ "b64": "{base64.b64encode(item).decode()}" }}'
-        return json.dumps(item.decode("utf-8", errors="replace"), ensure_ascii=False)
-    if isinstance(item, bool):
-        return "true" if item else "false"
-    if isinstance(item, float):
-        return format_float(item, single=getattr(value, "dtype", None) in (np.float32, np.float16))
-    return str(item)
-
-
-def format_float(value: float, *, single: bool = False) -> str:
-    """The shortest digits that give the number back, always with a point or an exponent."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    text = str(np.float32(value)) if single else repr(value)
-    return text if re.search(r"[.eE]", text) else text + ".0"
+        inner = INDENT * 2
+        values = (
+            f"{inner}{quote(name)}: " + spread(outputs[name], as_bytes=name.endswith("_bytes"), depth=2)
+            for name in sorted(outputs)
+        )
+        value = "{\n" + ",\n".join(values) + f"\n{INDENT}}}"
+    return f'{{\n{INDENT}"outputs": {value}\n}}'
