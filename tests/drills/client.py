@@ -64,7 +64,9 @@ class Rest:
 
     def ask(self) -> str | None:
         if self.connection is None:
-            self.connection = http.client.HTTPConnection(self.config["host"], self.config["port"], timeout=TIMEOUT)
+            self.connection = http.client.HTTPConnection(
+                self.config["host"], self.config["port"], timeout=TIMEOUT
+            )
             self.tally.connections += 1
         try:
             self.connection.request("POST", f"/v1/models/{self.config['model']}:predict", self.body)

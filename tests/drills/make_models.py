@@ -34,7 +34,12 @@ class Line(tf.Module):
 
 
 def main(folder: Path) -> None:
-    models = {"good": Line(2.0), "better": Line(2.0, work=1), "wrong": Line(3.0), "slow": Line(2.0, work=1000)}
+    models = {
+        "good": Line(2.0),
+        "better": Line(2.0, work=1),
+        "wrong": Line(3.0),
+        "slow": Line(2.0, work=1000),
+    }
     for name, module in models.items():
         target = folder / name
         shutil.rmtree(target, ignore_errors=True)

@@ -53,7 +53,9 @@ def start(flags: Flags) -> None:
     cpus = len(os.sched_getaffinity(0))
     if flags.port:
         threads = flags.grpc_max_threads or 4 * cpus
-        make_server(manager, metrics, flags.port, threads, flags.grpc_channel_arguments).start()
+        # Held, since a server that nobody holds is stopped.
+        grpc_server = make_server(manager, metrics, flags.port, threads, flags.grpc_channel_arguments)
+        grpc_server.start()
         print(f"Running gRPC ModelServer at 0.0.0.0:{flags.port} ...", flush=True)
     if flags.rest_api_port:
         path = None
