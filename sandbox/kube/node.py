@@ -272,7 +272,8 @@ class Node:
             "--conntrack-max-per-core=0",
             "--conntrack-tcp-timeout-established=0",
             "--conntrack-tcp-timeout-close-wait=0",
-            "--healthz-bind-address=127.0.0.1:10256",
+            # Asked by load balancers: it says no once the node is to go.
+            "--healthz-bind-address=0.0.0.0:10256",
         ]  # fmt: skip
         self._spawn("kube-proxy", command)
 

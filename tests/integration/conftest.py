@@ -86,6 +86,10 @@ def leftovers() -> list[str]:
     found += [f"link {line.split()[1]}" for line in links.splitlines() if " sbx" in line]
     routes = subprocess.run(["ip", "route"], capture_output=True, text=True, check=True).stdout
     found += [f"route {line.strip()}" for line in routes.splitlines() if re.search(r"\b198\.1[89]\.", line)]
+    rules = subprocess.run(["ip", "rule"], capture_output=True, text=True, check=True).stdout
+    found += [f"rule {line}" for line in rules.splitlines() if "fwmark 0x5b" in line]
+    mangle = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False).stdout
+    found += [f"chain {line}" for line in mangle.splitlines() if "SBX-LB" in line]
     found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob("**/sbx-*")]
     return found
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.controllers.load_balancer import allocate
+from sandbox.controllers.load_balancer import allocate, health_check, mark_of, rules
 from sandbox.controllers.quantity import cpu_milli, memory_bytes
 
 POOL = IPv4Network("198.19.240.0/24")
@@ -53,3 +54,22 @@ def test_quantities() -> None:
     assert [memory_bytes(text) for text in ("1Ki", "1Mi", "3043904Ki", "1e3", "128974848")] == [
         1024, 2**20, 3043904 * 1024, 1000, 128974848,
     ]  # fmt: skip
+
+
+def test_new_connections_are_spread_evenly_over_the_nodes_and_old_ones_keep_theirs() -> None:
+    text = rules("C", {"198.19.240.10": ["198.18.0.10", "198.18.0.11", "198.18.0.12"]})
+    lines = text.splitlines()
+    assert lines.index("-A C -m mark ! --mark 0 -j RETURN") < min(
+        number for number, line in enumerate(lines) if "statistic" in line
+    )
+    shares = [float(line.split("--probability ")[1].split()[0]) for line in lines if "statistic" in line]
+    first, second, third = shares
+    assert first == pytest.approx((1 - first) * second, abs=1e-6)
+    assert third == 1.0
+    assert len({mark_of(f"198.18.{cluster}.{node}") for cluster in range(4) for node in range(10, 26)}) == 64
+
+
+def test_a_service_with_local_traffic_has_a_health_check_of_its_own() -> None:
+    local = {"spec": {"externalTrafficPolicy": "Local", "healthCheckNodePort": 31234}}
+    assert health_check(local) == 31234
+    assert health_check({"spec": {"externalTrafficPolicy": "Cluster"}}) == 10256

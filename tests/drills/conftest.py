@@ -1,0 +1,72 @@
+"""The sandbox with a cluster, the drills' model in its bucket, and a model server; results in reports/drills.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .drill import HERE, NAMESPACE, ROOT, Cluster, converge
+
+KUBECONFIG = Path.home() / ".kube/mlops-tfserving/sandbox-project_us-central1-f_cluster-1.yml"
+VERSIONS = {1: "good", 2: "better", 3: "wrong", 4: "slow", 5: "broken"}
+REPORT = ROOT / "reports/drills.json"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each drill as often as DRILL_RUNS says."""
+    if "run" in metafunc.fixturenames:
+        metafunc.parametrize("run", range(1, int(os.environ.get("DRILL_RUNS", "1")) + 1))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    subprocess.run([f"{ROOT}/.venv/bin/python", "-m", "sandbox", "up"], cwd=ROOT, check=True)
+    converge("playbooks/teardown.yml")
+    converge("playbooks/cluster.yml")
+    for version, name in VERSIONS.items():
+        converge(
+            "playbooks/storage.yml",
+            "-e", f"storage_model_version={version}", "-e", f"storage_model_source={HERE / 'models' / name}",
+        )  # fmt: skip
+    yield Cluster(KUBECONFIG)
+    converge("playbooks/teardown.yml")
+
+
+@pytest.fixture
+def server(cluster: Cluster) -> str:
+    """The model server as every drill finds it: version 1, two replicas; its name."""
+    converge("playbooks/promote.yml", "-e", "promote_version=1", "-e", "serving_gate_enabled=false")
+    converge("playbooks/autoscaling.yml", "-e", "autoscaling_min_replicas=2")
+    cluster.replicas_between("drill", 2, 2)
+    cluster.wait_for_replicas("drill", 2)
+    return "drill"
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest, run: int) -> Iterator[Callable[..., None]]:
+    """Writes what a drill counted into the report, and then judges it: no request may be lost."""
+
+    def judge(results: dict[str, Any], note: str = "", *, lossless: bool = True) -> None:
+        total = sum(result["requests"] for result in results.values())
+        failed = sum(result["failed"] for result in results.values())
+        name = request.function.__name__.removeprefix("test_")
+        ok = total >= 5_000 and (failed == 0) == lossless
+        entry = {"name": name, "run": run, "requests": total, "failed": failed, "ok": ok, "note": note}
+        REPORT.parent.mkdir(exist_ok=True)
+        earlier = json.loads(REPORT.read_text()) if REPORT.exists() else []
+        kept = [e for e in earlier if (e["name"], e["run"]) != (name, run)]
+        REPORT.write_text(json.dumps([*kept, entry], indent=1))
+        assert total >= 5_000, f"only {total} requests"
+        if lossless:
+            assert failed == 0, json.dumps(results, indent=1)
+
+    return judge
+
+
+__all__ = ["NAMESPACE"]

@@ -1,0 +1,235 @@
+"""Drills: something happens to a model server while clients ask it steadily; what became of every request."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
+
+from . import client
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+NAMESPACE = "drills"
+REQUESTS = 5_000
+LIMIT_SECONDS = 420
+_RATE = 12
+_CONNECTIONS = 6
+_IMAGES = {"rest": "sandbox.local/python:3.11", "grpc": "sandbox.local/tensorflow-serving:2.21.0"}
+
+Json = dict[str, Any]
+
+
+def playbook(name: str, *arguments: str) -> subprocess.Popen[str]:
+    """Starts a playbook for the drills' model server."""
+    command = [f"{ROOT}/.venv/bin/ansible-playbook", str(name), "-e", f"@{HERE / 'vars.yml'}", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def converge(name: str, *arguments: str) -> str:
+    """Runs a playbook that has to succeed; what it printed."""
+    running = playbook(name, *arguments)
+    output, _ = running.communicate(timeout=600)
+    assert running.returncode == 0, (
+        f"{name} {' '.join(arguments)} exited {running.returncode}:\n{output[-5000:]}"
+    )
+    return output
+
+
+def refused(name: str, *arguments: str) -> str:
+    """Runs a playbook that has to fail; what it printed."""
+    running = playbook(name, *arguments)
+    output, _ = running.communicate(timeout=600)
+    assert running.returncode != 0, (
+        f"{name} {' '.join(arguments)} should have been refused:\n{output[-3000:]}"
+    )
+    return output
+
+
+class Cluster:
+    """The cluster that the drills happen in."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.api = KubeClient(str(kubeconfig))
+
+    def pods(self, app: str) -> list[Json]:
+        found = self.api.get(f"/api/v1/namespaces/{NAMESPACE}/pods", labelSelector=f"app={app}")["items"]
+        return [dict(pod) for pod in found]
+
+    def ready(self, app: str) -> list[Json]:
+        """Its pods that are ready and stay."""
+        return [
+            pod
+            for pod in self.pods(app)
+            if not pod["metadata"].get("deletionTimestamp")
+            and any(
+                c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])
+            )
+        ]
+
+    def versions(self, app: str) -> set[str]:
+        """The versions that its ready pods serve."""
+        return {p["metadata"]["annotations"]["mlops.tfserving/model-version"] for p in self.ready(app)}
+
+    def nodes(self) -> list[str]:
+        return [node["metadata"]["name"] for node in self.api.get("/api/v1/nodes")["items"]]
+
+    def first_node(self) -> str:
+        """The node with the cluster's DNS, which no autoscaler takes away."""
+        pods = self.api.get("/api/v1/namespaces/kube-system/pods", labelSelector="k8s-app=kube-dns")["items"]
+        return str(pods[0]["spec"]["nodeName"])
+
+    def address(self, service: str) -> str:
+        found = self.api.get(f"/api/v1/namespaces/{NAMESPACE}/services/{service}")
+        return str(found["status"]["loadBalancer"]["ingress"][0]["ip"])
+
+    def replicas_between(self, app: str, low: int, high: int) -> None:
+        path = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{app}"
+        body = {"spec": {"minReplicas": low, "maxReplicas": high}}
+        self.api.patch(path, body, content_type="application/merge-patch+json")
+
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = LIMIT_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+            time.sleep(1)
+
+    def wait_for_replicas(self, app: str, count: int) -> None:
+        """Exactly so many are ready, and none is left of others."""
+        self.wait(lambda: len(self.ready(app)) == len(self.pods(app)) == count, f"{count} replicas of {app}")
+
+
+class Clients:
+    """Steady kept-alive REST and gRPC clients: two in the cluster, two through the load balancer."""
+
+    def __init__(self, cluster: Cluster, app: str) -> None:
+        self._cluster = cluster
+        self._app = app
+        self._pods = [f"client-{protocol}-{app}" for protocol in _IMAGES]
+        self._core = f"/api/v1/namespaces/{NAMESPACE}"
+
+    def start(self) -> None:
+        self._remove()
+        self._create(f"{self._core}/configmaps", self._script())
+        for protocol, name in zip(_IMAGES, self._pods, strict=True):
+            self._create(f"{self._core}/pods", self._pod(name, protocol))
+        self._cluster.wait(
+            lambda: all(self._counts(name) for name in self._pods), "clients in the cluster", 120
+        )
+        address = self._cluster.address(self._app)
+        self._outside = {
+            f"{protocol} through the load balancer": client.Load(self._config(protocol, address))
+            for protocol in _IMAGES
+        }
+
+    def requests(self) -> int:
+        inside = sum((self._counts(name) or {}).get("requests", 0) for name in self._pods)
+        return inside + sum(load.tally.show()["requests"] for load in self._outside.values())
+
+    def stop(self) -> dict[str, Json]:
+        """Ends them; what each of them counted."""
+        results = {name: load.end() for name, load in self._outside.items()}
+        for protocol, name in zip(_IMAGES, self._pods, strict=True):
+            status, _, body = self._cluster.api.raw("POST", self._proxy(name, "stop"), timeout=30)
+            assert status == 200, body
+            results[f"{protocol} in the cluster"] = json.loads(body)
+        self._remove()
+        return results
+
+    def _config(self, protocol: str, host: str) -> Json:
+        return {
+            "protocol": protocol, "host": host, "port": 8501 if protocol == "rest" else 8500, "model": "drill",
+            "rate": _RATE, "connections": _CONNECTIONS,
+        }  # fmt: skip
+
+    def _proxy(self, name: str, path: str) -> str:
+        return f"{self._core}/pods/http:{name}:9000/proxy/{path}"
+
+    def _counts(self, name: str) -> Json | None:
+        try:
+            status, _, body = self._cluster.api.raw("GET", self._proxy(name, "counts"), timeout=10)
+        except KubeError:
+            return None
+        return dict(json.loads(body)) if status == 200 else None
+
+    def _create(self, path: str, body: Json) -> None:
+        # What is being removed keeps its name for a moment.
+        for _ in range(60):
+            try:
+                self._cluster.api.post(path, body)
+                return
+            except KubeError as error:
+                if error.status != 409:
+                    raise
+                time.sleep(0.5)
+
+    def _remove(self) -> None:
+        for path in [f"configmaps/client-{self._app}", *(f"pods/{name}" for name in self._pods)]:
+            try:
+                self._cluster.api.delete(f"{self._core}/{path}", {"gracePeriodSeconds": 0})
+            except KubeError as error:
+                if error.status != 404:
+                    raise
+
+    def _script(self) -> Json:
+        data = {"client.py": (HERE / "client.py").read_text()}
+        return {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": f"client-{self._app}"},
+            "data": data,
+        }
+
+    def _pod(self, name: str, protocol: str) -> Json:
+        config = self._config(protocol, f"{self._app}.{NAMESPACE}.svc.cluster.local")
+        container = {
+            "name": "client",
+            "image": _IMAGES[protocol],
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["/usr/bin/python3", "/script/client.py", json.dumps(config)],
+            "env": [{"name": "PYTHONPATH", "value": "/opt/packages"}],
+            "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}},
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "volumeMounts": [{"name": "script", "mountPath": "/script"}],
+        }
+        annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "annotations": annotations, "labels": {"app": "client"}},
+            "spec": {
+                "restartPolicy": "Never",
+                # With the cluster's DNS, on the node that stays while others go.
+                "nodeSelector": {"kubernetes.io/hostname": self._cluster.first_node()},
+                "terminationGracePeriodSeconds": 1,
+                "automountServiceAccountToken": False,
+                "securityContext": {
+                    "runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "containers": [container],
+                "volumes": [{"name": "script", "configMap": {"name": f"client-{self._app}"}}],
+            },
+        }  # fmt: skip
+
+
+@contextmanager
+def load_during(cluster: Cluster, app: str, results: dict[str, Json]) -> Iterator[Clients]:
+    """Clients that ask from before the block until after it, and at least ``REQUESTS`` times in all."""
+    clients = Clients(cluster, app)
+    clients.start()
+    try:
+        time.sleep(5)
+        yield clients
+        time.sleep(5)
+        cluster.wait(lambda: clients.requests() >= REQUESTS, f"{REQUESTS} requests")
+    finally:
+        results.update(clients.stop())
+        print(json.dumps(results, indent=1), file=sys.stderr)
