@@ -36,6 +36,7 @@ def serve(images: Path, binaries: Path) -> None:
         return RealCluster(
             cluster.name, cluster.index, project=cluster.project, location=cluster.location,
             images=images, binaries=binaries, metadata=metadata,
+            workload_identity=bool(cluster.answer.get("workloadIdentityConfig", {}).get("workloadPool")),
         )  # fmt: skip
 
     orchestrator = Orchestrator(backend)

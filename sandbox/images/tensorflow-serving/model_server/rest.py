@@ -22,7 +22,7 @@ from .tensors import TensorInfo, fill_inputs, format_outputs, signature_name
 _VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _INFER = re.compile(rf"(?i)/v1/models/(?P<model>[^/:]+){_VERSION}:(?P<method>classify|regress|predict)")
 _STATUS = re.compile(rf"(?i)/v1/models(?:/(?P<model>[^/:]+))?{_VERSION}(?:/(?P<metadata>metadata))?")
-_V1 = re.compile(r"(?i)/v1/.*")
+_V1 = re.compile(r"(?is)/v1/.*")
 _MAX_VERSION = 2**63 - 1
 _JSON = "application/json"
 _CORS = {
