@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.api.app import make_app
 from sandbox.api.gcs_store import Store
-from sandbox.api.tokens import Tokens
+from sandbox.api.tokens import ACCOUNT, Tokens
 from sandbox.https_proxy import HttpsProxy, make_certificates
 from sandbox.kube.node import NodeSpec
 from sandbox.orchestrator import Cluster, Limits, Orchestrator
@@ -81,7 +81,7 @@ class Emulator:
 
     def __init__(self, folder: Path, limits: Limits = LIMITS) -> None:
         self.tokens = Tokens(rsa.generate_private_key(public_exponent=65537, key_size=2048))
-        self.token = self.tokens.issue("tester")["access_token"]
+        self.token = self.tokens.issue(ACCOUNT)["access_token"]
         self.clusters: list[FakeCluster] = []
         self.next = FakeCluster()
         self.orchestrator = Orchestrator(self._backend, limits=limits)
