@@ -12,6 +12,7 @@ from .api.gke_checks import (
     check_management,
     check_pool,
     check_room,
+    check_settings,
     check_zones,
     resolve_version,
     version_key,
@@ -205,6 +206,7 @@ class NodePools:
         if gke_pool_update.LOCATIONS_FIELD in fields:
             check_zones("-".join(location.split("-")[:2]), body["locations"])
         wanted = gke_pool_update.updated(pool.answer, fields, body)
+        check_settings(name, wanted["config"], wanted["upgradeSettings"])
         if not gke_pool_update.replaces_nodes(fields):
 
             def work(run: Run) -> None:

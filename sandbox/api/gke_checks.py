@@ -166,19 +166,20 @@ def check_pool(asked: Json, location: str, zones: list[str], limits: Room) -> No
         raise GoogleError(
             400, f'Invalid value for field "node_pool.initial_node_count": {asked["initialNodeCount"]}.'
         )
+    check_settings(name, config, asked.get("upgradeSettings", {}))
+    scaling = asked.get("autoscaling", {}) if asked.get("autoscaling", {}).get("enabled") else {}
+    per_zone = max(asked.get("initialNodeCount", 0), scaling.get("minNodeCount", 0))
+    check_room(config, max(per_zone * len(zones), scaling.get("totalMinNodeCount", 0)), zones, limits)
+
+
+def check_settings(name: str, config: Json, upgrades: Json) -> None:
+    """What a pool's nodes are to be, and how they are replaced."""
     if config.get("spot") and config.get("preemptible"):
         raise GoogleError(400, f"Node pool {name}: spot and preemptible are mutually exclusive.")
     for taint in config.get("taints", []):
         if not taint.get("key") or taint.get("effect", "EFFECT_UNSPECIFIED") == "EFFECT_UNSPECIFIED":
             raise GoogleError(400, f"Node pool {name}: each taint needs a key and an effect; got {taint}.")
-    _check_surge(name, asked.get("upgradeSettings", {}))
-    scaling = asked.get("autoscaling", {})
-    low = (
-        max(scaling.get("minNodeCount", 0), scaling.get("totalMinNodeCount", 0))
-        if scaling.get("enabled")
-        else 0
-    )
-    check_room(config, max(asked.get("initialNodeCount", 0), low) * len(zones), zones, limits)
+    _check_surge(name, upgrades)
 
 
 def _check_surge(name: str, settings: Json) -> None:

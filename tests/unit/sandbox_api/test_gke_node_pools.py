@@ -156,6 +156,25 @@ def test_nodes_are_replaced_by_the_upgrade_settings(
     assert all(spec.labels == {"a": "b"} for spec in backend.specs if spec.name in backend.nodes)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"taints": {"taints": [{"value": "b"}]}}, "needs a key and an effect"),
+        ({"upgradeSettings": {"maxSurge": 0, "maxUnavailable": 0}}, "can not both be 0"),
+        ({"upgradeSettings": {"maxSurge": 21}}, "20 at most"),
+        ({"machineType": "e2-standard-128"}, "Insufficient regional quota"),
+        ({"nodeVersion": "1.12"}, "is unsupported"),
+        ({"locations": ["europe-west1-b"]}, "is not in region"),
+        ({}, "Must specify a field to update."),
+    ],
+)
+def test_updates_of_a_pool_that_google_refuses(http: TestClient, body: dict[str, Any], words: str) -> None:
+    create(http, nodePools=[FIXED])
+    before = http.get(FIXED_POOL).json()
+    assert words in refused(http.put(FIXED_POOL, json=body))["message"]
+    assert http.get(FIXED_POOL).json() == before
+
+
 def test_upgrade_settings_change_no_node(http: TestClient, emulator: Emulator) -> None:
     create(http, nodePools=[FIXED])
     before = list(emulator.clusters[0].nodes)
