@@ -54,7 +54,7 @@ def published(objects: Objects) -> Objects:
 def metadata(emulator: Emulator) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            text = answer(self.path, "pod", emulator.tokens)
+            text = answer(self.path, str(emulator.tokens.identity(emulator.token)), emulator.tokens)
             assert text is not None
             assert self.headers["Metadata-Flavor"] == "Google"
             self.send_response(200)
