@@ -130,7 +130,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.k8s.client import KubeApi, client_from_params, kube_argument_spec, require_kubernetes
 from ..module_utils.k8s.errors import KubeError
 from ..module_utils.k8s.objects import label_selector
-from ..module_utils.k8s.rollout import get_deployment
+from ..module_utils.k8s.rollout import get_workload
 from ..module_utils.tfserving.pods import Golden, PodResult, Target, check_pods, ready_pods
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -165,7 +165,7 @@ def run(api: KubeApi, params: dict[str, Any]) -> list[PodResult]:
     namespace = params["namespace"]
     selector = params["label_selector"]
     if params["deployment"] is not None:
-        deployment = get_deployment(api, namespace, params["deployment"])
+        deployment = get_workload(api, "Deployment", namespace, params["deployment"])
         selector = label_selector(deployment["spec"]["selector"])
     pods = ready_pods(api, namespace, selector)
     if len(pods) < params["minimum_pods"]:
