@@ -28,17 +28,20 @@ class Tolerance:
 
     def allows(self, expected: float, actual: float) -> bool:
         """NaN is the same as NaN, an infinity only as itself; exact for integers of any size."""
-        if math.isnan(expected) or math.isnan(actual):
-            return math.isnan(expected) and math.isnan(actual)
+        if _is_nan(expected) or _is_nan(actual):
+            return _is_nan(expected) and _is_nan(actual)
         if expected == actual:
             return True
-        if math.isinf(expected) or math.isinf(actual):
+        if math.inf in (expected, actual, -expected, -actual):
             return False
         try:
-            return abs(expected - actual) <= max(self.absolute, self.relative * abs(expected))
+            off = abs(expected - actual)
+            if off < math.inf:
+                return off <= max(self.absolute, self.relative * abs(expected))
         except OverflowError:  # an integer beyond every float
-            off = abs(Fraction(expected) - Fraction(actual))
-            return off <= Fraction(self.absolute) or off <= Fraction(self.relative) * abs(Fraction(expected))
+            pass
+        exact = abs(Fraction(expected) - Fraction(actual))
+        return exact <= max(Fraction(self.absolute), Fraction(self.relative) * abs(Fraction(expected)))
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,10 @@ def _of_lists(
 
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_nan(value: float) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _off(expected: float, actual: float) -> float:
