@@ -352,8 +352,8 @@ def kubeconfig_secrets(kubeconfig: object) -> set[str]:
 def require_kubernetes(module: AnsibleModule) -> None:
     """Fails the module in one line when the Python package is missing; call it first in `main`.
 
-    Ansible would hide every value of a kubeconfig dict, "v1" included, wherever it occurs in the result: only
-    the secrets in it are to be hidden.
+    Ansible would hide every value of a kubeconfig dict, "v1" included, wherever it occurs in the result, and the
+    path of one in the very message that says what is wrong with it: only the secrets are to be hidden.
     """
     if KUBERNETES_IMPORT_ERROR is not None:
         from ansible.module_utils.basic import missing_required_lib  # noqa: PLC0415
@@ -362,6 +362,8 @@ def require_kubernetes(module: AnsibleModule) -> None:
     kubeconfig = module.params.get("kubeconfig")
     if isinstance(kubeconfig, Mapping):
         module.no_log_values = kubeconfig_secrets(kubeconfig)
+    elif isinstance(kubeconfig, str):
+        module.no_log_values.discard(kubeconfig)
 
 
 def client_from_params(params: Mapping[str, Any]) -> KubeClient:
