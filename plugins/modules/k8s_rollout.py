@@ -2,21 +2,27 @@
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
 
-"""Waits for a Deployment's rollout and fails as soon as the cluster knows that it cannot succeed."""
+"""Waits for a workload's rollout and fails as soon as the cluster knows that it cannot succeed."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: k8s_rollout
-short_description: Wait for a Deployment, failing within seconds when it cannot come, or undo it
+short_description: Wait for a workload, failing within seconds when it cannot come, or undo it
 version_added: 0.1.0
 description:
-  - Waits until every wanted replica of a Deployment runs the newest pod template and is available, and none
-    of an older one is left.
-  - Fails as soon as the cluster knows that this will not happen, with the pod's own words. That is, on
-    containers that end again and again, missing images, configuration that names what does not exist, pods
-    refused by quota or admission, and pods that fit no node that the cluster may add.
-  - Keeps waiting while something is under way, such as a node that the autoscaler has asked for.
+  - Waits until every wanted replica of a Deployment, StatefulSet or DaemonSet runs the newest pod template and is
+    available, and none of an older one is left; or until a Job has succeeded.
+  - Fails as soon as the cluster knows that this will not happen, with the pod's own words, which are its
+    termination message, the end of its log and its warnings.
+  - That is, on images that are missing or need other credentials; containers that end again and again, run out of
+    memory or are killed by their probes; configuration, volumes and service accounts that do not exist; pods
+    refused by quota, Pod Security or another admission; pods that fit no node that the cluster may add; nodes
+    that are lost; pods that are evicted again and again or stuck while they end; a Deployment that is paused or
+    over its own deadline; another rollout that takes over.
+  - Keeps waiting while something is under way, such as a node that the autoscaler has asked for, or a registry
+    that does not answer for a moment. What a readiness probe answers is told meanwhile, and in the error when
+    time is over.
   - Says on the terminal what it is waiting for, whenever that changes.
 author: The mlops.tfserving developers
 options:
@@ -31,15 +37,21 @@ options:
   kind:
     description: Kind of the workload.
     type: str
-    choices: [Deployment]
+    choices: [Deployment, StatefulSet, DaemonSet, Job]
     default: Deployment
   state:
     description:
       - V(waited) waits and changes nothing.
-      - V(undone) first gives the Deployment the pod template of its previous revision back, then waits.
+      - V(undone) first gives the workload the pod template of an earlier revision back, then waits. The number of
+        replicas is left alone. A Job keeps no earlier template and cannot be undone.
     type: str
     choices: [waited, undone]
     default: waited
+  revision:
+    description:
+      - The revision to return to with O(state=undone), as C(kubectl rollout history) lists it.
+      - Without it the one before the present, so that undoing twice is as before.
+    type: int
   timeout:
     description: Seconds to wait at most.
     type: int
@@ -49,16 +61,22 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Nothing is waited for; with O(state=undone) the server is asked for a dry run.
+    description:
+      - Nothing is waited for; RV(status) says how the rollout stands now.
+      - With O(state=undone) the server is asked for a dry run.
   diff_mode:
     support: full
     description: Shows the pod template before and after with O(state=undone).
   idempotent:
     support: partial
-    description: O(state=undone) swaps the last two revisions each time.
+    description: O(state=undone) without O(revision) swaps the last two revisions each time.
   action_group:
     support: full
     description: In the action group C(mlops.tfserving.k8s).
+notes:
+  - The identity in the kubeconfig must be allowed to read the workload and its ReplicaSets or ControllerRevisions,
+    pods, pod logs and events in the namespace. Where it may list nodes, too, a pod that can never fit is found
+    sooner, and a lost node is named.
 """
 
 EXAMPLES = r"""
@@ -69,11 +87,24 @@ EXAMPLES = r"""
     name: image-classifier
     timeout: 300
 
+- name: Wait for a Job, with its last words when it fails
+  mlops.tfserving.k8s_rollout:
+    namespace: tfserving
+    kind: Job
+    name: convert-model
+
 - name: Return to the previous revision
   mlops.tfserving.k8s_rollout:
     namespace: tfserving
     name: image-classifier
     state: undone
+
+- name: Return to revision 7, if it is not there already
+  mlops.tfserving.k8s_rollout:
+    namespace: tfserving
+    name: image-classifier
+    state: undone
+    revision: 7
 """
 
 RETURN = r"""
@@ -83,12 +114,12 @@ status:
   returned: success
   sample: 2 of 2 available, 2 updated
 replicas:
-  description: How many replicas are available.
+  description: How many replicas are available; of a Job, how many pods have succeeded.
   type: int
   returned: when waited
   sample: 2
 revision:
-  description: The Deployment's revision.
+  description: The Deployment's revision, or the name of the StatefulSet's; empty for other kinds.
   type: str
   returned: when waited
   sample: "3"
@@ -98,14 +129,26 @@ reason:
   returned: failure
   sample: "container tfserving of pod image-classifier-5c9-x7k has no image: ErrImagePull: not found"
 evidence:
-  description: The pod's last words, being its termination message and the end of its log.
+  description: The pod's last words, being its termination message, the end of its log and its warnings.
   type: list
   elements: str
   returned: failure
+  sample: ["Failed to start server. Error: ...", "event BackOff: Back-off restarting failed container (3 times)"]
 way_out:
   description: What to do about it.
   type: str
   returned: failure
+  sample: correct the image's name, tag or platform
+pod:
+  description: The pod that tells why, if it is one.
+  type: str
+  returned: failure
+  sample: image-classifier-5c9-x7k
+container:
+  description: Its container that tells why, if it is one.
+  type: str
+  returned: failure
+  sample: tfserving
 """
 
 import time
@@ -115,28 +158,31 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.k8s.client import KubeApi, client_from_params, kube_argument_spec, require_kubernetes
 from ..module_utils.k8s.errors import KubeError
-from ..module_utils.k8s.objects import REVISION
-from ..module_utils.k8s.rollout import Clock, RolloutFailed, undo, wait_for_rollout
+from ..module_utils.k8s.rollout import Clock, RolloutFailed, standing, wait_for_rollout
+from ..module_utils.k8s.undo import undo
+from ..module_utils.k8s.workloads import KINDS, Counts, revision_of
 from ..module_utils.progress import progress
 
 
 def run(api: KubeApi, params: dict[str, Any], *, check_mode: bool, clock: Clock) -> dict[str, Any]:
     """The module's work: what it returns on success; raises KubeError and RolloutFailed."""
-    namespace, name = params["namespace"], params["name"]
+    kind, namespace, name = params["kind"], params["namespace"], params["name"]
     result: dict[str, Any] = {"changed": False}
     if params["state"] == "undone":
-        changed, before, after = undo(api, namespace, name, dry_run=check_mode)
+        changed, before, after = undo(
+            api, kind, namespace, name, wanted=params["revision"], dry_run=check_mode
+        )
         result.update(changed=changed, diff={"before": before, "after": after})
     if check_mode:
-        return {**result, "status": "not waited for in check mode"}
-    deployment, status = wait_for_rollout(
-        api, namespace, name, timeout=params["timeout"], clock=clock, say=progress
+        return {**result, "status": standing(api, kind, namespace, name, clock.now())}
+    workload, status = wait_for_rollout(
+        api, kind, namespace, name, timeout=params["timeout"], clock=clock, say=progress
     )
     return {
         **result,
         "status": status,
-        "replicas": deployment["status"].get("availableReplicas", 0),
-        "revision": deployment["metadata"].get("annotations", {}).get(REVISION, ""),
+        "replicas": Counts.of(kind, workload).available,
+        "revision": revision_of(kind, workload),
     }
 
 
@@ -146,13 +192,18 @@ def main() -> None:
             **kube_argument_spec(),
             "namespace": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
-            "kind": {"type": "str", "choices": ["Deployment"], "default": "Deployment"},
+            "kind": {"type": "str", "choices": list(KINDS), "default": "Deployment"},
             "state": {"type": "str", "choices": ["waited", "undone"], "default": "waited"},
+            "revision": {"type": "int"},
             "timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,
     )
     require_kubernetes(module)
+    if module.params["revision"] is not None and module.params["state"] != "undone":
+        module.fail_json(msg="`revision` only says where `state: undone` returns to; leave it out otherwise.")
+    if module.params["timeout"] < 0:
+        module.fail_json(msg=f"`timeout` must be 0 seconds or more, not {module.params['timeout']}.")
     try:
         api = client_from_params(module.params)
         clock = Clock(time.time, time.sleep)
@@ -165,6 +216,8 @@ def main() -> None:
             reason=failed.reason,
             evidence=list(failed.evidence),
             way_out=failed.way_out,
+            pod=failed.pod or "",
+            container=failed.container or "",
         )
     except KubeError as error:
         module.fail_json(msg=error.message, reason=error.reason, evidence=[], way_out="")

@@ -2,7 +2,7 @@
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
 
-"""Asks every ready pod of a Deployment for the state of its model and for golden predictions."""
+"""Asks every ready pod for the state of its models, for golden predictions, and how fast it answers."""
 
 from __future__ import annotations
 
@@ -11,37 +11,58 @@ module: tfserving_model
 short_description: Check that every ready pod serves a model's version, and answers as expected
 version_added: 0.1.0
 description:
-  - Asks each ready pod on its own, through the API server's proxy, so that one bad pod among many is found.
+  - Asks each ready pod on its own, through the API server, so that one bad pod among many is found, and so that a
+    pod outside of every Service can be asked.
   - Each must have the model's version in state AVAILABLE and, where given, answer golden predictions within
-    their tolerance.
-  - Fails with a list of every pod that differs. Changes nothing.
+    their tolerance, and fast enough.
+  - Pods are compared with each other, too. Where the right answer is not known (a golden prediction without
+    O(golden[].expect)) a pod that answers otherwise than most is a problem.
+  - Fails with a list of every pod that differs. Changes nothing in the cluster.
+  - Records golden predictions of the version in production, to measure the next one by.
+  - A pod that ends while it is asked does not count.
 author: The mlops.tfserving developers
 options:
+  state:
+    description:
+      - V(checked) asks, and fails if something is not as wanted.
+      - V(recorded) asks and writes the answers to O(golden_file). Nothing is written when pods disagree, and nothing
+        changes when the file says the same already (within the tolerances). Without O(golden) the requests in
+        the file are asked again.
+    type: str
+    choices: [checked, recorded]
+    default: checked
   namespace:
     description: Namespace of the pods.
     type: str
     required: true
   deployment:
-    description: Name of the Deployment whose pods are asked; or else O(label_selector).
+    description: Name of the Deployment whose pods are asked; or else O(label_selector) or O(pod).
     type: str
   label_selector:
     description: Label selector of the pods.
     type: str
-  model:
-    description: Name of the model.
+  pod:
+    description: Name of the only pod to ask, which needs to belong to nothing.
     type: str
-    required: true
+  model:
+    description: Name of the model; or else O(models).
+    type: str
   version:
-    description: The version that must be available; without it any.
+    description: The version that must be available; without it any, and the latest is asked.
     type: int
+  label:
+    description:
+      - The version label by which the model is asked, such as V(stable).
+      - With O(version) the label must point to that version.
+    type: str
   golden:
-    description: Requests whose answers are known.
+    description: Requests, as a rule with known answers.
     type: list
     elements: dict
     default: []
-    suboptions:
+    suboptions: &golden
       name:
-        description: Name of the request, for messages.
+        description: Name of the request, for messages; each has its own.
         type: str
         required: true
       signature_name:
@@ -58,17 +79,86 @@ options:
       expect:
         description:
           - What RV(ignore:predictions) (row format) or RV(ignore:outputs) (column format) must be.
-          - Of an object only the keys given here are compared, of a list all elements.
+          - Of an object only the keys given here are compared, of a list all elements. Texts and labels must be
+            the same; NaN is the same as NaN.
+          - Without it the pods are only compared with each other.
         type: raw
-        required: true
       tolerance:
         description: By how much a number may differ.
         type: float
         default: 0.001
+      relative_tolerance:
+        description: By which share of what is expected a number may differ; the larger of the two counts.
+        type: float
+        default: 0.0
+      tolerances:
+        description:
+          - Other tolerances for some of the model's outputs, by the output's name.
+          - Each is a dictionary of C(absolute) and C(relative); what is not given there is 0.
+        type: dict
+        default: {}
+  models:
+    description: Several models, versions or labels, instead of O(model), O(version), O(label) and O(golden).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the model.
+        type: str
+        required: true
+      version:
+        description: As O(version).
+        type: int
+      label:
+        description: As O(label).
+        type: str
+      golden:
+        description: As O(golden).
+        type: list
+        elements: dict
+        default: []
+        suboptions: *golden
+  golden_file:
+    description:
+      - A JSON file of golden predictions on the machine where the module runs.
+      - With O(state=checked) it is read; its predictions of each model are asked beside those in O(golden).
+      - With O(state=recorded) it is written, at once or not at all.
+    type: path
+  latency:
+    description:
+      - Measures how long each pod takes to answer the golden predictions, one request after the other and one pod
+        after the other, after they were answered once.
+      - The way through the API server is part of it; RV(pods[].latency) tells about how much.
+    type: dict
+    suboptions:
+      requests:
+        description: How many requests are measured of each model on each pod.
+        type: int
+        default: 20
+      p50_ms:
+        description: Milliseconds that the median must not exceed.
+        type: float
+      p95_ms:
+        description: Milliseconds that 95 of 100 requests must not exceed.
+        type: float
+  protocol:
+    description:
+      - How the pods are asked.
+      - V(rest) needs no more than the API server's proxy (permission C(pods/proxy)).
+      - V(grpc) needs the Python packages C(grpcio) and C(protobuf), and goes through a port forward of the API server
+        (permission C(pods/portforward)). The inputs are written as for V(rest), and converted by the model's
+        signature.
+    type: str
+    choices: [rest, grpc]
+    default: rest
   port:
-    description: REST port of the model server.
+    description: REST port to ask, of the model server itself or of a proxy in the pod.
     type: int
     default: 8501
+  grpc_port:
+    description: gRPC port to ask with O(protocol=grpc).
+    type: int
+    default: 8500
   minimum_pods:
     description: Fail when fewer pods than this are ready.
     type: int
@@ -82,13 +172,13 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: The module only reads.
+    description: Asks the pods as ever; with O(state=recorded) the file is not written.
   diff_mode:
-    support: none
-    description: There is nothing that changes.
+    support: full
+    description: Shows the versions and answers in the file before and after with O(state=recorded).
   idempotent:
     support: full
-    description: The module only reads.
+    description: A file that says the same already is left alone.
   action_group:
     support: full
     description: In the action group C(mlops.tfserving.k8s).
@@ -107,6 +197,38 @@ EXAMPLES = r"""
         signature_name: serving_preprocess
         instances: [{b64: "{{ coffee_jpeg_base64 }}"}]
         expect: [{labels: [espresso, cup, eggnog, soup bowl, coffee mug]}]
+
+- name: Record what the version in production answers
+  mlops.tfserving.tfserving_model:
+    state: recorded
+    namespace: tfserving
+    deployment: image-classifier
+    model: image_classifier
+    golden_file: golden/image_classifier.json
+    golden:
+      - name: coffee
+        signature_name: serving_preprocess
+        instances: [{b64: "{{ coffee_jpeg_base64 }}"}]
+        tolerances:
+          probabilities: {absolute: 0.01, relative: 0.02}
+
+- name: The one pod with the new version answers alike, and fast enough
+  mlops.tfserving.tfserving_model:
+    namespace: tfserving
+    pod: image-classifier-gate
+    model: image_classifier
+    version: 4
+    golden_file: golden/image_classifier.json
+    latency: {requests: 50, p95_ms: 120}
+
+- name: Both labels are served, and by gRPC
+  mlops.tfserving.tfserving_model:
+    namespace: tfserving
+    label_selector: app=image-classifier
+    protocol: grpc
+    models:
+      - {name: image_classifier, label: stable, version: 3}
+      - {name: image_classifier, label: canary, version: 4}
 """
 
 RETURN = r"""
@@ -118,89 +240,101 @@ pods:
   contains:
     pod: {description: Name of the pod., type: str}
     node: {description: Its node., type: str}
-    versions: {description: State of each version that it has., type: dict}
+    versions: {description: State of each version that it has of the (first) model., type: dict}
+    models: {description: "The same of every model asked for, by name and version or label.", type: dict}
     ok: {description: Whether it is as wanted., type: bool}
     problems: {description: What differs., type: list, elements: str}
+    latency:
+      description:
+        - What was measured of each model, in milliseconds, as C(requests), C(p50_ms), C(p95_ms) and C(max_ms).
+        - C(round_trip_ms) is the median of requests that only ask for the model's state, which is about the part
+          that the way to the pod takes.
+      type: dict
+skew:
+  description: Pods that differ from most others, in available versions or answers.
+  type: list
+  elements: dict
+  returned: when pods were asked
+  contains:
+    subject: {description: In what they differ., type: str}
+    pod: {description: The pod that differs., type: str}
+    reference: {description: A pod of the majority., type: str}
+    differences: {description: "Where, and by how much.", type: list, elements: str}
+spread:
+  description: By how much numbers differ at most between pods, within tolerances or not, for each golden prediction.
+  type: dict
+  returned: when pods were asked
+  sample: {"golden coffee of image_classifier/3": 0.0}
+gone:
+  description: Pods that ended while they were asked, and do not count.
+  type: list
+  elements: str
+  returned: when pods were asked
+recorded:
+  description: The version whose answers the file holds now, by model.
+  type: dict
+  returned: with O(state=recorded)
+  sample: {image_classifier: 3}
 """
 
+import time
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.k8s.client import KubeApi, client_from_params, kube_argument_spec, require_kubernetes
+from ..module_utils.k8s.client import KubeClient, client_from_params, kube_argument_spec, require_kubernetes
 from ..module_utils.k8s.errors import KubeError
-from ..module_utils.k8s.objects import label_selector
-from ..module_utils.k8s.rollout import get_deployment
-from ..module_utils.tfserving.pods import Golden, PodResult, Target, check_pods, ready_pods
-
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "namespace": {"type": "str", "required": True},
-    "deployment": {"type": "str"},
-    "label_selector": {"type": "str"},
-    "model": {"type": "str", "required": True},
-    "version": {"type": "int"},
-    "golden": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "name": {"type": "str", "required": True},
-            "signature_name": {"type": "str", "default": "serving_default"},
-            "instances": {"type": "list", "elements": "raw"},
-            "inputs": {"type": "raw"},
-            "expect": {"type": "raw", "required": True},
-            "tolerance": {"type": "float", "default": 0.001},
-        },
-        "mutually_exclusive": [["instances", "inputs"]],
-        "required_one_of": [["instances", "inputs"]],
-    },
-    "port": {"type": "int", "default": 8501},
-    "minimum_pods": {"type": "int", "default": 1},
-    "timeout": {"type": "int", "default": 30},
-}
+from ..module_utils.tfserving.check import Outcome, check, find_pods
+from ..module_utils.tfserving.connect import connect_by, require_grpc
+from ..module_utils.tfserving.errors import GoldenError
+from ..module_utils.tfserving.golden import read, says_the_same, write
+from ..module_utils.tfserving.options import ARGUMENTS, RULES, limits_of, refuse_nonsense, wanted_of
+from ..module_utils.tfserving.record import document_of, summary
 
 
-def run(api: KubeApi, params: dict[str, Any]) -> list[PodResult]:
-    """Results of all ready pods; raises KubeError, also when too few pods are ready."""
-    namespace = params["namespace"]
-    selector = params["label_selector"]
-    if params["deployment"] is not None:
-        deployment = get_deployment(api, namespace, params["deployment"])
-        selector = label_selector(deployment["spec"]["selector"])
-    pods = ready_pods(api, namespace, selector)
-    if len(pods) < params["minimum_pods"]:
-        raise KubeError(
-            0,
-            "TooFewPods",
-            f"{len(pods)} pods of {selector} in namespace {namespace} are ready, "
-            f"expected at least {params['minimum_pods']}. Wait for the rollout first (k8s_rollout).",
-        )
-    target = Target(namespace, params["model"], params["version"], params["port"], params["timeout"])
-    return check_pods(api, target, pods, [Golden.of(golden) for golden in params["golden"]])
+def run(api: KubeClient, params: dict[str, Any], *, check_mode: bool) -> tuple[Outcome, dict[str, Any]]:
+    """The module's work: what the pods said, and what else it returns. Raises GoldenError and KubeError."""
+    refuse_nonsense(params)
+    path = None if params["golden_file"] is None else Path(params["golden_file"])
+    recorded = params["state"] == "recorded"
+    before = read(path) if path is not None and (path.exists() or not recorded) else None
+    wanted = wanted_of(params, before)
+    limits = limits_of(params, wanted)
+    pods = find_pods(api, params)
+    outcome = check(api, connect_by(api, params), wanted, pods, minimum=params["minimum_pods"], limits=limits)
+    if not recorded or path is None or outcome.bad:
+        return outcome, {"changed": False}
+    after = document_of(wanted, outcome.results, outcome.skew, time.time())
+    changed = not says_the_same(before, after)
+    if changed and not check_mode:
+        write(path, after)
+    kept = after if changed else before
+    return outcome, {
+        "changed": changed,
+        "recorded": {model["name"]: model["version"] for model in after["models"]},
+        "diff": {"before": summary(before), "after": summary(kept)},
+    }
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**kube_argument_spec(), **ARGUMENTS},
-        supports_check_mode=True,
-        mutually_exclusive=[["deployment", "label_selector"]],
-        required_one_of=[["deployment", "label_selector"]],
+        argument_spec={**kube_argument_spec(), **ARGUMENTS}, supports_check_mode=True, **RULES
     )
     require_kubernetes(module)
+    if module.params["protocol"] == "grpc":
+        require_grpc(module)
     try:
-        results = run(client_from_params(module.params), module.params)
-    except KubeError as error:
-        module.fail_json(msg=error.message, reason=error.reason)
-    pods = [result.as_dict() for result in results]
-    bad = [result for result in results if result.problems]
-    if bad:
-        lines = [f"{result.pod}: {problem}" for result in bad for problem in result.problems]
+        outcome, more = run(client_from_params(module.params), module.params, check_mode=module.check_mode)
+    except (GoldenError, KubeError) as error:
+        module.fail_json(msg=str(error), reason=getattr(error, "reason", "Golden"))
+    if outcome.bad:
+        what = module.params["model"] or "the models"
         module.fail_json(
-            msg=f"{len(bad)} of {len(results)} pods do not serve {module.params['model']} as expected:\n  "
-            + "\n  ".join(lines),
-            pods=pods,
+            msg=f"{len(outcome.bad)} of {len(outcome.results)} pods do not serve {what} as expected:\n  {outcome.text}",
+            **outcome.as_dict(),
         )
-    module.exit_json(changed=False, pods=pods)
+    module.exit_json(**more, **outcome.as_dict())
 
 
 if __name__ == "__main__":

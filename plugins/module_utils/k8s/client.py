@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
 from .errors import KubeError
+from .port_forward import ForwardedPort
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -26,6 +27,7 @@ KUBERNETES_IMPORT_ERROR: str | None = None
 try:
     import kubernetes.client
     import kubernetes.config
+    import kubernetes.stream
     import urllib3
     import urllib3.exceptions
     import yaml
@@ -175,6 +177,27 @@ class KubeClient:
         finally:
             response.close()
             response.release_conn()
+
+    def port_forward(self, namespace: str, pod: str, port: int) -> ForwardedPort:
+        """A new connection to a TCP port of a pod; raises KubeError when the API server refuses it.
+
+        Whether anything listens on the port shows later (`ForwardedPort.error`).
+        """
+        # The client's own port forward changes the ApiClient it uses while it connects: give it one of its own.
+        core = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self._api.configuration))
+        try:
+            forward = kubernetes.stream.portforward(
+                core.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)
+            )
+        except kubernetes.client.exceptions.ApiException as error:
+            words = " ".join(str(error.reason).split())[:300]
+            raise KubeError(
+                0,
+                "PortForward",
+                f"no port forward to port {port} of pod {pod} in namespace {namespace}: {words}. "
+                "The identity in the kubeconfig needs the verbs get and create on pods/portforward.",
+            ) from error
+        return ForwardedPort(forward, port)
 
     def _json(
         self,
@@ -329,8 +352,8 @@ def kubeconfig_secrets(kubeconfig: object) -> set[str]:
 def require_kubernetes(module: AnsibleModule) -> None:
     """Fails the module in one line when the Python package is missing; call it first in `main`.
 
-    Ansible would hide every value of a kubeconfig dict, "v1" included, wherever it occurs in the result: only
-    the secrets in it are to be hidden.
+    Ansible would hide every value of a kubeconfig dict, "v1" included, wherever it occurs in the result, and the
+    path of one in the very message that says what is wrong with it: only the secrets are to be hidden.
     """
     if KUBERNETES_IMPORT_ERROR is not None:
         from ansible.module_utils.basic import missing_required_lib  # noqa: PLC0415
@@ -339,6 +362,8 @@ def require_kubernetes(module: AnsibleModule) -> None:
     kubeconfig = module.params.get("kubeconfig")
     if isinstance(kubeconfig, Mapping):
         module.no_log_values = kubeconfig_secrets(kubeconfig)
+    elif isinstance(kubeconfig, str):
+        module.no_log_values.discard(kubeconfig)
 
 
 def client_from_params(params: Mapping[str, Any]) -> KubeClient:

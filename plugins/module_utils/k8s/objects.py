@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -87,3 +87,51 @@ def label_selector(selector: Mapping[str, Any]) -> str:
             }[expression["operator"]]
         )
     return ",".join(parts)
+
+
+def first_time(event: Mapping[str, Any]) -> float:
+    """When an event happened first, in seconds since the epoch; 0 when it does not say."""
+    for text in (
+        event.get("firstTimestamp"),
+        event.get("eventTime"),
+        event["metadata"].get("creationTimestamp"),
+    ):
+        found = timestamp(text)
+        if found is not None:
+            return found
+    return 0.0
+
+
+def events_of(obj: Mapping[str, Any], events: Iterable[Json]) -> list[Json]:
+    """The events about an object, oldest first. By uid where the event has one, since names come again."""
+    name, uid = obj["metadata"].get("name"), obj["metadata"].get("uid")
+    mine = []
+    for event in events:
+        about = event.get("involvedObject") or {}
+        if about.get("name") == name and (not uid or about.get("uid") in (None, "", uid)):
+            mine.append(event)
+    return sorted(mine, key=event_time)
+
+
+def last_change(obj: Mapping[str, Any]) -> tuple[float, str]:
+    """When somebody changed an object's spec last, and the name of the field manager that did.
+
+    Status, scale (an HPA's changes) and what Kubernetes' own controllers write do not count.
+    """
+    found = (timestamp(obj["metadata"].get("creationTimestamp")) or 0.0, "")
+    for entry in obj["metadata"].get("managedFields") or []:
+        then = timestamp(entry.get("time"))
+        manager = str(entry.get("manager", ""))
+        if then is not None and not entry.get("subresource") and manager != "kube-controller-manager":
+            found = max(found, (then, manager))
+    return found
+
+
+def warning_lines(events: Iterable[Json], limit: int = 5) -> tuple[str, ...]:
+    """The newest warnings among events, one line each, oldest first."""
+    found = sorted((event for event in events if event.get("type", "Warning") == "Warning"), key=event_time)
+    return tuple(
+        f"event {event.get('reason', '')}: {' '.join(str(event.get('message', '')).split())}"
+        + (f" ({event_count(event)} times)" if event_count(event) > 1 else "")
+        for event in found[-limit:]
+    )

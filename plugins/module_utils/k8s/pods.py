@@ -1,6 +1,6 @@
 """What keeps one pod from being ready: something that passes, or something that will not.
 
-Pure. Reasons and messages are the kubelet's, the scheduler's and the cluster autoscaler's own.
+Pure. Puts together what is known of its place, its containers and its node.
 """
 
 # Copyright: the mlops.tfserving developers
@@ -8,228 +8,156 @@ Pure. Reasons and messages are the kubelet's, the scheduler's and the cluster au
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .objects import Json, condition, event_count, event_time, is_true, name_of, seconds_since
-
-IMAGE_NEVER = {"InvalidImageName", "ErrImageNeverPull"}
-IMAGE_TROUBLE = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"}
-CONFIG_TROUBLE = {"CreateContainerConfigError", "CreateContainerError"}
-
-IMAGE_IS_MISSING = re.compile(
-    r"not found|manifest unknown|does not exist|unauthorized|authentication required|denied|forbidden"
-    r"|invalid reference|no such host|no match for platform",
-    re.IGNORECASE,
-)
-"""Words of registries and containerd for what another attempt does not change."""
-
-IMAGE_GRACE = 90.0
-"""Seconds of any other trouble with a registry (timeouts, 5xx) after which waiting is called in vain."""
-
-UNSCHEDULABLE_GRACE = 30.0
-"""Seconds that a pod may find no room although the autoscaler says no: something may yet leave a node."""
-
-NO_AUTOSCALER_GRACE = 60.0
-"""Seconds after which silence means that no node autoscaler will help (it looks every 10 s)."""
-
-MOUNT_GRACE = 20.0
-"""Seconds that a volume may fail to mount: a ConfigMap made in the same breath reaches the kubelet late."""
+from .containers import container_trouble, container_waits, is_init, last_words
+from .objects import Json, event_count, event_time, events_of, is_true, name_of, seconds_since
+from .placement import on_lost_node, starting_trouble
+from .scheduling import unscheduled
+from .verdicts import Failed, Waiting
 
 RECENT = 600.0
-"""Seconds during which a container's earlier end counts as belonging to this rollout."""
+"""Seconds during which a pod's end counts as belonging to this rollout."""
 
-PASSING_SCALE_UP_TROUBLE = ("max node group size reached", "in backoff after failed scale-up", "max cluster")
-"""Parts of NotTriggerScaleUp that are about the moment; anything else is about the pod and stays true."""
+ENDED_PODS = 3
+"""So many pods of one template that ended are no accident."""
 
-
-@dataclass(frozen=True)
-class Waiting:
-    """Under way; `text` says what is being waited for."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Failed:
-    """In vain. `pod` and `container` name whose log is worth reading (`previous`: of its last life)."""
-
-    reason: str
-    evidence: tuple[str, ...]
-    way_out: str
-    pod: str | None = None
-    container: str | None = None
-    previous: bool = False
+SHUT_DOWN = {"Terminated", "NodeShutdown", "Shutdown", "NodeLost", "Preempting"}
+"""Ends that are the node's, not the pod's: a machine that was taken back or given up."""
 
 
 def pod_verdict(
-    pod: Json, events: Sequence[Json], now: float, *, room_is_coming: bool = False
+    pod: Json,
+    events: Sequence[Json],
+    now: float,
+    *,
+    nodes: Sequence[Json] | None = None,
+    room_is_coming: bool = False,
+    replaced: bool = True,
+    retried: bool = False,
 ) -> Waiting | Failed | None:
-    """Why this pod is not ready, or None when it is. `room_is_coming`: another pod is just leaving."""
+    """Why this pod is not ready, or None when it is (or has done its work).
+
+    `events` may be those of the whole namespace; `nodes` is None where they are not known. `room_is_coming`:
+    another pod is just leaving. `replaced`: given up with a lost node, it is made anew elsewhere. `retried`: its
+    workload counts ends by itself (a Job).
+    """
     if is_true(pod, "Ready"):
         return None
-    name = name_of(pod)
-    mine = sorted(
-        (event for event in events if event.get("involvedObject", {}).get("name") == name), key=event_time
-    )
-    if pod.get("status", {}).get("phase") in ("Failed", "Succeeded"):
-        words = pod["status"].get("reason") or pod["status"].get("message") or "ended"
-        return Waiting(f"{name}: {words}, to be replaced")
-    if condition(pod, "PodScheduled").get("reason") == "Unschedulable":
-        return _unschedulable(pod, mine, now, room_is_coming=room_is_coming)
-    for kind in ("initContainerStatuses", "containerStatuses"):
-        for status in pod.get("status", {}).get(kind) or []:
-            failed = _container_trouble(pod, status, now, init=kind.startswith("init"))
-            if failed is not None:
-                return failed
-    mount = [event for event in mine if event.get("reason") == "FailedMount"]
-    if (
-        mount
-        and event_count(mount[-1]) > 1
-        and seconds_since(_started(pod), now) >= MOUNT_GRACE
-        and not _any_running(pod)
-    ):
-        return Failed(
-            f"pod {name} cannot mount a volume: {mount[-1].get('message', '')}",
-            (),
-            "make the object that the volume names, or correct its name",
-            name,
-        )
-    return Waiting(_progress(pod, mine))
-
-
-def _container_trouble(pod: Json, status: Mapping[str, Any], now: float, *, init: bool) -> Failed | None:
-    """A container that will not come, from its status."""
-    name, container = name_of(pod), str(status["name"])
-    what = f"{'init container' if init else 'container'} {container} of pod {name}"
-    waiting = (status.get("state") or {}).get("waiting") or {}
-    reason, message = str(waiting.get("reason", "")), str(waiting.get("message", ""))
-    image = str(status.get("image") or "")
-    if reason in IMAGE_NEVER or (
-        reason in IMAGE_TROUBLE
-        and (IMAGE_IS_MISSING.search(message) or seconds_since(_started(pod), now) >= IMAGE_GRACE)
-    ):
-        return Failed(
-            f"{what} has no image: {reason}: {message or image}",
-            (f"image: {image}",),
-            "correct the image's name or tag, or give the nodes access to its registry",
-            name,
-        )
-    if reason in CONFIG_TROUBLE and "context deadline" not in message:
-        return Failed(
-            f"{what} cannot be created: {reason}: {message}",
-            (),
-            "correct what the message names (a missing ConfigMap, Secret or key; the security context)",
-            name,
-        )
-    return _ended(what, status, reason, now, pod=name)
-
-
-def _ended(what: str, status: Mapping[str, Any], waiting: str, now: float, *, pod: str) -> Failed | None:
-    """A container that ended again and again, or in a way that another start does not change."""
-    restarts = int(status.get("restartCount", 0))
-    now_ended = (status.get("state") or {}).get("terminated") or {}
-    ended = now_ended or (status.get("lastState") or {}).get("terminated") or {}
-    if not ended or (ended.get("exitCode") == 0 and ended.get("reason") == "Completed"):
+    name, mine = name_of(pod), events_of(pod, events)
+    phase = pod.get("status", {}).get("phase")
+    if phase == "Succeeded" and retried:
         return None
-    recent = seconds_since(ended.get("finishedAt"), now) < RECENT
-    in_vain = (
-        waiting in ("CrashLoopBackOff", "RunContainerError")
-        or ended.get("reason") in ("StartError", "ContainerCannotRun")
-        or (bool(now_ended) and restarts >= 1)
-        or (restarts >= 2 and recent)
-    )
-    if not in_vain:
-        return None
-    times = f"{restarts} restart{'' if restarts == 1 else 's'}"
-    how = f"exit code {ended.get('exitCode')}, {ended.get('reason', 'Error')}"
-    words = str(ended.get("message") or "").strip()
-    return Failed(
-        f"{what} fails ({how}, {times})" + (f": {words.splitlines()[-1]}" if words else ""),
-        tuple(words.splitlines()[-20:]),
-        "raise its memory limit"
-        if ended.get("reason") == "OOMKilled"
-        else "read its last words; correct its configuration, image or model, then run again",
-        pod,
-        str(status["name"]),
-        # Once it runs again, what it said at its end is in the log of its life before.
-        previous="running" in (status.get("state") or {}),
-    )
+    if phase in ("Failed", "Succeeded"):
+        words, container = last_words(pod)
+        return Waiting(f"{name}: {words}, to be replaced", pod=name, container=container)
+    placed = unscheduled(pod, mine, nodes, now, room_is_coming=room_is_coming)
+    if placed is not None:
+        return placed
+    lost = on_lost_node(pod, nodes, now, replaced=replaced)
+    if lost is not None:
+        return lost
+    for status in _statuses(pod):
+        failed = container_trouble(pod, status, mine, now, retried=retried)
+        if failed is not None:
+            return failed
+    return starting_trouble(pod, mine, now) or _progress(pod, mine, now)
 
 
-def _unschedulable(
-    pod: Json, events: Sequence[Json], now: float, *, room_is_coming: bool
-) -> Waiting | Failed:
-    """No node has room: is one coming, may one come, or never?"""
-    name = name_of(pod)
-    scheduled = condition(pod, "PodScheduled")
-    message = str(scheduled.get("message", ""))
-    waited = seconds_since(scheduled.get("lastTransitionTime"), now)
-    verdicts = [
-        e for e in events if e.get("reason") in ("TriggeredScaleUp", "NotTriggerScaleUp", "FailedScaleUp")
+def ended_again_and_again(pods: Sequence[Json], now: float) -> Failed | None:
+    """Pods of one template that are evicted, refused by their node or ended, one after the other."""
+    ended = [
+        pod
+        for pod in pods
+        if pod.get("status", {}).get("phase") == "Failed"
+        and pod["status"].get("reason") not in SHUT_DOWN
+        and seconds_since(pod["status"].get("startTime") or pod["metadata"].get("creationTimestamp"), now)
+        < RECENT
     ]
-    latest = verdicts[-1] if verdicts else {}
-    words = str(latest.get("message", ""))
-    if latest.get("reason") == "TriggeredScaleUp":
-        return Waiting(f"{name}: no room on the nodes, one is coming ({words})")
-    if latest.get("reason") == "NotTriggerScaleUp" and not any(t in words for t in PASSING_SCALE_UP_TROUBLE):
-        return Failed(
-            f"pod {name} fits no node that the cluster may add: {words}",
-            (message,),
-            "lower its requests, or give the cluster a node pool with larger machines",
-            name,
-        )
-    if latest and waited >= UNSCHEDULABLE_GRACE and not room_is_coming:
-        return Failed(
-            f"pod {name} finds no room, and no node may be added: {words}",
-            (message,),
-            "raise the node pool's maximum (or the project's quota), or lower requests or replicas",
-            name,
-        )
-    if not latest and waited >= NO_AUTOSCALER_GRACE and not room_is_coming:
-        return Failed(
-            f"pod {name} finds no room for {waited:.0f} s, and no autoscaler speaks of a new node: {message}",
-            (),
-            "add a node, enable node autoscaling, or lower requests or replicas",
-            name,
-        )
-    return Waiting(f"{name}: no room yet ({words or message})")
+    if len(ended) < ENDED_PODS:
+        return None
+    last = max(ended, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+    status = last["status"]
+    reason, message = str(status.get("reason", "")), " ".join(str(status.get("message", "")).split())
+    words = f"{reason}: {message}" if message else last_words(last)[0]
+    return Failed(
+        f"{len(ended)} pods ended one after the other, the last ({name_of(last)}) with {words}",
+        (),
+        _end_advice(reason, message),
+        name_of(last),
+        last_words(last)[1],
+    )
 
 
-def _progress(pod: Json, events: Sequence[Json]) -> str:
+def killed_by_its_controller(workload: Json, events: Sequence[Json], now: float) -> Failed | None:
+    """A DaemonSet's pods that ended and were removed at once: only its controller's event tells of them."""
+    found = [
+        event
+        for event in events_of(workload, events)
+        if event.get("reason") == "FailedDaemonPod" and now - event_time(event) < RECENT
+    ]
+    if sum(event_count(event) for event in found) < ENDED_PODS:
+        return None
+    return Failed(
+        f"the DaemonSet's pods end again and again: {found[-1].get('message', '')}",
+        (),
+        "look at the node named there: does it have the room that the pod requests?",
+    )
+
+
+def needs_nodes(pod: Json, events: Sequence[Json], now: float) -> bool:
+    """Whether the state of the nodes may tell why this pod is not ready (or not gone)."""
+    if "deletionTimestamp" in pod["metadata"]:
+        return seconds_since(pod["metadata"]["deletionTimestamp"], now) > 0
+    if is_true(pod, "Ready"):
+        return False
+    if not pod["spec"].get("nodeName") or pod.get("status", {}).get("phase") == "Unknown":
+        return True
+    # A kubelet that reports no more leaves its containers ready; the node controller takes the pod's readiness.
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    silent = bool(statuses) and all(status.get("ready") for status in statuses)
+    return silent or any(event.get("reason") == "NodeNotReady" for event in events_of(pod, events))
+
+
+def _progress(pod: Json, events: Sequence[Json], now: float) -> Waiting:
     """One phrase on what the pod is doing."""
     name = name_of(pod)
-    for status in pod.get("status", {}).get("initContainerStatuses") or []:
-        if not ((status.get("state") or {}).get("terminated") or {}):
-            return f"{name}: init container {status['name']} {_state(status)}"
-    for status in pod.get("status", {}).get("containerStatuses") or []:
-        if not status.get("ready"):
-            return f"{name}: container {status['name']} {_state(status)}"
+    for status in _statuses(pod):
+        container = str(status["name"])
+        finished = (status.get("state") or {}).get("terminated") or {}
+        if is_init(pod, container) and finished.get("exitCode") == 0:
+            continue
+        if not status.get("ready") or is_init(pod, container):
+            return container_waits(pod, status, events, now)
     if not pod["spec"].get("nodeName"):
-        return f"{name}: being scheduled"
+        return Waiting(f"{name}: being scheduled", "is a kube-scheduler running?", name)
+    gates = [gate.get("conditionType", "?") for gate in pod["spec"].get("readinessGates") or []]
+    missing = [gate for gate in gates if not is_true(pod, gate)]
+    if missing and pod.get("status", {}).get("containerStatuses"):
+        return Waiting(
+            f"{name}: its containers are ready, its readiness gates are not ({', '.join(missing)})",
+            "look at the controller (of a load balancer) that should set them",
+            name,
+        )
     last = events[-1].get("message", "") if events else ""
-    return f"{name}: starting" + (f" ({last})" if last else "")
+    return Waiting(f"{name}: starting" + (f" ({last})" if last else ""), pod=name)
 
 
-def _state(status: Mapping[str, Any]) -> str:
-    state = status.get("state") or {}
-    if "running" in state:
-        return "runs, not ready yet"
-    if "waiting" in state:
-        return f"waits ({state['waiting'].get('reason', 'starting')})"
-    return f"ended with exit code {(state.get('terminated') or {}).get('exitCode', '?')}, starts again"
+def _statuses(pod: Json) -> Iterator[Mapping[str, Any]]:
+    yield from pod.get("status", {}).get("initContainerStatuses") or []
+    yield from pod.get("status", {}).get("containerStatuses") or []
 
 
-def _started(pod: Json) -> str | None:
-    found: str | None = pod.get("status", {}).get("startTime") or pod["metadata"].get("creationTimestamp")
-    return found
-
-
-def _any_running(pod: Json) -> bool:
-    statuses = [
-        *(pod.get("status", {}).get("initContainerStatuses") or []),
-        *(pod.get("status", {}).get("containerStatuses") or []),
-    ]
-    return any("running" in (status.get("state") or {}) for status in statuses)
+def _end_advice(reason: str, message: str) -> str:
+    if reason == "Evicted" and ("ephemeral" in message or "EmptyDir" in message):
+        return "raise the pod's ephemeral-storage request and limit, or its emptyDir's sizeLimit"
+    if reason == "Evicted":
+        return "raise its requests to what it uses, or give the cluster larger nodes"
+    if reason.startswith("OutOf"):
+        return "lower its requests, or give the cluster larger nodes"
+    if reason in ("NodeAffinity", "UnexpectedAdmissionError"):
+        return "correct the node's labels or devices, or the pod template that names them"
+    if reason == "DeadlineExceeded":
+        return "raise activeDeadlineSeconds"
+    return "read the pod's last words; correct its configuration, image or model, then run again"

@@ -1,4 +1,4 @@
-"""Follows a Deployment's rollout until it is done or known to be in vain, and takes one back."""
+"""Follows a workload's rollout until it is done or known to be in vain."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
@@ -7,19 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from .client import KubeApi
-from .diagnosis import Ready, Verdict, diagnose, previous_replicaset
+from .diagnosis import Snapshot, diagnose, settled, wants_nodes
 from .errors import KubeError
-from .objects import REVISION, Json, label_selector
-from .pods import Failed, Waiting
+from .objects import Json, events_of, label_selector, last_change, warning_lines
+from .verdicts import Failed, Ready, Verdict, Waiting
+from .workloads import history_path, workload_path
 
 POLL_SECONDS = 1.0
-"""Between two looks; a look is one request, four while pods are not ready."""
+"""Between two looks; a look is one request when all is well, four or five while pods are not ready."""
 
 LOG_LINES = 20
 """Of a failed container's log, for the error message."""
+
+PAGE = 500
+"""Objects in one answer of a list."""
+
+PAGES = 10
+"""Pages of a list that are read at most, lest a namespace full of events makes every look slow."""
 
 
 @dataclass(frozen=True)
@@ -38,130 +44,185 @@ class RolloutFailed(Exception):
         self.failed = failed
 
 
-def deployment_path(namespace: str, name: str) -> str:
-    return f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
-
-
-def get_deployment(api: KubeApi, namespace: str, name: str) -> Json:
-    found = api.get_or_none(deployment_path(namespace, name))
+def get_workload(api: KubeApi, kind: str, namespace: str, name: str) -> Json:
+    """The workload; raises KubeError 404 in words when there is none."""
+    found = api.get_or_none(workload_path(kind, namespace, name))
     if found is None:
         raise KubeError(
             404,
             "NotFound",
-            f"no Deployment {name} in namespace {namespace}. Apply it first, or correct its name.",
+            f"no {kind} {name} in namespace {namespace}. Apply it first, or correct its name.",
         )
     return found
 
 
 def wait_for_rollout(
-    api: KubeApi, namespace: str, name: str, *, timeout: float, clock: Clock, say: Callable[[str], None]
+    api: KubeApi,
+    kind: str,
+    namespace: str,
+    name: str,
+    *,
+    timeout: float,
+    clock: Clock,
+    say: Callable[[str], None],
 ) -> tuple[Json, str]:
-    """Blocks until the Deployment is rolled out; returns it and its state in words.
+    """Blocks until the workload is rolled out; returns it and its state in words.
 
     `say` gets a line whenever the state changes. Raises RolloutFailed (in vain, or `timeout` seconds are
-    over) and KubeError (no such Deployment, no access). An API server that does not answer for a while (a
+    over) and KubeError (no such workload, no access). An API server that does not answer for a while (a
     control plane being resized) is waited for like everything else.
     """
     deadline = clock.now() + timeout
+    first: Json | None = None
     said = ""
     while True:
         try:
-            deployment, verdict = look(api, namespace, name, clock.now())
+            workload, verdict = look(api, kind, namespace, name, clock.now())
+            first = first or workload
+            verdict = _taken_over(kind, first, workload) or verdict
         except KubeError as error:
-            if 0 < error.status < 500:
+            if error.status == 404 and first is not None:
+                raise RolloutFailed(_deleted(kind, name)) from error
+            if 0 < error.status < 500 and error.status != 429:
                 raise
-            deployment, verdict = {}, Waiting(error.message)
+            workload, verdict = {}, Waiting(error.message)
         if isinstance(verdict, Ready):
-            return deployment, verdict.text
+            return workload, verdict.text
         if isinstance(verdict, Failed):
-            raise RolloutFailed(_with_log(api, namespace, verdict))
+            raise RolloutFailed(with_last_words(api, namespace, verdict))
         if verdict.text != said:
             said = verdict.text
             say(f"{name}: {said}")
         if clock.now() >= deadline:
-            raise RolloutFailed(
-                Failed(
-                    f"not rolled out within {timeout:.0f} s: {verdict.text}",
-                    (),
-                    "look at what it waits for, or allow more time (timeout)",
-                )
-            )
+            raise RolloutFailed(with_last_words(api, namespace, _out_of_time(verdict, timeout)))
         clock.sleep(POLL_SECONDS)
 
 
-def look(api: KubeApi, namespace: str, name: str, now: float) -> tuple[Json, Verdict]:
-    """One look at the rollout: one request when it is done, four when it is not."""
-    deployment = get_deployment(api, namespace, name)
-    verdict = diagnose(deployment, (), (), (), now)
-    if not isinstance(verdict, Waiting):
-        return deployment, verdict
-    selector = label_selector(deployment["spec"].get("selector", {}))
-    core = f"/api/v1/namespaces/{namespace}"
-    replicasets = api.get(f"/apis/apps/v1/namespaces/{namespace}/replicasets", labelSelector=selector)
-    pods = api.get(f"{core}/pods", labelSelector=selector)
-    events = api.get(f"{core}/events", fieldSelector="involvedObject.kind=Pod", limit=500)
-    return deployment, diagnose(deployment, replicasets["items"], pods["items"], events["items"], now)
+def look(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> tuple[Json, Verdict]:
+    """One look at the rollout: one request when it is done, more when its pods must be looked at."""
+    workload = get_workload(api, kind, namespace, name)
+    known = settled(kind, workload)
+    if known is not None:
+        return workload, known
+    selector = label_selector(workload["spec"].get("selector") or {})
+    history = history_path(kind, namespace)
+    snapshot = Snapshot(
+        kind,
+        workload,
+        now,
+        history=() if history is None else listed(api, history, labelSelector=selector),
+        pods=listed(api, f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector),
+        events=listed(api, f"/api/v1/namespaces/{namespace}/events"),
+    )
+    if wants_nodes(snapshot):
+        snapshot = replace(snapshot, nodes=_nodes(api))
+    return workload, diagnose(snapshot)
 
 
-def undo(api: KubeApi, namespace: str, name: str, *, dry_run: bool) -> tuple[bool, Json, Json]:
-    """Gives the Deployment its previous ReplicaSet's pod template back; returns changed, before, after.
-
-    Raises KubeError when there is no earlier template. What an HPA decided (replicas) is left alone.
-    """
-    deployment = get_deployment(api, namespace, name)
-    selector = label_selector(deployment["spec"].get("selector", {}))
-    listed = api.get(f"/apis/apps/v1/namespaces/{namespace}/replicasets", labelSelector=selector)
-    previous = previous_replicaset(deployment, listed["items"])
-    if previous is None:
-        raise KubeError(
-            404,
-            "NoPreviousRevision",
-            f"Deployment {name} in namespace {namespace} has no earlier revision to return to "
-            f"(it is at revision {deployment['metadata'].get('annotations', {}).get(REVISION, '?')}).",
-        )
-    before, after = deployment["spec"]["template"], template_of(previous)
-    if before == after:
-        return False, before, after
-    patch: list[dict[str, Any]] = [
-        # The template must still be the one this decision was made on.
-        {
-            "op": "test",
-            "path": "/metadata/resourceVersion",
-            "value": deployment["metadata"]["resourceVersion"],
-        },
-        {"op": "replace", "path": "/spec/template", "value": after},
-    ]
-    query = "?fieldManager=mlops.tfserving" + ("&dryRun=All" if dry_run else "")
-    api.patch(deployment_path(namespace, name) + query, patch, content_type="application/json-patch+json")
-    return True, before, after
-
-
-def template_of(replicaset: Json) -> Json:
-    """A ReplicaSet's pod template as its Deployment had it: without the label the controller adds."""
-    template: Json = dict(replicaset["spec"]["template"])
-    metadata = dict(template.get("metadata", {}))
-    labels = {k: v for k, v in (metadata.get("labels") or {}).items() if k != "pod-template-hash"}
-    return {**template, "metadata": {**metadata, "labels": labels}}
-
-
-def _with_log(api: KubeApi, namespace: str, failed: Failed) -> Failed:
-    """The failure with the last lines that the container wrote, where they can be had."""
-    if failed.pod is None or failed.container is None:
-        return failed
+def standing(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> str:
+    """How the rollout stands, for a run that does not wait: in words, in vain or not there included."""
     try:
-        status, _, content = api.raw(
-            "GET",
-            f"/api/v1/namespaces/{namespace}/pods/{failed.pod}/log",
-            query={
-                "container": failed.container,
-                "tailLines": LOG_LINES,
-                "previous": "true" if failed.previous else None,
-            },
+        _, verdict = look(api, kind, namespace, name, now)
+    except KubeError as error:
+        if error.status != 404:
+            raise
+        return f"not waited for in check mode; there is no {kind} {name} yet"
+    words = verdict.reason if isinstance(verdict, Failed) else verdict.text
+    return f"not waited for in check mode; now: {words}"
+
+
+def listed(api: KubeApi, path: str, **query: object) -> list[Json]:
+    """All objects of a list, page by page; without those beyond the last page that is read."""
+    found: list[Json] = []
+    more: str | None = None
+    for _ in range(PAGES):
+        answer = api.get(path, **query, limit=PAGE, **({"continue": more} if more else {}))
+        found += answer["items"]
+        more = (answer.get("metadata") or {}).get("continue")
+        if not more:
+            break
+    return found
+
+
+def with_last_words(api: KubeApi, namespace: str, failed: Failed) -> Failed:
+    """The failure with the end of the container's log and the pod's warnings, where they can be had."""
+    if failed.pod is None:
+        return failed
+    words = [*failed.evidence]
+    if failed.container is not None:
+        lines = _log(api, namespace, failed.pod, failed.container, previous=failed.previous)
+        words += [line for line in lines if line not in failed.evidence]
+    try:
+        events = listed(
+            api, f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"involvedObject.name={failed.pod}"
         )
     except KubeError:
-        return failed
-    if status != 200:
-        return failed
-    lines = tuple(line for line in content.decode("utf-8", "replace").splitlines() if line.strip())
-    new = tuple(line for line in lines if line not in failed.evidence)
-    return replace(failed, evidence=failed.evidence + new)
+        events = []
+    about = events_of({"metadata": {"name": failed.pod}}, events)
+    return replace(failed, evidence=(*words, *warning_lines(about)))
+
+
+def _log(api: KubeApi, namespace: str, pod: str, container: str, *, previous: bool) -> tuple[str, ...]:
+    """The last lines that a container wrote; of its life before where `previous` and there was one."""
+    for life in ("true", None) if previous else (None,):
+        try:
+            status, _, content = api.raw(
+                "GET",
+                f"/api/v1/namespaces/{namespace}/pods/{pod}/log",
+                query={"container": container, "tailLines": LOG_LINES, "previous": life},
+            )
+        except KubeError:
+            return ()
+        if status == 200:
+            text = content.decode("utf-8", "replace")
+            return tuple(line for line in text.splitlines() if line.strip())
+    return ()
+
+
+def _nodes(api: KubeApi) -> list[Json] | None:
+    """The nodes, or None where this identity may not list them: then the scheduler's words must do."""
+    try:
+        return listed(api, "/api/v1/nodes")
+    except KubeError as error:
+        if error.status == 403:
+            return None
+        raise
+
+
+def _taken_over(kind: str, first: Json, now: Json) -> Failed | None:
+    """Whether what is being waited for is no more what it was when waiting began."""
+    if first["metadata"].get("uid") != now["metadata"].get("uid"):
+        return Failed(
+            f"{kind} {now['metadata']['name']} was deleted and made anew while its rollout was waited for",
+            (),
+            "see who else deploys it, then run again",
+        )
+    if first["spec"].get("template") == now["spec"].get("template"):
+        return None
+    _, manager = last_change(now)
+    return Failed(
+        f"another rollout took over: the pod template of {kind} {now['metadata']['name']} was changed "
+        + (f"by {manager} " if manager else "")
+        + f"while the one before (generation {first['metadata'].get('generation', '?')}) was waited for; "
+        f"it is at generation {now['metadata'].get('generation', '?')} now",
+        (),
+        "let one deployment at a time touch it; run again for the state you want",
+    )
+
+
+def _deleted(kind: str, name: str) -> Failed:
+    return Failed(
+        f"{kind} {name} was deleted while its rollout was waited for",
+        (),
+        "see who else deploys it, then run again",
+    )
+
+
+def _out_of_time(waiting: Waiting, timeout: float) -> Failed:
+    return Failed(
+        f"not rolled out within {timeout:.0f} s: {waiting.text}",
+        (),
+        waiting.way_out or "look at what it waits for, or allow more time (timeout)",
+        waiting.pod,
+        waiting.container,
+    )

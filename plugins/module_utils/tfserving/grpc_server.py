@@ -1,0 +1,102 @@
+"""Asks one pod's model server by gRPC."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .errors import BadAnswer
+from .golden import Golden
+from .protos import STATES, message
+from .rest import Servable, state_in_words
+from .tensors import columns, fill, nested, outputs
+
+GRPC_IMPORT_ERROR: str | None = None
+try:
+    import grpc  # type: ignore[import-untyped]
+except ImportError:
+    GRPC_IMPORT_ERROR = traceback.format_exc()
+
+LARGEST = 256 * 2**20
+"""Bytes of one message: TF Serving has no limit, clients otherwise stop at 4 MiB."""
+
+
+class GrpcModelServer:
+    """The model server behind a channel."""
+
+    def __init__(self, channel: Any, timeout: float) -> None:
+        self._channel = channel
+        self._timeout = timeout
+        self._signatures: dict[Servable, dict[str, Any]] = {}
+
+    def versions(self, servable: Servable) -> dict[str, str]:
+        request = message("GetModelStatusRequest")
+        _address(request.model_spec, Servable(servable.model, None, servable.label))
+        answer = self._call("ModelService/GetModelStatus", request, "GetModelStatusResponse")
+        return {
+            str(found.version): state_in_words(
+                STATES.get(found.state, str(found.state)), found.status.error_message
+            )
+            for found in answer.model_version_status
+        }
+
+    def predict(self, servable: Servable, golden: Golden) -> Any:
+        name = str(golden.request["signature_name"])
+        signature = self._signature(servable, name)
+        request = message("PredictRequest")
+        _address(request.model_spec, servable)
+        request.model_spec.signature_name = name
+        for key, value in columns(golden.request, list(signature.inputs)).items():
+            fill(request.inputs[key], key, value, signature.inputs[key].dtype)
+        answer = self._call("PredictionService/Predict", request, "PredictResponse")
+        found = {key: nested(answer.outputs[key], key) for key in sorted(answer.outputs)}
+        return outputs(found, by_rows=golden.by_rows)
+
+    def _signature(self, servable: Servable, name: str) -> Any:
+        """A signature's inputs with their types; asked once a model."""
+        if servable not in self._signatures:
+            request = message("GetModelMetadataRequest")
+            _address(request.model_spec, servable)
+            request.metadata_field.append("signature_def")
+            answer = self._call("PredictionService/GetModelMetadata", request, "GetModelMetadataResponse")
+            found = message("SignatureDefMap")
+            found.ParseFromString(answer.metadata["signature_def"].value)
+            self._signatures[servable] = dict(found.signature_def)
+        signatures = self._signatures[servable]
+        if name not in signatures:
+            raise BadAnswer(
+                f'Serving signature key "{name}" not found (has: {", ".join(sorted(signatures))})'
+            )
+        return signatures[name]
+
+    def _call(self, method: str, request: Any, answer: str) -> Any:
+        call = self._channel.unary_unary(
+            f"/tensorflow.serving.{method}",
+            request_serializer=lambda sent: sent.SerializeToString(),
+            response_deserializer=type(message(answer)).FromString,
+        )
+        try:
+            return call(request, timeout=self._timeout)
+        except grpc.RpcError as error:
+            raise BadAnswer(f"gRPC {error.code().name}: {error.details()}") from error
+
+
+@contextmanager
+def channel_to(target: str) -> Iterator[Any]:
+    """A plain-text channel to an address as gRPC writes it (``unix:/path``, ``127.0.0.1:8500``)."""
+    options = [("grpc.max_receive_message_length", LARGEST), ("grpc.max_send_message_length", LARGEST)]
+    with grpc.insecure_channel(target, options=[*options, ("grpc.enable_http_proxy", 0)]) as channel:
+        yield channel
+
+
+def _address(spec: Any, servable: Servable) -> None:
+    spec.name = servable.model
+    if servable.label is not None:
+        spec.version_label = servable.label
+    elif servable.version is not None:
+        spec.version.value = servable.version

@@ -1,0 +1,104 @@
+"""Asks one pod's model server by REST, through the API server's proxy."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from ..k8s.client import KubeApi
+from .errors import BadAnswer
+from .golden import Golden
+
+
+@dataclass(frozen=True)
+class Servable:
+    """Which model is meant: its version, or the version a label points to, or (neither) its latest."""
+
+    model: str
+    version: int | None = None
+    label: str | None = None
+
+
+class ModelServer(Protocol):
+    """One pod's model server. What it answers badly raises BadAnswer, what does not reach it KubeError."""
+
+    def versions(self, servable: Servable) -> dict[str, str]:
+        """The state of every version that the server knows of (of the label's version, where one is given):
+        AVAILABLE, or another state and why."""
+
+    def predict(self, servable: Servable, golden: Golden) -> Any:
+        """The outputs as TF Serving's REST API shapes them: a list of rows, or columns."""
+
+
+class RestModelServer:
+    """The model server in a pod, at its REST port."""
+
+    def __init__(self, api: KubeApi, namespace: str, pod: str, port: int, timeout: float) -> None:
+        self._api = api
+        self._proxy = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy"
+        self._timeout = timeout
+
+    def versions(self, servable: Servable) -> dict[str, str]:
+        answer = self._ask("GET", _path(Servable(servable.model, None, servable.label)))
+        try:
+            return {
+                str(found["version"]): state_in_words(
+                    str(found["state"]), str((found.get("status") or {}).get("error_message") or "")
+                )
+                for found in answer["model_version_status"]
+            }
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BadAnswer(f"not a model status: {str(answer)[:200]}") from error
+
+    def predict(self, servable: Servable, golden: Golden) -> Any:
+        answer = self._ask("POST", f"{_path(servable)}:predict", golden.request)
+        key = "predictions" if golden.by_rows else "outputs"
+        if key not in answer:
+            raise BadAnswer(f"no {key} in the answer: {str(answer)[:200]}")
+        return answer[key]
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        status, _, content = self._api.raw(
+            method,
+            self._proxy + path,
+            body=None if body is None else json.dumps(body).encode(),
+            headers={} if body is None else {"content-type": "application/json"},
+            timeout=self._timeout,
+        )
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            answer = None
+        if status == 200 and isinstance(answer, dict):
+            return answer
+        said = (answer.get("error") or answer.get("message")) if isinstance(answer, dict) else None
+        words = str(said or content[:200].decode("utf-8", "replace").strip() or "an empty answer")
+        raise BadAnswer(f"HTTP {status}: {words}{_hint(status, answer)}")
+
+
+def state_in_words(state: str, message: str) -> str:
+    return state if state == "AVAILABLE" or not message else f"{state} ({message})"
+
+
+def _path(servable: Servable) -> str:
+    at = "" if servable.version is None else f"/versions/{servable.version}"
+    if servable.label is not None:
+        at = f"/labels/{quote(servable.label, safe='')}"
+    return f"/v1/models/{quote(servable.model, safe='')}{at}"
+
+
+def _hint(status: int, answer: Any) -> str:
+    """What to do where the API server, not the model server, has answered."""
+    if not isinstance(answer, dict) or answer.get("kind") != "Status":
+        return ""
+    if status in (401, 403):
+        return ". The identity in the kubeconfig needs the verbs get and create on pods/proxy"
+    if status >= 500:
+        return ". The API server does not reach this port of the pod: is it open, and let in by network policies?"
+    return ""

@@ -1,0 +1,106 @@
+"""Returning to an earlier pod template."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.undo import undo
+from kube_objects import Json, workload
+from scripted_api import ScriptedApi
+
+OWNER = [{"uid": "w-uid", "controller": True}]
+
+
+def template(image: str) -> Json:
+    return {"metadata": {"labels": {"app": "w"}}, "spec": {"containers": [{"name": "m", "image": image}]}}
+
+
+def replicaset(number: int, image: str) -> Json:
+    own = template(image)
+    own["metadata"]["labels"]["pod-template-hash"] = f"hash{number}"
+    return {
+        "metadata": {"name": f"w-{number}", "ownerReferences": OWNER, "annotations": {"deployment.kubernetes.io/revision": str(number)}},
+        "spec": {"template": own},
+    }  # fmt: skip
+
+
+def controller_revision(number: int, image: str) -> Json:
+    own = {**template(image), "$patch": "replace"}
+    own["metadata"]["creationTimestamp"] = None
+    return {
+        "metadata": {"name": f"w-{number}", "ownerReferences": OWNER},
+        "revision": number,
+        "data": {"spec": {"template": own}},
+    }
+
+
+def cluster(kind: str = "Deployment", image: str = "m:3", revisions: int = 3, **spec: Any) -> ScriptedApi:
+    make = replicaset if kind == "Deployment" else controller_revision
+    resource = "replicasets" if kind == "Deployment" else "controllerrevisions"
+    base = "/apis/apps/v1/namespaces/ns"
+    return ScriptedApi(
+        **{
+            f"{base}/{kind.lower()}s/w": workload(kind, spec={"template": template(image), **spec}),
+            f"{base}/{resource}": [make(number, f"m:{number}") for number in range(1, revisions + 1)],
+        }
+    )
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
+@pytest.mark.parametrize(("wanted", "image"), [(None, "m:2"), (1, "m:1")])
+def test_the_earlier_template_comes_back_as_it_was(kind: str, wanted: int | None, image: str) -> None:
+    api = cluster(kind)
+    changed, before, after = undo(api, kind, "ns", "w", wanted=wanted)
+    assert changed
+    assert (before, after) == (template("m:3"), template(image))
+    [(path, patch, content_type)] = api.patches
+    assert path == f"/apis/apps/v1/namespaces/ns/{kind.lower()}s/w?fieldManager=mlops.tfserving"
+    assert content_type == "application/json-patch+json"
+    assert patch == [
+        {"op": "test", "path": "/spec/template", "value": template("m:3")},
+        {"op": "replace", "path": "/spec/template", "value": template(image)},
+    ]
+
+
+def test_a_dry_run_is_asked_of_the_server() -> None:
+    api = cluster()
+    assert undo(api, "Deployment", "ns", "w", dry_run=True)[0]
+    assert api.patches[0][0].endswith("&dryRun=All")
+
+
+def test_a_revision_that_is_there_already_changes_nothing() -> None:
+    api = cluster()
+    assert undo(api, "Deployment", "ns", "w", wanted=3)[0] is False
+    assert api.patches == []
+
+
+@pytest.mark.parametrize(
+    ("api", "kind", "wanted", "words"),
+    [
+        (cluster(revisions=1), "Deployment", None, "no earlier revision"),
+        (cluster(), "Deployment", 9, "no revision 9 (kept: 1, 2, 3)"),
+        (cluster(paused=True), "Deployment", None, "paused"),
+        (cluster(), "Job", None, "keeps no earlier pod template"),
+        (ScriptedApi(), "Deployment", None, "no Deployment w in namespace ns"),
+    ],
+)
+def test_what_cannot_be_undone_is_said(api: ScriptedApi, kind: str, wanted: int | None, words: str) -> None:
+    with pytest.raises(KubeError) as raised:
+        undo(api, kind, "ns", "w", wanted=wanted)
+    assert words in raised.value.message
+    assert api.patches == []
+
+
+def test_somebody_who_changes_it_at_the_same_time_is_told() -> None:
+    api = cluster()
+    path = "/apis/apps/v1/namespaces/ns/deployments/w"
+    mine, theirs = api.answers[path], workload(spec={"template": template("m:4")})
+    looks = iter([mine, theirs])
+    api.answers[path] = lambda _: next(looks)
+    api.answers[f"PATCH {path}"] = KubeError(422, "Invalid", "the server rejected our request")
+    with pytest.raises(KubeError) as raised:
+        undo(api, "Deployment", "ns", "w")
+    assert raised.value.reason == "Conflict"
+    assert "at the same time" in raised.value.message
