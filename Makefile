@@ -36,6 +36,9 @@ bench: .venv ## measure ours and peers on the same work, into reports/bench.json
 e2e: setup ## the whole life cycle on the sandbox (needs root)
 	@.venv/bin/pytest tests/integration -v
 
+drills: setup ## what happens to requests when pods and nodes go, versions change, models are bad; an hour (needs root)
+	@DRILL_RUNS=$${DRILL_RUNS:-3} .venv/bin/pytest tests/drills -v
+
 molecule: setup ## the scenario that contributors extend: converge, idempotence, drift by hand, verify (needs root)
 	@PATH="$$PWD/.venv/bin:$$PATH" molecule test
 
@@ -52,4 +55,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit conformance faults bench e2e molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit conformance faults bench e2e drills molecule sandbox-up sandbox-down clean
