@@ -13,6 +13,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
+from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 from tensorflow_serving.apis import prediction_log_pb2
 
 from . import inference
@@ -53,17 +54,21 @@ class Settings:
 class Servable:
     """A version that can answer. Construction loads it; raises ``ServingError`` when it can't be loaded."""
 
-    def __init__(self, name: str, version: int, path: str, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, name: str, version: int, path: str, settings: Settings, metrics: Metrics, shown: str = ""
+    ) -> None:
+        """``shown``: the path that metrics name, when TensorFlow reads a copy."""
+        shown = shown or path
         self.name, self.version = name, version
         self._settings, self._metrics = settings, metrics
         started = time.perf_counter()
         try:
             self._session, self.signatures = _load(path, settings)
         except ServingError:
-            metrics.count(LOAD_ATTEMPT_COUNT, path, "fail")
+            metrics.count(LOAD_ATTEMPT_COUNT, shown, "fail")
             raise
-        metrics.count(LOAD_ATTEMPT_COUNT, path, "success")
-        metrics.count(LOAD_LATENCY, path, by=round((time.perf_counter() - started) * 1e6))
+        metrics.count(LOAD_ATTEMPT_COUNT, shown, "success")
+        metrics.count(LOAD_LATENCY, shown, by=round((time.perf_counter() - started) * 1e6))
         self.input_infos = {
             key: {name: _info(name, tensor) for name, tensor in sorted(signature.inputs.items())}
             for key, signature in self.signatures.items()
@@ -75,7 +80,7 @@ class Servable:
             if settings.batching:
                 validate_queue(settings.batching.parameters)
             if settings.warm_up:
-                self._warm_up(path)
+                self._warm_up(path, shown)
         except ServingError:
             self.close()
             raise
@@ -233,7 +238,7 @@ class Servable:
             self._ends[tensor] = end
         return end
 
-    def _warm_up(self, path: str) -> None:
+    def _warm_up(self, path: str, shown: str) -> None:
         file = f"{path}/{WARMUP_FILE}"
         if not tf.io.gfile.exists(file):
             return
@@ -255,8 +260,8 @@ class Servable:
             raise ServingError(
                 Code.DATA_LOSS, f"{error.message}. Please verify your warmup data is in TFRecord format."
             ) from None
-        self._metrics.observe(WARMUP_LATENCY, (time.perf_counter() - started) * 1e6, path, "OK")
-        self._metrics.count(WARMUP_RECORDS, path, by=read)
+        self._metrics.observe(WARMUP_LATENCY, (time.perf_counter() - started) * 1e6, shown, "OK")
+        self._metrics.count(WARMUP_RECORDS, shown, by=read)
 
     def _replay(self, log: Any) -> None:
         kind = log.WhichOneof("log_type")
@@ -318,8 +323,15 @@ def _load(path: str, settings: Settings) -> tuple[Any, dict[str, Any]]:
     graph = tf.Graph()
     session = v1.Session(graph=graph, config=settings.session_config)
     try:
-        with graph.as_default():
-            meta = v1.saved_model.loader.load(session, list(settings.tags), path)
+        loader = SavedModelLoader(path)
+        saver, _ = loader.load_graph(graph, list(settings.tags))
+        # As in C++: without an index there is nothing to restore, so a version whose upload is under way may
+        # become available and fail at its first request.
+        if tf.io.gfile.exists(f"{path}/variables/variables.index"):
+            with graph.as_default():
+                loader.restore_variables(session, saver)
+        loader.run_init_ops(session, list(settings.tags))
+        meta = loader.get_meta_graph_def_from_tags(list(settings.tags))
     except (tf.errors.OpError, OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         session.close()
         raise _load_error(error, path, settings.tags) from None
