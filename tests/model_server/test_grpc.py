@@ -187,8 +187,15 @@ def test_large_messages(server: Server) -> None:
 
 
 def test_a_deadline_ends_the_run(server: Server) -> None:
+    def ended() -> list[str]:
+        count = ':tensorflow:serving:request_count{model_name="gate",status="DEADLINE_EXCEEDED"}'
+        return [line for line in server.get("/metrics").text.splitlines() if line.startswith(count)]
+
+    before = ended()
     code, _ = failure(server.predictions.Predict, predict("gate", x=floats(1)), timeout=0.3)
     assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+    # Not only for the client: the server's thread is free again.
+    server.until(lambda: ended() != before)
 
 
 def test_more_calls_than_threads(server: Server) -> None:

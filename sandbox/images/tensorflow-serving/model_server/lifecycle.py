@@ -194,6 +194,7 @@ class ModelManager:
 
     def _wait_for(self, names: Iterable[str], what: str, step: Callable[[], None]) -> None:
         """Until a version of each model answers; for each, the newest version that came to an end decides."""
+        reached: dict[str, Version | None] = {}
         while not self._stop.is_set():
             step()
             with self._changed:
