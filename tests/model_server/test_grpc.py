@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import grpc
@@ -186,20 +187,36 @@ def test_large_messages(server: Server) -> None:
 
 
 def test_a_deadline_ends_the_run(server: Server) -> None:
+    def ended() -> list[str]:
+        count = ':tensorflow:serving:request_count{model_name="gate",status="DEADLINE_EXCEEDED"}'
+        return [line for line in server.get("/metrics").text.splitlines() if line.startswith(count)]
+
+    before = ended()
     code, _ = failure(server.predictions.Predict, predict("gate", x=floats(1)), timeout=0.3)
     assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+    # Not only for the client: the server's thread is free again.
+    server.until(lambda: ended() != before)
 
 
 def test_more_calls_than_threads(server: Server) -> None:
     """Four threads: one polls, three work; the fourth call is refused at once."""
     request = predict("gate", x=floats(1))
+    status = get_model_status_pb2.GetModelStatusRequest()
+    status.model_spec.name = "m"
     running = [server.predictions.Predict.future(request, timeout=30) for _ in range(3)]
     try:
-        while True:
-            code, details = failure(server.predictions.Predict, request, timeout=1)
-            if code is not grpc.StatusCode.DEADLINE_EXCEEDED:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            time.sleep(0.05)  # The question itself takes a thread, for a moment.
+            try:
+                server.models.GetModelStatus(status, timeout=5)
+            except grpc.RpcError as error:
+                assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
                 break
-        assert (code, details) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
+        assert failure(server.predictions.Predict, request, timeout=5) == (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "Server Threadpool Exhausted",
+        )
     finally:
         opened = [
             threading.Thread(

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "sandbox/images/ten
 from model_server.config import ModelConfig
 from model_server.errors import Code, ServingError
 from model_server.flags import Flags
-from model_server.lifecycle import ModelManager
+from model_server.lifecycle import ModelManager, Version
 from model_server.metrics import Metrics
 from model_server.rest import Codec, RestApi
 from model_server.storage import LocalStorage
@@ -52,7 +52,8 @@ class Server:
         self.metrics = Metrics()
         self.api = RestApi(self.manager, self.metrics, Codec(lambda request: [], lambda servable: "{}"))
 
-    def _load(self, name: str, number: int, path: str) -> Stub:
+    def _load(self, version: Version, path: str) -> Stub:
+        name, number = version.model, version.number
         self.attempts.append(number)
         self.before_load(number)
         if number in self.broken or not Path(path).is_dir():

@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as arrays
 from model_server.errors import Code, ServingError
 from model_server.examples import format_classifications, format_regressions, parse_examples
 from model_server.jsontext import decimal, parse
-from model_server.tensors import TensorInfo, fill_inputs, format_outputs, signature_name, to_array
+from model_server.outputs import format_outputs
+from model_server.tensors import TensorInfo, fill_inputs, signature_name, to_array
 
 X = {"x": TensorInfo("x", "float32", (-1, 2))}
 IMAGES = {"raw": TensorInfo("raw", "string", (-1,))}
@@ -59,6 +60,7 @@ def test_bytes_come_in_base64(text: str) -> None:
         (b'{"a": [1 "]"}', "Missing a comma or ] after an array element. at offset: 9"),
         (b'{"a', "Missing a closing quotation mark in string. at offset: 1"),
         (b'{"a": "\\x"}', "Invalid escape character in string. at offset: 7"),
+        (b'{"a": "\\ud800"}', "The surrogate pair in string is invalid. at offset: 7"),
     ],
 )
 def test_what_is_no_json(body: bytes, message: str) -> None:
@@ -188,6 +190,7 @@ def test_numbers_that_are_too_large_or_of_another_type() -> None:
         "JSON Value: 9223372036854775808 Type: Number is not of expected type: int64"
     )
     assert refusal(to_array, [1, 2.5], whole) == "JSON Value: 2.5 Type: Number is not of expected type: int64"
+    assert refusal(to_array, 10**400, TensorInfo("x", "float64", None)).endswith("without loss of precision.")
     assert to_array([300], TensorInfo("x", "uint8", None)).tolist() == [44], "as in int_val"
     with pytest.raises(ServingError) as caught:
         to_array(1.0, TensorInfo("x", "float16", None))

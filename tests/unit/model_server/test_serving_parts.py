@@ -99,12 +99,20 @@ def test_paths(server: Server, method: str, path: str, message: str) -> None:
     assert (answer.status, answer.body) == (400, f'{{\n    "error": "{message}"\n}}')
 
 
+def test_a_version_of_thousands_of_digits(server: Server) -> None:
+    assert server.get(f"/v1/models/m/versions/{'9' * 5000}")[0] == 400
+    assert server.get(f"/v1/models/m/versions/{'0' * 5000}1")[0] == 200
+
+
 def test_names_in_paths_are_decoded(server: Server) -> None:
     assert server.get("/v1/models/%6D")[0] == 200
     assert server.get("/v1/models/a%20b")[1] == {"error": "Could not find any versions of model a b"}
 
 
-@given(st.sampled_from(["GET", "POST", "PUT"]), st.text(max_size=30), st.binary(max_size=30))
+PATHS = st.text(st.characters(exclude_characters="\n"), max_size=30)
+
+
+@given(st.sampled_from(["GET", "POST", "PUT"]), PATHS, st.binary(max_size=30))
 def test_any_request_is_answered(method: str, path: str, body: bytes) -> None:
     class Nothing:
         def using(self, *_: Any) -> Any:

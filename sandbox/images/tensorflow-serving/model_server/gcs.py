@@ -83,7 +83,7 @@ class Token:
 
 
 class CloudStorage:
-    """``write`` puts a file where TensorFlow can read it; ``remove`` takes a folder of such files away."""
+    """``write`` puts a file where TensorFlow can read it; ``remove`` takes it away again."""
 
     def __init__(
         self,
@@ -119,16 +119,19 @@ class CloudStorage:
         bucket, folder = _parts(path)
         self._loads += 1
         target = f"ram://gcs-{self._loads}/{bucket}/{folder.rstrip('/')}"
+        written = []
         try:
             for name in self._list(bucket, folder)[0]:
-                if not name.endswith("/"):
-                    url = f"/storage/v1/b/{quote(bucket, safe='')}/o/{quote(name, safe='')}?alt=media"
-                    self._write(
-                        f"{target}/{name.removeprefix(folder)}", self._get(url, f"gs://{bucket}/{name}")
-                    )
+                if name.endswith("/"):
+                    continue
+                url = f"/storage/v1/b/{quote(bucket, safe='')}/o/{quote(name, safe='')}?alt=media"
+                data = self._get(url, f"gs://{bucket}/{name}")
+                written.append(f"{target}/{name.removeprefix(folder)}")
+                self._write(written[-1], data)
             yield target
         finally:
-            self._remove(target)
+            for file in written:
+                self._remove(file)
 
     def _list(self, bucket: str, prefix: str, delimiter: str = "") -> tuple[list[str], list[str]]:
         objects: list[str] = []

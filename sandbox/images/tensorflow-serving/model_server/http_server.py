@@ -11,7 +11,6 @@ import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .errors import invalid
 from .jsontext import error_body
 from .rest import Answer, RestApi
 
@@ -56,7 +55,11 @@ class _Handler(BaseHTTPRequestHandler):
             with self.server.gate:
                 answer = self.server.api.handle(self.command, self.path, body)
         except (OSError, EOFError, zlib.error):
-            answer = Answer(400, error_body(invalid("Request body is not valid gzip data.").message))
+            answer = Answer(400, error_body("Request body is not valid gzip data."))
+        except Exception as error:
+            # A mistake in here is the server's, and no reason to hang up.
+            log.exception("Error Processing HTTP/REST request: %s %s", self.command, self.path)
+            answer = Answer(500, error_body(f"{type(error).__name__}: {error}"))
         data = answer.body.encode("utf-8", errors="surrogateescape")
         self.send_response_only(answer.status)
         self.send_header("Content-Type", answer.content_type)

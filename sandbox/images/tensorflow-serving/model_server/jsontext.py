@@ -27,6 +27,7 @@ _PARSE_ERRORS = (
     ("Invalid control character", "Invalid encoding in string."),
     ("Invalid \\escape", "Invalid escape character in string."),
     ("Invalid \\uXXXX escape", "Incorrect hex digit after \\u escape in string."),
+    ("Exceeds the limit", "Number too big to be stored in double."),
 )
 _STRING = r'"(?:[^"\\]|\\.)*"'
 
@@ -43,6 +44,12 @@ def parse(body: bytes) -> dict[str, Json]:
         raise invalid("JSON Parse error: Terminate parsing due to Handler error.") from None
     except ValueError as error:
         value = _again_with_short_infinity(text, start, error)
+    half = re.search(r"\\u[dD][89a-fA-F]", text)
+    if half:
+        try:
+            json.dumps(value, ensure_ascii=False).encode("utf-8", errors="surrogateescape")
+        except UnicodeEncodeError:
+            raise _parse_error("The surrogate pair in string is invalid.", text[: half.start()]) from None
     if not isinstance(value, dict):
         raise invalid(f"JSON Value: {show(value)} Is not object")
     return value
@@ -73,8 +80,12 @@ def _again_with_short_infinity(text: str, start: int, error: ValueError) -> Json
             if depth.endswith("[")
             else "Missing a comma or } after an object member."
         )
-    offset = len(text[:position].encode("utf-8", errors="surrogateescape"))
-    raise invalid(f"JSON Parse error: {message} at offset: {offset}") from None
+    raise _parse_error(message, text[:position]) from None
+
+
+def _parse_error(message: str, before: str) -> ServingError:
+    offset = len(before.encode("utf-8", errors="surrogateescape"))
+    return invalid(f"JSON Parse error: {message} at offset: {offset}")
 
 
 def show(value: Json) -> str:

@@ -59,12 +59,12 @@ def next_action(versions: Iterable[Version]) -> tuple[Literal["load", "unload"],
 
 
 class ModelManager:
-    """Loads and unloads versions. ``load`` makes a servable of a model's version at a path that it can read."""
+    """Loads and unloads versions. ``load`` makes a servable of a version, at a path that it can read."""
 
     def __init__(
         self,
         flags: Flags,
-        load: Callable[[str, int, str], Any],
+        load: Callable[[Version, str], Any],
         storage_of: Callable[[str], Storage],
         stop: threading.Event,
     ) -> None:
@@ -194,6 +194,7 @@ class ModelManager:
 
     def _wait_for(self, names: Iterable[str], what: str, step: Callable[[], None]) -> None:
         """Until a version of each model answers; for each, the newest version that came to an end decides."""
+        reached: dict[str, Version | None] = {}
         while not self._stop.is_set():
             step()
             with self._changed:
@@ -300,8 +301,7 @@ class ModelManager:
             if attempt:
                 log.info("Retrying load on servable version: %s retry: %d", version, attempt)
             try:
-                with self._storage_of(version.path).local(version.path) as path:
-                    servable = self._load_servable(version.model, version.number, path)
+                servable = self._loaded(version)
             except ServingError as error:
                 log.error("Loading servable: %s failed: %s", version, error.text)
                 version.error = error
@@ -318,6 +318,21 @@ class ModelManager:
             if not version.wanted:
                 self._managed[version.model].pop(version.number, None)
             self._changed.notify_all()
+
+    def _loaded(self, version: Version) -> Any:
+        try:
+            with self._storage_of(version.path).local(version.path) as path:
+                try:
+                    return self._load_servable(version, path)
+                except ServingError as error:
+                    # Where TensorFlow reads a copy, errors speak of the original.
+                    raise ServingError(error.code, error.message.replace(path, version.path)) from None
+        except ServingError:
+            raise
+        except Exception as error:
+            # A mistake in here must not leave a version loading for ever.
+            log.exception("Loading servable: %s", version)
+            raise ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}") from error
 
     def _unload(self, version: Version) -> None:
         with self._changed:

@@ -45,8 +45,8 @@ def start(flags: Flags) -> None:
     settings = _settings(flags, metrics)
     manager = ModelManager(
         flags,
-        lambda name, number, path: Servable(name, number, path, settings, metrics),
-        by_scheme(lambda: CloudStorage(os.environ, _write_file, _remove_folder)),
+        lambda version, path: Servable(version.model, version.number, path, settings, metrics, version.path),
+        by_scheme(lambda: CloudStorage(os.environ, _write_file, _remove_file)),
         threading.Event(),
     )
     # The ports open only once the first versions are loaded and warm.
@@ -225,11 +225,10 @@ def _write_file(path: str, data: bytes) -> None:
         file.write(data)
 
 
-def _remove_folder(path: str) -> None:
+def _remove_file(path: str) -> None:
     import tensorflow as tf  # noqa: PLC0415
 
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.rmtree(path)
+    tf.io.gfile.remove(path)
 
 
 def main(arguments: list[str]) -> int:

@@ -17,7 +17,8 @@ from . import jsontext
 from .errors import HTTP_STATUS, Code, ServingError, invalid
 from .examples import ExamplesRequest, format_classifications, format_regressions, parse_examples
 from .metrics import REQUEST_COUNT, REQUEST_LATENCY, Metrics
-from .tensors import TensorInfo, fill_inputs, format_outputs, signature_name
+from .outputs import format_outputs
+from .tensors import TensorInfo, fill_inputs, signature_name
 
 _VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _INFER = re.compile(rf"(?i)/v1/models/(?P<model>[^/:]+){_VERSION}:(?P<method>classify|regress|predict)")
@@ -193,7 +194,8 @@ class RestApi:
 def _where(model: str, match: re.Match[str]) -> _Where:
     version = None
     if match["version"] is not None:
-        version = int(match["version"])
+        digits = match["version"].lstrip("0") or "0"
+        version = int(digits[:20])
         if version > _MAX_VERSION:
             raise invalid(f"Failed to convert version: {match['version']} to numeric.")
     label = unquote(match["label"]) if match["label"] is not None else None

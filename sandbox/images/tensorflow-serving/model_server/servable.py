@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
-from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
 from . import inference
 from .batching import BatchQueue, BatchScheduler, validate_queue
@@ -32,10 +31,7 @@ from .metrics import (
     Metrics,
 )
 from .tensors import TensorInfo
-from .wire import to_arrays, to_examples
-
-MAX_WARMUP_RECORDS = 1000
-WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
+from .warmup import warm_up
 
 
 @dataclass(frozen=True)
@@ -53,17 +49,21 @@ class Settings:
 class Servable:
     """A version that can answer. Construction loads it; raises ``ServingError`` when it can't be loaded."""
 
-    def __init__(self, name: str, version: int, path: str, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, name: str, version: int, path: str, settings: Settings, metrics: Metrics, shown: str = ""
+    ) -> None:
+        """``shown``: the path that metrics name, when TensorFlow reads a copy."""
+        shown = shown or path
         self.name, self.version = name, version
         self._settings, self._metrics = settings, metrics
         started = time.perf_counter()
         try:
             self._session, self.signatures = _load(path, settings)
         except ServingError:
-            metrics.count(LOAD_ATTEMPT_COUNT, path, "fail")
+            metrics.count(LOAD_ATTEMPT_COUNT, shown, "fail")
             raise
-        metrics.count(LOAD_ATTEMPT_COUNT, path, "success")
-        metrics.count(LOAD_LATENCY, path, by=round((time.perf_counter() - started) * 1e6))
+        metrics.count(LOAD_ATTEMPT_COUNT, shown, "success")
+        metrics.count(LOAD_LATENCY, shown, by=round((time.perf_counter() - started) * 1e6))
         self.input_infos = {
             key: {name: _info(name, tensor) for name, tensor in sorted(signature.inputs.items())}
             for key, signature in self.signatures.items()
@@ -75,7 +75,11 @@ class Servable:
             if settings.batching:
                 validate_queue(settings.batching.parameters)
             if settings.warm_up:
-                self._warm_up(path)
+                started = time.perf_counter()
+                records = warm_up(self, path, settings.warm_up_iterations)
+                if records is not None:
+                    metrics.observe(WARMUP_LATENCY, (time.perf_counter() - started) * 1e6, shown, "OK")
+                    metrics.count(WARMUP_RECORDS, shown, by=records)
         except ServingError:
             self.close()
             raise
@@ -233,54 +237,6 @@ class Servable:
             self._ends[tensor] = end
         return end
 
-    def _warm_up(self, path: str) -> None:
-        file = f"{path}/{WARMUP_FILE}"
-        if not tf.io.gfile.exists(file):
-            return
-        started, read = time.perf_counter(), 0
-        try:
-            for record in tf.compat.v1.io.tf_record_iterator(file):
-                try:
-                    log = prediction_log_pb2.PredictionLog.FromString(record)
-                except DecodeError:
-                    raise invalid(f"Failed to parse warmup record: {record!r} from {file}") from None
-                for _ in range(self._settings.warm_up_iterations):
-                    self._replay(log)
-                read += 1
-                if read > MAX_WARMUP_RECORDS:
-                    raise invalid(
-                        f"Number of warmup records exceeds the maximum ({MAX_WARMUP_RECORDS}) at {file}"
-                    )
-        except tf.errors.DataLossError as error:
-            raise ServingError(
-                Code.DATA_LOSS, f"{error.message}. Please verify your warmup data is in TFRecord format."
-            ) from None
-        self._metrics.observe(WARMUP_LATENCY, (time.perf_counter() - started) * 1e6, path, "OK")
-        self._metrics.count(WARMUP_RECORDS, path, by=read)
-
-    def _replay(self, log: Any) -> None:
-        kind = log.WhichOneof("log_type")
-        if kind is None:
-            return
-        if kind == "session_run_log":
-            number = log.DESCRIPTOR.fields_by_name[kind].number
-            raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
-        request = getattr(log, kind).request
-        if kind == "predict_log":
-            self.predict(
-                request.model_spec.signature_name, to_arrays(request.inputs), tuple(request.output_filter)
-            )
-        elif kind == "classify_log":
-            self.classify(request.model_spec.signature_name, to_examples(request.input))
-        elif kind == "regress_log":
-            self.regress(request.model_spec.signature_name, to_examples(request.input))
-        else:
-            tasks = [
-                Task(task.model_spec.name, task.model_spec.signature_name, task.method_name)
-                for task in request.tasks
-            ]
-            self.infer_several(tasks, to_examples(request.input))
-
 
 def _as_array(value: Any) -> np.ndarray:
     """A scalar comes without its array, and a scalar string as bytes."""
@@ -318,8 +274,15 @@ def _load(path: str, settings: Settings) -> tuple[Any, dict[str, Any]]:
     graph = tf.Graph()
     session = v1.Session(graph=graph, config=settings.session_config)
     try:
-        with graph.as_default():
-            meta = v1.saved_model.loader.load(session, list(settings.tags), path)
+        loader = SavedModelLoader(path)
+        saver, _ = loader.load_graph(graph, list(settings.tags))
+        # As in C++: without an index there is nothing to restore, so a version whose upload is under way may
+        # become available and fail at its first request.
+        if tf.io.gfile.exists(f"{path}/variables/variables.index"):
+            with graph.as_default():
+                loader.restore_variables(session, saver)
+        loader.run_init_ops(session, list(settings.tags))
+        meta = loader.get_meta_graph_def_from_tags(list(settings.tags))
     except (tf.errors.OpError, OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         session.close()
         raise _load_error(error, path, settings.tags) from None
