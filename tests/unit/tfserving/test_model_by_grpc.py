@@ -11,8 +11,7 @@ import grpc
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.protos import message
 from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.tensors import fill, nested
-from conftest import Ask
-from fake_cluster import Pod
+from fake_cluster import Ask, Pod
 
 FLOAT, STRING = 1, 7
 COFFEE = {
