@@ -27,7 +27,6 @@ KUBERNETES_IMPORT_ERROR: str | None = None
 try:
     import kubernetes.client
     import kubernetes.config
-    import kubernetes.stream
     import urllib3
     import urllib3.exceptions
     import yaml
@@ -183,6 +182,8 @@ class KubeClient:
 
         Whether anything listens on the port shows later (`ForwardedPort.error`).
         """
+        import kubernetes.stream  # noqa: PLC0415 - what few need costs the others no time
+
         # The client's own port forward changes the ApiClient it uses while it connects: give it one of its own.
         core = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self._api.configuration))
         try:

@@ -20,7 +20,7 @@ MOUNT_GRACE = 20.0
 ATTACH_GRACE = 120.0
 """Seconds that a disk may be attached elsewhere: it is let go when its pod there has ended."""
 
-POD_SETUP_GRACE = 60.0
+SETUP_GRACE = 60.0
 """Seconds that the network may fail to come up: on a new node its plugin arrives after the node."""
 
 STUCK_GRACE = 30.0
@@ -82,9 +82,9 @@ def starting_trouble(pod: Json, events: Sequence[Json], now: float) -> Failed | 
     for reasons, grace, what in (
         (("FailedMount", "FailedMapVolume"), MOUNT_GRACE, "cannot mount a volume"),
         (("FailedAttachVolume",), ATTACH_GRACE, "cannot get a disk"),
-        (("FailedCreatePodSandBox", "NetworkNotReady", "FailedPrepareDynamicResources"), POD_SETUP_GRACE, "cannot be set up on its node"),
+        (("FailedCreatePod", "NetworkNotReady", "FailedPrepareDynamicResources"), SETUP_GRACE, "cannot be set up on its node"),
     ):  # fmt: skip
-        found = [e for e in events if e.get("reason") in reasons]
+        found = [e for e in events if str(e.get("reason", "")).startswith(reasons)]
         if not found or event_time(found[-1]) < (since or 0.0):
             continue
         # The kubelet says what is missing, and two minutes later that it has waited for it: the former tells.

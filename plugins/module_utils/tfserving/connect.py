@@ -14,9 +14,7 @@ from ..k8s.objects import Json, name_of
 from ..k8s.port_forward import ForwardedPort, forwarded
 from .errors import BadAnswer
 from .golden import Golden
-from .grpc_server import GRPC_IMPORT_ERROR, GrpcModelServer, channel_to
 from .pods import Connect
-from .protos import PROTOBUF_IMPORT_ERROR
 from .rest import ModelServer, RestModelServer, Servable
 
 if TYPE_CHECKING:
@@ -33,6 +31,8 @@ def connect_by(api: KubeClient, params: Mapping[str, Any]) -> Connect:
 
 @contextmanager
 def _by_grpc(api: KubeClient, namespace: str, pod: Json, port: int, timeout: float) -> Iterator[ModelServer]:
+    from .grpc_server import GrpcModelServer, channel_to  # noqa: PLC0415 - costs REST's users no time
+
     trouble: list[Exception] = []
     opened: list[ForwardedPort] = []
 
@@ -75,6 +75,9 @@ class _Telling:
 def require_grpc(module: AnsibleModule) -> None:
     """Fails the module in one line when the Python packages for gRPC are missing."""
     from ansible.module_utils.basic import missing_required_lib  # noqa: PLC0415
+
+    from .grpc_server import GRPC_IMPORT_ERROR  # noqa: PLC0415
+    from .protos import PROTOBUF_IMPORT_ERROR  # noqa: PLC0415
 
     for package, error in (("grpcio", GRPC_IMPORT_ERROR), ("protobuf", PROTOBUF_IMPORT_ERROR)):
         if error is not None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mlops.tfserving.plugins.modules import tfserving_model
-from fake_cluster import Cluster, Pod
-
-Ask = Callable[..., dict[str, Any]]
+from fake_cluster import Ask, Cluster, Pod
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from websocket._abnf import ABNF, frame_buffer
 
 Json = dict[str, Any]
+Ask = Callable[..., dict[str, Any]]
 Predict = Callable[[Json], Any]
 
 
@@ -142,6 +143,7 @@ def _model_server(pod: Pod, method: str, path: str, body: bytes) -> tuple[int, A
 class _Handler(BaseHTTPRequestHandler):
     cluster: Cluster
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)

@@ -11,8 +11,7 @@ import grpc
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.protos import message
 from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.tensors import fill, nested
-from conftest import Ask
-from fake_cluster import Pod
+from fake_cluster import Ask, Pod
 
 FLOAT, STRING = 1, 7
 COFFEE = {
@@ -124,3 +123,17 @@ def test_a_port_that_nothing_listens_on_is_told(ask: Ask) -> None:
     assert result["failed"]
     assert "gRPC UNAVAILABLE" in result["msg"]
     assert "error forwarding port 8500 to pod" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "package"), [("grpc_server", "GRPC", "grpcio"), ("protos", "PROTOBUF", "protobuf")]
+)
+def test_a_package_that_is_missing_is_named(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, module: str, name: str, package: str
+) -> None:
+    where = f"ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.{module}.{name}_IMPORT_ERROR"
+    monkeypatch.setattr(where, "ImportError: no such module")
+    result = ask(Pod("w-1"), protocol="grpc")
+    assert result["failed"]
+    assert f"Failed to import the required Python library ({package})" in result["msg"]
+    assert not ask(Pod("w-1")).get("failed"), "REST does without"

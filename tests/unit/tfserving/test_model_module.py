@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Ask
-from fake_cluster import Cluster, Pod
+from fake_cluster import Ask, Cluster, Pod
 
 COFFEE = {"name": "coffee", "instances": [[1.0, 2.0]]}
 RIGHT = {**COFFEE, "expect": [[0.25, 0.75]]}
