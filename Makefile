@@ -15,7 +15,7 @@ demo: setup ## the whole job on this machine: cluster, model, endpoint, load tes
 	@printf '\nThe report: file://%s\n' "$$(realpath reports/latest)/report.html"
 	@printf 'Look around: ansible-playbook playbooks/status.yml (in .venv/bin). Remove it all: make sandbox-down\n'
 
-test: lint unit conformance faults e2e ## everything that CI runs
+test: lint unit conformance faults model-server e2e ## everything that CI runs
 
 lint: .venv ## ruff, mypy, ansible-lint, changelog: offline, no root
 	@tools/lint
@@ -32,6 +32,9 @@ conformance: .venv ## compare with traffic recorded against Google (RECORDED=<fo
 
 bench: .venv ## measure ours and peers on the same work, into reports/bench.json
 	@.venv/bin/python tests/bench/run.py
+
+model-server: setup ## the model server's stand-in as its clients see it: REST, gRPC, metrics, errors (needs TensorFlow)
+	@tests/model_server/run
 
 e2e: setup ## the whole life cycle on the sandbox (needs root)
 	@.venv/bin/pytest tests/integration -v
@@ -55,4 +58,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit conformance faults bench e2e drills molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit conformance faults model-server bench e2e drills molecule sandbox-up sandbox-down clean

@@ -149,6 +149,9 @@ def pool_resource(wanted: Json) -> Json:
     low = wanted.get("autoscaling", {}).get("min_node_count")
     if "initialNodeCount" not in found and low is not None:
         found["initialNodeCount"] = low
+    if "management" in found:
+        # What is not named there would be off, and not as Google has it by default.
+        found["management"] = {"autoRepair": True, "autoUpgrade": True} | found["management"]
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 PROTOBUF_IMPORT_ERROR: str | None = None
 try:
-    from google.protobuf import (  # type: ignore[import-untyped]
+    from google.protobuf import (
         descriptor_pb2,
         descriptor_pool,
         message_factory,

@@ -439,6 +439,11 @@ def test_a_creation_is_what_the_api_takes() -> None:
         )
 
 
+def test_what_a_new_pools_management_does_not_name_is_as_google_has_it() -> None:
+    found = pool_resource({"name": "p", "management": {"auto_upgrade": False}})
+    assert found["management"] == {"autoRepair": True, "autoUpgrade": False}
+
+
 def test_a_cluster_without_pools_gets_one_of_googles_but_an_autopilot_cluster_none() -> None:
     assert cluster_resource({"name": "c"}) == {"name": "c", "initialNodeCount": 1}
     assert cluster_resource({"name": "c", "autopilot": True}) == {"name": "c", "autopilot": {"enabled": True}}

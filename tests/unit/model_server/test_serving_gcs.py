@@ -17,6 +17,7 @@ from model_server.storage import LocalStorage, by_scheme
 from starlette.testclient import TestClient
 
 from sandbox.api.metadata import answer
+from sandbox.api.tokens import ACCOUNT
 
 
 class Files:
@@ -42,7 +43,7 @@ class Metadata:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked += 1
-                text = None if outer.down else answer(self.path, "pod@example", emulator.tokens)
+                text = None if outer.down else answer(self.path, ACCOUNT, emulator.tokens)
                 self.send_response(503 if text is None else 200)
                 self.end_headers()
                 self.wfile.write((text or "starting").encode())
