@@ -51,7 +51,9 @@ class Locust:
         """
         query = {"observer": 1} if observer else None
         try:
-            status, _, body = self._api.raw("GET", f"{self._base}/loadtest", query=query, timeout=LOOK_TIMEOUT)
+            status, _, body = self._api.raw(
+                "GET", f"{self._base}/loadtest", query=query, timeout=LOOK_TIMEOUT
+            )
             return dict(json.loads(body)) if status == 200 else None
         except (KubeError, ValueError, TypeError):
             return None
@@ -82,9 +84,7 @@ class Locust:
     def _post(self, path: str, form: bytes) -> Json:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         try:
-            status, _, body = self._api.raw(
-                "POST", self._base + path, body=form, headers=headers, timeout=30
-            )
+            status, _, body = self._api.raw("POST", self._base + path, body=form, headers=headers, timeout=30)
         except KubeError as error:
             raise LocustError(f"Locust's master could not be told to start: {error}") from error
         try:

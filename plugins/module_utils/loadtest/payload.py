@@ -215,9 +215,7 @@ def _words(tensor: Tensor) -> str:
     return f"{tensor.dtype.removeprefix('DT_').lower()} {shape}"
 
 
-def _whole(
-    name: str, given: Json, signature: str, known: Mapping[str, Mapping[str, Tensor]] | None
-) -> bytes:
+def _whole(name: str, given: Json, signature: str, known: Mapping[str, Mapping[str, Tensor]] | None) -> bytes:
     """A body as the file has it; only what it leaves out is added."""
     if ("instances" in given) == ("inputs" in given):
         raise PayloadError(f"{name} must have instances or inputs, not both")
@@ -277,7 +275,9 @@ def _check_value(where: str, value: Any, dtype: str, shape: tuple[int, ...] | No
     if isinstance(value, list):
         raise PayloadError(f"{where} has too many dimensions")
     if dtype == "DT_STRING":
-        fits = isinstance(value, str) or (isinstance(value, dict) and set(value) == {"b64"} and _is_b64(value))
+        fits = isinstance(value, str) or (
+            isinstance(value, dict) and set(value) == {"b64"} and _is_b64(value)
+        )
     elif dtype == "DT_BOOL":
         fits = isinstance(value, bool)
     elif dtype in _WHOLE:

@@ -10,6 +10,7 @@ started, ready, its first request. Inwards: load falls, decision, pods gone, nod
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -89,17 +90,16 @@ def _decisions(events: list[Json]) -> list[tuple[float, int, int]]:
 
 
 def _load_change(events: list[Json], before: float, *, rising: bool) -> float:
-    """When the load began its last move that way before a time; that time itself if it never did."""
+    """When the load began its last rise before a time, or was last seen to fall; that time itself if it never did."""
     loads = [event for event in of_kind(events, "load") if event["t"] <= before]
     levels = [0.0, *map(load_of, loads)]
     moved = [
-        (after > earlier) if rising else (after < earlier)
-        for earlier, after in zip(levels, levels[1:], strict=False)
+        (after > earlier) if rising else (after < earlier) for earlier, after in itertools.pairwise(levels)
     ]
     if True not in moved:
         return before
     index = len(moved) - 1 - moved[::-1].index(True)
-    while index and moved[index - 1] and loads[index]["t"] - loads[index - 1]["t"] <= RISE_GAP:
+    while rising and index and moved[index - 1] and loads[index]["t"] - loads[index - 1]["t"] <= RISE_GAP:
         index -= 1
     return float(loads[index]["t"])
 
@@ -109,7 +109,7 @@ def _metric_lag(events: list[Json], started: float, decided: float) -> float | N
     for event in of_kind(events, "hpa"):
         usage, target = event.get("cpu_percent"), event.get("target_percent")
         if started <= event["t"] <= decided and usage and target and usage > target * (1 + TOLERANCE):
-            return round(event["t"] - started, 1)
+            return round(float(event["t"]) - started, 1)
     return None
 
 

@@ -167,7 +167,9 @@ class LoadTest:
             if str(look.get("id", "")) != master:
                 return "Locust's master was restarted: what the workers had counted is lost"
             if now - answered > 3 * SAMPLE_SECONDS + 1:
-                self._timeline.add("gap", of="Locust", since=round(answered, 3), seconds=round(now - answered, 1))
+                self._timeline.add(
+                    "gap", of="Locust", since=round(answered, 3), seconds=round(now - answered, 1)
+                )
             answered = now
             self._sample(look, now)
             if look.get("stopped_by"):
@@ -237,7 +239,9 @@ class LoadTest:
         )
         p95 = quantiles["p95_ms"]
         waiting = sum(worker.get("backlog", 0) for worker in alive)
-        load = f"{look['users']:3d} users" if plan is None or plan.model == "closed" else f"{waiting:3d} waiting"
+        load = (
+            f"{look['users']:3d} users" if plan is None or plan.model == "closed" else f"{waiting:3d} waiting"
+        )
         self._tell(
             f"{load}  {rate:5.1f} requests/s  p95 {'-' if p95 is None else f'{p95:.0f}'} ms  "
             f"{look['failures']} failed  {self._cluster_words()}"

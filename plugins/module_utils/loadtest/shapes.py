@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,6 +66,13 @@ class Plan:
             "requests": self.requests,
             "seconds": round(self.curve.length, 3),
         }
+
+    @classmethod
+    def from_json(cls, made: Given) -> Plan:
+        return cls(
+            str(made["kind"]), str(made["model"]), Curve(made["pieces"]), float(made["spawn_rate"]),
+            str(made["arrivals"]), tuple(made["moments"]),
+        )  # fmt: skip
 
     def words(self) -> str:
         """The plan for people."""
@@ -134,7 +142,11 @@ def _number(values: Given, key: str, default: float | None = None, *, least: flo
 
 
 def _steps(v: Given, _: str) -> Made:
-    steps, seconds, load = int(_number(v, "max_steps", least=1)), _number(v, "step_time"), _number(v, "step_load")
+    steps, seconds, load = (
+        int(_number(v, "max_steps", least=1)),
+        _number(v, "step_time"),
+        _number(v, "step_load"),
+    )
     return [(seconds, load * n, load * n) for n in range(1, steps + 1)], []
 
 
@@ -176,7 +188,7 @@ def _replay(v: Given, model: str) -> Made:
     rows = _rows(str(v["csv"]))
     speed, scale = _number(v, "speed", least=1e-6), _number(v, "scale", least=1e-6)
     times = [(row[0] - rows[0][0]) / speed for row in rows]
-    if any(later < earlier for earlier, later in zip(times, times[1:], strict=False)):
+    if any(later < earlier for earlier, later in itertools.pairwise(times)):
         raise ShapeError("replay: the times of the CSV must not go back; sort it by its first column")
     if len(rows[0]) > 1:
         # The last row only says when the one before it ends.

@@ -152,9 +152,8 @@ def _check_metric(metric: str, line: str, *, conditional: bool) -> None:
 def evaluate(limit: Limit, events: list[Json], report: Mapping[str, Any]) -> Check:
     """Whether a run keeps a limit. ``report``: requests and scaling as report.json has them."""
     if limit.back is not None:
-        return _way_back(limit, events, report)
-    comparison = limit.comparison
-    assert comparison is not None
+        return _way_back(limit.text, limit.back, events)
+    comparison = limit.comparison or Comparison("", "==", 0)
     value, evidence = _value(limit, comparison, events, report)
     holds, words = _RELATIONS[comparison.relation]
     ok = value is not None and holds(value, comparison.limit)
@@ -223,7 +222,11 @@ def samples_of(events: list[Json], report: Mapping[str, Any]) -> list[Json]:
     app, begun = run.get("deployment", ""), run.get("t", 0.0)
     replicas = since(counts_over_time(events, "pod", app=app), begun, run.get("replicas", 0))
     nodes = since(counts_over_time(events, "node"), begun, run.get("nodes", 0))
-    cpu = [(event["t"], event["cpu_percent"]) for event in of_kind(events, "hpa") if event.get("cpu_percent") is not None]
+    cpu = [
+        (event["t"], event["cpu_percent"])
+        for event in of_kind(events, "hpa")
+        if event.get("cpu_percent") is not None
+    ]
     found, requests, failures = [], 0, 0
     for event in of_kind(events, "load"):
         t = event["t"]
@@ -264,10 +267,9 @@ def _holds(condition: Comparison, sample: Json) -> bool:
     return value is not None and _RELATIONS[condition.relation][0](value, condition.limit)
 
 
-def _way_back(limit: Limit, events: list[Json], report: Mapping[str, Any]) -> Check:
+def _way_back(text: str, back: tuple[str, str, float | None], events: list[Json]) -> Check:
     """Seconds from the end of the load until the number was reached for good."""
-    assert limit.back is not None
-    what, goal, within = limit.back
+    what, goal, within = back
     run = next(iter(of_kind(events, "run")), {})
     hpa = of_kind(events, "hpa")
     if goal == "min" and what == "replicas":
@@ -277,23 +279,25 @@ def _way_back(limit: Limit, events: list[Json], report: Mapping[str, Any]) -> Ch
     else:
         target = int(goal)
     begun = run.get("t", 0.0)
-    counts = counts_over_time(events, "pod", app=run.get("deployment", "")) if what == "replicas" else (
-        counts_over_time(events, "node")
+    counts = (
+        counts_over_time(events, "pod", app=run.get("deployment", ""))
+        if what == "replicas"
+        else (counts_over_time(events, "node"))
     )
     steps = since(counts, begun, run.get(what, 0))
     ended = _load_ended(events)
     if steps[-1][1] > target:
         return Check(
-            limit.text, None, "at most", within or 0, False, f"still {steps[-1][1]} at the end, not {target}"
+            text, None, "at most", within or 0, False, f"still {steps[-1][1]} at the end, not {target}"
         )
     above = [index for index, (_, value) in enumerate(steps) if value > target]
     reached = steps[above[-1] + 1][0] if above else begun
     if ended is None:
-        return Check(limit.text, None, "at most", within or 0, False, "the load never ended")
+        return Check(text, None, "at most", within or 0, False, "the load never ended")
     seconds = round(max(0.0, reached - ended), 1)
     ok = within is None or seconds <= within
     return Check(
-        limit.text, seconds, "at most", within if within is not None else seconds, ok,
+        text, seconds, "at most", within if within is not None else seconds, ok,
         f"seconds from the end of the load until {what} were {target} for good",
     )  # fmt: skip
 

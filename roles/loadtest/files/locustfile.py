@@ -42,6 +42,7 @@ GRPC = CONFIG["protocol"] == "grpc"
 BODIES = [(HERE / body["file"]).read_bytes() for body in CONFIG["bodies"]]
 NAMES = ["predict" if len(BODIES) == 1 else f"predict {body['name']}" for body in CONFIG["bodies"]]
 WEIGHTS = [body["weight"] for body in CONFIG["bodies"]]
+DICE = random.Random()  # noqa: S311 - which picture is next is no secret
 LOOK_SECONDS = 0.05
 ABANDONED_SECONDS = 900
 log = logging.getLogger("loadtest")
@@ -76,7 +77,10 @@ def kind_of(error: BaseException) -> str:
             return "dns"
         if isinstance(error, TimeoutError | socket.timeout) or "timed out" in str(error):
             return "timeout"
-        if isinstance(error, ConnectionResetError | BrokenPipeError) or "onnectionClosed" in type(error).__name__:
+        if (
+            isinstance(error, ConnectionResetError | BrokenPipeError)
+            or "onnectionClosed" in type(error).__name__
+        ):
             return "reset"
         if isinstance(error, ConnectionRefusedError) or getattr(error, "errno", None) in (101, 111, 113):
             return "connect"
@@ -252,7 +256,7 @@ class Lane:
 
     def send(self, due: float | None = None) -> None:
         """One request, whose time counts from ``due`` (on time.perf_counter's clock) or from now."""
-        index = 0 if len(BODIES) == 1 else random.choices(range(len(BODIES)), WEIGHTS)[0]
+        index = 0 if len(BODIES) == 1 else DICE.choices(range(len(BODIES)), WEIGHTS)[0]
         (self._send_grpc if GRPC else self._send_rest)(index, due)
         self._sent += 1
         if self._sent % CONFIG["requests_per_connection"] == 0:
@@ -264,7 +268,11 @@ class Lane:
             headers={"Content-Type": "application/json"},
         ) as response:  # fmt: skip
             content = response.content or b""
-            if response.status_code == 200 and b'"predictions"' not in content and b'"outputs"' not in content:
+            if (
+                response.status_code == 200
+                and b'"predictions"' not in content
+                and b'"outputs"' not in content
+            ):
                 response.failure(f"the answer has no predictions: {content[:120].decode('utf-8', 'replace')}")
             if due is not None:
                 response.request_meta["response_time"] = 1000 * (time.perf_counter() - due)

@@ -120,7 +120,12 @@ class Cluster:
         self.workers: list[subprocess.Popen[bytes]] = []
         self.proxy = Proxy(self.web)
         (folder / "config.json").write_text(json.dumps(config))
-        for source in (FILES / "locustfile.py", FILES / "predict.py", UTILS / "curve.py", UTILS / "histogram.py"):
+        for source in (
+            FILES / "locustfile.py",
+            FILES / "predict.py",
+            UTILS / "curve.py",
+            UTILS / "histogram.py",
+        ):
             shutil.copy(source, folder)
         self.master = self.start_master()
 
@@ -167,9 +172,7 @@ def config(shape: dict[str, Any], *, workers: int = 2, bodies: int = 1, **more: 
 
 
 @contextmanager
-def cluster(
-    folder: Path, settings: dict[str, Any], host: str, workers: int = 2
-) -> Iterator[Cluster]:
+def cluster(folder: Path, settings: dict[str, Any], host: str, workers: int = 2) -> Iterator[Cluster]:
     for number, body in enumerate(settings["bodies"]):
         path = folder / body["file"]
         if not path.exists():
