@@ -16,7 +16,7 @@ WORTH_TELLING = 1.5
 """p95 must have been this many times its median over the run before there is anything to explain."""
 
 ADVICE = {
-    "decide": "A lower CPU target reacts to a smaller rise; faster metrics (GKE's HPA profile `performance`) see it "
+    "decide": "A lower CPU target reacts to a smaller rise; faster metrics (GKE's performance HPA profile) see it "
     "sooner.",
     "create": "The Deployment's controller was slow: look at the API server's load and at quotas.",
     "schedule": "Keep room for one more replica: placeholder pods, or a higher minimum of nodes.",
@@ -103,7 +103,10 @@ def _why(
             phase = max(
                 (name for name in reaction["phases"] if name in ADVICE), key=lambda n: reaction["phases"][n]
             )
-            return f"Relief was {reaction['phases'][phase]:.0f} s away {NAMES[phase]}. {ADVICE[phase]}"
+            return (
+                f"The replica that relieved it was {reaction['phases'][phase]:.0f} s under way {NAMES[phase]}. "
+                f"{ADVICE[phase]}"
+            )
     if limit is not None and wanted == limit and usage and target and usage > target:
         return f"The HPA was at its maximum of {limit:.0f} replicas: raise it, or give each replica more CPU."
     if worst.get("backlog"):

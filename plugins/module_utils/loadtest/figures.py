@@ -131,14 +131,14 @@ def _timeline(events: list[Json], report: Json) -> Any:
     return figure
 
 
-def _heading(axis: Any, title: str, unit: str) -> None:
-    """The panel's name at the left and its legend at the right, on one line above it."""
-    axis.set_title(title, loc="left", pad=6)
+def _heading(axis: Any, title: str, unit: str, *, room: float = 0.0) -> None:
+    """The panel's name at the left and its legend at the right, on one line above it and ``room`` inches."""
+    axis.set_title(title, loc="left", pad=6 + 72 * room)
     axis.set_ylabel(unit, fontsize=8, color=SOFT)
     handles, labels = axis.get_legend_handles_labels()
     if handles:
         axis.legend(
-            handles, labels, loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=len(handles), frameon=False,
+            handles, labels, loc="lower right", bbox_to_anchor=(1.0, 0.99 + room * 0.7), ncols=len(handles), frameon=False,
             borderpad=0, handlelength=1.8, columnspacing=1.4,
         )  # fmt: skip
 
@@ -162,7 +162,7 @@ def _load(axis: Any, events: list[Json], origin: float) -> None:
         before = event["failures"]
     if failed:
         axis.plot(failed, [0] * len(failed), "x", color=VERMILION, label="failed requests", clip_on=False)
-    _heading(axis, "Load", "users, requests/s")
+    _heading(axis, "Load", "users, requests/s", room=0.14)
 
 
 def _latency(axis: Any, events: list[Json], report: Json, origin: float) -> None:

@@ -41,9 +41,9 @@ h1 { font-size: 1.05rem; font-weight: 600; margin: 0; } h2 { font-size: 1.15rem;
   border-radius: 6px; padding: 1rem 1.3rem; margin: 1rem 0; }
 .verdict strong { color: var(--mark); font-size: 1.5rem; letter-spacing: .03em; text-transform: uppercase; }
 .pass { --mark: var(--pass); } .fail { --mark: var(--fail); } .invalid { --mark: var(--invalid); }
-.tiles { display: grid; gap: .7rem; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); margin: 1rem 0; }
+.tiles { display: grid; gap: .7rem; grid-template-columns: repeat(auto-fit, minmax(7.3rem, 1fr)); margin: 1rem 0; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .55rem .8rem; }
-.tile b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; line-height: 1.3; }
+.tile b { display: block; white-space: nowrap; font-size: 1.12rem; font-variant-numeric: tabular-nums; line-height: 1.3; }
 .tile span { color: var(--soft); font-size: .85rem; }
 ul.findings { margin: .4rem 0; padding-left: 1.2rem; } ul.findings li { margin: .45rem 0; max-width: 86ch; }
 figure { margin: .6rem 0; overflow-x: auto; } figure svg { display: block; height: auto; min-width: 640px; width: 100%; }
@@ -154,7 +154,7 @@ def _tiles(report: Json) -> str:
         (f"{_number(numbers['p50_ms'])} ms", "p50"),
         (f"{_number(numbers['p95_ms'])} ms", "p95"),
         (f"{_number(numbers['p99_ms'])} ms", "p99"),
-        (f"{_number(numbers['rate_max'])}/s", "most requests answered"),
+        (f"{_number(numbers['rate_max'])}/s", "peak rate"),
         (f"{scaling['replicas_min']} → {scaling['replicas_max']} → {scaling['replicas_end']}", "replicas"),
         (f"{scaling['nodes_min']} → {scaling['nodes_max']} → {scaling['nodes_end']}", "nodes"),
     ]

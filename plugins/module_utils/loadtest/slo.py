@@ -97,11 +97,11 @@ def parse(text: str) -> Limit:
     if back:
         seconds = back["seconds"] and float(back["seconds"]) * _UNITS[back["unit"] or "s"]
         return Limit(line, back=(back["what"], back["goal"], seconds or None))
-    head, _, condition = line.partition(" while ")
+    head, word, condition = f"{line} ".partition(" while ")
+    if word and not condition.strip():
+        raise SloError(f"SLO {line!r}: after `while` comes a condition, as in `while users <= 10`")
     comparison = _comparison(head, line)
-    if not condition:
-        if " while" in f" {line}" and "while" in line.split():
-            raise SloError(f"SLO {line!r}: after `while` comes a condition, as in `while users <= 10`")
+    if not word:
         _check_metric(comparison.metric, line, conditional=False)
         return Limit(line, comparison)
     _check_metric(comparison.metric, line, conditional=True)

@@ -145,8 +145,8 @@ class Pulse:
 
 
 COUNTS, PULSE = Counts(), Pulse()
-# Of the open model: requests under way, and due ones that wait for a place.
-FLOW = {"in_flight": 0, "backlog": 0, "late_ms": 0.0, "started": 0}
+# Of the open model: requests under way, due ones that wait for a place now, and at most since the last report.
+FLOW = {"in_flight": 0, "waiting": 0, "backlog": 0, "late_ms": 0.0, "started": 0}
 REPORTS: dict[str, dict] = {}
 OFFSETS: dict[str, collections.deque] = collections.defaultdict(lambda: collections.deque(maxlen=5))
 DRIVER = {"seen": time.monotonic(), "stopped_by": None, "id": uuid.uuid4().hex[:12]}
@@ -156,7 +156,7 @@ DRIVER = {"seen": time.monotonic(), "stopped_by": None, "id": uuid.uuid4().hex[:
 def begin(environment, **_) -> None:
     COUNTS.clear()
     REPORTS.clear()
-    FLOW.update(in_flight=0, backlog=0, late_ms=0.0, started=0)
+    FLOW.update(in_flight=0, waiting=0, backlog=0, late_ms=0.0, started=0)
 
 
 @events.request.add_listener
@@ -167,7 +167,7 @@ def count(response_time, exception, **_) -> None:
 @events.report_to_master.add_listener
 def report(client_id, data, **_) -> None:
     data["loadtest"] = {**COUNTS.take(), **FLOW, "lag_ms": PULSE.take(), "time": time.time()}
-    FLOW["late_ms"] = 0.0
+    FLOW.update(late_ms=0.0, backlog=FLOW["waiting"])
 
 
 @events.worker_report.add_listener
@@ -176,7 +176,7 @@ def received(client_id, data, **_) -> None:
     COUNTS.merge(part)
     OFFSETS[client_id].append(time.time() - part["time"])
     REPORTS[client_id] = {
-        key: part[key] for key in ("in_flight", "backlog", "late_ms", "started", "lag_ms")
+        key: part[key] for key in ("in_flight", "waiting", "backlog", "late_ms", "started", "lag_ms")
     } | {"clock_s": round(min(OFFSETS[client_id], key=abs), 3)}
 
 
@@ -332,7 +332,7 @@ class _Arrivals(User):
                 due = waiting[0]
                 self.pool.spawn(self._send, due)
                 waiting.popleft()
-                FLOW["backlog"] = len(waiting)
+                FLOW["waiting"] = len(waiting)
             gevent.sleep(0.002)
 
     def _fill(self, begun: float, due_times, waiting: collections.deque) -> None:
@@ -344,7 +344,8 @@ class _Arrivals(User):
             if self._state == "stopping":
                 return
             waiting.append(begun + moment)
-            FLOW["backlog"] = len(waiting)
+            FLOW["waiting"] = len(waiting)
+            FLOW["backlog"] = max(FLOW["backlog"], len(waiting) - 1)
 
     def _send(self, due: float) -> None:
         FLOW["late_ms"] = round(max(FLOW["late_ms"], 1000 * (time.perf_counter() - due)), 1)
@@ -372,7 +373,7 @@ class Shape(LoadTestShape):
             return None if users is None else (users, PLAN["spawn_rate"])
         if elapsed < CURVE.length + 4:
             return CONFIG["workers"], CONFIG["workers"]
-        busy = any(part["in_flight"] or part["backlog"] for part in REPORTS.values())
+        busy = any(part["in_flight"] or part["waiting"] for part in REPORTS.values())
         if busy and elapsed < CURVE.length + CONFIG["timeout"] + 10:
             return CONFIG["workers"], CONFIG["workers"]
         return None

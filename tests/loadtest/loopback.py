@@ -21,7 +21,7 @@ import requests
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "roles/loadtest/files"
 UTILS = ROOT / "plugins/module_utils/loadtest"
 GOOD = b'{"predictions": [1]}'
@@ -119,15 +119,17 @@ class Cluster:
         self.web, self.port = free_port(), free_port()
         self.workers: list[subprocess.Popen[bytes]] = []
         self.proxy = Proxy(self.web)
-        (folder / "config.json").write_text(json.dumps(config))
-        for source in (
-            FILES / "locustfile.py",
-            FILES / "predict.py",
-            UTILS / "curve.py",
-            UTILS / "histogram.py",
-        ):
-            shutil.copy(source, folder)
+        self.copy_sources(folder, config)
         self.master = self.start_master()
+
+    @staticmethod
+    def copy_sources(folder: Path, config: dict[str, Any]) -> None:
+        """The files of the ConfigMap."""
+        (folder / "config.json").write_text(json.dumps(config))
+        for name in ("locustfile.py", "predict.py"):
+            shutil.copy(FILES / name, folder)
+        for name in ("curve.py", "histogram.py"):
+            shutil.copy(UTILS / name, folder)
 
     def start_master(self) -> subprocess.Popen[bytes]:
         return self._run(
