@@ -163,10 +163,17 @@ class Cluster:
             process.wait()
 
 
-def config(shape: dict[str, Any], *, workers: int = 2, bodies: int = 1, **more: Any) -> dict[str, Any]:
+def config(
+    shape: dict[str, Any], *, workers: int = 2, bodies: Mapping[str, float] | None = None, **more: Any
+) -> dict[str, Any]:
+    """config.json as the role makes it. ``bodies``: name and weight of each."""
+    files = [
+        {"file": f"body-{number}", "name": name, "weight": weight}
+        for number, (name, weight) in enumerate((bodies or {"picture": 1}).items())
+    ]
     return {
         "path": "/v1/models/m:predict", "protocol": "rest", "grpc_host": "", "model": "m", "version": None,
-        "inputs": {}, "bodies": [{"file": f"body-{n}", "name": f"{n}", "weight": 1} for n in range(bodies)],
+        "inputs": {}, "bodies": files,
         "wait_min": 0.02, "wait_max": 0.04, "timeout": 3.0, "requests_per_connection": 10,
         "max_in_flight": 50, "dead_man_seconds": 30, "workers": workers, "seed": 1,
         "plan": plan(shape).as_json(), **more,

@@ -68,7 +68,7 @@ class Locust:
         """Ends the load; harmless when it has ended. False when the master could not be told."""
         try:
             # Locust answers once the users have gone.
-            status, _, _ = self._api.raw("GET", f"{self._base}/stop", timeout=STOP_TIMEOUT)
+            status, _, _ = self._api.raw("POST", f"{self._base}/stop", timeout=STOP_TIMEOUT)
         except KubeError:
             return False
         return status == 200

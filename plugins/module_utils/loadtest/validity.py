@@ -27,6 +27,9 @@ SHARE = 0.1
 REPORT_SECONDS = 6.0
 """Users as the master knows them are up to two reports of the workers old."""
 
+END_SECONDS = 3.0
+"""By how much a run may seem shorter than its plan: it is looked at every 2 s."""
+
 CLOCK_SECONDS = 1.0
 """By how much clocks of workers and controller may differ; phases are told to the second."""
 
@@ -45,6 +48,7 @@ def generator(events: list[Json], workers: int, users: int) -> Json:
         *_workers(running, workers),
         *_users(running, reached, planned, plan),
         *_schedule(running, plan),
+        *_to_the_end(loads, running, plan),
         *_started(loads, plan),
         *_cpu(loads, workers),
         *_lag(running),
@@ -112,6 +116,21 @@ def _schedule(running: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"the schedule was not kept: users were off the plan in {off} of {len(timed)} samples; add workers, "
             "or let users come slower (spawn_rate)"
+        )
+
+
+def _to_the_end(loads: list[Json], running: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
+    """Locust ends a run by itself when its last worker is gone, and calls that a success."""
+    timed = [event for event in running if event.get("elapsed") is not None]
+    if not plan or not timed:
+        return
+    last = timed[-1]
+    after = next((event["t"] for event in loads if event["t"] > last["t"]), last["t"])
+    lasted = last["elapsed"] + after - last["t"]
+    if lasted < plan["seconds"] - END_SECONDS:
+        yield (
+            f"the load ended {lasted:.0f} s into a plan of {plan['seconds']:.0f} s: look at the pods of Locust's "
+            "worker Job; without workers Locust stops"
         )
 
 

@@ -14,6 +14,7 @@ looked at for some seconds stops the load: its driver is gone.
 from __future__ import annotations
 
 import collections
+import errno
 import json
 import logging
 import os
@@ -29,9 +30,9 @@ import gevent
 import gevent.pool
 import histogram
 import locust.stats
+from geventhttpclient import HTTPClient
+from geventhttpclient.response import HTTPParseError
 from locust import LoadTestShape, User, between, constant, events, task
-from locust.contrib.fasthttp import FastHttpSession
-from locust.exception import CatchResponseError
 
 HERE = Path(__file__).parent
 CONFIG = json.loads((HERE / "config.json").read_text())
@@ -43,6 +44,8 @@ BODIES = [(HERE / body["file"]).read_bytes() for body in CONFIG["bodies"]]
 NAMES = ["predict" if len(BODIES) == 1 else f"predict {body['name']}" for body in CONFIG["bodies"]]
 WEIGHTS = [body["weight"] for body in CONFIG["bodies"]]
 DICE = random.Random()  # noqa: S311 - which picture is next is no secret
+HEADERS = {"Content-Type": "application/json"}
+UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 LOOK_SECONDS = 0.05
 ABANDONED_SECONDS = 900
 log = logging.getLogger("loadtest")
@@ -65,26 +68,18 @@ if GRPC:
 
 def kind_of(error: BaseException) -> str:
     """Why a request failed: what the client met, or what the server answered."""
-    if isinstance(error, CatchResponseError):
-        return "answer"
-    status = getattr(error, "code", None)
-    if isinstance(status, int):
-        return f"http {status}"
-    if GRPC and callable(status):
+    if isinstance(error, Refused):
+        return error.kind
+    if GRPC and isinstance(error, predict.Failed):
         return predict.kind_of(error)
-    while error is not None:
-        if isinstance(error, socket.gaierror):
-            return "dns"
-        if isinstance(error, TimeoutError | socket.timeout) or "timed out" in str(error):
-            return "timeout"
-        if (
-            isinstance(error, ConnectionResetError | BrokenPipeError)
-            or "onnectionClosed" in type(error).__name__
-        ):
-            return "reset"
-        if isinstance(error, ConnectionRefusedError) or getattr(error, "errno", None) in (101, 111, 113):
-            return "connect"
-        error = error.__cause__
+    if isinstance(error, socket.gaierror):
+        return "dns"
+    if isinstance(error, TimeoutError | socket.timeout):
+        return "timeout"
+    if isinstance(error, ConnectionRefusedError) or getattr(error, "errno", None) in UNREACHABLE:
+        return "connect"
+    if isinstance(error, ConnectionError | HTTPParseError):
+        return "reset"
     return "other"
 
 
@@ -108,7 +103,9 @@ class Counts:
             self.failures += 1
             kind = kind_of(error)
             self.errors[kind] += 1
-            self.examples.setdefault(kind, str(error)[:200])
+            self.examples.setdefault(
+                kind, getattr(error, "example", f"{type(error).__name__}: {error}")[:200]
+            )
 
     def take(self) -> dict:
         taken = {
@@ -239,54 +236,83 @@ def guard(environment) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-class Lane:
-    """One connection at a time to the model server."""
+class Refused(Exception):
+    """The server answered, and not with predictions. The text is the same for the same kind of answer."""
 
-    def __init__(self, environment, user) -> None:
-        self._environment = environment
+    def __init__(self, kind: str, words: str, content: bytes) -> None:
+        super().__init__(words)
+        self.kind = kind
+        self.example = f"{words}: {content[:160].decode('utf-8', 'replace')}"
+
+
+class Rest:
+    """One HTTP connection, kept alive; nothing is done for a request that can be done before."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._client = None
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._client = HTTPClient.from_url(
+            self._host, connection_timeout=CONFIG["timeout"], network_timeout=CONFIG["timeout"], concurrency=1
+        )
+
+    def ask(self, body: bytes) -> int:
+        """The length of the answer. Raises what the socket raises, or Refused."""
+        try:
+            response = self._client.request("POST", CONFIG["path"], body=body, headers=HEADERS)
+            content, status = bytes(response.read()), response.status_code
+        except BaseException:
+            # What is left of a broken exchange must not be taken for the next answer.
+            self.reconnect()
+            raise
+        if status != 200:
+            raise Refused(f"http {status}", f"HTTP {status}", content)
+        if b'"predictions"' not in content and b'"outputs"' not in content:
+            raise Refused("answer", "the answer has no predictions", content)
+        return len(content)
+
+
+class Grpc:
+    """One channel, kept; bodies are sent as they are."""
+
+    def __init__(self) -> None:
+        self._stub = predict.Stub(CONFIG["grpc_host"])
+        self.reconnect = self._stub.reconnect
+
+    def ask(self, body: bytes) -> int:
+        try:
+            return self._stub.ask(body, CONFIG["timeout"])
+        except predict.NoOutputs as error:
+            raise Refused("answer", str(error), b"") from error
+
+
+class Lane:
+    """One connection at a time to the model server, renewed after some requests."""
+
+    def __init__(self, environment) -> None:
+        self._fire = environment.events.request.fire
+        self._client = Grpc() if GRPC else Rest(environment.host)
         self._sent = 0
-        if GRPC:
-            self._stub = predict.Stub(CONFIG["grpc_host"])
-        else:
-            self._session = FastHttpSession(
-                base_url=environment.host, request_event=environment.events.request, user=user,
-                insecure=True, concurrency=1, network_timeout=CONFIG["timeout"],
-                connection_timeout=CONFIG["timeout"],
-            )  # fmt: skip
 
     def send(self, due: float | None = None) -> None:
         """One request, whose time counts from ``due`` (on time.perf_counter's clock) or from now."""
         index = 0 if len(BODIES) == 1 else DICE.choices(range(len(BODIES)), WEIGHTS)[0]
-        (self._send_grpc if GRPC else self._send_rest)(index, due)
+        begun, wrong, length = time.perf_counter() if due is None else due, None, 0
+        try:
+            length = self._client.ask(BODIES[index])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the request has failed and is counted
+            wrong = error
+        self._fire(
+            request_type="gRPC" if GRPC else "POST", name=NAMES[index], response_length=length, exception=wrong,
+            context={}, response_time=1000 * (time.perf_counter() - begun),
+        )  # fmt: skip
         self._sent += 1
         if self._sent % CONFIG["requests_per_connection"] == 0:
-            self._stub.reconnect() if GRPC else self._session.client.clientpool.close()
-
-    def _send_rest(self, index: int, due: float | None) -> None:
-        with self._session.request(
-            "POST", CONFIG["path"], data=BODIES[index], name=NAMES[index], catch_response=True,
-            headers={"Content-Type": "application/json"},
-        ) as response:  # fmt: skip
-            content = response.content or b""
-            if (
-                response.status_code == 200
-                and b'"predictions"' not in content
-                and b'"outputs"' not in content
-            ):
-                response.failure(f"the answer has no predictions: {content[:120].decode('utf-8', 'replace')}")
-            if due is not None:
-                response.request_meta["response_time"] = 1000 * (time.perf_counter() - due)
-
-    def _send_grpc(self, index: int, due: float | None) -> None:
-        begun, wrong, length = time.perf_counter(), None, 0
-        try:
-            length = self._stub.ask(BODIES[index], CONFIG["timeout"])
-        except (predict.Failed, predict.NoOutputs) as error:
-            wrong = error if isinstance(error, predict.Failed) else CatchResponseError(str(error))
-        self._environment.events.request.fire(
-            request_type="gRPC", name=NAMES[index], response_length=length, exception=wrong, context={},
-            response_time=1000 * (time.perf_counter() - (begun if due is None else due)),
-        )  # fmt: skip
+            self._client.reconnect()
 
 
 class _Client(User):
@@ -296,7 +322,7 @@ class _Client(User):
     wait_time = between(CONFIG["wait_min"], CONFIG["wait_max"])
 
     def on_start(self) -> None:
-        self.lane = Lane(self.environment, self)
+        self.lane = Lane(self.environment)
 
     @task
     def predict(self) -> None:
@@ -351,7 +377,7 @@ class _Arrivals(User):
         FLOW["late_ms"] = round(max(FLOW["late_ms"], 1000 * (time.perf_counter() - due)), 1)
         FLOW["in_flight"] += 1
         FLOW["started"] += 1
-        lane = self.free.pop() if self.free else Lane(self.environment, self)
+        lane = self.free.pop() if self.free else Lane(self.environment)
         try:
             lane.send(due)
         finally:
