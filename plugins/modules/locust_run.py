@@ -13,6 +13,10 @@ version_added: 0.1.0
 description:
   - Waits for the workers, starts the load of the locustfile's shape, and follows it until it ends, then until
     replicas and nodes are where they were.
+  - Before the load starts a problem fails the module. After that it never does; the load is stopped, the timeline says
+    why, and the report's verdict is V(invalid).
+  - When the playbook is interrupted or killed the load is stopped within seconds. Should this module be killed, too,
+    Locust's master stops the load by itself, since nobody asks it any more.
   - Everything that is seen goes to C(timeline.jsonl) in the run's folder at once, so that an interrupted run can be
     read, too. Locust's own report and tables are brought home, too.
   - The locustfile must be the one of the role C(mlops.tfserving.loadtest), which shows its counts at C(/loadtest).
@@ -51,6 +55,10 @@ options:
     description: Seconds after which the load is stopped if it has not ended.
     type: int
     required: true
+  plan:
+    description: >-
+      The curve of load that C(locust_prepare) made. With it the report knows what was planned at each moment.
+    type: dict
   settle_timeout:
     description: Seconds to wait, after the load, for replicas and nodes to go again.
     type: int
@@ -98,8 +106,19 @@ settled:
   description: Whether replicas and nodes were back before the time was over.
   type: bool
   returned: success
+problems:
+  description: What went wrong while there was load.
+  type: list
+  elements: str
+  returned: success
+results_home:
+  description: Whether all of Locust's results came. Until then its objects should not be removed.
+  type: bool
+  returned: success
 """
 
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -108,12 +127,41 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
 from ..module_utils.k8s.errors import KubeError
-from ..module_utils.loadtest.locust import Locust
-from ..module_utils.loadtest.run import Clock, LoadTest, RunFailed, Settings, bring_home, follow, followers
-from ..module_utils.loadtest.watch import Timeline
+from ..module_utils.loadtest.counters import Counters
+from ..module_utils.loadtest.locust import FILES, Locust, bring_home
+from ..module_utils.loadtest.run import Clock, LoadTest, RunFailed, Settings
+from ..module_utils.loadtest.shapes import Plan
+from ..module_utils.loadtest.watch import CannotList, Timeline, follow, followers
 from ..module_utils.progress import progress
 
 LIST_SECONDS = 30
+DRIVERS = "MLOPS_TFSERVING_DRIVERS"
+
+
+class Watchdog:
+    """Knows when to stop: a signal, or the end of the processes that wait for this module."""
+
+    def __init__(self) -> None:
+        self._told = threading.Event()
+        self._drivers = [int(pid) for pid in os.environ.get(DRIVERS, "").split(",") if pid.isdigit()]
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._told.set())
+
+    def reason(self) -> str | None:
+        if self._told.is_set():
+            return "the run was interrupted"
+        if any(not Path(f"/proc/{pid}").exists() for pid in self._drivers):
+            return "the playbook that had started the run is gone"
+        return None
+
+    def sleep(self, seconds: float) -> None:
+        self._told.wait(seconds)
+
+
+def steady_clock() -> Clock:
+    """The wall clock's time as it was at the start, and on from there without any jump."""
+    offset, dog = time.time() - time.monotonic(), Watchdog()
+    return Clock(lambda: offset + time.monotonic(), dog.sleep, time.time, dog.reason)
 
 
 def run(module: AnsibleModule, folder: Path) -> dict:
@@ -125,22 +173,34 @@ def run(module: AnsibleModule, folder: Path) -> dict:
         start_timeout=params["start_timeout"],
         load_timeout=params["load_timeout"],
         settle_timeout=params["settle_timeout"],
+        plan=Plan.from_json(params["plan"]) if params["plan"] else None,
     )
+    clock = steady_clock()
     api = client_from_params(params)
     locust = Locust(api, params["namespace"], params["service"])
-    timeline, stop = Timeline(folder / "timeline.jsonl"), threading.Event()
+    timeline, stop = Timeline(folder / "timeline.jsonl", clock.now), threading.Event()
     try:
-        follow(followers(api, timeline, settings), stop, LIST_SECONDS)
-        test = LoadTest(locust, timeline, settings, Clock(time.time, time.sleep), progress)
+        follow(followers(api, timeline, settings.namespace, settings.deployment), stop, LIST_SECONDS)
+        counters = Counters(api, timeline, settings.namespace, settings.deployment)
+        counters.first()
+        threading.Thread(target=counters.run, args=(stop,), daemon=True).start()
+        test = LoadTest(locust, timeline, settings, clock, progress)
         try:
             test.run()
         finally:
-            files = bring_home(locust, folder)
+            files = bring_home(locust, folder, time.sleep)
         settled = test.settle()
     finally:
         stop.set()
         timeline.close()
-    return {"changed": True, "run_dir": str(folder), "files": files, "settled": settled}
+    return {
+        "changed": True,
+        "run_dir": str(folder),
+        "files": files,
+        "settled": settled,
+        "problems": test.troubles,
+        "results_home": len(files) == len(FILES),
+    }
 
 
 def main() -> None:
@@ -155,6 +215,7 @@ def main() -> None:
             "reports_dir": {"type": "path", "required": True},
             "start_timeout": {"type": "int", "default": 180},
             "load_timeout": {"type": "int", "required": True},
+            "plan": {"type": "dict"},
             "settle_timeout": {"type": "int", "default": 1500},
         },
         supports_check_mode=True,
@@ -162,11 +223,13 @@ def main() -> None:
     require_kubernetes(module)
     folder = Path(module.params["reports_dir"]).expanduser().resolve() / module.params["run"]
     if module.check_mode:
-        module.exit_json(changed=True, run_dir=str(folder), files=[], settled=False)
+        module.exit_json(
+            changed=True, run_dir=str(folder), files=[], settled=False, problems=[], results_home=True
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         module.exit_json(**run(module, folder))
-    except RunFailed as error:
+    except (RunFailed, CannotList) as error:
         module.fail_json(
             msg=f"{error} What was seen until then: {folder}/timeline.jsonl", run_dir=str(folder)
         )

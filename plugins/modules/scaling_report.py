@@ -11,8 +11,9 @@ module: scaling_report
 short_description: From a load test's timeline to a verdict, a page and a picture
 version_added: 0.1.0
 description:
-  - Reads C(timeline.jsonl) of a run and writes C(report.json), C(report.html), C(timeline.png) and C(junit.xml)
-    beside it, and lets the link C(latest) point to the run.
+  - Reads C(timeline.jsonl) of a run and writes C(report.json), C(report.html), C(timeline.png), C(junit.xml) and, in
+    C(figures/), each figure as PNG and SVG beside it; lets the link C(latest) point to the run, and lists all runs
+    in C(index.html) of the folder above.
   - The verdict is V(pass), V(fail) when a check fails, or V(invalid) when the run proves nothing.
   - Nothing but files is read, so a report can be made again at any time.
 author: The mlops.tfserving developers
@@ -22,31 +23,14 @@ options:
     type: path
     required: true
   slo:
-    description: What must hold. A key that is left out is not checked.
-    type: dict
+    description:
+      - What must hold. A list of lines, as V(p95_ms <= 300 while users <= 10), V(failed == 0 while steady),
+        V(reaction.ready_s <= 60), V(replicas.max >= 3) or V(replicas back to min within 360 s).
+      - Or a dict of C(requests_min), C(failed_max) and C(p95_ms_max) (both until the users begin to go),
+        C(replicas_max_at_least), C(replicas_back_to), C(nodes_max_at_least) and C(nodes_back_to). A key that is left
+        out is not checked.
+    type: raw
     default: {}
-    suboptions:
-      requests_min:
-        description: Requests at least.
-        type: int
-      failed_max:
-        description: Failed requests at most, until the users begin to go.
-        type: int
-      p95_ms_max:
-        description: The 95th percentile at most, in milliseconds, until the users begin to go.
-        type: float
-      replicas_max_at_least:
-        description: Replicas that were ready at once, at least.
-        type: int
-      replicas_back_to:
-        description: Replicas at the end, at most.
-        type: int
-      nodes_max_at_least:
-        description: Nodes that were ready at once, at least.
-        type: int
-      nodes_back_to:
-        description: Nodes at the end, at most.
-        type: int
   workers:
     description: How many workers were planned.
     type: int
@@ -55,6 +39,9 @@ options:
     description: How many users were planned at the top.
     type: int
     required: true
+  baseline:
+    description: An earlier run to compare with; its name, its folder or its C(report.json).
+    type: str
   environment:
     description: Whatever is to be written down about the run.
     type: dict
@@ -89,8 +76,10 @@ EXAMPLES = r"""
     workers: 2
     users: 22
     slo:
-      failed_max: 0
-      p95_ms_max: 300
+      - failed == 0 while steady
+      - p95_ms <= 300 while users <= 10
+      - replicas back to min within 360 s
+    baseline: 20251231-120000
 """
 
 RETURN = r"""
@@ -98,6 +87,14 @@ verdict:
   description: V(pass), V(fail) or V(invalid).
   type: str
   returned: always
+exit_code:
+  description: 0 for V(pass), 2 for V(fail), 3 for V(invalid), for a pipeline to use.
+  type: int
+  returned: always
+comparison:
+  description: What got worse since the baseline, in a sentence.
+  type: str
+  returned: with a baseline
 summary:
   description: The verdict in a sentence.
   type: str
@@ -119,40 +116,80 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..module_utils.loadtest.page import junit, render
-from ..module_utils.loadtest.plot import MATPLOTLIB_IMPORT_ERROR, draw
-from ..module_utils.loadtest.verdict import SLO_KEYS, analyse
+from ..module_utils.loadtest.baseline import words as baseline_words
+from ..module_utils.loadtest.figures import MATPLOTLIB_IMPORT_ERROR, draw_all, for_page
+from ..module_utils.loadtest.page import index, junit, render
+from ..module_utils.loadtest.slo import SloError
+from ..module_utils.loadtest.verdict import analyse, check_slo
+
+LABELS = {
+    "timeline": "Load, response time, CPU, replicas and nodes over time",
+    "waterfall": "Phases of each reaction of the autoscalers",
+    "shares": "Requests answered by each pod",
+}
 
 
 def read(path: Path) -> list:
-    """A timeline's events; the last line of an interrupted run may be half."""
+    """A timeline's events in order of time; the last line of an interrupted run may be half."""
     events = []
     for line in path.read_text(encoding="utf-8").splitlines():
         with contextlib.suppress(ValueError):
             events.append(json.loads(line))
-    return events
+    return sorted(events, key=lambda event: event["t"])
+
+
+def read_baseline(given: str, folder: Path) -> tuple[str, dict]:
+    """Name and report of an earlier run."""
+    path = Path(given).expanduser()
+    if not path.exists():
+        path = folder.parent / given
+    if path.is_dir():
+        path = path / "report.json"
+    return path.parent.resolve().name, json.loads(path.read_text(encoding="utf-8"))
 
 
 def write(folder: Path, events: list, report: dict) -> None:
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     (folder / "junit.xml").write_text(junit(report, folder.name), encoding="utf-8")
-    picture = folder / "timeline.png"
-    draw(events, report, str(picture))
-    page = render(report, picture.read_bytes(), folder.name)
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    figures = draw_all(events, report)
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, (png, svg) in figures.items():
+        (folder / "figures" / f"{name}.png").write_bytes(png)
+        (folder / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")
+    (folder / "timeline.png").write_bytes(figures["timeline"][0])
+    files = sorted(
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "report.html"
+    )
+    inline = {name: for_page(svg, LABELS[name]) for name, (_, svg) in figures.items()}
+    (folder / "report.html").write_text(render(report, inline, folder.name, files), encoding="utf-8")
     draft = folder.parent / f".latest-{os.getpid()}"
     draft.symlink_to(folder.name)
     draft.replace(folder.parent / "latest")
+    draft = folder.parent / f".index-{os.getpid()}"
+    draft.write_text(index(all_runs(folder.parent)), encoding="utf-8")
+    draft.replace(folder.parent / "index.html")
+
+
+def all_runs(reports: Path) -> list:
+    """Name and report of each run that has one."""
+    found = []
+    for path in reports.glob("*/report.json"):
+        if not path.parent.is_symlink():
+            with contextlib.suppress(ValueError, OSError):
+                found.append((path.parent.name, json.loads(path.read_text(encoding="utf-8"))))
+    return found
 
 
 def main() -> None:
-    kinds = {key: {"type": "float" if key == "p95_ms_max" else "int"} for key in SLO_KEYS}
     module = AnsibleModule(
         argument_spec={
             "run_dir": {"type": "path", "required": True},
-            "slo": {"type": "dict", "default": {}, "options": kinds},
+            "slo": {"type": "raw", "default": {}},
             "workers": {"type": "int", "required": True},
             "users": {"type": "int", "required": True},
+            "baseline": {"type": "str"},
             "environment": {"type": "dict", "default": {}},
             "fail_on": {
                 "type": "list",
@@ -166,9 +203,10 @@ def main() -> None:
     if MATPLOTLIB_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("matplotlib"), exception=MATPLOTLIB_IMPORT_ERROR)
     params = module.params
-    folder = Path(params["run_dir"]).expanduser()
+    folder = Path(params["run_dir"]).expanduser().resolve()
     html = str(folder / "report.html")
     try:
+        check_slo(params["slo"] or {})
         events = read(folder / "timeline.jsonl")
         if not events:
             module.fail_json(msg=f"{folder}/timeline.jsonl has no event: there is nothing to report.")
@@ -178,19 +216,23 @@ def main() -> None:
             workers=params["workers"],
             users=params["users"],
             environment=params["environment"],
+            earlier=read_baseline(params["baseline"], folder) if params["baseline"] else None,
         )
         before = folder / "report.json"
         changed = not before.exists() or json.loads(before.read_text(encoding="utf-8")) != report
         if not module.check_mode:
             write(folder, events, report)
+    except SloError as error:
+        module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}. Is {folder} the folder of a run?")
     verdict, summary = report["verdict"], report["summary"]
+    told = {"verdict": verdict, "exit_code": report["exit_code"], "summary": summary, "html": html}
+    if "comparison" in report:
+        told["comparison"] = baseline_words(report["comparison"])
     if verdict in params["fail_on"]:
-        module.fail_json(
-            msg=f"{verdict}: {summary} The report: {html}", verdict=verdict, summary=summary, html=html
-        )
-    module.exit_json(changed=changed, verdict=verdict, summary=summary, html=html, report=report)
+        module.fail_json(msg=f"{verdict}: {summary} The report: {html}", **told)
+    module.exit_json(changed=changed, report=report, **told)
 
 
 if __name__ == "__main__":

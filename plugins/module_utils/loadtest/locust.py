@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ..k8s.client import KubeApi
@@ -21,6 +23,15 @@ FILES = {
 }
 """What Locust has to say at the end, and where."""
 
+LOOK_TIMEOUT = 5.0
+"""Seconds for a look: the master answers from memory."""
+
+STOP_TIMEOUT = 20.0
+"""Seconds for a stop: users finish the request that they have sent."""
+
+HOME_ATTEMPTS, HOME_PAUSE = 4, 5.0
+"""Results are asked for again, some seconds apart: an API server may just be restarting."""
+
 
 class LocustError(Exception):
     """The master did not do what was asked; in words."""
@@ -33,17 +44,18 @@ class Locust:
         self._api = api
         self._base = f"/api/v1/namespaces/{namespace}/services/http:{service}:8089/proxy"
 
-    def look(self) -> Json | None:
-        """State, users, counts and workers; None while the master does not answer."""
+    def look(self, *, observer: bool = False) -> Json | None:
+        """State, users, counts and workers; None while the master does not answer.
+
+        Each look but an observer's tells the master that the run still has its driver.
+        """
+        query = {"observer": 1} if observer else None
         try:
-            status, _, body = self._api.raw("GET", f"{self._base}/loadtest", timeout=10)
-        except KubeError:
-            return None
-        if status != 200:
-            return None
-        try:
-            return dict(json.loads(body))
-        except ValueError:
+            status, _, body = self._api.raw(
+                "GET", f"{self._base}/loadtest", query=query, timeout=LOOK_TIMEOUT
+            )
+            return dict(json.loads(body)) if status == 200 else None
+        except (KubeError, ValueError, TypeError):
             return None
 
     def start(self) -> None:
@@ -52,18 +64,29 @@ class Locust:
         if not answer.get("success"):
             raise LocustError(f"Locust would not start: {answer.get('message', answer)}")
 
-    def stop(self) -> None:
-        """Ends the load; harmless when it has ended."""
-        self._api.raw("GET", f"{self._base}/stop", timeout=10)
+    def stop(self) -> bool:
+        """Ends the load; harmless when it has ended. False when the master could not be told."""
+        try:
+            # Locust answers once the users have gone.
+            status, _, _ = self._api.raw("POST", f"{self._base}/stop", timeout=STOP_TIMEOUT)
+        except KubeError:
+            return False
+        return status == 200
 
     def fetch(self, path: str) -> bytes | None:
         """A report or table; None when there is none."""
-        status, _, body = self._api.raw("GET", self._base + path, timeout=30)
+        try:
+            status, _, body = self._api.raw("GET", self._base + path, timeout=30)
+        except KubeError:
+            return None
         return body if status == 200 else None
 
     def _post(self, path: str, form: bytes) -> Json:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        status, _, body = self._api.raw("POST", self._base + path, body=form, headers=headers, timeout=30)
+        try:
+            status, _, body = self._api.raw("POST", self._base + path, body=form, headers=headers, timeout=30)
+        except KubeError as error:
+            raise LocustError(f"Locust's master could not be told to start: {error}") from error
         try:
             answer = json.loads(body)
         except ValueError:
@@ -71,3 +94,18 @@ class Locust:
         if status != 200 or not isinstance(answer, dict):
             raise LocustError(f"Locust's master answered {status}: {body[:200].decode('utf-8', 'replace')}")
         return answer
+
+
+def bring_home(locust: Locust, folder: Path, sleep: Callable[[float], None]) -> list[str]:
+    """Locust's own reports and tables as files; the names of those that came, tried a few times."""
+    came: list[str] = []
+    for attempt in range(HOME_ATTEMPTS):
+        for name, path in FILES.items():
+            content = locust.fetch(path) if name not in came else None
+            if content is not None:
+                (folder / name).write_bytes(content)
+                came.append(name)
+        if len(came) == len(FILES) or attempt + 1 == HOME_ATTEMPTS:
+            break
+        sleep(HOME_PAUSE)
+    return came

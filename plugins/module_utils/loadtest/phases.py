@@ -1,8 +1,8 @@
 """Where the seconds of each reaction of the autoscalers went. Pure.
 
-Outwards, for each time the HPA wants more replicas: the last step of load before, its decision, then the slowest
+Outwards, for each time the HPA wants more replicas: the last rise of load before, its decision, then the slowest
 of the pods that it led to: created, scheduled (with the node it waited for), its model fetched and its server
-started, ready. Inwards: load falls, decision, pods gone, nodes gone.
+started, ready, its first request. Inwards: load falls, decision, pods gone, nodes gone.
 """
 
 # Copyright: the mlops.tfserving developers
@@ -10,14 +10,21 @@ started, ready. Inwards: load falls, decision, pods gone, nodes gone.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .timeline import Json, of_kind
+from .timeline import Json, load_of, of_kind
 
 SLACK = 5.0
 """Seconds by which a pod may seem older than the decision that led to it: Kubernetes' timestamps are whole
 seconds, and the HPA's status is written after it has acted."""
+
+RISE_GAP = 5.0
+"""Seconds: samples of the load are 2 s apart, so what rises at longer intervals are two rises."""
+
+TOLERANCE = 0.1
+"""The HPA does nothing while usage is within a tenth of its target."""
 
 PHASES = {
     "decide": "load changes → HPA decides (metrics lag, its period)",
@@ -25,6 +32,7 @@ PHASES = {
     "schedule": "pod created → scheduled (waiting for room)",
     "fetch": "scheduled → server starts (image, model fetched)",
     "load": "server starts → ready (model loaded, warm)",
+    "serve": "ready → first request answered",
     "drain": "decision → last pod gone",
     "node_gone": "last pod gone → node gone",
 }
@@ -41,14 +49,22 @@ class Reaction:
     replicas_to: int
     phases: dict[str, float] = field(default_factory=dict)
     node_wait: float | None = None
+    metric_lag: float | None = None
     pod: str | None = None
 
     @property
     def total(self) -> float:
         return sum(self.phases.values())
 
+    @property
+    def ready_s(self) -> float | None:
+        """Outwards, from the change of load until the last new pod was ready; None when none ever was."""
+        if self.direction != "out" or "load" not in self.phases:
+            return None
+        return round(self.total - self.phases.get("serve", 0.0), 1)
+
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "total": round(self.total, 1)}
+        return {**asdict(self), "total": round(self.total, 1), "ready_s": self.ready_s}
 
 
 def reactions(events: list[Json], app: str) -> list[Reaction]:
@@ -74,21 +90,34 @@ def _decisions(events: list[Json]) -> list[tuple[float, int, int]]:
 
 
 def _load_change(events: list[Json], before: float, *, rising: bool) -> float:
-    """When the load last changed that way before a time; that time itself if it never did."""
-    users, moment = 0, before
-    for event in of_kind(events, "load"):
-        if event["t"] > before:
-            break
-        if (event["users"] > users) if rising else (event["users"] < users):
-            moment = event["t"]
-        users = event["users"]
-    return moment
+    """When the load began its last rise before a time, or was last seen to fall; that time itself if it never did."""
+    loads = [event for event in of_kind(events, "load") if event["t"] <= before]
+    levels = [0.0, *map(load_of, loads)]
+    moved = [
+        (after > earlier) if rising else (after < earlier) for earlier, after in itertools.pairwise(levels)
+    ]
+    if True not in moved:
+        return before
+    index = len(moved) - 1 - moved[::-1].index(True)
+    while rising and index and moved[index - 1] and loads[index]["t"] - loads[index - 1]["t"] <= RISE_GAP:
+        index -= 1
+    return float(loads[index]["t"])
+
+
+def _metric_lag(events: list[Json], started: float, decided: float) -> float | None:
+    """From the rise of load until the HPA first saw usage above its target; None if it never did."""
+    for event in of_kind(events, "hpa"):
+        usage, target = event.get("cpu_percent"), event.get("target_percent")
+        if started <= event["t"] <= decided and usage and target and usage > target * (1 + TOLERANCE):
+            return round(float(event["t"]) - started, 1)
+    return None
 
 
 def _outward(events: list[Json], app: str, decision: tuple[float, int, int], until: float) -> Reaction:
     t, before, after = decision
     started = _load_change(events, t, rising=True)
     reaction = Reaction("out", started, before, after, {"decide": round(t - started, 1)})
+    reaction.metric_lag = _metric_lag(events, started, t)
     pods: dict[str, Json] = {}
     for event in of_kind(events, "pod"):
         created = event["created"]
@@ -114,6 +143,13 @@ def _outward(events: list[Json], app: str, decision: tuple[float, int, int], unt
             reaction.phases[phase] = round(reached - moment, 1)
             moment = reached
     reaction.node_wait = _node_wait(events, slowest)
+    answered = [
+        event["t"]
+        for event in of_kind(events, "metrics")
+        if event["name"] == slowest["name"] and event["requests"] > 0 and event["t"] >= moment
+    ]
+    if answered:
+        reaction.phases["serve"] = round(answered[0] - moment, 1)
     return reaction
 
 

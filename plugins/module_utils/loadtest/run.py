@@ -1,20 +1,24 @@
-"""A load test from the workers' arrival until everything has scaled in again."""
+"""A load test from the workers' arrival until everything has scaled in again.
+
+Before the load starts a run fails; after that it never does: what goes wrong is written into the timeline as
+``trouble``, the load is stopped, and the report says that the run proves nothing, and why.
+"""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
 
 from __future__ import annotations
 
-import threading
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import histogram
-from .locust import FILES, Locust, LocustError
+from .locust import Locust, LocustError
+from .shapes import Plan
 from .timeline import Json
-from .watch import Follower, Timeline, Watchable
+from .watch import Timeline
 
 SAMPLE_SECONDS = 2.0
 PROGRESS_SECONDS = 6.0
@@ -24,12 +28,15 @@ WINDOW_SECONDS = 6.0
 QUIET_SECONDS = 5.0
 """Workers report every 3 s: by then the last counts have reached the master."""
 
-LOST_SECONDS = 30.0
-"""How long the master may be silent before the run is given up."""
+LOST_SECONDS = 45.0
+"""How long the master may be silent before the run is given up: longer than the dead man's switch takes."""
+
+JUMP_SECONDS = 1.0
+"""A change of the wall clock against the steady one that is more than drift."""
 
 
 class RunFailed(Exception):
-    """The run could not be carried out; in words, with the way out."""
+    """The run could not be started; in words, with the way out."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +49,17 @@ class Settings:
     start_timeout: float
     load_timeout: float
     settle_timeout: float
+    plan: Plan | None = None
 
 
 @dataclass
 class Clock:
-    """Time as a parameter."""
+    """Time as a parameter. ``now`` never jumps; ``wall`` may. ``cancelled``: why to stop, or None."""
 
     now: Callable[[], float]
     sleep: Callable[[float], None]
-
-
-def followers(api: Watchable, timeline: Timeline, settings: Settings) -> list[Follower]:
-    """Everything that is followed in the cluster."""
-    space = f"/namespaces/{settings.namespace}"
-    mine = {"fieldSelector": f"metadata.name={settings.deployment}"}
-    return [
-        Follower(api, timeline, "deployment", f"/apis/apps/v1{space}/deployments", **mine),
-        Follower(api, timeline, "hpa", f"/apis/autoscaling/v2{space}/horizontalpodautoscalers", **mine),
-        Follower(api, timeline, "pod", f"/api/v1{space}/pods"),
-        Follower(api, timeline, "node", "/api/v1/nodes"),
-        Follower(api, timeline, "event", f"/api/v1{space}/events"),
-        Follower(api, timeline, "event", "/api/v1/namespaces/default/events"),
-    ]
+    wall: Callable[[], float] | None = None
+    cancelled: Callable[[], str | None] = lambda: None
 
 
 class LoadTest:
@@ -82,36 +78,68 @@ class LoadTest:
         self._settings = settings
         self._clock = clock
         self._say = say
-        self._told = 0.0
+        self._told = -math.inf
         self._looks: deque[tuple[float, int, histogram.Buckets]] = deque()
         self._first_nodes = 0
+        self._drift = self._wall_drift()
+        self.troubles: list[str] = []
 
     def run(self) -> None:
-        """Raises ``RunFailed``; what was seen until then is in the timeline."""
-        self._await_workers()
+        """Raises ``RunFailed`` while nothing has been loaded yet; see ``troubles`` afterwards."""
+        master = self._await_workers()
         pods, nodes = self._ready_pods(), self._ready_nodes()
         self._first_nodes = nodes
+        plan = self._settings.plan
         self._timeline.add(
             "run", namespace=self._settings.namespace, deployment=self._settings.deployment,
-            replicas=pods, nodes=nodes,
+            replicas=pods, nodes=nodes, workers=self._settings.workers,
+            plan=None if plan is None else plan.as_json(),
         )  # fmt: skip
         try:
             self._locust.start()
         except LocustError as error:
+            self._locust.stop()
             raise RunFailed(str(error)) from error
         try:
-            self._follow_load()
+            problem = self._follow_load(master)
         except BaseException:
             self._locust.stop()
             raise
+        if problem:
+            self._trouble(problem)
+            self._stop()
 
-    def _await_workers(self) -> None:
+    def _trouble(self, words: str) -> None:
+        self.troubles.append(words)
+        self._timeline.add("trouble", reason=words)
+        self._say(words)
+
+    def _stop(self) -> None:
+        """Ends the load and takes down the last counts, as far as the master still answers."""
+        if self._locust.stop():
+            self._clock.sleep(QUIET_SECONDS)
+            look = self._locust.look()
+            if look is not None:
+                self._sample(look, self._clock.now())
+
+    def _await_workers(self) -> str:
+        """The master's identity, once it has its workers."""
         wanted, deadline = self._settings.workers, self._clock.now() + self._settings.start_timeout
         while True:
+            asked = self._clock.now()
             look = self._locust.look()
             there = len(_alive(look)) if look else 0
-            if there >= wanted:
-                return
+            if look and there >= wanted:
+                if "time" in look:
+                    middle, width = (asked + self._clock.now()) / 2, self._clock.now() - asked
+                    self._timeline.add(
+                        "clock", of="Locust's master", ahead_s=round(look["time"] - middle, 3),
+                        within_s=round(width / 2, 3),
+                    )  # fmt: skip
+                return str(look.get("id", ""))
+            why = self._clock.cancelled()
+            if why:
+                raise RunFailed(f"{why} before the load began.")
             if self._clock.now() > deadline:
                 state = f"{there} of {wanted} workers came" if look else "its master did not answer"
                 raise RunFailed(
@@ -121,35 +149,56 @@ class LoadTest:
             self._tell(f"waiting for Locust: {there} of {wanted} workers")
             self._clock.sleep(1.0)
 
-    def _follow_load(self) -> None:
-        deadline = self._clock.now() + self._settings.load_timeout
+    def _follow_load(self, master: str) -> str | None:
+        """Follows the load to its end; what went wrong, in words."""
+        begun = answered = self._clock.now()
         quiet_since: float | None = None
-        answered = self._clock.now()
         running = False
         while True:
             look, now = self._locust.look(), self._clock.now()
+            problem = self._clock.cancelled() or self._clock_jump() or self._too_long(now - begun)
+            if problem:
+                return problem
             if look is None:
                 if now - answered > LOST_SECONDS:
-                    raise RunFailed(
-                        f"Locust's master has been silent for {LOST_SECONDS:.0f} s: look at its pod."
-                    )
+                    return f"Locust's master was not reachable for {now - answered:.0f} s: look at its pod"
                 self._clock.sleep(SAMPLE_SECONDS)
                 continue
+            if str(look.get("id", "")) != master:
+                return "Locust's master was restarted: what the workers had counted is lost"
+            if now - answered > 3 * SAMPLE_SECONDS + 1:
+                self._timeline.add(
+                    "gap", of="Locust", since=round(answered, 3), seconds=round(now - answered, 1)
+                )
             answered = now
             self._sample(look, now)
+            if look.get("stopped_by"):
+                return f"the load was stopped by {look['stopped_by']}"
             running = running or look["state"] in ("spawning", "running")
             if running and look["state"] in ("stopped", "ready") and look["users"] == 0:
-                quiet_since = quiet_since or now
+                quiet_since = now if quiet_since is None else quiet_since
                 if now - quiet_since >= QUIET_SECONDS:
-                    return
+                    return None
             else:
                 quiet_since = None
-            if now > deadline:
-                self._locust.stop()
-                raise RunFailed(
-                    f"the load did not end within {self._settings.load_timeout:.0f} s and was stopped."
-                )
             self._clock.sleep(SAMPLE_SECONDS)
+
+    def _too_long(self, seconds: float) -> str | None:
+        if seconds <= self._settings.load_timeout:
+            return None
+        return f"the load did not end within {self._settings.load_timeout:.0f} s and was stopped"
+
+    def _wall_drift(self) -> float:
+        return 0.0 if self._clock.wall is None else self._clock.wall() - self._clock.now()
+
+    def _clock_jump(self) -> str | None:
+        jump, self._drift = self._wall_drift() - self._drift, self._wall_drift()
+        if abs(jump) <= JUMP_SECONDS:
+            return None
+        return (
+            f"the controller's clock jumped by {jump:+.1f} s during the run: its times and the cluster's can't "
+            "be compared; let it be set before a run, and steadily (chrony, timesyncd)"
+        )
 
     def _sample(self, look: Json, now: float) -> None:
         buckets = histogram.parse(look["buckets"])
@@ -165,21 +214,36 @@ class LoadTest:
         }
         fresh = histogram.difference(buckets, before)
         alive = _alive(look)
+        elapsed, plan = look.get("elapsed"), self._settings.plan
         self._timeline.add(
             "load",
             state=look["state"],
-            users=look["users"],
+            users=look["users"] if plan is None or plan.model == "closed" else None,
+            elapsed=elapsed,
+            offered=None if plan is None or elapsed is None else round(plan.curve.level(elapsed), 2),
             requests=look["requests"],
             failures=look["failures"],
+            errors=look.get("errors", {}),
+            examples=look.get("examples", {}),
             rate=round(rate, 2),
             workers=len(alive),
             worker_cpu=max((worker["cpu"] for worker in alive), default=0.0),
+            lag_ms=max((worker.get("lag_ms", 0.0) for worker in alive), default=0.0),
+            clock_s=max((worker.get("clock_s", 0.0) for worker in alive), default=0.0, key=abs),
+            backlog=sum(worker.get("backlog", 0) for worker in alive),
+            in_flight=sum(worker.get("in_flight", 0) for worker in alive),
+            late_ms=max((worker.get("late_ms", 0.0) for worker in alive), default=0.0),
+            started=sum(worker.get("started", 0) for worker in alive),
             histogram={str(bucket): count for bucket, count in fresh.items()},
             **{name: None if value is None else round(value, 1) for name, value in quantiles.items()},
         )
         p95 = quantiles["p95_ms"]
+        waiting = sum(worker.get("backlog", 0) for worker in alive)
+        load = (
+            f"{look['users']:3d} users" if plan is None or plan.model == "closed" else f"{waiting:3d} waiting"
+        )
         self._tell(
-            f"{look['users']:3d} users  {rate:5.1f} requests/s  p95 {'-' if p95 is None else f'{p95:.0f}'} ms  "
+            f"{load}  {rate:5.1f} requests/s  p95 {'-' if p95 is None else f'{p95:.0f}'} ms  "
             f"{look['failures']} failed  {self._cluster_words()}"
         )
 
@@ -188,6 +252,10 @@ class LoadTest:
         deadline = self._clock.now() + self._settings.settle_timeout
         while not self._settled():
             if self._clock.now() > deadline:
+                return False
+            why = self._clock.cancelled()
+            if why:
+                self._trouble(f"{why} before replicas and nodes had gone again")
                 return False
             self._tell(f"scaling in: {self._cluster_words()}")
             self._clock.sleep(1.0)
@@ -221,31 +289,6 @@ class LoadTest:
         if self._clock.now() - self._told >= PROGRESS_SECONDS:
             self._told = self._clock.now()
             self._say(text)
-
-
-def bring_home(locust: Locust, folder: Path) -> list[str]:
-    """Locust's own reports and tables as files; the names of those that came."""
-    came = []
-    for name, path in FILES.items():
-        content = locust.fetch(path)
-        if content is not None:
-            (folder / name).write_bytes(content)
-            came.append(name)
-    return came
-
-
-def follow(items: list[Follower], stop: threading.Event, timeout: float) -> list[threading.Thread]:
-    """Starts every follower; returns once each has its first list. Raises ``RunFailed`` when one has not."""
-    threads = [threading.Thread(target=item.run, args=(stop,), daemon=True) for item in items]
-    for thread in threads:
-        thread.start()
-    for item in items:
-        if not item.listed.wait(timeout):
-            stop.set()
-            raise RunFailed(
-                "the cluster's objects can't be listed: is the API server reachable, and may this identity?"
-            )
-    return threads
 
 
 def _alive(look: Json) -> list[Json]:

@@ -9,6 +9,7 @@ change; times in Kubernetes' objects are kept beside it under their own names, i
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,8 @@ EVENT_REASONS = frozenset(
     {
         "SuccessfulRescale", "TriggeredScaleUp", "NotTriggerScaleUp", "ScaleDown", "FailedScheduling", "Scheduled",
         "Killing", "ScalingReplicaSet", "Unhealthy", "BackOff", "Failed", "Evicted", "RegisteredNode",
-        "RemovingNode", "FailedGetContainerResourceMetric",
+        "RemovingNode", "FailedGetContainerResourceMetric", "FailedGetResourceMetric", "ScaleDownEmpty",
+        "ScaleDownFailed", "FailedScaleOut", "NodeNotReady", "Preempted", "OOMKilling",
     }
 )  # fmt: skip
 """Events that explain what the autoscalers did."""
@@ -62,7 +64,14 @@ def _pod(pod: Json) -> Json:
         "started": max(known) if known else None,
         "ready": _since(conditions, "Ready"),
         "leaving": "deletionTimestamp" in pod["metadata"],
+        "metrics_port": _metrics_port(pod),
     }
+
+
+def _metrics_port(pod: Json) -> int | None:
+    """Where the pod shows its metrics, as Prometheus is told."""
+    port = (pod["metadata"].get("annotations") or {}).get("prometheus.io/port", "")
+    return int(port) if str(port).isdigit() else None
 
 
 def _node(node: Json) -> Json:
@@ -144,16 +153,29 @@ def counts_over_time(events: list[Json], kind: str, **fields: Any) -> list[tuple
     return steps
 
 
+def since(steps: list[tuple[float, int]], begin: float, first: int) -> list[tuple[float, int]]:
+    """Steps since the run began: the first list of objects comes one by one and is no change."""
+    return [(begin, first), *((t, value) for t, value in steps if t > begin)]
+
+
 def value_at(steps: list[tuple[float, int]], t: float) -> int:
     """The value in force at a time; 0 before the first."""
-    return next((value for moment, value in reversed(steps) if moment <= t), 0)
+    index = bisect.bisect_right(steps, t, key=lambda step: step[0])
+    return steps[index - 1][1] if index else 0
+
+
+def load_of(event: Json) -> float:
+    """How much load there is in a sample: users, or, in the open model, requests a second that are due."""
+    if event.get("users") is None:
+        return float(event.get("offered") or 0.0)
+    return float(event["users"])
 
 
 def falls_at(events: list[Json]) -> float | None:
-    """When the users begin to go for good; None while they have not."""
+    """When the load begins to go for good; None while it has not."""
     loads = of_kind(events, "load")
     if not loads:
         return None
-    top = max(event["users"] for event in loads)
-    last_top = max(index for index, event in enumerate(loads) if event["users"] == top)
-    return loads[last_top + 1]["t"] if last_top + 1 < len(loads) else None
+    top = max(load_of(event) for event in loads)
+    last_top = max(index for index, event in enumerate(loads) if load_of(event) == top)
+    return float(loads[last_top + 1]["t"]) if last_top + 1 < len(loads) else None

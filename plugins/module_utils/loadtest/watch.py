@@ -1,4 +1,4 @@
-"""Follows the cluster's objects by watches and keeps what changes in the timeline."""
+"""Follows the cluster's objects by watches and keeps what changes in the timeline, without gaps or doubles."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
@@ -20,6 +20,9 @@ WATCH_SECONDS = 60
 
 RETRY_SECONDS = 1.0
 
+GAP_SECONDS = 5.0
+"""A watch that could not be renewed for longer is noted: changes within have the time at which they were seen."""
+
 
 class Watchable(Protocol):
     """What following needs of the API."""
@@ -31,6 +34,10 @@ class Watchable(Protocol):
     ) -> Iterator[Json]: ...
 
 
+class CannotList(Exception):
+    """The cluster's objects can't be seen; in words."""
+
+
 class Timeline:
     """The events of a run, in memory and, line by line, in a file. Safe for threads."""
 
@@ -39,24 +46,25 @@ class Timeline:
         self._now = now
         self._file = path.open("a", encoding="utf-8")
         self.events: list[Json] = []
-        self.latest: dict[tuple[str, str], Json] = {}
+        self.latest: dict[str, dict[str, Json]] = {}
 
     def add(self, kind: str, **fields: Any) -> None:
         with self._lock:
             event = {"t": round(self._now(), 3), "kind": kind, **fields}
             self.events.append(event)
             if "name" in fields:
+                known = self.latest.setdefault(kind, {})
                 if fields.get("gone"):
-                    self.latest.pop((kind, fields["name"]), None)
+                    known.pop(fields["name"], None)
                 else:
-                    self.latest[kind, fields["name"]] = event
+                    known[fields["name"]] = event
             self._file.write(json.dumps(event) + "\n")
             self._file.flush()
 
     def now_known(self, kind: str) -> list[Json]:
         """The newest state of every object of the kind that exists."""
         with self._lock:
-            return [event for (of, _), event in self.latest.items() if of == kind]
+            return list(self.latest.get(kind, {}).values())
 
     def close(self) -> None:
         with self._lock:
@@ -72,8 +80,10 @@ class Follower:
         self._kind = kind
         self._path = path
         self._query = query
-        self._seen: dict[str, Json] = {}
+        self._seen: dict[str, tuple[str, Json | None]] = {}
+        self._lost: float | None = None
         self.listed = threading.Event()
+        self.error = ""
 
     def run(self, stop: threading.Event) -> None:
         """Lists, then watches from there; lists again when the server has forgotten that far back."""
@@ -82,44 +92,98 @@ class Follower:
             try:
                 if version is None:
                     version = self._list()
+                    self._found()
                 for event in self._api.watch(
                     self._path, resource_version=version, timeout_seconds=WATCH_SECONDS, **self._query
                 ):
-                    version = event["object"]["metadata"].get("resourceVersion", version)
-                    self._take(event["type"], event["object"])
                     if stop.is_set():
                         return
+                    self._found()
+                    self._take(event["type"], event["object"])
+                    version = event["object"]["metadata"].get("resourceVersion", version)
+                self._found()
             except KubeError as error:
-                if error.status == 410:
+                self.error = error.message
+                self._lose()
+                if error.status in (400, 404, 410):
                     version = None
                 stop.wait(RETRY_SECONDS)
+            except (ValueError, KeyError, TypeError) as error:
+                # Half a line of a stream that was cut, or an object without what all objects have.
+                self.error = f"{self._path}: an answer that makes no sense: {error!r}"
+                self._lose()
+                stop.wait(RETRY_SECONDS)
+
+    def _lose(self) -> None:
+        if self._lost is None:
+            self._lost = time.monotonic()
+
+    def _found(self) -> None:
+        """The server answers again; a longer silence is noted."""
+        if self._lost is not None:
+            silent, self._lost = time.monotonic() - self._lost, None
+            if silent > GAP_SECONDS:
+                self._timeline.add("gap", of=self._kind, seconds=round(silent, 1))
 
     def _list(self) -> str:
         answer = self._api.get(self._path, **self._query)
         there = set()
-        for item in answer.get("items", []):
+        for item in answer.get("items") or []:
             there.add(item["metadata"]["name"])
             self._take("MODIFIED", item)
-        if self._kind != "event":
-            for name in set(self._seen) - there:
-                self._gone(name)
+        for name in set(self._seen) - there:
+            self._gone(name)
         self.listed.set()
         return str(answer["metadata"]["resourceVersion"])
 
     def _take(self, change: str, item: Json) -> None:
         if change == "BOOKMARK":
             return
-        name = item["metadata"]["name"]
+        name, uid = item["metadata"]["name"], str(item["metadata"].get("uid", ""))
         if change == "DELETED":
-            if self._kind != "event":
-                self._gone(name)
+            self._gone(name)
             return
+        known = self._seen.get(name)
+        if known is not None and known[0] != uid:
+            # Another object of the same name: the first one's end was not seen.
+            self._gone(name)
+            known = None
         kept = summary(self._kind, item)
-        if kept is not None and self._seen.get(name) != kept:
-            self._seen[name] = kept
-            self._timeline.add(self._kind, **kept)
+        if known is None or known[1] != kept:
+            self._seen[name] = (uid, kept)
+            if kept is not None:
+                self._timeline.add(self._kind, **kept)
 
     def _gone(self, name: str) -> None:
         last = self._seen.pop(name, None)
-        if last is not None:
-            self._timeline.add(self._kind, **{**last, "ready": None, "gone": True})
+        if last is not None and last[1] is not None and self._kind != "event":
+            self._timeline.add(self._kind, **{**last[1], "ready": None, "gone": True})
+
+
+def followers(api: Watchable, timeline: Timeline, namespace: str, deployment: str) -> list[Follower]:
+    """Everything that is followed in the cluster. Nodes' events are in namespace default."""
+    space = f"/namespaces/{namespace}"
+    mine = {"fieldSelector": f"metadata.name={deployment}"}
+    return [
+        Follower(api, timeline, "deployment", f"/apis/apps/v1{space}/deployments", **mine),
+        Follower(api, timeline, "hpa", f"/apis/autoscaling/v2{space}/horizontalpodautoscalers", **mine),
+        Follower(api, timeline, "pod", f"/api/v1{space}/pods"),
+        Follower(api, timeline, "node", "/api/v1/nodes"),
+        *(
+            Follower(api, timeline, "event", f"/api/v1/namespaces/{place}/events")
+            for place in sorted({namespace, "default"})
+        ),
+    ]
+
+
+def follow(items: list[Follower], stop: threading.Event, timeout: float) -> list[threading.Thread]:
+    """Starts every follower; returns once each has its first list. Raises ``CannotList`` when one has not."""
+    threads = [threading.Thread(target=item.run, args=(stop,), daemon=True) for item in items]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + timeout
+    for item in items:
+        if not item.listed.wait(max(0.0, deadline - time.monotonic())):
+            stop.set()
+            raise CannotList(f"the cluster's objects can't be watched: {item.error or 'no answer yet'}")
+    return threads

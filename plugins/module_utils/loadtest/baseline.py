@@ -1,0 +1,84 @@
+"""What got better or worse since an earlier run. Pure."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+TOLERANCE = 10.0
+"""Percent that a number may differ by chance before it is called better or worse."""
+
+# What is compared: section, key, words, and whether more is worse.
+_NUMBERS = (
+    ("requests", "rate", "requests a second", False),
+    ("requests", "rate_max", "most requests a second", False),
+    ("requests", "failed", "failed requests", True),
+    ("requests", "p50_ms", "p50, ms", True),
+    ("requests", "p95_ms", "p95, ms", True),
+    ("requests", "p99_ms", "p99, ms", True),
+    ("scaling", "replicas_max", "most replicas", None),
+    ("scaling", "nodes_max", "most nodes", None),
+    ("scaling", "ready_s_max", "slowest reaction to a ready pod, s", True),
+    ("scaling", "node_wait_max", "longest wait for a node, s", True),
+    ("scaling", "seconds_without_replica", "seconds without a replica", True),
+)
+
+
+def compare(report: Mapping[str, Any], earlier: Mapping[str, Any], name: str) -> Json:
+    """Each number of both runs, by how much it changed, and whether that is worse."""
+    rows = []
+    for section, key, words, more_is_worse in _NUMBERS:
+        now, then = report.get(section, {}).get(key), earlier.get(section, {}).get(key)
+        if now is None and then is None:
+            continue
+        rows.append(
+            {"name": words, "before": then, "now": now, "change_percent": _percent(then, now),
+             "judgement": _judge(then, now, more_is_worse)}
+        )  # fmt: skip
+    differs = sorted(
+        key
+        for key in {*report.get("environment", {}), *earlier.get("environment", {})}
+        if report.get("environment", {}).get(key) != earlier.get("environment", {}).get(key)
+    )
+    return {
+        "run": name,
+        "verdict": earlier.get("verdict"),
+        "numbers": rows,
+        "worse": [row["name"] for row in rows if row["judgement"] == "worse"],
+        "settings_differ": differs,
+    }
+
+
+def _percent(then: float | None, now: float | None) -> float | None:
+    if then is None or now is None or not then:
+        return None
+    return round(100 * (now - then) / then, 1)
+
+
+def _judge(then: float | None, now: float | None, more_is_worse: bool | None) -> str:
+    if then is None or now is None:
+        return "only in one run"
+    if more_is_worse is None:
+        return "same" if then == now else "different"
+    change = now - then
+    if abs(change) <= abs(then) * TOLERANCE / 100:
+        return "same"
+    return "worse" if (change > 0) == more_is_worse else "better"
+
+
+def words(comparison: Mapping[str, Any]) -> str:
+    """What got worse, in a sentence."""
+    worse = [row for row in comparison["numbers"] if row["judgement"] == "worse"]
+    if not worse:
+        return f"Nothing is worse than in run {comparison['run']}."
+    told = "; ".join(
+        f"{row['name']} {row['before']} → {row['now']}"
+        + (f" ({row['change_percent']:+.0f} %)" if row["change_percent"] is not None else "")
+        for row in worse
+    )
+    return f"Worse than in run {comparison['run']}: {told}."

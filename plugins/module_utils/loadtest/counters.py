@@ -1,0 +1,85 @@
+"""How many requests each pod of the model server has answered, by its own counters.
+
+The counters are TF Serving's, asked through the API server's proxy at a pace that costs nothing that matters:
+a few pods a second, new ones first. A pod that shows no metrics is left out, and the report says so.
+"""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+from ..k8s.client import KubeApi
+from ..k8s.errors import KubeError
+from .watch import Timeline
+
+ROUND_SECONDS = 4.0
+"""From one look at a pod to the next."""
+
+PAUSE_SECONDS = 0.25
+"""Between two pods: at most four a second, however many there are."""
+
+TIMEOUT = 3.0
+METRICS_PATH = "/monitoring/prometheus/metrics"
+_COUNT = re.compile(rb"^:tensorflow:serving:request_count\{[^}]*\}\s+([0-9.eE+]+)\s*$", re.MULTILINE)
+
+
+def requests_in(metrics: bytes) -> int | None:
+    """All requests that TF Serving's metrics count, errors included; None where there is no such counter yet."""
+    found = _COUNT.findall(metrics)
+    return int(sum(float(value) for value in found)) if found else None
+
+
+class Counters:
+    """Looks at the pods of a Deployment that the timeline knows, and notes their counts there."""
+
+    def __init__(self, api: KubeApi, timeline: Timeline, namespace: str, deployment: str) -> None:
+        self._api = api
+        self._timeline = timeline
+        self._namespace = namespace
+        self._deployment = deployment
+        self._seen: dict[str, tuple[float, int]] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.wait(PAUSE_SECONDS):
+            pod = self._next()
+            if pod is not None:
+                self.look(pod["name"], pod.get("metrics_port") or 8501)
+
+    def first(self) -> None:
+        """One look at every pod that is ready: what was counted before the run."""
+        for pod in self._mine():
+            self.look(pod["name"], pod.get("metrics_port") or 8501)
+
+    def _mine(self) -> list[dict[str, object]]:
+        return [
+            pod
+            for pod in self._timeline.now_known("pod")
+            if pod["app"] == self._deployment and (pod["ready"] is not None or pod["leaving"])
+        ]
+
+    def _next(self) -> dict[str, object] | None:
+        """The pod that has waited longest, once its time has come."""
+        pods = self._mine()
+        if not pods:
+            return None
+        oldest = min(pods, key=lambda pod: self._seen.get(str(pod["name"]), (0.0, 0))[0])
+        due = self._seen.get(str(oldest["name"]), (0.0, 0))[0] + ROUND_SECONDS
+        return oldest if time.monotonic() >= due else None
+
+    def look(self, pod: object, port: object) -> None:
+        name = str(pod)
+        before = self._seen.get(name, (0.0, -1))[1]
+        path = f"/api/v1/namespaces/{self._namespace}/pods/http:{name}:{port}/proxy{METRICS_PATH}"
+        try:
+            status, _, body = self._api.raw("GET", path, timeout=TIMEOUT)
+            count = (requests_in(body) or 0) if status == 200 else None
+        except KubeError:
+            count = None
+        self._seen[name] = (time.monotonic(), before if count is None else count)
+        if count is not None and count != before:
+            self._timeline.add("metrics", name=name, requests=count)

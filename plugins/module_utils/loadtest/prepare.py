@@ -1,0 +1,208 @@
+"""What must be right before the first object of a load test is created: payload and model fit, nobody else loads it."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..k8s.client import KubeApi
+from ..k8s.objects import name_of
+from ..tfserving.pods import ready_pods
+from .locust import Locust
+from .payload import Body, PayloadError, Tensor, signatures
+from .timeline import seconds
+
+Json = dict[str, Any]
+
+LABELS = {"app.kubernetes.io/name": "locust", "app.kubernetes.io/part-of": "mlops-tfserving"}
+RUN_LABEL = "mlops.tfserving/run"
+FIELD_MANAGER = "mlops.tfserving"
+
+REST_PORT = 8501
+TRIAL_TIMEOUT = 60.0
+MOST_TRIALS = 20
+"""Bodies that are tried; of a larger folder only the first."""
+
+YOUNG_SECONDS = 120.0
+"""Objects without a running master may be a run that is just being started; after this time they are left over."""
+
+SILENT_SECONDS = 60.0
+"""A master that nobody has asked for so long has lost its driver."""
+
+GRPC_DTYPES = frozenset(
+    {
+        "DT_FLOAT", "DT_DOUBLE", "DT_INT8", "DT_INT16", "DT_INT32", "DT_INT64", "DT_UINT8", "DT_UINT16",
+        "DT_STRING", "DT_BOOL",
+    }
+)  # fmt: skip
+
+
+class PrepareError(Exception):
+    """The load test can't begin; in words, with the way out."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The model under test."""
+
+    namespace: str
+    deployment: str
+    model: str
+    version: int | None
+
+    @property
+    def path(self) -> str:
+        return f"/v1/models/{self.model}" + ("" if self.version is None else f"/versions/{self.version}")
+
+
+def read_payload(path: Path) -> dict[str, bytes]:
+    """A file, or each file of a folder, by name. Hidden files and README are no payload."""
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith((".", "README")))
+        return {file.name: file.read_bytes() for file in files}
+    return {path.name: path.read_bytes()}
+
+
+class Model:
+    """A ready pod of the model server, through the API server's proxy."""
+
+    def __init__(self, api: KubeApi, target: Target) -> None:
+        pods = ready_pods(api, target.namespace, f"app={target.deployment}")
+        if not pods:
+            raise PrepareError(
+                f"no pod of {target.deployment} in namespace {target.namespace} is ready: nothing can be asked. "
+                "Look at playbooks/status.yml"
+            )
+        self._api, self._target = api, target
+        self._base = f"/api/v1/namespaces/{target.namespace}/pods/http:{name_of(pods[0])}:{REST_PORT}/proxy{target.path}"
+
+    def signatures(self) -> dict[str, dict[str, Tensor]]:
+        status, answer, text = self._ask("GET", "/metadata", None)
+        if status != 200:
+            raise PrepareError(
+                f"model {self._target.model} can't be asked for its signatures: {status} {text}"
+            )
+        return signatures(answer)
+
+    def try_all(self, made: Sequence[Body]) -> None:
+        """Sends bodies once each, before thousands of them are. Raises PayloadError in the server's words."""
+        for body in made[:MOST_TRIALS]:
+            status, answer, text = self._ask("POST", ":predict", body.content)
+            if status != 200 or not ({"predictions", "outputs"} & set(answer)):
+                raise PayloadError(f"{body.name}: the model answers {status}: {text}")
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, Json, str]:
+        status, _, content = self._api.raw(
+            method, self._base + path, body=body, headers={"content-type": "application/json"},
+            timeout=TRIAL_TIMEOUT,
+        )  # fmt: skip
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            answer = None
+        answer = answer if isinstance(answer, dict) else {}
+        words = str(answer.get("error") or content[:200].decode("utf-8", "replace")).strip()
+        return status, answer, " ".join(words.split())[:300]
+
+
+def check_grpc(made: Sequence[Body], signature: str, inputs: Mapping[str, Tensor]) -> None:
+    """Raises PayloadError for what the workers' slim gRPC client can't send."""
+    strangers = sorted({tensor.dtype for tensor in inputs.values()} - GRPC_DTYPES)
+    if strangers:
+        raise PayloadError(f"gRPC: inputs of type {', '.join(strangers)} can't be sent; use REST")
+    for body in made:
+        if json.loads(body.content)["signature_name"] != signature:
+            raise PayloadError(f"gRPC: {body.name} must ask for signature {signature!r}, as all bodies do")
+
+
+def config_maps(name: str, namespace: str, run: str, parts: Sequence[Sequence[Body]]) -> list[Json]:
+    """The bodies as objects; files are numbered in the order of the bodies."""
+    number, made = 0, []
+    for index, part in enumerate(parts):
+        data = {}
+        for body in part:
+            data[f"body-{number}"] = base64.b64encode(body.content).decode()
+            number += 1
+        made.append(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {
+                    "name": f"{name}-payload-{index}",
+                    "namespace": namespace,
+                    "labels": {**LABELS, RUN_LABEL: run},
+                },
+                "binaryData": data,
+            }
+        )
+    return made
+
+
+def apply_all(api: KubeApi, objects: Sequence[Json]) -> None:
+    for item in objects:
+        meta = item["metadata"]
+        api.patch(
+            f"/api/v1/namespaces/{meta['namespace']}/configmaps/{meta['name']}"
+            f"?fieldManager={FIELD_MANAGER}&force=true",
+            item,
+            content_type="application/apply-patch+yaml",
+        )
+
+
+_PLACES = {"jobs": "/apis/batch/v1", "services": "/api/v1", "configmaps": "/api/v1"}
+
+
+def objects_of_runs(api: KubeApi, namespace: str) -> dict[str, list[tuple[str, Json]]]:
+    """(resource, object) of every load test in a namespace, by run."""
+    selector = ",".join(f"{key}={value}" for key, value in LABELS.items())
+    found: dict[str, list[tuple[str, Json]]] = {}
+    for resource, base in _PLACES.items():
+        answer = api.get(f"{base}/namespaces/{namespace}/{resource}", labelSelector=selector)
+        for item in answer.get("items") or []:
+            run = item["metadata"].get("labels", {}).get(RUN_LABEL)
+            if run:
+                found.setdefault(run, []).append((resource, item))
+    return found
+
+
+def leftovers(api: KubeApi, namespace: str, run: str, now: float) -> list[str]:
+    """Runs that have lost their driver. Raises PrepareError when another run is under way."""
+    found = []
+    for other, objects in sorted(objects_of_runs(api, namespace).items()):
+        if other == run:
+            continue
+        born = [seconds(item["metadata"].get("creationTimestamp")) or 0.0 for _, item in objects]
+        young = now - max(born) < YOUNG_SECONDS
+        active = any(
+            resource == "jobs"
+            and name_of(item).endswith("-master")
+            and item.get("status", {}).get("active", 0)
+            for resource, item in objects
+        )
+        look = Locust(api, namespace, f"locust-{other}").look(observer=True) if active else None
+        driven = look is not None and float(look.get("driver_silent_s", SILENT_SECONDS)) < SILENT_SECONDS
+        if driven or (young and (active or look is None)):
+            raise PrepareError(
+                f"load test {other} is under way in namespace {namespace}: two at a time would measure each other. "
+                "Wait until it has ended; a run whose playbook was killed counts as ended after two minutes."
+            )
+        found.append(other)
+    return found
+
+
+def remove(api: KubeApi, namespace: str, run: str) -> list[str]:
+    """Everything that a run has in the cluster; the names of what was there."""
+    gone = []
+    for resource, item in objects_of_runs(api, namespace).get(run, []):
+        path = f"{_PLACES[resource]}/namespaces/{namespace}/{resource}/{name_of(item)}"
+        if api.get_or_none(path) is not None:
+            api.delete(path, {"propagationPolicy": "Background"})
+            gone.append(f"{resource}/{name_of(item)}")
+    return gone

@@ -1,0 +1,256 @@
+"""From a shape as people describe it to the curve that Locust follows. Pure."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .curve import Curve, Piece
+
+Given = Mapping[str, Any]
+
+SINE_PIECES = 48
+"""Straight pieces a period of a sine: at most 0.3 % of its height off the true curve."""
+
+LONGEST = 24 * 3600.0
+"""Seconds. A longer test is a mistake in a unit more often than meant."""
+
+MOST_MOMENTS = 20_000
+"""Recorded moments that fit a ConfigMap beside the rest."""
+
+
+class ShapeError(ValueError):
+    """A shape that can't be run; says why and what would do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be run. ``moments``: due times of recorded requests, in seconds; otherwise the curve gives them."""
+
+    kind: str
+    model: str
+    curve: Curve
+    spawn_rate: float
+    arrivals: str
+    moments: tuple[float, ...] = ()
+
+    @property
+    def users(self) -> int:
+        """Most users at a time; 0 in the open model."""
+        return math.ceil(self.curve.peak - 1e-9) if self.model == "closed" else 0
+
+    @property
+    def requests(self) -> float | None:
+        """How many requests are due in all; None in the closed model, where it depends on the answers."""
+        if self.model == "closed":
+            return None
+        return len(self.moments) or round(self.curve.area(self.curve.length), 1)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "model": self.model,
+            "pieces": [[round(value, 6) for value in piece] for piece in self.curve.pieces],
+            "spawn_rate": self.spawn_rate,
+            "arrivals": self.arrivals,
+            "moments": [round(moment, 3) for moment in self.moments],
+            "users": self.users,
+            "requests": self.requests,
+            "seconds": round(self.curve.length, 3),
+        }
+
+    @classmethod
+    def from_json(cls, made: Given) -> Plan:
+        return cls(
+            str(made["kind"]), str(made["model"]), Curve(made["pieces"]), float(made["spawn_rate"]),
+            str(made["arrivals"]), tuple(made["moments"]),
+        )  # fmt: skip
+
+    def words(self) -> str:
+        """The plan for people."""
+        length = f"{self.curve.length:.0f} s"
+        if self.model == "closed":
+            return f"{self.kind}: up to {self.users} users in {length}"
+        return f"{self.kind}: up to {self.curve.peak:g} requests/s, {self.requests:.0f} in all, in {length}"
+
+
+def plan(shape: Given) -> Plan:
+    """The plan of a shape; ShapeError in words when there is something wrong with it."""
+    kind = str(shape.get("kind") or "steps")
+    if kind not in _KINDS:
+        raise ShapeError(f"shape kind {kind!r} is unknown; there are {', '.join(_KINDS)}")
+    known, make = _KINDS[kind]
+    model = str(shape.get("model") or "closed")
+    if model not in ("closed", "open"):
+        raise ShapeError(f"shape model {model!r} is unknown; there are closed (users) and open (requests/s)")
+    arrivals = str(shape.get("arrivals") or "even")
+    if arrivals not in ("even", "poisson"):
+        raise ShapeError(f"shape arrivals {arrivals!r} is unknown; there are even and poisson")
+    strangers = sorted(
+        key
+        for key, value in shape.items()
+        if key not in {*known, *_COMMON, "kind", "model", "arrivals"} and value is not None
+    )
+    if strangers:
+        raise ShapeError(
+            f"a shape of kind {kind} has no {', '.join(strangers)}; it has {', '.join([*known, *_COMMON])}"
+        )
+    missing = [key for key, default in known.items() if default is None and shape.get(key) is None]
+    if missing:
+        raise ShapeError(f"a shape of kind {kind} needs {', '.join(missing)}")
+    values = {
+        key: shape.get(key) if shape.get(key) is not None else default for key, default in known.items()
+    }
+    pieces, moments = make(values, model)
+    down = _number(shape, "ramp_down", 0.0)
+    if down and pieces and pieces[-1][2] > 0:
+        pieces.append((down, pieces[-1][2], 0.0))
+    curve = Curve(pieces)
+    if curve.length <= 0 or curve.peak <= 0:
+        raise ShapeError(f"this shape of kind {kind} has no load at all")
+    if curve.length > LONGEST:
+        raise ShapeError(
+            f"this shape lasts {curve.length:.0f} s, more than a day: are its times in seconds? "
+            "`speed` makes a recording shorter"
+        )
+    rate = _number(shape, "spawn_rate", 0.0) or max(1.0, math.ceil(curve.peak))
+    return Plan(kind, model, curve, rate, "recorded" if moments else arrivals, tuple(moments))
+
+
+Made = tuple[list[Piece], list[float]]
+
+
+def _number(values: Given, key: str, default: float | None = None, *, least: float = 0.0) -> float:
+    value = values.get(key)
+    if value is None and default is not None:
+        value = default
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ShapeError(f"shape: {key} must be a number, not {value!r}") from None
+    if not math.isfinite(number) or number < least:
+        raise ShapeError(f"shape: {key} must be at least {least:g}, not {value}")
+    return number
+
+
+def _steps(v: Given, _: str) -> Made:
+    steps, seconds, load = (
+        int(_number(v, "max_steps", least=1)),
+        _number(v, "step_time"),
+        _number(v, "step_load"),
+    )
+    return [(seconds, load * n, load * n) for n in range(1, steps + 1)], []
+
+
+def _constant(v: Given, _: str) -> Made:
+    level = _number(v, "level")
+    return [(_number(v, "duration"), level, level)], []
+
+
+def _ramp(v: Given, _: str) -> Made:
+    first, last = _number(v, "first"), _number(v, "last")
+    return [(_number(v, "duration"), first, last), (_number(v, "hold"), last, last)], []
+
+
+def _spike(v: Given, _: str) -> Made:
+    base, peak = _number(v, "base"), _number(v, "peak")
+    if peak <= base:
+        raise ShapeError(f"shape: the peak of a spike ({peak:g}) must be above its base ({base:g})")
+    return [
+        (_number(v, "before"), base, base),
+        (_number(v, "duration"), peak, peak),
+        (_number(v, "after"), base, base),
+    ], []
+
+
+def _sine(v: Given, _: str) -> Made:
+    low, high, period = _number(v, "low"), _number(v, "high"), _number(v, "period", least=1.0)
+    if high <= low:
+        raise ShapeError(f"shape: high ({high:g}) must be above low ({low:g})")
+    count = _number(v, "periods")
+    total = max(1, round(count * SINE_PIECES))
+
+    def level(index: int) -> float:
+        return low + (high - low) * (1 - math.cos(2 * math.pi * index / SINE_PIECES)) / 2
+
+    return [(count * period / total, level(i), level(i + 1)) for i in range(total)], []
+
+
+def _replay(v: Given, model: str) -> Made:
+    rows = _rows(str(v["csv"]))
+    speed, scale = _number(v, "speed", least=1e-6), _number(v, "scale", least=1e-6)
+    times = [(row[0] - rows[0][0]) / speed for row in rows]
+    if any(later < earlier for earlier, later in itertools.pairwise(times)):
+        raise ShapeError("replay: the times of the CSV must not go back; sort it by its first column")
+    if len(rows[0]) > 1:
+        # The last row only says when the one before it ends.
+        return [
+            (later - earlier, row[1] * scale, row[1] * scale)
+            for earlier, later, row in zip(times, times[1:], rows, strict=False)
+        ], []
+    if model != "open":
+        raise ShapeError("replay: a CSV of moments alone is a list of requests; it needs `model: open`")
+    if scale != 1.0:
+        raise ShapeError("replay: recorded moments can't be scaled, only sped up (`speed`)")
+    if len(times) > MOST_MOMENTS:
+        raise ShapeError(
+            f"replay: {len(times)} moments are more than {MOST_MOMENTS}: give rates (time,rate) instead"
+        )
+    # Shown as counts of whole seconds; each request keeps its own moment.
+    length = math.floor(times[-1]) + 1
+    counts = [0] * length
+    for moment in times:
+        counts[math.floor(moment)] += 1
+    return [(1.0, float(count), float(count)) for count in counts], times
+
+
+def _rows(text: str) -> list[list[float]]:
+    rows: list[list[float]] = []
+    for number, row in enumerate(csv.reader(text.splitlines()), 1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or cells[0].startswith("#"):
+            continue
+        try:
+            values = [_moment(cells[0]), *(float(cell) for cell in cells[1:2])]
+        except ValueError:
+            if not rows:
+                continue  # a header
+            raise ShapeError(
+                f"replay: line {number} of the CSV is {','.join(row)!r}; a line is a time (seconds, or as "
+                "2026-01-31T12:00:00Z) and, after a comma, a rate"
+            ) from None
+        if rows and len(values) != len(rows[0]):
+            raise ShapeError(f"replay: line {number} of the CSV has another number of columns than the first")
+        if not all(map(math.isfinite, values)) or (len(values) > 1 and values[1] < 0):
+            raise ShapeError(f"replay: line {number} of the CSV has a number that is no time or rate")
+        rows.append(values)
+    if len(rows) < 2:
+        raise ShapeError("replay: the CSV needs at least two lines")
+    return rows
+
+
+def _moment(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+_COMMON = ("spawn_rate", "ramp_down")
+# Options with their defaults; None: must be given.
+_KINDS: dict[str, tuple[dict[str, Any], Callable[[Given, str], Made]]] = {
+    "steps": ({"max_steps": None, "step_time": None, "step_load": None}, _steps),
+    "constant": ({"level": None, "duration": None}, _constant),
+    "ramp": ({"first": 0, "last": None, "duration": None, "hold": 0}, _ramp),
+    "spike": ({"base": None, "peak": None, "before": None, "duration": None, "after": None}, _spike),
+    "sine": ({"low": 0, "high": None, "period": None, "periods": 1}, _sine),
+    "replay": ({"csv": None, "speed": 1, "scale": 1}, _replay),
+}

@@ -1,0 +1,311 @@
+"""Limits as people write them, and whether a run keeps them. Pure.
+
+    p95_ms <= 300
+    p95_ms <= 300 while users <= 10 and replicas >= 2
+    failed == 0 while steady
+    reaction.ready_s <= 60
+    replicas.max >= 3
+    replicas back to min within 360 s
+    nodes back to start within 900 s
+
+``while`` chooses samples of the load (one each 2 s); what is left of the condition is then evaluated on the
+histograms and counts of these samples together, never on an average of percentiles. A sample counts only if the
+condition held for the 6 s before it, too, since workers report every 3 s.
+"""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import histogram
+from .phases import PHASES
+from .timeline import Json, counts_over_time, falls_at, of_kind, since, value_at
+
+SETTLE_SECONDS = 6.0
+"""Requests in a sample were answered within the 6 s before it: a report each 3 s, a look each 2 s."""
+
+_RELATIONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "<=": (operator.le, "at most"), "<": (operator.lt, "below"), ">=": (operator.ge, "at least"),
+    ">": (operator.gt, "above"), "==": (operator.eq, "exactly"), "!=": (operator.ne, "not"),
+}  # fmt: skip
+_UNITS = {"": 1.0, "%": 1.0, "ms": 1.0, "s": 1.0, "min": 60.0, "/s": 1.0}
+_COMPARISON = re.compile(
+    r"(?P<metric>[a-z0-9_.]+)\s*(?P<relation><=|>=|==|!=|<|>)\s*(?P<number>-?\d+(?:\.\d+)?)\s*(?P<unit>%|ms|min|s|/s)?"
+)
+_BACK = re.compile(
+    r"(?P<what>replicas|nodes)\s+back\s+to\s+(?P<goal>min|start|\d+)"
+    r"(?:\s+within\s+(?P<seconds>\d+(?:\.\d+)?)\s*(?P<unit>s|min)?)?"
+)
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)_ms")
+_SAMPLED = ("users", "offered", "rate", "replicas", "nodes", "cpu_percent", "backlog")
+_COUNTED = ("requests", "failed", "failed_percent")
+_REACTION = ("ready_s", "total_s", "node_wait_s", "metric_lag_s", *(f"{phase}_s" for phase in PHASES))
+_SCALARS = {
+    "rate.max": ("requests", "rate_max"), "replicas.min": ("scaling", "replicas_min"),
+    "replicas.max": ("scaling", "replicas_max"), "replicas.end": ("scaling", "replicas_end"),
+    "nodes.min": ("scaling", "nodes_min"), "nodes.max": ("scaling", "nodes_max"),
+    "nodes.end": ("scaling", "nodes_end"), "seconds_without_replica": ("scaling", "seconds_without_replica"),
+    "backlog.max": ("requests", "backlog_max"), "skew.max": ("scaling", "skew_max"),
+}  # fmt: skip
+
+
+class SloError(ValueError):
+    """A limit that says nothing; names the place and what would do."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold. ``relation``: in words; ``evidence``: where to look."""
+
+    name: str
+    value: float | None
+    relation: str
+    limit: float
+    ok: bool
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    metric: str
+    relation: str
+    limit: float
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A parsed line: a comparison and where it applies, or a way back."""
+
+    text: str
+    comparison: Comparison | None = None
+    conditions: tuple[Comparison, ...] = ()
+    steady: bool = False
+    back: tuple[str, str, float | None] | None = None
+
+
+def parse(text: str) -> Limit:
+    """The limit that a line states. Raises SloError."""
+    line = " ".join(str(text).split())
+    back = _BACK.fullmatch(line)
+    if back:
+        seconds = back["seconds"] and float(back["seconds"]) * _UNITS[back["unit"] or "s"]
+        return Limit(line, back=(back["what"], back["goal"], seconds or None))
+    head, word, condition = f"{line} ".partition(" while ")
+    if word and not condition.strip():
+        raise SloError(f"SLO {line!r}: after `while` comes a condition, as in `while users <= 10`")
+    comparison = _comparison(head, line)
+    if not word:
+        _check_metric(comparison.metric, line, conditional=False)
+        return Limit(line, comparison)
+    _check_metric(comparison.metric, line, conditional=True)
+    conditions, steady = [], False
+    for part in condition.split(" and "):
+        if part.strip() == "steady":
+            steady = True
+            continue
+        found = _comparison(part, line)
+        if found.metric not in _SAMPLED:
+            raise SloError(
+                f"SLO {line!r}: {found.metric} can't choose samples; these can: steady, {', '.join(_SAMPLED)}"
+            )
+        conditions.append(found)
+    return Limit(line, comparison, tuple(conditions), steady)
+
+
+def _comparison(text: str, line: str) -> Comparison:
+    match = _COMPARISON.fullmatch(text.strip())
+    if match is None:
+        raise SloError(
+            f"SLO {line!r}: {text.strip()!r} is no comparison; write `p95_ms <= 300`, `failed == 0 while steady`, "
+            "`reaction.ready_s <= 60` or `replicas back to min within 360 s`"
+        )
+    unit = match["unit"] or ""
+    scale = 1000.0 if match["metric"].endswith("_ms") and unit == "s" else _UNITS[unit]
+    return Comparison(match["metric"], match["relation"], float(match["number"]) * scale)
+
+
+def _check_metric(metric: str, line: str, *, conditional: bool) -> None:
+    share = _PERCENTILE.fullmatch(metric)
+    if share is not None and 0 < float(share[1]) < 100:
+        return
+    if metric in _COUNTED or metric == "rate" or (metric in _SAMPLED and conditional):
+        return
+    if not conditional and (metric in _SCALARS or metric.removeprefix("reaction.") in _REACTION):
+        return
+    known = ["p50_ms (or any pN_ms)", *_COUNTED, "rate"]
+    if not conditional:
+        known += [*_SCALARS, *(f"reaction.{name}" for name in _REACTION)]
+    else:
+        known += [name for name in _SAMPLED if name != "rate"]
+    raise SloError(
+        f"SLO {line!r}: {metric} is not known{' with `while`' if conditional else ''}; there are {', '.join(known)}"
+    )
+
+
+def evaluate(limit: Limit, events: list[Json], report: Mapping[str, Any]) -> Check:
+    """Whether a run keeps a limit. ``report``: requests and scaling as report.json has them."""
+    if limit.back is not None:
+        return _way_back(limit.text, limit.back, events)
+    comparison = limit.comparison or Comparison("", "==", 0)
+    value, evidence = _value(limit, comparison, events, report)
+    holds, words = _RELATIONS[comparison.relation]
+    ok = value is not None and holds(value, comparison.limit)
+    return Check(limit.text, _rounded(value), words, _rounded(comparison.limit) or 0, ok, evidence)
+
+
+def _rounded(value: float | None) -> float | None:
+    if value is None:
+        return None
+    return int(value) if float(value).is_integer() else round(float(value), 2)
+
+
+def _value(
+    limit: Limit, comparison: Comparison, events: list[Json], report: Mapping[str, Any]
+) -> tuple[float | None, str]:
+    metric = comparison.metric
+    if metric in _SCALARS:
+        section, key = _SCALARS[metric]
+        return report[section].get(key), f"{section}.{key}"
+    if metric.startswith("reaction."):
+        return _reaction(metric.removeprefix("reaction."), comparison, report)
+    samples = chosen(limit, events, report)
+    evidence = f"{len(samples)} of {len(of_kind(events, 'load'))} samples of the load"
+    if not samples:
+        return None, f"{evidence}: nothing was measured there"
+    share = _PERCENTILE.fullmatch(metric)
+    if share is not None:
+        whole = histogram.total(histogram.parse(sample["histogram"]) for sample in samples)
+        count = sum(whole.values())
+        return histogram.percentile(whole, float(share[1]) / 100), f"{evidence}, {count} requests"
+    if metric in _SAMPLED:
+        worst = max if comparison.relation in ("<=", "<") else min
+        values = [sample[metric] for sample in samples if sample.get(metric) is not None]
+        return (worst(values) if values else None), f"{evidence}, the {worst.__name__}imum"
+    requests, failed = sum(s["fresh_requests"] for s in samples), sum(s["fresh_failures"] for s in samples)
+    if metric == "failed_percent":
+        return (100 * failed / requests if requests else None), f"{evidence}, {failed} of {requests}"
+    return float(requests if metric == "requests" else failed), evidence
+
+
+def _reaction(name: str, comparison: Comparison, report: Mapping[str, Any]) -> tuple[float | None, str]:
+    """The worst reaction decides."""
+    direction = "in" if name in ("drain_s", "node_gone_s") else "out"
+    reactions = [r for r in report["scaling"]["reactions"] if r["direction"] == direction]
+    if not reactions:
+        return None, "there was no such reaction"
+    values = []
+    for reaction in reactions:
+        if name == "ready_s":
+            value = reaction.get("ready_s")
+            if value is None:
+                return None, f"the reaction to {reaction['replicas_to']} replicas never came to a ready pod"
+        elif name in ("total_s", "node_wait_s", "metric_lag_s"):
+            value = reaction.get(name.removesuffix("_s"))
+        else:
+            value = reaction["phases"].get(name.removesuffix("_s"))
+        if value is not None:
+            values.append(value)
+    worst = min if comparison.relation in (">=", ">") else max
+    return worst(values, default=None), f"the worst of {len(reactions)} reactions"
+
+
+def samples_of(events: list[Json], report: Mapping[str, Any]) -> list[Json]:
+    """Samples of the load, each with what is new in it and the cluster's state at that time."""
+    run = next(iter(of_kind(events, "run")), {})
+    app, begun = run.get("deployment", ""), run.get("t", 0.0)
+    replicas = since(counts_over_time(events, "pod", app=app), begun, run.get("replicas", 0))
+    nodes = since(counts_over_time(events, "node"), begun, run.get("nodes", 0))
+    cpu = [
+        (event["t"], event["cpu_percent"])
+        for event in of_kind(events, "hpa")
+        if event.get("cpu_percent") is not None
+    ]
+    found, requests, failures = [], 0, 0
+    for event in of_kind(events, "load"):
+        t = event["t"]
+        found.append(
+            {
+                **event,
+                "replicas": value_at(replicas, t),
+                "nodes": value_at(nodes, t),
+                "cpu_percent": value_at(cpu, t) if cpu and cpu[0][0] <= t else None,
+                "fresh_requests": event["requests"] - requests,
+                "fresh_failures": event["failures"] - failures,
+            }
+        )
+        requests, failures = event["requests"], event["failures"]
+    return found
+
+
+def chosen(limit: Limit, events: list[Json], report: Mapping[str, Any]) -> list[Json]:
+    """The samples that a limit speaks of."""
+    samples = samples_of(events, report)
+    if limit.steady:
+        falls = falls_at(events)
+        samples = [sample for sample in samples if falls is None or sample["t"] < falls]
+    if not limit.conditions:
+        return samples
+    broken = float("-inf")
+    found = []
+    for sample in samples:
+        if not all(_holds(condition, sample) for condition in limit.conditions):
+            broken = sample["t"]
+        elif sample["t"] - broken > SETTLE_SECONDS:
+            found.append(sample)
+    return found
+
+
+def _holds(condition: Comparison, sample: Json) -> bool:
+    value = sample.get(condition.metric)
+    return value is not None and _RELATIONS[condition.relation][0](value, condition.limit)
+
+
+def _way_back(text: str, back: tuple[str, str, float | None], events: list[Json]) -> Check:
+    """Seconds from the end of the load until the number was reached for good."""
+    what, goal, within = back
+    run = next(iter(of_kind(events, "run")), {})
+    hpa = of_kind(events, "hpa")
+    if goal == "min" and what == "replicas":
+        target = hpa[-1]["min"] if hpa else run.get("replicas", 0)
+    elif goal in ("min", "start"):
+        target = run.get(what, 0)
+    else:
+        target = int(goal)
+    begun = run.get("t", 0.0)
+    counts = (
+        counts_over_time(events, "pod", app=run.get("deployment", ""))
+        if what == "replicas"
+        else (counts_over_time(events, "node"))
+    )
+    steps = since(counts, begun, run.get(what, 0))
+    ended = _load_ended(events)
+    if steps[-1][1] > target:
+        return Check(
+            text, None, "at most", within or 0, False, f"still {steps[-1][1]} at the end, not {target}"
+        )
+    above = [index for index, (_, value) in enumerate(steps) if value > target]
+    reached = steps[above[-1] + 1][0] if above else begun
+    if ended is None:
+        return Check(text, None, "at most", within or 0, False, "the load never ended")
+    seconds = round(max(0.0, reached - ended), 1)
+    ok = within is None or seconds <= within
+    return Check(
+        text, seconds, "at most", within if within is not None else seconds, ok,
+        f"seconds from the end of the load until {what} were {target} for good",
+    )  # fmt: skip
+
+
+def _load_ended(events: list[Json]) -> float | None:
+    """When the last users went."""
+    loads = of_kind(events, "load")
+    busy = [index for index, event in enumerate(loads) if event["state"] in ("running", "spawning")]
+    if not busy or busy[-1] + 1 >= len(loads):
+        return None
+    return float(loads[busy[-1] + 1]["t"])

@@ -1,0 +1,200 @@
+"""Whether a run proves anything: every way in which its generator could have lied, held against the timeline. Pure."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .curve import Curve
+from .timeline import Json, of_kind
+
+CPU_LIMIT = 90.0
+"""Percent of a core: above it Locust itself warns that its numbers can't be trusted."""
+
+CPU_GOAL = 60.0
+"""Percent of a core that a worker should use, when it is said how many workers are needed."""
+
+LAG_MS = 100.0
+"""How late a worker may wake up (90th percentile of 3 s), in ms; or half of the p95 that it measures meanwhile."""
+
+SHARE = 0.1
+"""The part of a run's samples that may be off: a hiccup of seconds says nothing about minutes."""
+
+REPORT_SECONDS = 6.0
+"""Users as the master knows them are up to two reports of the workers old."""
+
+END_SECONDS = 3.0
+"""By how much a run may seem shorter than its plan: it is looked at every 2 s."""
+
+CLOCK_SECONDS = 1.0
+"""By how much clocks of workers and controller may differ; phases are told to the second."""
+
+_UNANSWERED = ("dns", "connect", "timeout", "reset")
+
+
+def generator(events: list[Json], workers: int, users: int) -> Json:
+    """The generator's part of report.json. ``problems``: why the run proves nothing, each with the way out."""
+    loads = of_kind(events, "load")
+    running = _running(events)
+    plan: Mapping[str, Any] = next((run["plan"] for run in of_kind(events, "run") if run.get("plan")), {})
+    reached = max((event["users"] or 0 for event in loads), default=0)
+    planned = 0 if plan.get("model") == "open" else users
+    problems = [
+        *(event["reason"] for event in of_kind(events, "trouble")),
+        *_workers(running, workers),
+        *_users(running, reached, planned, plan),
+        *_schedule(running, plan),
+        *_to_the_end(loads, running, plan),
+        *_started(loads, plan),
+        *_cpu(loads, workers),
+        *_lag(running),
+        *_answers(loads),
+        *_clocks(events),
+    ]
+    return {
+        "workers_expected": workers,
+        "workers_seen": max((event["workers"] for event in running), default=0),
+        "users_expected": planned,
+        "users_reached": reached,
+        "cpu_max": max((event["worker_cpu"] for event in loads), default=0.0),
+        "lag_ms_max": max((event.get("lag_ms", 0.0) for event in running), default=0.0),
+        "clock_s_max": max((abs(event.get("clock_s", 0.0)) for event in running), default=0.0),
+        "gaps": [
+            {"of": gap["of"], "until": gap["t"], "seconds": gap["seconds"]} for gap in of_kind(events, "gap")
+        ],
+        "valid": not problems,
+        "problems": problems,
+    }
+
+
+def _running(events: list[Json]) -> list[Json]:
+    return [event for event in of_kind(events, "load") if event["state"] in ("running", "spawning")]
+
+
+def _workers(running: list[Json], workers: int) -> Iterator[str]:
+    if not running:
+        yield "there was no load at all: look at Locust's pods and at locust.html"
+        return
+    seen = max(event["workers"] for event in running)
+    fewest = min(event["workers"] for event in running)
+    if seen < workers:
+        yield f"only {seen} of {workers} workers took part: look at the pods of Locust's worker Job"
+    elif fewest < workers:
+        yield (
+            f"a worker was lost: {fewest} of {workers} were left, with less load than planned; look at the pods "
+            "of Locust's worker Job (out of memory, evicted, starved of CPU?)"
+        )
+
+
+def _users(running: list[Json], reached: int, users: int, plan: Mapping[str, Any]) -> Iterator[str]:
+    if running and reached < users:
+        yield (
+            f"only {reached} of {users} users were reached: add workers or raise spawn_rate "
+            f"({plan.get('spawn_rate', 'as set')})"
+        )
+
+
+def _schedule(running: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
+    """Users at each moment against the plan, with the delay of reports and of spawning."""
+    if plan.get("model") != "closed":
+        return
+    curve = Curve(plan["pieces"])
+    delay = REPORT_SECONDS + curve.peak / plan["spawn_rate"]
+    timed = [event for event in running if event.get("elapsed") is not None]
+    off = 0
+    for event in timed:
+        low, high = curve.range(event["elapsed"] - delay, event["elapsed"] + 1)
+        if event["elapsed"] < delay:
+            low = 0.0
+        slack = max(1.0, 0.05 * curve.peak)
+        off += not low - slack <= event["users"] <= high + slack
+    if off > max(2, SHARE * len(timed)):
+        yield (
+            f"the schedule was not kept: users were off the plan in {off} of {len(timed)} samples; add workers, "
+            "or let users come slower (spawn_rate)"
+        )
+
+
+def _to_the_end(loads: list[Json], running: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
+    """Locust ends a run by itself when its last worker is gone, and calls that a success."""
+    timed = [event for event in running if event.get("elapsed") is not None]
+    if not plan or not timed:
+        return
+    last = timed[-1]
+    after = next((event["t"] for event in loads if event["t"] > last["t"]), last["t"])
+    lasted = last["elapsed"] + after - last["t"]
+    if lasted < plan["seconds"] - END_SECONDS:
+        yield (
+            f"the load ended {lasted:.0f} s into a plan of {plan['seconds']:.0f} s: look at the pods of Locust's "
+            "worker Job; without workers Locust stops"
+        )
+
+
+def _started(loads: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
+    """The open model: everything that was due must have been sent, however late."""
+    if plan.get("model") != "open" or not loads:
+        return
+    due, started = plan["requests"], max(event.get("started", 0) for event in loads)
+    if started < 0.99 * due - 1:
+        yield (
+            f"only {started} of {due:.0f} requests that were due were sent: raise loadtest_max_in_flight or add "
+            "workers"
+        )
+
+
+def _cpu(loads: list[Json], workers: int) -> Iterator[str]:
+    cpu = max((event["worker_cpu"] for event in loads), default=0.0)
+    if cpu >= CPU_LIMIT:
+        needed = max(workers + 1, math.ceil(workers * cpu / CPU_GOAL))
+        yield f"a worker used {cpu:.0f} % of its core: the load was limited by Locust; use {needed} workers"
+
+
+def _lag(running: list[Json]) -> Iterator[str]:
+    late = [
+        event for event in running if event.get("lag_ms", 0.0) > max(LAG_MS, 0.5 * (event["p95_ms"] or 0.0))
+    ]
+    if len(late) > max(2, SHARE * len(running)):
+        worst = max(event["lag_ms"] for event in late)
+        yield (
+            f"the workers were starved of CPU: they woke up to {worst:.0f} ms late, which adds to every time they "
+            "measured; raise loadtest_worker_cpu, or keep Locust on nodes of its own (loadtest_node_selector)"
+        )
+
+
+def _answers(loads: list[Json]) -> Iterator[str]:
+    """A server that can't be found, or never answers, is no measurement of it."""
+    if not loads:
+        return
+    last = loads[-1]
+    errors: Mapping[str, int] = last.get("errors") or {}
+    example = last.get("examples") or {}
+    if errors.get("dns"):
+        yield (
+            f"{errors['dns']} requests did not find the server's name ({example.get('dns', '')}): is loadtest_host "
+            "right, and the cluster's DNS well?"
+        )
+    unanswered = sum(errors.get(kind, 0) for kind in _UNANSWERED)
+    if last["requests"] and unanswered == last["requests"] and not errors.get("dns"):
+        kind = max(errors, key=lambda name: errors[name])
+        yield (
+            f"no request was answered at all ({kind}: {example.get(kind, '')}): is loadtest_host right, and "
+            "does a network policy let Locust in?"
+        )
+    if not last["requests"] and len(loads) > 3:
+        yield "no request was made: look at locust.html for what stopped the users"
+
+
+def _clocks(events: list[Json]) -> Iterator[str]:
+    for clock in of_kind(events, "clock"):
+        if abs(clock["ahead_s"]) > CLOCK_SECONDS + clock["within_s"]:
+            yield (
+                f"the clock of {clock['of']} is {clock['ahead_s']:+.1f} s off the controller's: phases mix both; "
+                "let both be set by NTP"
+            )
+    skew = max((event.get("clock_s", 0.0) for event in of_kind(events, "load")), default=0.0, key=abs)
+    if abs(skew) > CLOCK_SECONDS:
+        yield f"a worker's clock is {-skew:+.1f} s off the master's: let the nodes' clocks be set by NTP"

@@ -1,0 +1,272 @@
+#!/usr/bin/python
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+"""Makes sure that a load test can prove something, before anything of it is created."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: locust_prepare
+short_description: Check a load test's shape, payload and limits against the model, and put its payload in place
+version_added: 0.1.0
+description:
+  - Turns the shape into the curve of load that Locust follows, and refuses one that says nothing.
+  - Makes a request body from each file of the payload, once, holds it against the model's signature as the model
+    server tells it, and sends it once. What the model would refuse is refused here, in the server's own words.
+  - Removes what earlier load tests that were killed have left in the namespace; refuses to run beside another one.
+  - Puts the bodies into ConfigMaps, as many as they need.
+  - With O(state=absent) everything of the run is removed from the cluster.
+author: The mlops.tfserving developers
+options:
+  namespace:
+    description: Namespace of the model server and of Locust.
+    type: str
+    required: true
+  run:
+    description: The run's name. Its objects are called C(locust-RUN) and carry it in the label C(mlops.tfserving/run).
+    type: str
+    required: true
+  state:
+    description: Whether to prepare the run, or to remove all its objects.
+    type: str
+    choices: [present, absent]
+    default: present
+  deployment:
+    description: The model server's Deployment; its pods have the label C(app) with that value.
+    type: str
+  model:
+    description: The model's name.
+    type: str
+  version:
+    description: The model's version. Without it the newest is asked.
+    type: int
+  signature:
+    description: The signature that is asked.
+    type: str
+    default: serving_default
+  protocol:
+    description: How Locust asks. The check beforehand always uses REST.
+    type: str
+    choices: [rest, grpc]
+    default: rest
+  payload:
+    description: >-
+      A file, or a folder of files. JSON files hold a whole request body (with C(instances) or C(inputs)) or one
+      instance; every other file is sent as its bytes.
+    type: path
+  payload_format:
+    description: Whether instances are sent as rows (C(instances)) or as columns (C(inputs)).
+    type: str
+    choices: [row, columnar]
+    default: row
+  payload_weights:
+    description: How often a file is drawn, by name or pattern; 1 where nothing is said, and 0 for never.
+    type: dict
+    default: {}
+  shape:
+    description:
+      - The load over time. V(kind) is V(steps), V(constant), V(ramp), V(spike), V(sine) or V(replay); each has
+        options of its own, see the documentation of load tests.
+      - V(model) is V(closed) (users) or V(open) (requests that are due at moments of their own).
+    type: dict
+  slo:
+    description: The limits of the run, as M(mlops.tfserving.scaling_report) takes them; only checked for mistakes.
+    type: raw
+    default: {}
+  ask_model:
+    description: Whether there is a model to be asked. In check mode one that is not there yet is no error.
+    type: bool
+    default: true
+extends_documentation_fragment:
+  - mlops.tfserving.kubernetes
+attributes:
+  check_mode:
+    support: full
+    description: Everything is checked; nothing is created or removed.
+  diff_mode:
+    support: none
+    description: Objects of a run live as long as the run.
+  idempotent:
+    support: partial
+    description: With O(state=absent).
+  action_group:
+    support: full
+    description: In the action group C(mlops.tfserving.k8s).
+"""
+
+EXAMPLES = r"""
+- name: Prepare a day in ten minutes
+  mlops.tfserving.locust_prepare:
+    namespace: tfserving
+    run: "1"
+    deployment: image-classifier
+    model: image_classifier
+    signature: serving_preprocess
+    payload: pictures/
+    payload_weights: {"large-*.jpg": 0.1}
+    shape: {kind: sine, model: open, low: 1, high: 30, period: 600}
+
+- name: Remove it
+  mlops.tfserving.locust_prepare:
+    namespace: tfserving
+    run: "1"
+    state: absent
+"""
+
+RETURN = r"""
+plan:
+  description: The curve of load, with the most C(users), the C(requests) of the open model, and its C(seconds).
+  type: dict
+  returned: with O(state=present)
+words:
+  description: The plan in a sentence.
+  type: str
+  returned: with O(state=present)
+bodies:
+  description: The request bodies as the workers find them, C(file), C(name) and C(weight) of each.
+  type: list
+  elements: dict
+  returned: with O(state=present)
+inputs:
+  description: Type and shape of the signature's inputs; empty when the model was not asked.
+  type: dict
+  returned: with O(state=present)
+config_maps:
+  description: Names of the ConfigMaps with the bodies.
+  type: list
+  elements: str
+  returned: with O(state=present)
+model_asked:
+  description: Whether the payload was held against the model.
+  type: bool
+  returned: with O(state=present)
+removed:
+  description: What was removed from the cluster, of earlier runs or of this one.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
+from ..module_utils.k8s.errors import KubeError
+from ..module_utils.loadtest import payload, prepare
+from ..module_utils.loadtest.shapes import ShapeError, plan
+from ..module_utils.loadtest.slo import SloError
+from ..module_utils.loadtest.verdict import check_slo
+
+
+def shape_of(given: dict) -> dict:
+    """The shape with the CSV file's text in place of its name."""
+    shape = {key: value for key, value in given.items() if value is not None and key != "file"}
+    if given.get("file"):
+        try:
+            shape["csv"] = Path(given["file"]).expanduser().read_text(encoding="utf-8")
+        except OSError as error:
+            raise ShapeError(f"the shape's file can't be read: {given['file']}: {error.strerror}") from error
+    return shape
+
+
+def present(module: AnsibleModule) -> dict:
+    params = module.params
+    check_slo(params["slo"] or {})
+    made_plan = plan(shape_of(params["shape"]))
+    files = prepare.read_payload(Path(params["payload"]).expanduser())
+    target = prepare.Target(params["namespace"], params["deployment"], params["model"], params["version"])
+    api, model, known = None, None, None
+    if params["ask_model"]:
+        api = client_from_params(params)
+        try:
+            model = prepare.Model(api, target)
+        except prepare.PrepareError:
+            if not module.check_mode:
+                raise
+    if model is not None:
+        known = model.signatures()
+    made = payload.bodies(
+        files,
+        signature=params["signature"],
+        known=known,
+        columnar=params["payload_format"] == "columnar",
+        weights=params["payload_weights"],
+    )
+    inputs = (known or {}).get(params["signature"], {})
+    if model is not None:
+        if params["protocol"] == "grpc":
+            prepare.check_grpc(made, params["signature"], inputs)
+        model.try_all(made)
+    parts = payload.pack(made)
+    maps = prepare.config_maps(f"locust-{params['run']}", params["namespace"], params["run"], parts)
+    removed: list[str] = []
+    if api is not None:
+        for run in prepare.leftovers(api, params["namespace"], params["run"], time.time()):
+            removed += [run] if module.check_mode else prepare.remove(api, params["namespace"], run)
+        if not module.check_mode:
+            prepare.apply_all(api, maps)
+    return {
+        "changed": True,
+        "plan": made_plan.as_json(),
+        "words": made_plan.words(),
+        "bodies": [
+            {"file": f"body-{number}", "name": body.name, "weight": body.weight}
+            for number, body in enumerate(made)
+        ],
+        "inputs": {name: {"dtype": t.dtype, "shape": t.shape} for name, t in inputs.items()},
+        "config_maps": [item["metadata"]["name"] for item in maps],
+        "model_asked": model is not None,
+        "removed": removed,
+    }
+
+
+def absent(module: AnsibleModule) -> dict:
+    api, params = client_from_params(module.params), module.params
+    if module.check_mode:
+        there = prepare.objects_of_runs(api, params["namespace"]).get(params["run"], [])
+        return {
+            "changed": bool(there),
+            "removed": [f"{kind}/{item['metadata']['name']}" for kind, item in there],
+        }
+    removed = prepare.remove(api, params["namespace"], params["run"])
+    return {"changed": bool(removed), "removed": removed}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **kube_argument_spec(),
+            "namespace": {"type": "str", "required": True},
+            "run": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "deployment": {"type": "str"},
+            "model": {"type": "str"},
+            "version": {"type": "int"},
+            "signature": {"type": "str", "default": "serving_default"},
+            "protocol": {"type": "str", "choices": ["rest", "grpc"], "default": "rest"},
+            "payload": {"type": "path"},
+            "payload_format": {"type": "str", "choices": ["row", "columnar"], "default": "row"},
+            "payload_weights": {"type": "dict", "default": {}},
+            "shape": {"type": "dict"},
+            "slo": {"type": "raw", "default": {}},
+            "ask_model": {"type": "bool", "default": True},
+        },
+        required_if=[("state", "present", ("deployment", "model", "payload", "shape"))],
+        supports_check_mode=True,
+    )
+    require_kubernetes(module)
+    try:
+        module.exit_json(**(present if module.params["state"] == "present" else absent)(module))
+    except (prepare.PrepareError, payload.PayloadError, ShapeError, SloError) as error:
+        module.fail_json(msg=f"the load test can't begin: {error}")
+    except OSError as error:
+        module.fail_json(msg=f"the payload can't be read: {error.filename}: {error.strerror}")
+    except KubeError as error:
+        module.fail_json(msg=error.message)
+
+
+if __name__ == "__main__":
+    main()

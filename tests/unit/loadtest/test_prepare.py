@@ -1,0 +1,215 @@
+"""What must be right before anything of a load test is created, against an API server in memory."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
+from ansible_collections.mlops.tfserving.plugins.modules import locust_prepare
+
+COFFEE = Path(__file__).resolve().parents[3] / "roles/loadtest/files/coffee.jpg"
+STEPS = {"max_steps": 2, "step_time": 10, "step_load": 2, "spawn_rate": 1, "ramp_down": 5}
+Json = dict[str, Any]
+
+
+class Cluster:
+    """Jobs, Services and ConfigMaps, one pod of the model server, and masters behind the proxy."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Json] = {}
+        self.ready = True
+        self.masters: dict[str, Json] = {}
+        self.answer: tuple[int, Json] = (200, {"predictions": [1]})
+        self.asked: list[Json] = []
+
+    def add(self, resource: str, run: str, name: str, *, age: float = 600, active: int = 0) -> None:
+        born = datetime.now(UTC) - timedelta(seconds=age)
+        base = "/apis/batch/v1" if resource == "jobs" else "/api/v1"
+        self.objects[f"{base}/namespaces/n/{resource}/{name}"] = {
+            "metadata": {
+                "name": name, "creationTimestamp": born.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "labels": {"mlops.tfserving/run": run},
+            },
+            "status": {"active": active},
+        }  # fmt: skip
+
+    def get(self, path: str, **query: object) -> Json:
+        if path.endswith("/pods"):
+            condition = {"type": "Ready", "status": str(self.ready)}
+            return {
+                "items": [{"metadata": {"name": "m-1"}, "spec": {}, "status": {"conditions": [condition]}}]
+            }
+        if path in self.objects:
+            return self.objects[path]
+        found = [item for key, item in self.objects.items() if key.rpartition("/")[0] == path]
+        if not found and path.count("/") > 6:
+            raise KubeError(404, "NotFound", path)
+        return {"items": found}
+
+    def get_or_none(self, path: str, **query: object) -> Json | None:
+        return self.objects.get(path)
+
+    def patch(self, path: str, body: Any = None, *, content_type: str = "") -> Json:
+        assert content_type == "application/apply-patch+yaml"
+        path, _, query = path.partition("?")
+        assert "fieldManager=mlops.tfserving" in query
+        self.objects[path] = body
+        return dict(body)
+
+    def delete(self, path: str, body: Json | None = None, **_: object) -> Json:
+        assert body == {"propagationPolicy": "Background"}
+        return self.objects.pop(path)
+
+    def raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        body: bytes | None = None,
+        **_: Any,
+    ) -> tuple[int, dict[str, str], bytes]:
+        if path.endswith("/loadtest"):
+            assert query == {"observer": 1}, "looking must not keep a dead run alive"
+            run = path.split("http:locust-")[1].split(":", maxsplit=1)[0]
+            look = self.masters.get(run)
+            return (200, {}, json.dumps(look).encode()) if look else (503, {}, b"")
+        assert "/pods/http:m-1:8501/proxy/v1/models/m" in path
+        if path.endswith("/metadata"):
+            tensor = {"dtype": "DT_STRING", "tensor_shape": {"dim": [{"size": "-1"}]}}
+            signature = {"signature_def": {"s": {"inputs": {"x": tensor}}}}
+            return 200, {}, json.dumps({"metadata": {"signature_def": signature}}).encode()
+        self.asked.append(json.loads(body or b"{}"))
+        return self.answer[0], {}, json.dumps(self.answer[1]).encode()
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    made = Cluster()
+    monkeypatch.setattr(locust_prepare, "client_from_params", lambda params: made)
+    return made
+
+
+def call(capsys: pytest.CaptureFixture[str], *, check: bool = False, **options: Any) -> Json:
+    given = {
+        "namespace": "n", "run": "now", "deployment": "m", "model": "m", "signature": "s",
+        "payload": str(COFFEE), "shape": STEPS, "_ansible_check_mode": check, **options,
+    }  # fmt: skip
+    with patch_module_args(given), pytest.raises(SystemExit):
+        locust_prepare.main()
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def test_the_payload_is_tried_and_put_into_config_maps(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = call(capsys)
+    assert not result.get("failed"), result
+    assert result["bodies"] == [{"file": "body-0", "name": "coffee.jpg", "weight": 1.0}]
+    (path,) = cluster.objects
+    stored = json.loads(base64.b64decode(cluster.objects[path]["binaryData"]["body-0"]))
+    assert cluster.asked == [stored], "what was tried is what will be sent"
+    assert base64.b64decode(stored["instances"][0]["b64"]) == COFFEE.read_bytes()
+    assert result["config_maps"] == ["locust-now-payload-0"]
+    assert result["plan"]["users"] == 4
+    gone = call(capsys, state="absent")
+    assert (gone["changed"], cluster.objects) == (True, {})
+    assert not call(capsys, state="absent")["changed"]
+
+
+def test_check_mode_checks_and_changes_nothing(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.add("configmaps", "old", "locust-old")
+    result = call(capsys, check=True)
+    assert (result["changed"], result["model_asked"], result["removed"]) == (True, True, ["old"])
+    assert list(cluster.objects) == ["/api/v1/namespaces/n/configmaps/locust-old"]
+    cluster.ready = False
+    assert call(capsys, check=True)["model_asked"] is False, "a model that is yet to come is no error"
+    assert call(capsys, check=True, ask_model=False)["model_asked"] is False
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"shape": {"kind": "constant", "level": 1}}, "needs duration"),
+        ({"shape": {"kind": "replay", "model": "open", "file": "/nonexistent.csv"}}, "can't be read"),
+        ({"slo": ["p95 <= 3"]}, "p95 is not known"),
+        ({"signature": "other"}, "the model has no signature 'other'; it has s"),
+        ({"payload": "/nonexistent"}, "the payload can't be read: /nonexistent"),
+        ({"payload_weights": {"tea.jpg": 1}}, "name no file"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_created(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], options: Json, words: str
+) -> None:
+    result = call(capsys, **options)
+    assert result["failed"]
+    assert words in result["msg"]
+    assert cluster.objects == {}
+
+
+def test_what_the_model_refuses_is_told_in_its_words(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.answer = (400, {"error": "Input to DecodeJpeg is empty"})
+    assert "coffee.jpg: the model answers 400: Input to DecodeJpeg is empty" in call(capsys)["msg"]
+    cluster.answer = (200, {"error": "no"})
+    assert "the model answers 200" in call(capsys)["msg"]
+    assert cluster.objects == {}
+
+
+def test_without_a_ready_pod_nothing_begins(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.ready = False
+    assert "no pod of m in namespace n is ready" in call(capsys)["msg"]
+
+
+def dead(cluster: Cluster) -> None:
+    cluster.add("jobs", "old", "locust-old-master", active=1)
+    cluster.masters["old"] = {"driver_silent_s": 400}
+
+
+def finished(cluster: Cluster) -> None:
+    cluster.add("jobs", "old", "locust-old-master")
+
+
+def unreachable(cluster: Cluster) -> None:
+    cluster.add("jobs", "old", "locust-old-master", active=1)
+
+
+@pytest.mark.parametrize("left", [dead, finished, unreachable])
+def test_what_a_killed_run_left_is_swept(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], left: Any
+) -> None:
+    left(cluster)
+    cluster.add("jobs", "old", "locust-old-worker", active=2)
+    cluster.add("services", "old", "locust-old")
+    cluster.add("configmaps", "old", "locust-old-payload-0")
+    result = call(capsys)
+    assert not result.get("failed"), result
+    assert len(result["removed"]) == 4
+    assert list(cluster.objects) == ["/api/v1/namespaces/n/configmaps/locust-now-payload-0"]
+
+
+def driven(cluster: Cluster) -> None:
+    cluster.add("jobs", "old", "locust-old-master", active=1)
+    cluster.masters["old"] = {"driver_silent_s": 2}
+
+
+def starting(cluster: Cluster) -> None:
+    cluster.add("configmaps", "old", "locust-old-payload-0", age=5)
+
+
+@pytest.mark.parametrize("running", [driven, starting])
+def test_two_load_tests_at_a_time_are_refused(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], running: Any
+) -> None:
+    running(cluster)
+    before = dict(cluster.objects)
+    assert "load test old is under way" in call(capsys)["msg"]
+    assert cluster.objects == before

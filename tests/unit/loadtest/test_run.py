@@ -1,0 +1,236 @@
+"""The driver of a load test on a clock of its own: every way a run can go wrong, and none that it hides."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.curve import users_at
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.run import (
+    Clock,
+    LoadTest,
+    RunFailed,
+    Settings,
+)
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.watch import Timeline
+
+PLAN = plan({"max_steps": 3, "step_time": 20, "step_load": 2, "spawn_rate": 2, "ramp_down": 10})
+
+
+class World:
+    """A master that does what the plan says, on a clock that only moves when somebody sleeps."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.now, self.wall_offset = 1000.0, 0.0
+        self.started: float | None = None
+        self.stops = 0
+        self.cancel: str | None = None
+        self.workers = [{"id": f"w{n}", "state": "running", "cpu": 5.0} for n in range(2)]
+        self.change: Callable[[float, dict[str, Any]], dict[str, Any] | None] = lambda t, look: look
+        self.path = folder / "timeline.jsonl"
+        self.timeline = Timeline(self.path, lambda: self.now)
+        self.said: list[str] = []
+        clock = Clock(lambda: self.now, self.sleep, lambda: self.now + self.wall_offset, lambda: self.cancel)
+        given = {"start_timeout": 60, "load_timeout": 200, "settle_timeout": 30, **settings}
+        self.test = LoadTest(
+            self,
+            self.timeline,
+            Settings("n", "m", 2, plan=PLAN, **given),
+            clock,
+            self.said.append,  # type: ignore[arg-type]
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def look(self, *, observer: bool = False) -> dict[str, Any] | None:
+        elapsed = None if self.started is None else self.now - self.started
+        users = None if elapsed is None else users_at(PLAN.curve, elapsed)
+        requests = 0 if elapsed is None else int(10 * min(elapsed, PLAN.curve.length))
+        return self.change(
+            elapsed or 0.0,
+            {
+                "id": "master", "time": self.now, "state": "ready" if elapsed is None else "running" if users else "stopped",
+                "stopped_by": None, "elapsed": elapsed if users else None, "users": users or 0,
+                "requests": requests, "failures": 0, "buckets": {"200": requests}, "workers": self.workers,
+                "errors": {}, "examples": {},
+            },
+        )  # fmt: skip
+
+    def start(self) -> None:
+        self.started = self.now
+
+    def stop(self) -> bool:
+        self.stops += 1
+        return True
+
+    def report(self) -> dict[str, Any]:
+        events = [json.loads(line) for line in self.path.read_text().splitlines()]
+        return analyse(events, slo={}, workers=2, users=PLAN.users, environment={})
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_run_that_goes_well_is_valid_and_tells_of_itself(world: World) -> None:
+    world.test.run()
+    report = world.report()
+    assert (report["verdict"], report["generator"]["problems"]) == ("pass", [])
+    assert report["requests"]["total"] == 700
+    assert any("6 users" in line for line in world.said)
+    # A line every few seconds, not one a sample.
+    assert len(world.said) <= 75 / 6 + 2
+
+
+def test_it_does_not_begin_without_the_workers_it_was_promised(world: World) -> None:
+    world.workers = world.workers[:1]
+    with pytest.raises(RunFailed, match="1 of 2 workers came"):
+        world.test.run()
+    assert world.started is None
+
+
+def during(begin: float, end: float, what: Callable[[dict[str, Any]], Any]) -> Callable[..., Any]:
+    return lambda t, look: what(look) if begin <= t < end else look
+
+
+def other(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda look: {**look, **values}
+
+
+LOST = [{"id": "w0", "state": "running", "cpu": 5.0}, {"id": "w1", "state": "missing", "cpu": 0.0}]
+BUSY = [{"id": f"w{n}", "state": "running", "cpu": 97.0} for n in range(2)]
+LATE = [{"id": f"w{n}", "state": "running", "cpu": 9.0, "lag_ms": 400.0} for n in range(2)]
+SKEWED = [{"id": f"w{n}", "state": "running", "cpu": 9.0, "clock_s": -7.5} for n in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (during(20, 24, other(workers=LOST)), "a worker was lost: 1 of 2"),
+        (during(20, 24, other(workers=BUSY)), "use 4 workers"),
+        (during(20, 40, other(workers=LATE)), "starved of CPU"),
+        (during(20, 40, other(workers=SKEWED)), "a worker's clock is +7.5 s off"),
+        (during(20, 999, other(id="another")), "master was restarted"),
+        (during(20, 24, other(stopped_by="the dead man's switch")), "stopped by the dead man's switch"),
+        (during(20, 999, lambda look: None), "was not reachable for"),
+        (during(20, 60, other(users=1)), "the schedule was not kept"),
+        (during(0, 999, lambda look: {**look, "users": min(look["users"], 4)}), "only 4 of 6 users"),
+        (during(60, 9999, other(state="running", users=1)), "did not end within 200 s"),
+        (
+            during(0, 999, lambda look: {**look, "failures": look["requests"], "errors": {"connect": look["requests"]}}),
+            "no request was answered at all",
+        ),
+        (
+            during(0, 999, lambda look: {**look, "failures": 1, "errors": {"dns": 1}, "examples": {"dns": "unknown"}}),
+            "did not find the server's name (unknown)",
+        ),
+    ],
+)  # fmt: skip
+def test_every_lie_is_caught_and_named(world: World, change: Callable[..., Any], words: str) -> None:
+    world.change = change
+    world.test.run()
+    report = world.report()
+    assert report["verdict"] == "invalid"
+    assert report["exit_code"] == 3
+    assert words in report["summary"], report["summary"]
+
+
+def test_a_short_silence_is_noted_and_no_more(world: World) -> None:
+    world.change = during(20, 40, lambda look: None)
+    world.test.run()
+    report = world.report()
+    assert report["verdict"] == "pass", report["summary"]
+    (gap,) = report["generator"]["gaps"]
+    assert 20 <= gap["seconds"] <= 24
+    assert report["requests"]["total"] == 700
+
+
+def test_a_clock_that_jumps_is_caught(world: World) -> None:
+    def jump(t: float, look: dict[str, Any]) -> dict[str, Any]:
+        if t > 30:
+            world.wall_offset = -3600.0
+        return look
+
+    world.change = jump
+    world.test.run()
+    assert "clock jumped by -3600.0 s" in world.report()["summary"]
+    assert world.stops
+
+
+def test_a_masters_clock_that_is_off_is_caught(world: World) -> None:
+    world.change = lambda t, look: {**look, "time": look["time"] + 8}
+    world.test.run()
+    assert "the clock of Locust's master is +8.0 s off" in world.report()["summary"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_interruption_at_any_moment_stops_the_load_and_keeps_what_was_seen(
+    tmp_path: Path, seed: int
+) -> None:
+    world = World(tmp_path)
+    moment = random.Random(seed).uniform(0, 70)
+
+    def interrupt(t: float, look: dict[str, Any]) -> dict[str, Any]:
+        if world.started is not None and t >= moment:
+            world.cancel = "the run was interrupted"
+        return look
+
+    world.change = interrupt
+    world.test.run()
+    stopped = world.now
+    world.timeline.add("hpa", name="m", min=1, max=4, desired=4)
+    world.timeline.add("deployment", name="m", wanted=4, ready=1)
+    assert not world.test.settle()
+    assert world.now - stopped <= 2, "nothing is waited for any more"
+    assert world.stops
+    assert stopped - (world.started or 0) <= moment + 2 + 5, "within seconds"
+    report = world.report()
+    assert report["verdict"] == "invalid"
+    assert "the run was interrupted" in report["summary"]
+    assert abs(report["requests"]["total"] - 10 * min(moment, 70)) <= 10 * 10
+
+
+def test_an_interruption_before_the_load_starts_nothing(world: World) -> None:
+    world.cancel, world.workers = "the run was interrupted", []
+    with pytest.raises(RunFailed, match="before the load began"):
+        world.test.run()
+    assert world.started is None
+
+
+def test_a_full_disk_stops_the_load(world: World) -> None:
+    def full(kind: str, **_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    def fill(t: float, look: dict[str, Any]) -> dict[str, Any]:
+        if t > 10:
+            world.timeline.add = full  # type: ignore[method-assign]
+        return look
+
+    world.change = fill
+    with pytest.raises(OSError, match="No space left"):
+        world.test.run()
+    assert world.stops
+
+
+def test_a_timeline_can_be_written_from_many_threads(tmp_path: Path) -> None:
+    timeline = Timeline(tmp_path / "t")
+
+    def write(number: int) -> None:
+        for count in range(50):
+            timeline.add("pod", name=f"{number}-{count}", ready=None)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([json.loads(line) for line in (tmp_path / "t").read_text().splitlines()]) == 400
