@@ -32,6 +32,8 @@ def cluster() -> Iterator[Cluster]:
     for version, name in VERSIONS.items():
         converge(
             "playbooks/storage.yml",
+            # A broken model gets into a bucket in other ways, too.
+            "-e", "storage_require_loadable=false",
             "-e", f"storage_model_version={version}", "-e", f"storage_model_source={HERE / 'models' / name}",
         )  # fmt: skip
     yield Cluster(KUBECONFIG)

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import urllib.request
@@ -132,6 +133,33 @@ def test_check_mode_on_the_converged_state_finds_no_change() -> None:
 @pytest.mark.parametrize("part", ["cluster", "storage", "serving", "autoscaling"])
 def test_each_part_runs_alone_and_changes_nothing(part: str) -> None:
     assert playbook(f"playbooks/{part}.yml").ok().changed == 0
+
+
+def test_a_version_that_is_damaged_in_the_bucket_is_refused_and_the_old_pods_keep_serving(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "model"
+    shutil.copytree((STATE / "model").resolve(), source)
+    note = b"A note that makes this version another one: " + os.urandom(16).hex().encode()
+    (source / "assets.extra/note.txt").write_bytes(note)
+    playbook("playbooks/storage.yml", "-e", f"storage_model_source={source}").ok()
+    stored = [path for path in (STATE / "gcs").rglob("*") if path.is_file() and path.read_bytes() == note]
+    assert len(stored) == 1, "the object's content lies in one file"
+    stored[0].write_bytes(bytes([note[0] ^ 1]) + note[1:])
+    refused = playbook("playbooks/promote.yml")
+    assert refused.code != 0
+    assert "assets.extra/note.txt is not what the manifest says" in refused.output
+    assert "what runs is untouched" in refused.output
+    status = playbook("playbooks/status.yml").ok().output
+    assert re.search(r"pod +image-classifier-\S+: version 1, ready", status), status
+    assert "version 2" not in status
+    test_the_address_that_status_prints_knows_an_espresso()
+
+
+def test_a_project_is_prepared_by_the_unmodified_google_cloud_collection() -> None:
+    prepared = playbook("playbooks/cluster.yml", "-e", "cluster_bootstrap=true").ok()
+    assert prepared.changed > 0
+    assert playbook("playbooks/cluster.yml", "-e", "cluster_bootstrap=true").ok().changed == 0
 
 
 def test_teardown_removes_cluster_and_bucket_and_can_be_repeated() -> None:
