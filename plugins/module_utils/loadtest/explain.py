@@ -78,7 +78,7 @@ def _latency(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
         f"median: {worst['replicas']} replica{'s were' if worst['replicas'] != 1 else ' was'} ready"
     )
     if wanted is not None and wanted > worst["replicas"]:
-        words += f" of {wanted} wanted"
+        words += f" of {wanted:.0f} wanted"
     if usage is not None and target:
         words += f", at {usage:.0f} % of its CPU request (target {target:.0f} %)"
     short = f"p95 {worst['p95_ms']:.0f} ms: {worst['replicas']}"

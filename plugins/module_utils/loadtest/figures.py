@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .phases import PHASES
-from .timeline import Json, counts_over_time, of_kind, since
+from .timeline import Json, counts_over_time, of_kind, since, value_at
 
 MATPLOTLIB_IMPORT_ERROR: str | None = None
 try:
@@ -258,15 +258,13 @@ def _short_of(
     """Intervals in which fewer replicas were ready than wanted."""
     moments = sorted({t for t, _ in [*wanted, *ready]})
     found: list[tuple[float, float]] = []
-    now_wanted = now_ready = 0
-    changes = {**{t: ("w", v) for t, v in wanted}}
-    others = dict(ready)
-    for index, t in enumerate(moments):
-        now_wanted = changes[t][1] if t in changes else now_wanted
-        now_ready = others.get(t, now_ready)
-        if now_ready < now_wanted:
-            until = moments[index + 1] - origin if index + 1 < len(moments) else end
-            found.append((t - origin, until))
+    for t, until in zip(moments, [*moments[1:], origin + end], strict=True):
+        if value_at(ready, t) >= value_at(wanted, t):
+            continue
+        if found and found[-1][1] == t - origin:
+            found[-1] = (found[-1][0], until - origin)
+        else:
+            found.append((t - origin, until - origin))
     return found
 
 

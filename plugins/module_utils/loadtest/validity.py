@@ -24,6 +24,9 @@ LAG_MS = 100.0
 SHARE = 0.1
 """The part of a run's samples that may be off: a hiccup of seconds says nothing about minutes."""
 
+SILENT_SECONDS = 8.0
+"""Workers report every 3 s; Locust itself takes longer to notice that one is gone."""
+
 REPORT_SECONDS = 6.0
 """Users as the master knows them are up to two reports of the workers old."""
 
@@ -80,6 +83,7 @@ def _workers(running: list[Json], workers: int) -> Iterator[str]:
         yield "there was no load at all: look at Locust's pods and at locust.html"
         return
     seen = max(event["workers"] for event in running)
+    silent = max(event.get("silent_s", 0.0) for event in running)
     fewest = min(event["workers"] for event in running)
     if seen < workers:
         yield f"only {seen} of {workers} workers took part: look at the pods of Locust's worker Job"
@@ -88,6 +92,8 @@ def _workers(running: list[Json], workers: int) -> Iterator[str]:
             f"a worker was lost: {fewest} of {workers} were left, with less load than planned; look at the pods "
             "of Locust's worker Job (out of memory, evicted, starved of CPU?)"
         )
+    elif silent > SILENT_SECONDS:
+        yield f"a worker was lost: one said nothing for {silent:.0f} s; look at the pods of Locust's worker Job"
 
 
 def _users(running: list[Json], reached: int, users: int, plan: Mapping[str, Any]) -> Iterator[str]:
@@ -127,10 +133,11 @@ def _to_the_end(loads: list[Json], running: list[Json], plan: Mapping[str, Any])
     last = timed[-1]
     after = next((event["t"] for event in loads if event["t"] > last["t"]), last["t"])
     lasted = last["elapsed"] + after - last["t"]
-    if lasted < plan["seconds"] - END_SECONDS:
+    stopped = loads[-1]["state"] in ("stopped", "ready") and loads[-1].get("finished") is False
+    if stopped or lasted < plan["seconds"] - END_SECONDS:
         yield (
-            f"the load ended {lasted:.0f} s into a plan of {plan['seconds']:.0f} s: look at the pods of Locust's "
-            "worker Job; without workers Locust stops"
+            f"the load ended about {lasted:.0f} s into a plan of {plan['seconds']:.0f} s: look at the pods of Locust's "
+            "worker Job; when the last worker is gone, Locust stops"
         )
 
 

@@ -146,13 +146,22 @@ COUNTS, PULSE = Counts(), Pulse()
 FLOW = {"in_flight": 0, "waiting": 0, "backlog": 0, "late_ms": 0.0, "started": 0}
 REPORTS: dict[str, dict] = {}
 OFFSETS: dict[str, collections.deque] = collections.defaultdict(lambda: collections.deque(maxlen=5))
-DRIVER = {"seen": time.monotonic(), "stopped_by": None, "id": uuid.uuid4().hex[:12]}
+HEARD: dict[str, float] = {}
+DRIVER = {
+    "begun": time.monotonic(),
+    "seen": time.monotonic(),
+    "stopped_by": None,
+    "finished": False,
+    "id": uuid.uuid4().hex[:12],
+}
 
 
 @events.test_start.add_listener
 def begin(environment, **_) -> None:
     COUNTS.clear()
     REPORTS.clear()
+    HEARD.clear()
+    DRIVER.update(begun=time.monotonic(), finished=False)
     FLOW.update(in_flight=0, waiting=0, backlog=0, late_ms=0.0, started=0)
 
 
@@ -170,6 +179,7 @@ def report(client_id, data, **_) -> None:
 @events.worker_report.add_listener
 def received(client_id, data, **_) -> None:
     part = data["loadtest"]
+    HEARD[client_id] = time.monotonic()
     COUNTS.merge(part)
     OFFSETS[client_id].append(time.time() - part["time"])
     REPORTS[client_id] = {
@@ -201,6 +211,7 @@ def look(environment, silent: float) -> dict:
     runner = environment.runner
     workers = [
         {"id": worker.id, "state": worker.state, "cpu": worker.cpu_usage, "users": worker.user_count}
+        | {"silent_s": round(time.monotonic() - HEARD.get(worker.id, DRIVER["begun"]), 1)}
         | REPORTS.get(worker.id, {})
         for worker in runner.clients.values()
     ]
@@ -210,6 +221,7 @@ def look(environment, silent: float) -> dict:
         "time": time.time(),
         "state": runner.state,
         "stopped_by": DRIVER["stopped_by"],
+        "finished": DRIVER["finished"],
         "driver_silent_s": round(silent, 1),
         "elapsed": round(environment.shape_class.get_run_time(), 2) if active else None,
         "users": runner.user_count,
@@ -393,13 +405,17 @@ class Shape(LoadTestShape):
     """Follows the curve; in the open model waits at the end until everything has been answered."""
 
     def tick(self):
-        elapsed = self.get_run_time()
+        wanted = self._wanted(self.get_run_time())
+        # Locust also ends by itself, when its last worker is gone.
+        DRIVER["finished"] = wanted is None
+        return wanted
+
+    def _wanted(self, elapsed: float) -> tuple[int, float] | None:
         if not OPEN:
             users = curves.users_at(CURVE, elapsed)
             return None if users is None else (users, PLAN["spawn_rate"])
-        if elapsed < CURVE.length + 4:
-            return CONFIG["workers"], CONFIG["workers"]
         busy = any(part["in_flight"] or part["waiting"] for part in REPORTS.values())
-        if busy and elapsed < CURVE.length + CONFIG["timeout"] + 10:
-            return CONFIG["workers"], CONFIG["workers"]
-        return None
+        answered = elapsed > CURVE.length + 4 and not busy
+        if answered or elapsed > CURVE.length + CONFIG["timeout"] + 10:
+            return None
+        return CONFIG["workers"], CONFIG["workers"]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.page import junit, render
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.baseline import words
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.figures import draw_all, for_page
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.page import index, junit, render
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.phases import reactions
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.plot import draw
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shares import shares, skew_max
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -114,33 +117,197 @@ def test_a_timeline_that_ends_early_still_gives_a_report() -> None:
         )
 
 
+def metrics(s: Story, second: float, pod: str, requests: int) -> None:
+    s.at(second, "metrics", name=pod, requests=requests)
+
+
+def test_the_first_request_of_a_new_pod_ends_its_reaction() -> None:
+    s = story()
+    metrics(s, 88, "b", 0)
+    metrics(s, 93, "b", 4)
+    out = reactions(s.events, "m")[0]
+    assert out.phases["serve"] == 3
+    assert (out.ready_s, out.total) == (60, 63)
+
+
+def test_a_metric_that_lags_is_told_apart_from_a_slow_decision() -> None:
+    s = story()
+    s.hpa(40, 1)
+    s.events.sort(key=lambda event: event["t"])
+    assert reactions(s.events, "m")[0].metric_lag == 10
+
+
+def test_shares_are_what_the_counters_grew_by_against_an_even_split() -> None:
+    s = Story()
+    s.pod(-2, "a", created=-9, ready=-5)
+    metrics(s, -1, "a", 1000)
+    s.at(0, "run", namespace="x", deployment="m", replicas=1, nodes=1)
+    s.load(2, 1, requests=0)
+    s.load(10, 1, requests=100)
+    s.pod(11, "b", created=5, ready=11)
+    s.load(20, 1, requests=300)
+    metrics(s, 21, "a", 1250)
+    metrics(s, 21, "b", 30)
+    metrics(s, 22, "b", 5)  # its server was restarted
+    metrics(s, 23, "b", 50)
+    first, second = shares(s.events, "m")
+    assert (first.pod, first.requests, first.fair, first.skew) == ("a", 250, 200, 1.25)
+    assert (second.pod, second.requests, second.fair) == ("b", 80, 100)
+    assert skew_max([first, second]) == 1.25
+    assert shares(story().events, "m") == [], "pods without metrics have no shares"
+
+
+def test_a_baseline_says_what_got_worse_and_by_how_much() -> None:
+    slow = story()
+    for event in slow.events:
+        if event["kind"] == "load":
+            event["histogram"] = {"250": 1}
+    found = analyse(
+        slow.events,
+        slo=SLO,
+        workers=2,
+        users=10,
+        environment={"host": "b"},
+        earlier=("earlier", report(story())),
+    )
+    rows = {row["name"]: row for row in found["comparison"]["numbers"]}
+    assert rows["p95, ms"]["judgement"] == "worse"
+    assert 160 < rows["p95, ms"]["change_percent"] < 175, "fifty buckets of 2 % each"
+    assert rows["most replicas"]["judgement"] == "same"
+    assert found["comparison"]["settings_differ"] == ["host"]
+    assert words(found["comparison"]).startswith("Worse than in run earlier: p50, ms 5")
+    same = analyse(
+        story().events, slo={}, workers=2, users=10, environment={}, earlier=("e", report(story()))
+    )
+    assert words(same["comparison"]) == "Nothing is worse than in run e."
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("fail", 2), ("invalid", 3)])
+def test_each_verdict_has_an_exit_code(verdict: str, code: int) -> None:
+    s = story()
+    if verdict == "invalid":
+        lost_worker(s)
+    found = report(s, **({"requests_min": 10**6} if verdict == "fail" else {}))
+    assert (found["verdict"], found["exit_code"]) == (verdict, code)
+
+
+def test_the_report_says_why_p95_rose_and_what_to_change() -> None:
+    s = story()
+    for event in s.events:
+        if event["kind"] == "load" and event["requests"] == 300:
+            event.update(t=event["t"] + 22, p95_ms=480.0, requests=800)
+        if event["kind"] == "load" and event["requests"] == 10:
+            event["t"] += 28
+    s.load(60, 10, requests=850)
+    s.load(80, 10, requests=900)
+    s.events.sort(key=lambda event: event["t"])
+    first = report(s)["findings"][0]
+    assert "p95 was highest 52 s into the run, 480 ms against 52 ms in the median" in first["text"]
+    assert "1 replica was ready of 2 wanted, at 80 % of its CPU request (target 60 %)" in first["text"]
+    assert "until it was scheduled" in first["advice"]
+    assert "placeholder pods" in first["advice"]
+    slowest = report(story())["findings"][1]
+    assert "20 s for a new node" in slowest["text"]
+
+
 class Outline(HTMLParser):
-    """What a browser would have to fetch, and the text."""
+    """What a browser would fetch by itself, what can be followed, and the text."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fetched: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.open: list[str] = []
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.fetched += [value or "" for name, value in attrs if name in ("src", "href")]
+        values = {name: value or "" for name, value in attrs}
+        if tag in ("img", "script", "link", "iframe", "image"):
+            self.fetched.append(tag)
+        if tag == "a":
+            self.links.append(values["href"])
+        if "id" in values:
+            self.ids.append(values["id"])
 
     def handle_data(self, data: str) -> None:
         self.text += data
 
 
-def test_the_page_needs_nothing_else_and_says_the_verdict(tmp_path: Path) -> None:
-    found = report(story())
-    picture = tmp_path / "timeline.png"
-    draw(story().events, found, str(picture))
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    page = Outline()
-    page.feed(render(found, picture.read_bytes(), "<run>"))
-    assert len(page.fetched) == 1
-    assert page.fetched[0].startswith("data:image/png;base64,")
-    assert found["summary"] in page.text
-    assert "Load test <run>" in page.text
+def page(found: dict[str, Any], events: list[dict[str, Any]], run: str = "<run>") -> tuple[Outline, str]:
+    figures = {name: for_page(svg, name) for name, (_, svg) in draw_all(events, found).items()}
+    html = render(found, figures, run, ["junit.xml"])
+    outline = Outline()
+    outline.feed(html)
+    return outline, html
+
+
+def test_the_page_needs_nothing_else_and_says_everything() -> None:
+    s = story()
+    metrics(s, 50, "a", 700)
+    metrics(s, 103, "b", 300)
+    found = report(s)
+    outline, html = page(found, s.events)
+    assert outline.fetched == []
+    assert "url(" not in html.replace("url(#", "")
+    assert "@import" not in html
+    assert outline.links == ["junit.xml"]
+    assert len(outline.ids) == len(set(outline.ids)), "figures in one page must not share identifiers"
+    for words_of_it in (
+        found["summary"], "Load test <run>", "Response time", "CPU of the replicas", "Nodes", "▲1", "1 → 2",
+        "Sound: nothing limited the load", "most replicas ready", "had all ready pods shared evenly",
+    ):  # fmt: skip
+        assert words_of_it in outline.text
+    for colour in ("#0072b2", "#e69f00", "#111827"):
+        assert colour not in html.split("</style>")[1].lower(), "colours must follow the page's scheme"
     json.dumps(found)
+
+
+def test_each_figure_comes_as_png_and_svg() -> None:
+    s = story()
+    metrics(s, 103, "b", 300)
+    made = draw_all(s.events, report(s))
+    assert set(made) == {"timeline", "waterfall", "shares"}
+    for png, svg in made.values():
+        assert png.startswith(b"\x89PNG")
+        ElementTree.fromstring(svg)
+
+
+def test_a_figure_is_the_same_when_it_is_drawn_again() -> None:
+    s = story()
+    assert draw_all(s.events, report(s))["waterfall"] == draw_all(s.events, report(s))["waterfall"]
+
+
+def test_what_failed_and_what_could_not_be_seen_is_on_the_page() -> None:
+    s = story()
+    s.at(90, "gap", of="pod", seconds=12.0)
+    for event in s.events:
+        if event["kind"] == "load" and event["failures"]:
+            event.update(errors={"http 503": 3}, examples={"http 503": "<queue> is full"})
+    s.events.sort(key=lambda event: event["t"])
+    outline, _ = page(report(s), s.events)
+    assert "<queue> is full" in outline.text
+    assert "pod could not be seen for 12 s" in outline.text
+
+
+def test_an_open_models_page_shows_what_was_due() -> None:
+    s = story()
+    for event in s.events:
+        if event["kind"] == "load":
+            event.update(users=None, offered=float(event["users"]), backlog=2)
+    outline, _ = page(report(s), s.events)
+    assert "requests/s due" in outline.text
+    assert "waiting to be sent" in outline.text
+
+
+def test_the_index_lists_all_runs_newest_first() -> None:
+    older, newer = report(story()), report(story(), requests_min=10**6)
+    newer["started"] += 1000
+    outline = Outline()
+    outline.feed(index([("old", older), ("new", newer)]))
+    assert outline.links == ["new/report.html", "old/report.html"]
+    assert "✗ fail" in outline.text
+    assert "2 runs, newest first" in outline.text
 
 
 def test_junit_has_a_case_for_each_check() -> None:
@@ -148,3 +315,53 @@ def test_junit_has_a_case_for_each_check() -> None:
     assert suite.attrib["tests"] == str(len(SLO) + 1)
     failed = [case.attrib["name"] for case in suite if case.find("failure") is not None]
     assert failed == ["requests"]
+
+
+def big(pods: int, nodes: int) -> Story:
+    """A run in which many pods and nodes come one after another, with a decision for each hundred pods."""
+    s = Story()
+    s.hpa(-1, 1)
+    s.deployment(-1, 1)
+    s.at(0, "run", namespace="x", deployment="m", replicas=0, nodes=0)
+    for second in range(0, 600, 2):
+        s.load(second, 1 + second // 10, requests=100 * second)
+    for number in range(nodes):
+        s.node(number * 500 / nodes, f"n{number}", None)
+        s.node(number * 500 / nodes + 1, f"n{number}", number * 500 / nodes + 1)
+    for number in range(pods):
+        t = 20 + number * 500 / pods
+        if number % 100 == 0:
+            s.hpa(t, number + 100)
+            s.deployment(t, number + 100)
+        s.pod(t, f"p{number}", created=t)
+        s.pod(t + 5, f"p{number}", created=t, scheduled=t + 1, started=t + 2, ready=t + 5)
+        metrics(s, t + 8, f"p{number}", 10)
+        metrics(s, t + 20, f"p{number}", 60)
+    s.events.sort(key=lambda event: event["t"])
+    return s
+
+
+def test_a_thousand_pods_and_three_hundred_nodes_are_all_in_the_report() -> None:
+    s = big(1000, 300)
+    found = analyse(s.events, slo={}, workers=2, users=60, environment={})
+    assert (found["scaling"]["replicas_max"], found["scaling"]["nodes_max"]) == (1000, 300)
+    assert len(found["scaling"]["pods"]) == 1000
+    assert len(found["scaling"]["reactions"]) == 10
+    outline, html = page(found, s.events)
+    assert "1000 pods in all" in outline.text
+    assert len(html) < 3_000_000
+
+
+def test_a_report_costs_in_proportion_to_its_run() -> None:
+    """Ten times the pods must not cost a hundred times the work; drawing apart, which is bounded."""
+
+    def seconds(pods: int) -> float:
+        s = big(pods, pods // 3)
+        best = float("inf")
+        for _ in range(2):
+            begun = time.process_time()
+            analyse(s.events, slo=["p95_ms <= 9 while replicas > 3"], workers=2, users=60, environment={})
+            best = min(best, time.process_time() - begun)
+        return best
+
+    assert seconds(2000) / max(seconds(200), 1e-3) < 40

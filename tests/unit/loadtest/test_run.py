@@ -109,6 +109,7 @@ def other(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 LOST = [{"id": "w0", "state": "running", "cpu": 5.0}, {"id": "w1", "state": "missing", "cpu": 0.0}]
 BUSY = [{"id": f"w{n}", "state": "running", "cpu": 97.0} for n in range(2)]
 LATE = [{"id": f"w{n}", "state": "running", "cpu": 9.0, "lag_ms": 400.0} for n in range(2)]
+SILENT = [{"id": f"w{n}", "state": "running", "cpu": 9.0, "silent_s": 9.0 * n} for n in range(2)]
 SKEWED = [{"id": f"w{n}", "state": "running", "cpu": 9.0, "clock_s": -7.5} for n in range(2)]
 
 
@@ -116,6 +117,7 @@ SKEWED = [{"id": f"w{n}", "state": "running", "cpu": 9.0, "clock_s": -7.5} for n
     ("change", "words"),
     [
         (during(20, 24, other(workers=LOST)), "a worker was lost: 1 of 2"),
+        (during(20, 24, other(workers=SILENT)), "one said nothing for 9 s"),
         (during(20, 24, other(workers=BUSY)), "use 4 workers"),
         (during(20, 40, other(workers=LATE)), "starved of CPU"),
         (during(20, 40, other(workers=SKEWED)), "a worker's clock is +7.5 s off"),
