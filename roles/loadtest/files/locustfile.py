@@ -31,7 +31,7 @@ import gevent.pool
 import histogram
 import locust.stats
 from geventhttpclient import HTTPClient
-from geventhttpclient.response import HTTPParseError
+from geventhttpclient.response import HTTPParseError, HTTPSocketPoolResponse
 from locust import LoadTestShape, User, between, constant, events, task
 
 HERE = Path(__file__).parent
@@ -257,25 +257,48 @@ class Refused(Exception):
         self.example = f"{words}: {content[:160].decode('utf-8', 'replace')}"
 
 
+class Connection(HTTPClient):
+    """One HTTP connection that sends whole requests, headers and all, as they were made once."""
+
+    def whole(self, body: bytes) -> bytes:
+        return self._build_request("POST", CONFIG["path"], body, HEADERS).encode() + body
+
+    def send(self, request: bytes) -> HTTPSocketPoolResponse:
+        pool = self._connection_pool
+        sock = pool.get_socket()
+        try:
+            sock.sendall(request)
+        except BaseException:
+            pool.release_socket(sock)
+            raise
+        return HTTPSocketPoolResponse(sock, pool, method="POST")
+
+
 class Rest:
-    """One HTTP connection, kept alive; nothing is done for a request that can be done before."""
+    """A connection, kept alive; nothing is done for a request that can be done before."""
+
+    requests: tuple[bytes, ...] = ()
 
     def __init__(self, host: str) -> None:
         self._host = host
-        self._client = None
-        self.reconnect()
+        self._connection = self._connect()
+        if not Rest.requests:
+            Rest.requests = tuple(self._connection.whole(body) for body in BODIES)
 
-    def reconnect(self) -> None:
-        if self._client is not None:
-            self._client.close()
-        self._client = HTTPClient.from_url(
-            self._host, connection_timeout=CONFIG["timeout"], network_timeout=CONFIG["timeout"], concurrency=1
+    def _connect(self) -> Connection:
+        timeout = CONFIG["timeout"]
+        return Connection.from_url(
+            self._host, connection_timeout=timeout, network_timeout=timeout, concurrency=1
         )
 
-    def ask(self, body: bytes) -> int:
+    def reconnect(self) -> None:
+        self._connection.close()
+        self._connection = self._connect()
+
+    def ask(self, index: int) -> int:
         """The length of the answer. Raises what the socket raises, or Refused."""
         try:
-            response = self._client.request("POST", CONFIG["path"], body=body, headers=HEADERS)
+            response = self._connection.send(self.requests[index])
             content, status = bytes(response.read()), response.status_code
         except BaseException:
             # What is left of a broken exchange must not be taken for the next answer.
@@ -295,9 +318,9 @@ class Grpc:
         self._stub = predict.Stub(CONFIG["grpc_host"])
         self.reconnect = self._stub.reconnect
 
-    def ask(self, body: bytes) -> int:
+    def ask(self, index: int) -> int:
         try:
-            return self._stub.ask(body, CONFIG["timeout"])
+            return self._stub.ask(BODIES[index], CONFIG["timeout"])
         except predict.NoOutputs as error:
             raise Refused("answer", str(error), b"") from error
 
@@ -315,7 +338,7 @@ class Lane:
         index = 0 if len(BODIES) == 1 else DICE.choices(range(len(BODIES)), WEIGHTS)[0]
         begun, wrong, length = time.perf_counter() if due is None else due, None, 0
         try:
-            length = self._client.ask(BODIES[index])
+            length = self._client.ask(index)
         except Exception as error:  # noqa: BLE001 - whatever it is, the request has failed and is counted
             wrong = error
         self._fire(

@@ -117,6 +117,38 @@ def test_a_timeline_that_ends_early_still_gives_a_report() -> None:
         )
 
 
+RECORDED = Path(__file__).parent / "data/demo.jsonl"
+
+
+def test_phases_of_a_recorded_run_agree_with_what_scheduler_and_kubelets_said() -> None:
+    """Events are an independent record: their makers' own clocks, not conditions of pods."""
+    events = [json.loads(line) for line in RECORDED.read_text().splitlines()]
+
+    def said(reason: str, about: str) -> list[float]:
+        return [
+            e["at"] for e in events if e["kind"] == "event" and (e["reason"], e["object"]) == (reason, about)
+        ]
+
+    found = [reaction for reaction in reactions(events, "image-classifier") if reaction.direction == "out"]
+    assert len(found) == 3
+    rescaled = said("SuccessfulRescale", "HorizontalPodAutoscaler/image-classifier")
+    for reaction in found:
+        decided = reaction.started + reaction.phases["decide"]
+        assert min(abs(decided - at) for at in rescaled) <= 1.05
+        scheduled = decided + reaction.phases["create"] + reaction.phases["schedule"]
+        assert abs(scheduled - said("Scheduled", f"Pod/{reaction.pod}")[0]) <= 1.05
+        # A probe that fails says that the server runs and is not ready yet; probes come every second.
+        unready = said("Unhealthy", f"Pod/{reaction.pod}")
+        assert 0 <= scheduled + reaction.phases["fetch"] + reaction.phases["load"] - unready[-1] <= 2.05
+        if reaction.node_wait is not None:
+            asked = said("TriggeredScaleUp", f"Pod/{reaction.pod}")[0]
+            (node,) = {
+                e["node"] for e in events if e["kind"] == "pod" and e["name"] == reaction.pod and e["node"]
+            }
+            registered = said("RegisteredNode", f"Node/{node}")[0]
+            assert abs(asked + reaction.node_wait - registered) <= 1.05
+
+
 def metrics(s: Story, second: float, pod: str, requests: int) -> None:
     s.at(second, "metrics", name=pod, requests=requests)
 
