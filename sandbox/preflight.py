@@ -18,6 +18,7 @@ from pathlib import Path
 
 API_PORT = 8600
 API_SERVER_PORT = 443
+HTTPS_PROXY_PORT = 8643
 METRICS_PORT = 10300
 ETCD_PORTS = (23790, 23791)
 NEEDED_PYTHON = (3, 11)
@@ -182,7 +183,7 @@ def _sandbox_runs() -> bool:
 def _busy_ports() -> tuple[str, ...]:
     """Ports somebody else listens on; a dead sandbox's leftovers are cleaned, so they don't count."""
     busy = []
-    wanted = [("0.0.0.0", port) for port in (API_PORT, API_SERVER_PORT, METRICS_PORT)]
+    wanted = [("0.0.0.0", port) for port in (API_PORT, API_SERVER_PORT, HTTPS_PROXY_PORT, METRICS_PORT)]
     for address, port in wanted + [("127.0.0.1", port) for port in ETCD_PORTS]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
