@@ -15,13 +15,16 @@ demo: setup ## the whole job on this machine: cluster, model, endpoint, load tes
 	@printf '\nThe report: file://%s\n' "$$(realpath reports/latest)/report.html"
 	@printf 'Look around: ansible-playbook playbooks/status.yml (in .venv/bin). Remove it all: make sandbox-down\n'
 
-test: lint unit e2e ## everything that CI runs
+test: lint unit loadtest-tests e2e ## everything that CI runs
 
 lint: .venv ## ruff, mypy, ansible-lint, changelog: offline, no root
 	@tools/lint
 
 unit: .venv ## unit tests: seconds, no root, no sandbox
 	@.venv/bin/pytest tests/unit -n 2
+
+loadtest-tests: .venv ## Locust for real on loopback, and the report in Chromium: minutes, no root, no sandbox
+	@.venv/bin/pytest tests/loadtest tests/ui -n 2
 
 e2e: setup ## the whole life cycle on the sandbox (needs root)
 	@.venv/bin/pytest tests/integration -v
@@ -39,4 +42,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit e2e sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit loadtest-tests e2e sandbox-up sandbox-down clean
