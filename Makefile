@@ -36,6 +36,9 @@ bench: .venv ## measure ours and peers on the same work, into reports/bench.json
 model-server: setup ## the model server's stand-in as its clients see it: REST, gRPC, metrics, errors (needs TensorFlow)
 	@tests/model_server/run
 
+loadtest-tests: .venv ## Locust for real on loopback, and the report in Chromium: minutes, no root, no sandbox
+	@.venv/bin/pytest tests/loadtest tests/ui -n 2
+
 e2e: setup ## the whole life cycle on the sandbox (needs root)
 	@.venv/bin/pytest tests/integration -v
 
@@ -58,4 +61,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit conformance faults model-server bench e2e drills molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit conformance faults model-server loadtest-tests bench e2e drills molecule sandbox-up sandbox-down clean

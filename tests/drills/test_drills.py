@@ -57,7 +57,7 @@ def test_rollback(cluster: Cluster, server: str, run: int, record: Record) -> No
 def test_bad_models_are_refused(cluster: Cluster, server: str, run: int, record: Record) -> None:
     results: dict[str, Any] = {}
     with load_during(cluster, server, results):
-        for version, complaint in ((5, "saved_model"), (3, "y"), (4, "ms")):
+        for version, complaint in ((5, "saved_model"), (3, "golden line"), (4, "p50")):
             output = refused("playbooks/promote.yml", "-e", f"promote_version={version}")
             assert "refused; what runs is untouched" in output
             assert complaint in output

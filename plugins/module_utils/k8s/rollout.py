@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,8 @@ from .errors import KubeError
 from .objects import Json, events_of, label_selector, last_change, warning_lines
 from .verdicts import Failed, Ready, Verdict, Waiting
 from .workloads import history_path, workload_path
+
+_COUNT = re.compile(r" \(\d+ times?\)")
 
 POLL_SECONDS = 1.0
 """Between two looks; a look is one request when all is well, four or five while pods are not ready."""
@@ -90,9 +93,11 @@ def wait_for_rollout(
             return workload, verdict.text
         if isinstance(verdict, Failed):
             raise RolloutFailed(with_last_words(api, namespace, verdict))
-        if verdict.text != said:
-            said = verdict.text
-            say(f"{name}: {said}")
+        # A count that grows is no news.
+        news = _COUNT.sub("", verdict.text)
+        if news != said:
+            said = news
+            say(f"{name}: {verdict.text}")
         if clock.now() >= deadline:
             raise RolloutFailed(with_last_words(api, namespace, _out_of_time(verdict, timeout)))
         clock.sleep(POLL_SECONDS)

@@ -29,7 +29,7 @@ def render(folder: Path, **variables: Any) -> list[dict[str, Any]]:
         "vars_files": [str(ROLE / "defaults/main.yml")],
         "vars": {
             "role_path": str(ROLE), "loadtest_run": "r", "loadtest_objects": "locust-r",
-            "loadtest_load_timeout": "{{ 100 | int }}", "loadtest_prepared": prepared, **variables,
+            "loadtest_load_timeout": "{{ 100 | int }}", "loadtest_prepared": prepared,
         },
         "tasks": [
             {
@@ -42,7 +42,8 @@ def render(folder: Path, **variables: Any) -> list[dict[str, Any]]:
     }  # fmt: skip
     (folder / "play.yml").write_text(yaml.safe_dump([play]))
     command = [
-        str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}",
+        str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local",
+        "-e", json.dumps({"ansible_python_interpreter": sys.executable, **variables}),
         str(folder / "play.yml"),
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
