@@ -37,7 +37,7 @@ model-server: setup ## the model server's stand-in as its clients see it: REST, 
 	@tests/model_server/run
 
 loadtest-tests: .venv ## Locust for real on loopback, and the report in Chromium: minutes, no root, no sandbox
-	@.venv/bin/pytest tests/loadtest tests/ui -n 2
+	@.venv/bin/pytest tests/loadtest tests/ui
 
 e2e: setup ## the whole life cycle on the sandbox (needs root)
 	@.venv/bin/pytest tests/integration -v

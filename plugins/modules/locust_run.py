@@ -150,12 +150,26 @@ class Watchdog:
     def reason(self) -> str | None:
         if self._told.is_set():
             return "the run was interrupted"
-        if any(not Path(f"/proc/{pid}").exists() for pid in self._drivers):
+        if not all(map(_lives, self._drivers)):
             return "the playbook that had started the run is gone"
         return None
 
     def sleep(self, seconds: float) -> None:
-        self._told.wait(seconds)
+        """Wakes up when it is told to stop; what is to be done then may wait, too."""
+        if self._told.is_set():
+            time.sleep(seconds)
+        else:
+            self._told.wait(seconds)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def steady_clock() -> Clock:

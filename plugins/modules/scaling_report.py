@@ -138,6 +138,10 @@ def read(path: Path) -> list:
     return sorted(events, key=lambda event: event["t"])
 
 
+class NoBaseline(Exception):
+    """The run to compare with has no report."""
+
+
 def read_baseline(given: str, folder: Path) -> tuple[str, dict]:
     """Name and report of an earlier run."""
     path = Path(given).expanduser()
@@ -145,7 +149,13 @@ def read_baseline(given: str, folder: Path) -> tuple[str, dict]:
         path = folder.parent / given
     if path.is_dir():
         path = path / "report.json"
-    return path.parent.resolve().name, json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return path.parent.resolve().name, json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NoBaseline(
+            f"the baseline {given} has no report that can be read ({path}: {error}); name a run of "
+            f"{folder.parent}, its folder or its report.json"
+        ) from error
 
 
 def write(folder: Path, events: list, report: dict) -> None:
@@ -222,7 +232,7 @@ def main() -> None:
         changed = not before.exists() or json.loads(before.read_text(encoding="utf-8")) != report
         if not module.check_mode:
             write(folder, events, report)
-    except SloError as error:
+    except (SloError, NoBaseline) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}. Is {folder} the folder of a run?")

@@ -156,7 +156,7 @@ class Cluster:
             return subprocess.Popen(
                 [sys.executable, "-m", "locust", "-f", str(self.folder / "locustfile.py"),
                  f"--host={self._host}", *arguments],
-                cwd=self.folder, stdout=log, stderr=log,
+                cwd=self.folder.parent, stdout=log, stderr=log,
                 env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             )  # fmt: skip
 

@@ -402,8 +402,10 @@ def test_a_worker_core_makes_four_times_the_requests_of_the_labs_tasks(
 
     def of_a_request(run: Callable[[int], tuple[float, int]]) -> float:
         """Between a short and a long run, so that Locust's start is no part of it."""
-        (short, few), (long, many) = run(2), run(8)
+        (short, few), (long, many) = run(2), run(7)
         return (long - short) / (many - few)
 
-    theirs, mine = of_a_request(lab), of_a_request(ours)
+    # The better of two rounds: what else runs on the machine only makes requests dearer.
+    rounds = [(of_a_request(lab), of_a_request(ours)) for _ in range(2)]
+    theirs, mine = (min(costs) for costs in zip(*rounds, strict=True))
     assert theirs / mine >= 4, f"{theirs * 1000:.2f} ms against {mine * 1000:.2f} ms of CPU a request"

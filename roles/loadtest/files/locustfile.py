@@ -288,7 +288,7 @@ class Rest:
     def _connect(self) -> Connection:
         timeout = CONFIG["timeout"]
         return Connection.from_url(
-            self._host, connection_timeout=timeout, network_timeout=timeout, concurrency=1
+            self._host, connection_timeout=timeout, network_timeout=timeout, concurrency=1, insecure=True
         )
 
     def reconnect(self) -> None:
