@@ -82,7 +82,7 @@ class Rest:
         return None if json.loads(text) == {"predictions": [Y]} else f"answered {text[:120]!r}"
 
 
-def _field(number: int, content: bytes) -> bytes:
+def field(number: int, content: bytes) -> bytes:
     """A length-delimited field of a protobuf message."""
     length, size = b"", len(content)
     while True:
@@ -94,9 +94,9 @@ def _field(number: int, content: bytes) -> bytes:
 
 def predict_request(model: str) -> bytes:
     """tensorflow.serving.PredictRequest: model_spec.name, inputs["x"] = float32 [1]."""
-    shape = _field(2, _field(2, b"\x08\x01"))
-    tensor = b"\x08\x01" + shape + _field(5, struct.pack("<f", X))
-    return _field(1, _field(1, model.encode())) + _field(2, _field(1, b"x") + _field(2, tensor))
+    shape = field(2, field(2, b"\x08\x01"))
+    tensor = b"\x08\x01" + shape + field(5, struct.pack("<f", X))
+    return field(1, field(1, model.encode())) + field(2, field(1, b"x") + field(2, tensor))
 
 
 class Grpc:

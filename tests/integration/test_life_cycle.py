@@ -18,6 +18,8 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests.drills.client import field
+
 from .conftest import (
     ROOT,
     STATE,
@@ -103,23 +105,13 @@ def test_the_same_address_answers_by_grpc() -> None:
     assert address, output
     picture = COFFEE.read_bytes()
     # tensorflow.serving.PredictRequest: model_spec {name, signature_name}, inputs["raw_images"] = string [1]
-    tensor = b"\x08\x07" + _field(2, _field(2, b"\x08\x01")) + _field(8, picture)
-    spec = _field(1, b"image_classifier") + _field(3, b"serving_preprocess")
-    request = _field(1, spec) + _field(2, _field(1, b"raw_images") + _field(2, tensor))
+    tensor = b"\x08\x07" + field(2, field(2, b"\x08\x01")) + field(8, picture)
+    spec = field(1, b"image_classifier") + field(3, b"serving_preprocess")
+    request = field(1, spec) + field(2, field(1, b"raw_images") + field(2, tensor))
     with grpc.insecure_channel(f"{address[1]}:8500") as channel:
         predict = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
         answer = predict(request, timeout=30)
     assert b"espresso" in answer
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """A length-delimited field of a protobuf message."""
-    length, size = b"", len(content)
-    while True:
-        size, low = size >> 7, size & 127
-        length += bytes([low | (128 if size else 0)])
-        if not size:
-            return bytes([number << 3 | 2]) + length + content
 
 
 def test_a_second_run_changes_nothing() -> None:
