@@ -21,7 +21,7 @@ ROOT = HERE.parents[1]
 NAMESPACE = "drills"
 REQUESTS = 5_000
 LIMIT_SECONDS = 420
-_RATE = 12
+_RATE = 20
 _CONNECTIONS = 6
 _IMAGES = {"rest": "sandbox.local/python:3.11", "grpc": "sandbox.local/tensorflow-serving:2.21.0"}
 
