@@ -16,6 +16,10 @@ from typing import Any
 import pytest
 from ansible.cli.playbook import PlaybookCLI
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+
+from emulator import Emulator
+
 from tests.docs.documents import ROOT, Command, commands
 from tests.docs.gcloud import FLAGS
 from tests.docs.references import variables
@@ -92,6 +96,27 @@ def test_the_playbooks_of_all_commands_with_their_inventories() -> None:
     for process in running:
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
+
+
+def test_the_playbooks_of_dev_in_check_mode_on_an_empty_project(tmp_path: Path) -> None:
+    """As the first run is documented, against the emulated Google; one process for all."""
+    documented = [c for c in PLAYBOOKS if "-i inventories/dev" in c.text]
+    playbooks = dict.fromkeys(word for c in documented for word in words(c) if word.endswith(".yml"))
+    emulator = Emulator(tmp_path / "gcs")
+    with emulator.served() as url:
+        google = {
+            "GCP_AUTH_KIND": "accesstoken", "GCP_ACCESS_TOKEN": emulator.token, "HOME": str(tmp_path),
+            "GKE_API_ENDPOINT": url, "GCS_API_ENDPOINT": url,
+        }  # fmt: skip
+        done = subprocess.run(
+            ["ansible-playbook", "-i", "inventories/dev", *playbooks, "--check", "--diff",
+             "-e", f"storage_model_source={MODEL}"],
+            cwd=ROOT, env=ENVIRONMENT | google, capture_output=True, text=True, check=False, timeout=240,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "would create" in done.stdout
+    assert emulator.orchestrator.clusters() == [], "check mode changes nothing"
+    assert emulator.token not in done.stdout + done.stderr
 
 
 GCLOUD = [c for c in commands() if c.text.startswith("gcloud ")]

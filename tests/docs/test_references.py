@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.docs.documents import PAGES, ROOT
+from tests.docs.documents import PAGES, ROOT, fences
 from tests.docs.references import OWNERS, anchors, links, targets, variables
 
 # What is being written. Whatever is there has to leave this list.
@@ -47,6 +48,15 @@ def test_files_variables_and_targets_exist(page: Path) -> None:
     for command in re.findall(r"`python -m sandbox ([a-z|]+)", text):
         for word in command.split("|"):
             assert f'add_parser("{word}"' in (ROOT / "sandbox/cli.py").read_text(), word
+
+
+@page
+def test_settings_in_examples_are_variables(page: Path) -> None:
+    for language, text in fences(page):
+        if language == "yaml":
+            for name in re.findall(rf"^ *((?:{OWNERS})_[a-z0-9_]+):", text, re.MULTILINE):
+                assert name in variables(), name
+            list(yaml.safe_load_all(text))
 
 
 def test_every_page_module_and_role_is_in_the_readme() -> None:
