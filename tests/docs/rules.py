@@ -33,7 +33,7 @@ RULES = (
     Rule(r"make demo", TESTED, (_LIFE, 'playbook("site.yml", "-e", "loadtest_enabled=true"')),
     Rule(r"make sandbox-down", TESTED, (_LIFE, 'sandbox("down").ok()')),
     Rule(r"(DRILL_RUNS=\d+ )?make [a-z0-9-]+", HERE),
-    Rule(r"apt-get install .*", MACHINE),
+    Rule(r"apt-get .*", MACHINE),
     Rule(r"tools/setup python", TESTED, ("Makefile", "@tools/setup python")),
     Rule(r"\. \.venv/bin/activate", SANDBOX),
     Rule(r"export [A-Z_]+=\S+", HERE),

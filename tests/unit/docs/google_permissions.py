@@ -39,6 +39,12 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "storage.objects.rewrite": (("storage.objects.get", "storage.objects.create"), (DEPLOYER,)),
 }  # fmt: skip
 
+# What modules read of Google's other APIs, and the line of code that does.
+READS: tuple[tuple[str, str, str], ...] = ()
+
+APIS = {"container", "storage"}
+"""The hosts that plugins name, before .googleapis.com; one more means rows in ``READS``."""
+
 # Of Kubernetes' verbs, list stands for watch, too, and update for patch. What the playbooks ask for by kubernetes.core
 # is read from them (test_permissions.py); this is what the modules ask for, and the line of code that does.
 IN_CLUSTER: tuple[tuple[str, str, str], ...] = (

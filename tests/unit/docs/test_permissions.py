@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from google_permissions import (
     ACT_AS,
+    APIS,
     BOOTSTRAP,
     BOTH,
     BY_VARIABLE,
@@ -40,6 +41,7 @@ from google_permissions import (
     IN_CLUSTER,
     METHODS,
     OPERATOR,
+    READS,
 )
 
 Call = Callable[..., dict[str, Any]]
@@ -189,11 +191,15 @@ def in_cluster() -> set[str]:
     return {*kinds_of_playbooks(), *BY_VARIABLE, *(permission for permission, _, _ in IN_CLUSTER)}
 
 
-@pytest.mark.parametrize(("permission", "file", "line"), IN_CLUSTER)
-def test_what_modules_ask_of_the_cluster_is_where_the_table_says(
-    permission: str, file: str, line: str
-) -> None:
-    assert line in (PLUGINS / file).read_text(), f"is container.{permission} still needed?"
+def test_no_plugin_asks_an_api_that_the_tables_do_not_have() -> None:
+    text = "".join(file.read_text() for file in ROOT.glob("plugins/**/*.py"))
+    found = set(re.findall(r"https://([a-z]+)\.googleapis\.com", text)) - {"www"}  # scopes
+    assert found == APIS
+
+
+@pytest.mark.parametrize(("permission", "file", "line"), [*READS, *IN_CLUSTER])
+def test_what_modules_ask_for_is_where_the_table_says(permission: str, file: str, line: str) -> None:
+    assert line in (PLUGINS / file).read_text(), f"is {permission} still needed?"
 
 
 def test_no_module_asks_for_a_resource_that_the_table_does_not_have() -> None:
@@ -213,6 +219,8 @@ def test_no_module_asks_for_a_resource_that_the_table_does_not_have() -> None:
 
 def needed(name: str) -> set[str]:
     google = {p for permissions, roles in METHODS.values() if name in roles for p in permissions}
+    if name == DEPLOYER:
+        google |= {permission for permission, _, _ in READS}
     inside = in_cluster() if name == DEPLOYER else in_cluster() - set(DEPLOYERS_ONLY)
     return (google - {ACT_AS}) | {f"container.{permission}" for permission in inside} | {CONNECT}
 
