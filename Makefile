@@ -15,13 +15,16 @@ demo: setup ## the whole job on this machine: cluster, model, endpoint, load tes
 	@printf '\nThe report: file://%s\n' "$$(realpath reports/latest)/report.html"
 	@printf 'Look around: ansible-playbook playbooks/status.yml (in .venv/bin). Remove it all: make sandbox-down\n'
 
-test: lint unit conformance faults model-server e2e ## everything that CI runs
+test: lint unit docs conformance faults model-server e2e ## everything that CI runs
 
 lint: .venv ## ruff, mypy, ansible-lint, changelog: offline, no root
 	@tools/lint
 
 unit: .venv ## unit tests: seconds, no root, no sandbox
 	@.venv/bin/pytest tests/unit -n 2
+
+docs: .venv ## what the documentation says: every command, link, variable and file; a minute, no root
+	@.venv/bin/pytest tests/docs -n 2
 
 faults: .venv ## publishing under kill -9, races and broken connections: three minutes, no root
 	@.venv/bin/pytest tests/faults -n 2
@@ -61,4 +64,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit conformance faults model-server loadtest-tests bench e2e drills molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit docs conformance faults model-server loadtest-tests bench e2e drills molecule sandbox-up sandbox-down clean

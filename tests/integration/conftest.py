@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -56,6 +57,12 @@ def playbook(*arguments: str, timeout: float = 900) -> Run:
 
 def sandbox(*arguments: str, timeout: float = 900) -> Run:
     return run(".venv/bin/python", "-m", "sandbox", *arguments, timeout=timeout)
+
+
+def runnable(scripts: list[str]) -> list[str]:
+    """Those whose programs are installed; gcloud and kubectl need not be."""
+    missing = [program for program in ("gcloud", "kubectl") if shutil.which(program) is None]
+    return [script for script in scripts if not any(program in script for program in missing)]
 
 
 def sandbox_processes() -> list[int]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests.docs.rules import sandbox_commands
 from tests.drills.client import field
 
 from .conftest import (
@@ -27,6 +28,8 @@ from .conftest import (
     leftovers,
     playbook,
     report,
+    run,
+    runnable,
     sandbox,
     sandbox_processes,
     wait_for,
@@ -125,6 +128,21 @@ def test_check_mode_on_the_converged_state_finds_no_change() -> None:
 @pytest.mark.parametrize("part", ["cluster", "storage", "serving", "autoscaling"])
 def test_each_part_runs_alone_and_changes_nothing(part: str) -> None:
     assert playbook(f"playbooks/{part}.yml").ok().changed == 0
+
+
+@pytest.mark.parametrize("script", runnable(sandbox_commands()))
+def test_what_the_documentation_tells_to_type(script: str) -> None:
+    address = re.search(r"198\.19\.[0-9.]+(?=:8501)", playbook("playbooks/status.yml").ok().output)
+    assert address
+    path = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
+    try:
+        done = run("env", f"PATH={path}", "bash", "-c", script.replace("198.19.240.10", address[0])).ok()
+        assert '"error"' not in done.output
+    finally:
+        shutil.rmtree(ROOT / "golden", ignore_errors=True)
+        forget = 'curl -s -X DELETE -H "Authorization: Bearer $(cat $CLOUDSDK_AUTH_ACCESS_TOKEN_FILE)"'
+        faults = f'eval "$(python -m sandbox env)"; {forget} $GKE_API_ENDPOINT/sandbox/faults'
+        run("env", f"PATH={path}", "bash", "-c", faults).ok()
 
 
 def test_a_version_that_is_damaged_in_the_bucket_is_refused_and_the_old_pods_keep_serving(

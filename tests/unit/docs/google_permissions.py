@@ -1,0 +1,92 @@
+"""Which permission of Google's each request of the collection needs, and which of the roles in docs/roles have it.
+
+GKE: https://cloud.google.com/kubernetes-engine/docs/reference/api-permissions
+Cloud Storage: https://cloud.google.com/storage/docs/access-control/iam-json
+"""
+
+from __future__ import annotations
+
+DEPLOYER, OPERATOR = "deployer", "operator"
+BOTH = (DEPLOYER, OPERATOR)
+ACT_AS = "iam.serviceAccounts.actAs"
+"""Given on the nodes' service account alone (roles/iam.serviceAccountUser), not on the project."""
+
+METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "container.projects.locations.clusters.create": (("container.clusters.create", ACT_AS), (DEPLOYER,)),
+    "container.projects.locations.clusters.delete": (("container.clusters.delete",), (DEPLOYER,)),
+    "container.projects.locations.clusters.get": (("container.clusters.get",), BOTH),
+    **{
+        f"container.projects.locations.clusters.{method}": (("container.clusters.update",), (DEPLOYER,))
+        for method in (
+            "update", "setMaintenancePolicy", "setResourceLabels", "nodePools.create", "nodePools.delete",
+            "nodePools.setAutoscaling", "nodePools.setManagement", "nodePools.setSize", "nodePools.update",
+        )
+    },
+    "container.projects.locations.operations.get": (("container.operations.get",), (DEPLOYER,)),
+    "container.projects.locations.operations.list": (("container.operations.list",), (DEPLOYER,)),
+    "storage.buckets.delete": (("storage.buckets.delete",), (DEPLOYER,)),
+    "storage.buckets.get": (("storage.buckets.get",), (DEPLOYER,)),
+    "storage.buckets.getIamPolicy": (("storage.buckets.getIamPolicy",), (DEPLOYER,)),
+    "storage.buckets.insert": (("storage.buckets.create",), (DEPLOYER,)),
+    "storage.buckets.list": (("storage.buckets.list",), (DEPLOYER,)),
+    "storage.buckets.patch": (("storage.buckets.update",), (DEPLOYER,)),
+    "storage.buckets.setIamPolicy": (("storage.buckets.setIamPolicy",), (DEPLOYER,)),
+    "storage.objects.delete": (("storage.objects.delete",), (DEPLOYER,)),
+    "storage.objects.get": (("storage.objects.get",), BOTH),
+    # storage.objects.delete only where an object is replaced, which never happens here.
+    "storage.objects.insert": (("storage.objects.create",), (DEPLOYER,)),
+    "storage.objects.list": (("storage.objects.list",), BOTH),
+    "storage.objects.rewrite": (("storage.objects.get", "storage.objects.create"), (DEPLOYER,)),
+}  # fmt: skip
+
+# What modules read of Google's other APIs, and the line of code that does.
+READS: tuple[tuple[str, str, str], ...] = ()
+
+APIS = {"container", "storage"}
+"""The hosts that plugins name, before .googleapis.com; one more means rows in ``READS``."""
+
+# Of Kubernetes' verbs, list stands for watch, too, and update for patch. What the playbooks ask for by kubernetes.core
+# is read from them (test_permissions.py); this is what the modules ask for, and the line of code that does.
+IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
+    ("configMaps.create", "loadtest/prepare.py", "apply-patch"),
+    ("configMaps.update", "loadtest/prepare.py", "apply-patch"),
+    ("configMaps.list", "loadtest/prepare.py", '"configmaps": "/api/v1"'),
+    ("configMaps.delete", "loadtest/prepare.py", "api.delete("),
+    ("deployments.get", "k8s/workloads.py", '"Deployment": Kind("/apis/apps/v1", "deployments"'),
+    ("deployments.list", "loadtest/watch.py", "/deployments"),
+    ("deployments.update", "k8s/undo.py", "api.patch("),
+    ("events.list", "k8s/rollout.py", "/events"),
+    ("horizontalPodAutoscalers.list", "loadtest/watch.py", "/horizontalpodautoscalers"),
+    ("jobs.list", "loadtest/prepare.py", '"jobs": "/apis/batch/v1"'),
+    ("jobs.delete", "loadtest/prepare.py", "api.delete("),
+    ("nodes.list", "k8s/rollout.py", "/api/v1/nodes"),
+    ("pods.get", "tfserving/check.py", "/pods/{"),
+    ("pods.getLogs", "k8s/rollout.py", "/log"),
+    ("pods.list", "k8s/rollout.py", "/pods"),
+    ("pods.portForward", "k8s/client.py", "portforward"),
+    ("pods.proxy", "tfserving/rest.py", "/proxy"),
+    ("replicaSets.list", "k8s/workloads.py", '"deployments", "replicasets"'),
+    ("services.delete", "loadtest/prepare.py", "api.delete("),
+    ("services.list", "loadtest/prepare.py", '"services": "/api/v1"'),
+    ("services.proxy", "loadtest/locust.py", "/services/http:"),
+)
+
+# What kubernetes.core is given in a variable, so that no reader of the playbooks sees its kind.
+BY_VARIABLE = ("configMaps.get", "configMaps.delete", "deployments.get", "deployments.delete")
+
+# The DNS endpoint of a control plane asks for a permission of its own.
+CONNECT = "container.clusters.connect"
+
+# Only whoever makes the site creates and removes the namespace.
+DEPLOYERS_ONLY = ("namespaces.create", "namespaces.delete")
+
+# google.cloud's modules in the cluster role's bootstrap.
+BOOTSTRAP: dict[str, tuple[str, ...]] = {
+    "google.cloud.gcp_serviceusage_service": (
+        "serviceusage.services.enable", "serviceusage.services.get", "serviceusage.operations.get",
+    ),
+    "google.cloud.gcp_iam_service_account": ("iam.serviceAccounts.create", "iam.serviceAccounts.get"),
+    "google.cloud.gcp_compute_address": (
+        "compute.addresses.create", "compute.addresses.get", "compute.regionOperations.get",
+    ),
+}  # fmt: skip
