@@ -27,7 +27,7 @@ faults: .venv ## publishing under kill -9, races and broken connections: three m
 	@.venv/bin/pytest tests/faults -n 2
 
 awx-tests: .venv ## AWX's side: surveys, awx.awx against AWX's API, every job by ansible-runner; a minute, no root
-	@.venv/bin/pytest tests/awx -n 2 --dist loadscope
+	@.venv/bin/pytest tests/awx -n 2
 
 RECORDED ?= tests/conformance/recorded
 conformance: .venv ## compare with traffic recorded against Google (RECORDED=<folder> for other recordings)
