@@ -26,6 +26,7 @@ TOKEN = "awx-token"
 HEADERS = {"X-API-Product-Name": "AWX", "X-API-Product-Version": "24.6.1"}
 ENCRYPTED = "$encrypted$"
 GOOGLE = "Google Compute Engine"
+_SECRETS = ("ssh_key_data", "kubeconfig")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ _ASK = {
 
 KINDS = {
     "organizations": Kind("organization", fields={"description": ""}, unique=("name",)),
-    "credential_types": Kind("credential_type", fields={"kind": "cloud", "managed": True}, unique=("name",)),
+    "credential_types": Kind(
+        "credential_type", ("name", "kind"), {"description": "", "managed": False, "inputs": {}, "injectors": {}}, unique=("name",)
+    ),
     "credentials": Kind(
         "credential", ("name", "credential_type"), {"description": "", "inputs": {}},
         {"organization": "organizations", "credential_type": "credential_types"}, {}, ("name", "organization", "credential_type"),
@@ -143,7 +146,7 @@ class Controller:
         self.requests: list[tuple[str, str]] = []
         self._next = 1
         self._make("organizations", {"name": "Default"})
-        google = self._make("credential_types", {"name": GOOGLE})["id"]
+        google = self._make("credential_types", {"name": GOOGLE, "kind": "cloud"})["id"]
         for name in credentials:
             self._make("credentials", {"name": name, "credential_type": google, "organization": 1})
 
@@ -292,8 +295,7 @@ class Controller:
         """A secret that is sent as it is shown stays what it was."""
         kept = self.secrets.setdefault(credential["id"], {})
         inputs = dict(credential["inputs"])
-        if inputs.get("ssh_key_data") not in (None, ENCRYPTED):
-            kept["ssh_key_data"] = inputs["ssh_key_data"]
+        kept |= {name: inputs[name] for name in _SECRETS if inputs.get(name) not in (None, ENCRYPTED)}
         credential["inputs"] = inputs | dict.fromkeys(kept, ENCRYPTED)
 
     def _exists(self, kind: str, number: int) -> bool:

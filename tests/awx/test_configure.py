@@ -61,7 +61,7 @@ def test_everything_is_made_once(checkout: Path, settings: dict[str, Any]) -> No
     settings["awx_environments"] = settings["awx_environments"][1:]
     with controller.served() as url:
         first = configure(checkout, url, settings)
-        assert changed(first) == 8
+        assert changed(first) == 9
         assert KEY["private_key"] not in first.stdout + first.stderr
         before = len(controller.writes())
         assert changed(configure(checkout, url, settings)) == 0
@@ -106,22 +106,37 @@ def edges(controller: Controller) -> set[tuple[str, str, str]]:
     }
 
 
-def test_each_environment_has_its_own(checkout: Path, settings: dict[str, Any]) -> None:
+def test_each_environment_has_its_own(checkout: Path, settings: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "kubeconfig").write_text("users: [{user: {token: SECRET}}]")
+    settings["awx_environments"] += [
+        {
+            "name": "existing",
+            "kubeconfig_credential": "Our cluster",
+            "kubeconfig_file": str(tmp_path / "kubeconfig"),
+        }
+    ]
     settings["awx_job_templates"] = [template for template in TEMPLATES if template["name"] == "status"]
     settings["awx_workflow_nodes"] = [{"name": "status"}]
     controller = Controller(FOUND, credentials=["Google dev"])
     with controller.served() as url:
-        assert changed(configure(checkout, url, settings)) == 8
-    for name in ("dev", "prod"):
+        done = configure(checkout, url, settings)
+    assert changed(done) == 10
+    assert "SECRET" not in done.stdout + done.stderr
+    for name, credential in (("dev", "Google dev"), ("prod", "Google prod"), ("existing", "Our cluster")):
         template = controller.find("job_templates", f"status: {name}")
         used = controller.lists[template["id"], "credentials"]
-        assert controller.names("credentials", used) == [f"Google {name}"]
+        assert controller.names("credentials", used) == [credential]
         assert controller.objects["inventories"][template["inventory"]]["name"] == f"tfserving {name}"
         workflow = controller.find("workflow_job_templates", f"deploy and prove: {name}")
         nodes = controller.objects["workflow_job_template_nodes"].values()
         assert [n["unified_job_template"] for n in nodes if n["workflow_job_template"] == workflow["id"]] == [
             template["id"]
         ]
+    kind = controller.find("credential_types", "Kubeconfig")
+    assert kind["injectors"] == {
+        "file": {"template": "{{ kubeconfig }}"},
+        "env": {"KUBECONFIG": "{{ tower.filename }}"},
+    }
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from emulator import PROJECT, Emulator
 from jobs import Job, run_job
 from project import ROOT, job_templates
+from starlette.testclient import TestClient
 from test_survey import OPTIONS, survey
 
 from sandbox.api.tokens import ACCOUNT
@@ -81,6 +82,21 @@ def test_the_credential_alone_is_enough_to_make_a_cluster_and_a_bucket(run: Run,
     assert run(cluster, {}).ok().changed == 0
     assert run(storage, answers).ok().changed > 0
     assert run(storage, answers).ok().changed == 0
+
+
+def test_one_credential_acts_as_an_environment_s_own_account(run: Run, emulator: Emulator) -> None:
+    other = "auditor@prod-project.iam.gserviceaccount.com"
+    binding = {"role": "roles/container.viewer", "members": [f"serviceAccount:{other}"]}
+    http = TestClient(emulator.app, headers={"Authorization": f"Bearer {emulator.token}"})
+    policy = {"policy": {"bindings": [binding]}}
+    assert http.post("/v1/projects/prod-project:setIamPolicy", json=policy).status_code == 200
+    variables = {"gcp_project": "prod-project", "gcp_impersonate_service_account": other}
+    made = run({"playbook": "playbooks/cluster.yml"}, variables)
+    assert made.code != 0, "an auditor makes no cluster, although the credential's own account might"
+    assert (
+        'Required "container.clusters.create" permission(s) for "projects/prod-project"'
+        in made.output.replace("\\", "")
+    )
 
 
 def test_drift_is_told_and_nothing_is_changed(run: Run, emulator: Emulator, checkout: Path) -> None:

@@ -153,7 +153,10 @@ def _impersonated(source: Any, params: Mapping[str, Any]) -> Any:
         source,
         target_principal=account,
         target_scopes=params["scopes"],
-        delegates=params["impersonate_service_account_delegates"] or None,
+        delegates=[
+            name if "/" in name else f"projects/-/serviceAccounts/{name}"
+            for name in params["impersonate_service_account_delegates"]
+        ],
         lifetime=seconds,
         iam_endpoint_override=f"{endpoint}/v1/projects/-/serviceAccounts/{account}:generateAccessToken",
     )

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from emulator import Emulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 from token_server import ACCOUNT, KEY, TokenServer, private_key
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -197,17 +198,30 @@ def test_a_lifetime_that_is_too_long(google: TokenServer) -> None:
     assert "from 1 to 43200" in failure(params | {"impersonate_service_account_lifetime": 99999})
 
 
-def test_the_sandbox_lets_its_account_act_for_others(emulator: Emulator, url: str) -> None:
+def test_the_sandbox_s_accounts_act_for_others_along_a_chain(
+    emulator: Emulator, http: TestClient, url: str
+) -> None:
     """The emulated IAM Credentials API, which Google's library asks as it is."""
+    first, second, third = (
+        f"{name}@sandbox-project.iam.gserviceaccount.com" for name in ("first1", "second", "third1")
+    )
+    for email in (first, second, third):
+        http.post("/v1/projects/sandbox-project/serviceAccounts", json={"accountId": email.partition("@")[0]})
+    for who, whom in ((first, second), (second, third)):
+        binding = {"role": "roles/iam.serviceAccountTokenCreator", "members": [f"serviceAccount:{who}"]}
+        name = f"/v1/projects/sandbox-project/serviceAccounts/{whom}:setIamPolicy"
+        assert http.post(name, json={"policy": {"bindings": [binding]}}).status_code == 200
     params = {
-        "auth_kind": "accesstoken", "access_token": emulator.token, "scopes": ["x"], "iam_credentials_endpoint": url,
-        "impersonate_service_account": "reader@sandbox-project.iam.gserviceaccount.com",
+        "auth_kind": "accesstoken", "access_token": emulator.tokens.issue(first)["access_token"], "scopes": ["x"],
+        "iam_credentials_endpoint": url, "impersonate_service_account": third,
         "impersonate_service_account_delegates": [], "impersonate_service_account_lifetime": 600,
     }  # fmt: skip
-    token = access_token(params)
-    assert emulator.tokens.identity(token) == "reader@sandbox-project.iam.gserviceaccount.com"
-    with pytest.raises(GoogleError, match=r"Grant roles/iam.serviceAccountTokenCreator on reader@"):
-        access_token(params | {"access_token": token})
+    with pytest.raises(GoogleError, match=f"Grant roles/iam.serviceAccountTokenCreator on {third}"):
+        access_token(params)
+    token = access_token(params | {"impersonate_service_account_delegates": [second]})
+    assert emulator.tokens.identity(token) == third
+    owner = access_token(params | {"access_token": emulator.token})
+    assert emulator.tokens.identity(owner) == third
 
 
 def test_workload_identity_federation_from_a_file_and_from_an_address(

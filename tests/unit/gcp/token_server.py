@@ -149,11 +149,11 @@ class TokenServer:
 
     def generate(self, account: str, body: dict[str, Any], bearer: str) -> dict[str, Any]:
         """An identity's token for a service account's."""
-        chain = [
-            self.identity(bearer),
-            *(name.rpartition("/")[2] for name in body.get("delegates") or []),
-            account,
-        ]
+        form = "projects/-/serviceAccounts/"
+        delegates = body.get("delegates") or []
+        if not all(name.startswith(form) for name in delegates):
+            raise api(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
+        chain = [self.identity(bearer), *(name.removeprefix(form) for name in delegates), account]
         for who, whom in itertools.pairwise(chain):
             if whom not in self.may_act_as.get(who, set()):
                 raise api(
