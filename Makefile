@@ -15,7 +15,7 @@ demo: setup ## the whole job on this machine: cluster, model, endpoint, load tes
 	@printf '\nThe report: file://%s\n' "$$(realpath reports/latest)/report.html"
 	@printf 'Look around: ansible-playbook playbooks/status.yml (in .venv/bin). Remove it all: make sandbox-down\n'
 
-test: lint unit docs conformance faults model-server e2e ## everything that CI runs
+test: lint unit docs conformance faults model-server awx-tests e2e ## everything that CI runs
 
 lint: .venv ## ruff, mypy, ansible-lint, changelog: offline, no root
 	@tools/lint
@@ -28,6 +28,9 @@ docs: .venv ## what the documentation says: every command, link, variable and fi
 
 faults: .venv ## publishing under kill -9, races and broken connections: three minutes, no root
 	@.venv/bin/pytest tests/faults -n 2
+
+awx-tests: .venv ## AWX's side: surveys, awx.awx against AWX's API, every job by ansible-runner; a minute, no root
+	@.venv/bin/pytest tests/awx -n 2
 
 RECORDED ?= tests/conformance/recorded
 conformance: .venv ## compare with traffic recorded against Google (RECORDED=<folder> for other recordings)
@@ -64,4 +67,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit docs conformance faults model-server loadtest-tests bench e2e drills molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit docs conformance faults model-server awx-tests loadtest-tests bench e2e drills molecule sandbox-up sandbox-down clean

@@ -15,13 +15,15 @@ options:
   auth_kind:
     description: Which credentials are used. Falls back to E(GCP_AUTH_KIND).
     type: str
-    choices: [application, machineaccount, serviceaccount, accesstoken]
+    choices: [application, machineaccount, serviceaccount, accesstoken, externalaccount]
     default: application
   service_account_file:
     description: Path of a service account's key file. Falls back to E(GCP_SERVICE_ACCOUNT_FILE).
     type: path
   service_account_contents:
-    description: The key file's contents. Falls back to E(GCP_SERVICE_ACCOUNT_CONTENTS).
+    description:
+      - The key file's contents, as text or as a dictionary. Falls back to E(GCP_SERVICE_ACCOUNT_CONTENTS).
+      - It goes before O(service_account_file).
     type: jsonarg
   service_account_email:
     description: Which account of the machine is used. Falls back to E(GCP_SERVICE_ACCOUNT_EMAIL).
@@ -29,11 +31,40 @@ options:
   access_token:
     description: A token that exists, for O(auth_kind=accesstoken). Falls back to E(GCP_ACCESS_TOKEN).
     type: str
+  external_account_file:
+    description:
+      - Path of a credential configuration of Workload Identity Federation, for O(auth_kind=externalaccount).
+      - Falls back to E(GCP_EXTERNAL_ACCOUNT_FILE).
+      - With O(auth_kind=application) E(GOOGLE_APPLICATION_CREDENTIALS) may name one, too.
+    type: path
   scopes:
-    description: OAuth scopes that are asked for.
+    description: OAuth scopes that are asked for. Falls back to E(GCP_SCOPES).
     type: list
     elements: str
     default: [https://www.googleapis.com/auth/cloud-platform]
+  impersonate_service_account:
+    description:
+      - E-mail of a service account to act as, with the credentials of any kind, which need
+        C(roles/iam.serviceAccountTokenCreator) on it.
+      - Falls back to E(GCP_IMPERSONATE_SERVICE_ACCOUNT) and E(GOOGLE_IMPERSONATE_SERVICE_ACCOUNT).
+    type: str
+  impersonate_service_account_delegates:
+    description: >-
+      Service accounts in between, each with C(roles/iam.serviceAccountTokenCreator) on the next, the last on
+      O(impersonate_service_account).
+    type: list
+    elements: str
+    default: []
+  impersonate_service_account_lifetime:
+    description: Seconds that such a token lives; more than 3600, up to 43200, where an organization policy allows it.
+    type: int
+    default: 3600
+  iam_credentials_endpoint:
+    description: >-
+      Where the IAM Credentials API is, which O(impersonate_service_account) asks. Falls back to
+      E(IAM_CREDENTIALS_API_ENDPOINT).
+    type: str
+    default: https://iamcredentials.googleapis.com
 requirements:
   - google-auth (Python package)
   - requests (Python package)

@@ -87,7 +87,7 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
             Route("/token", token, methods=["POST"]),
             Route("/tokenreview", token_review, methods=["POST"]),
             *StorageApi(store, tokens).routes(),
-            *CredentialsApi(tokens).routes(),
+            *CredentialsApi(tokens, accounts.policies).routes(),
             Route(FAULTS, manage_faults, methods=["GET", "POST", "DELETE"]),
             Route("/{rest:path}", google, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ],

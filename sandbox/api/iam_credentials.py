@@ -1,6 +1,7 @@
 """Tokens of other service accounts, for who may act for them: https://cloud.google.com/iam/docs/reference/credentials/rest.
 
-The sandbox's own account may act for every account of every project, so that one can see what each may do.
+The sandbox's own account may act for every account of every project, so that one can see what each may do; another one
+for those whose policy makes it a token creator.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from starlette.requests import Request
@@ -15,16 +17,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .errors import GoogleError
+from .policies import Policies
 from .tokens import ACCOUNT, LIFETIME_SECONDS, Tokens, caller
 
+_CREATOR = "roles/iam.serviceAccountTokenCreator"
+_DELEGATE = re.compile(r"projects/-/serviceAccounts/([^/]+)")
 _EMAIL = re.compile(r"[a-z][a-z0-9-]{0,62}@[a-z][a-z0-9-]{0,62}\.iam\.gserviceaccount\.com")
 
 
 class CredentialsApi:
     """One method: projects.serviceAccounts.generateAccessToken."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, policies: Policies) -> None:
         self._tokens = tokens
+        self._policies = policies
 
     def routes(self) -> list[Route]:
         path = "/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
@@ -39,7 +45,8 @@ class CredentialsApi:
         if not isinstance(body, dict) or not body.get("scope"):
             raise GoogleError(400, "Scope required.")
         seconds = _seconds(body.get("lifetime", f"{LIFETIME_SECONDS}s"))
-        if caller(request.headers, self._tokens) != ACCOUNT:
+        chain = [caller(request.headers, self._tokens), *_delegates(body.get("delegates") or []), account]
+        if not all(self._may_act_for(who, whom) for who, whom in pairwise(chain)):
             text = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
             raise GoogleError(403, text)
         if not _EMAIL.fullmatch(account):
@@ -48,6 +55,21 @@ class CredentialsApi:
         ends = datetime.fromtimestamp(self._tokens.now() + seconds, UTC)
         expires = ends.isoformat(timespec="seconds").replace("+00:00", "Z")
         return JSONResponse({"accessToken": issued["access_token"], "expireTime": expires})
+
+    def _may_act_for(self, who: str | None, account: str | None) -> bool:
+        project = str(account).partition("@")[2].removesuffix(".iam.gserviceaccount.com")
+        bindings = self._policies.get(f"projects/{project}/serviceAccounts/{account}").get("bindings", [])
+        return who == ACCOUNT or any(
+            binding["role"] == _CREATOR and f"serviceAccount:{who}" in binding["members"]
+            for binding in bindings
+        )
+
+
+def _delegates(names: Any) -> list[str]:
+    found = [_DELEGATE.fullmatch(str(name)) for name in names]
+    if None in found:
+        raise GoogleError(400, "Invalid form of a delegate: projects/-/serviceAccounts/{email} is wanted.")
+    return [match[1] for match in found if match]
 
 
 def _seconds(lifetime: Any) -> int:

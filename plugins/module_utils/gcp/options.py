@@ -27,7 +27,7 @@ def argument_spec(endpoint: tuple[str, str], **options: Json) -> Json:
         "auth_kind": {
             "type": "str",
             "default": "application",
-            "choices": ["application", "machineaccount", "serviceaccount", "accesstoken"],
+            "choices": ["application", "machineaccount", "serviceaccount", "accesstoken", "externalaccount"],
             "fallback": (env_fallback, ["GCP_AUTH_KIND"]),
         },
         "service_account_file": {"type": "path", "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_FILE"])},
@@ -36,8 +36,20 @@ def argument_spec(endpoint: tuple[str, str], **options: Json) -> Json:
         },
         "service_account_email": {"type": "str", "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_EMAIL"])},
         "access_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["GCP_ACCESS_TOKEN"])},
+        "external_account_file": {"type": "path", "fallback": (env_fallback, ["GCP_EXTERNAL_ACCOUNT_FILE"])},
         "scopes": {
             "type": "list", "elements": "str", "default": ["https://www.googleapis.com/auth/cloud-platform"],
+            "fallback": (env_fallback, ["GCP_SCOPES"]),
+        },
+        "impersonate_service_account": {
+            "type": "str",
+            "fallback": (env_fallback, ["GCP_IMPERSONATE_SERVICE_ACCOUNT", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"]),
+        },
+        "impersonate_service_account_delegates": {"type": "list", "elements": "str", "default": []},
+        "impersonate_service_account_lifetime": {"type": "int", "default": 3600},
+        "iam_credentials_endpoint": {
+            "type": "str", "default": "https://iamcredentials.googleapis.com",
+            "fallback": (env_fallback, ["IAM_CREDENTIALS_API_ENDPOINT"]),
         },
         "api_endpoint": {"type": "str", "default": default, "fallback": (env_fallback, [variable])},
         **options,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ class Transport(Protocol):
     """One request as it is; raises ``ConnectionError`` when no answer came."""
 
     def __call__(self, method: str, url: str, *, body: Any, headers: Mapping[str, str]) -> Answer: ...
+
+
+class NoToken(ConnectionError):
+    """Who hands out tokens could not be reached, so that the request itself was not sent."""
 
 
 @dataclass
@@ -104,7 +109,10 @@ class Google:
             try:
                 answer = self.transport(method, url, body=body, headers=headers)
             except ConnectionError as error:
-                if last or not again:
+                unsent = isinstance(error, NoToken)
+                if last and unsent:
+                    raise GoogleError(f"{what}: {error}") from error
+                if last or not (again or unsent):
                     raise NoAnswer(
                         f"{what}: no answer from {self.endpoint}: {error}. Is it reachable from here?"
                     ) from error
@@ -122,7 +130,8 @@ def connect(params: Mapping[str, Any]) -> Google:
     import google.auth.exceptions  # noqa: PLC0415 missing packages are told by the caller
     import requests  # noqa: PLC0415
 
-    from .auth import auth_failure, session  # noqa: PLC0415
+    from .auth import session  # noqa: PLC0415
+    from .auth_errors import auth_failure  # noqa: PLC0415
 
     signed = session(params)
 
@@ -135,13 +144,21 @@ def connect(params: Mapping[str, Any]) -> Google:
                 answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content
             )
         except google.auth.exceptions.TransportError as error:
-            raise ConnectionError(_cause(error)) from error
+            raise NoToken(
+                f"no access token, since {_host(error)} can't be reached: {_cause(error)}. Is it reachable from here?"
+            ) from error
         except google.auth.exceptions.GoogleAuthError as error:
-            raise GoogleError(auth_failure(error)) from error
+            raise GoogleError(auth_failure(error, params)) from error
         except requests.exceptions.RequestException as error:
             raise ConnectionError(_cause(error)) from error
 
     return Google(params["api_endpoint"], transport)
+
+
+def _host(error: Exception) -> str:
+    """Who was asked for the token, where the error tells."""
+    found = re.search(r"host='([^']+)', port=(\d+)", str(error))
+    return f"{found[1]}:{found[2]}" if found else "Google's token endpoint"
 
 
 def _cause(error: Exception) -> str:

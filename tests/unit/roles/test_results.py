@@ -1,0 +1,87 @@
+"""What a playbook hands on to the next job of a workflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+SERVICE = {
+    "kind": "Service", "metadata": {"name": "m", "namespace": "n"},
+    "spec": {"type": "LoadBalancer", "clusterIP": "10.0.0.1"}, "status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.7"}]}},
+}  # fmt: skip
+HEADLESS = {
+    "kind": "Service",
+    "metadata": {"name": "m-pods", "namespace": "n"},
+    "spec": {"type": "ClusterIP", "clusterIP": "None"},
+}
+DEPLOYMENT = {
+    "kind": "Deployment",
+    "spec": {"template": {"metadata": {"annotations": {"mlops.tfserving/model-version": "3"}}}},
+}
+
+
+def applied(*objects: dict[str, Any]) -> dict[str, Any]:
+    """As kubernetes.core.k8s gives what it applied."""
+    return {
+        "changed": False,
+        "result": {"results": [{"changed": False, "method": "apply", "result": one} for one in objects]},
+    }
+
+
+def handed_on(folder: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What each play with these registered variables adds."""
+    plays = [
+        {
+            "hosts": "localhost", "gather_facts": False, "vars": {"ansible_python_interpreter": sys.executable, **case},
+            "tasks": [{"ansible.builtin.include_tasks": str(ROOT / "playbooks/tasks/results.yml")}],
+        }
+        for case in cases
+    ]  # fmt: skip
+    found = []
+    for play in plays:
+        (folder / "play.yml").write_text(yaml.safe_dump([play]))
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "-c", "local", "play.yml"],
+            cwd=folder, capture_output=True, text=True, check=False, timeout=120,
+            env={
+                **os.environ, "ANSIBLE_SHOW_CUSTOM_STATS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            },
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        found.append(json.loads(done.stdout)["global_custom_stats"])
+    return found
+
+
+def test_results(tmp_path: Path) -> None:
+    cluster_only = {
+        **SERVICE,
+        "spec": {"type": "ClusterIP", "clusterIP": "10.0.0.1"},
+        "status": {"loadBalancer": {}},
+    }
+    named = {**SERVICE, "status": {"loadBalancer": {"ingress": [{"hostname": "m.example.com"}]}}}
+    report = {"verdict": "fail", "summary": "3 of 1000 requests failed.", "failed": True}
+    assert handed_on(
+        tmp_path,
+        [
+            {"serving_applied": applied(HEADLESS, SERVICE, DEPLOYMENT)},
+            {"serving_applied": applied(named, DEPLOYMENT), "loadtest_report": report},
+            {"serving_applied": applied(cluster_only)},
+            {"serving_applied": {"skipped": True}},
+        ],
+    ) == [
+        {"tfserving_address": "198.51.100.7", "tfserving_model_version": "3"},
+        {
+            "tfserving_address": "m.example.com", "tfserving_model_version": "3", "tfserving_verdict": "fail",
+            "tfserving_summary": "3 of 1000 requests failed.",
+        },
+        {"tfserving_address": "10.0.0.1"},
+        {},
+    ]  # fmt: skip
