@@ -69,6 +69,8 @@ def gather(settings: Settings, apis: Apis | Unread) -> Project:
     """Everything that the rules may want to know. ``apis``: or why Google can't be asked."""
     if isinstance(apis, Unread):
         return _nothing(apis, settings)
+    if settings.cluster.given and not settings.storage.bucket:
+        return Project(bucket=None, model_bytes=None)
     first = _cluster if not settings.cluster.given else _bucket
     # Alone, so that one token is fetched and not one a thread.
     begin = _read(first, settings, apis)
@@ -119,7 +121,9 @@ def _read(reader: Callable[[Settings, Apis], Any], settings: Settings, apis: Api
 def _nothing(why: Unread, settings: Settings) -> Project:
     """A project of which only local files are known."""
     size: int | Unread | None = why
-    if model_size.is_local(settings.storage.source):
+    if not settings.storage.bucket:
+        size = None
+    elif model_size.is_local(settings.storage.source):
         size = model_size.local(settings.storage.source)
     return Project(why, why, why, why, why, why, why, why, size)
 
@@ -232,6 +236,8 @@ def _account_policy(settings: Settings, apis: Apis) -> Json:
 def _model_bytes(settings: Settings, apis: Apis) -> int | None:
     """The size of the version that is served next: what is published, else what the bucket has."""
     storage = settings.storage
+    if not storage.bucket:
+        return None  # In an image or a volume, where only pods can look.
     if model_size.is_local(storage.source):
         return model_size.local(storage.source)
     if storage.source:

@@ -150,7 +150,10 @@ class Autoscaling:
 
 @dataclass(frozen=True)
 class Storage:
-    """The bucket, the model in it, and who reads it (``reader_*``, Workload Identity)."""
+    """The bucket, the model in it, and who reads it (``reader_*``, Workload Identity).
+
+    ``bucket``: empty where the model is elsewhere, in an image or a volume.
+    """
 
     bucket: str
     path: str
@@ -237,7 +240,7 @@ def settings(
             down_seconds=int(given["autoscaling_scale_down_stabilization_seconds"]),
         ),
         storage=Storage(
-            bucket=str(given["storage_bucket"]),
+            bucket=str(given["storage_bucket"]) if given["serving_model_source"] == "bucket" else "",
             path=str(given["storage_model_path"]),
             source=str(given["storage_model_source"] or ""),
             version=int(given["storage_model_version"]) if given["storage_model_version"] else None,
@@ -321,7 +324,9 @@ def _serving(given: Variables) -> Serving:
         namespace=str(given["serving_namespace"]),
         name=str(given["serving_name"]),
         containers=tuple(containers),
-        fetcher=resources(given["serving_cpu"], given["serving_fetcher_memory"]),
+        fetcher=Resources()
+        if given["serving_model_source"] == "volume"
+        else resources(given["serving_cpu"], given["serving_fetcher_memory"]),
         memory=server.memory,
         node_selector=_pairs(given["serving_node_selector"]),
         tolerations=tuple(given["serving_tolerations"] or ()),
@@ -335,7 +340,7 @@ def _serving(given: Variables) -> Serving:
         request_timeout=int(given["serving_request_timeout"]),
         surge=str(given["serving_max_surge"]),
         gate=_true(given["serving_gate_enabled"]),
-        max_unavailable=str(given.get("serving_max_unavailable", 1)),
+        max_unavailable=str(given["serving_max_unavailable"]),
         anonymous=given["serving_fetch_identity"] == "anonymous",
         google_service_account=str(given["serving_google_service_account"] or ""),
     )

@@ -65,6 +65,13 @@ def test_the_inventories_have_no_error_and_no_warning(emulator: Emulator, url: s
     assert "reaction that needs a node:" in output
 
 
+def test_a_cluster_of_ones_own_needs_no_project(emulator: Emulator, url: str) -> None:
+    code, output = play(emulator, url, "existing", gcp_project="")
+    assert code == 0, output
+    assert "preflight: 0 errors, 0 warnings, 3 not checked" in output
+    assert "the nodes of a cluster that is given by its kubeconfig" in output
+
+
 def test_everything_is_told_at_once_and_fails_before_anything_is_made(emulator: Emulator, url: str) -> None:
     code, output = play(
         emulator, url, "dev", "--check", playbook="site",
