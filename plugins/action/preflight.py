@@ -30,7 +30,6 @@ class ActionModule(ActionBase):
             found = preflight(options, variables, problems)
         except GoogleError as error:
             raise AnsibleActionFail(str(error)) from error
-        if not found["failed"]:
-            for line in found["msg"].splitlines():
-                Display().display(f"    {line}")
+        for line in found.pop("lines"):
+            Display().display(f"    {line}")
         return {**result, **found}

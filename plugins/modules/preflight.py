@@ -105,7 +105,7 @@ findings:
       description: The way out.
       type: str
 msg:
-  description: The same for people, with costs and times; shown by the task.
+  description: How many findings there are. The findings, costs and times are shown as lines of the task.
   type: str
   returned: always
 cost:

@@ -73,10 +73,12 @@ def preflight(
     ]
     failed = any(finding.severity == "error" for finding in found)
     summary = f"preflight: {words.in_sum(found)}"
+    errors = sorted({finding.id for finding in found if finding.severity == "error"})
     return {
         "changed": False,
         "failed": failed,
-        "msg": "\n".join([summary, *told]),
+        "msg": f"{summary}; what and why is told above: {', '.join(errors)}" if failed else summary,
+        "lines": [summary, *told],
         "findings": [asdict(finding) for finding in found],
         "cost": money,
         "reaction": {

@@ -98,7 +98,7 @@ def _wanted(settings: Settings) -> dict[str, Callable[[Settings, Apis], Any]]:
         found["account_policy"] = _account_policy
     if cluster.given:
         return found
-    if not cluster.workload_identity:
+    if not settings.storage.workload_identity and not settings.serving.google_service_account:
         found["project_policy"] = _project_policy
     if cluster.version or cluster.min_version or any(pool.version for pool in cluster.pools):
         found["server_config"] = _server_config

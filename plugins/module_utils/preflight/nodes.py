@@ -61,7 +61,7 @@ def pools_to_judge(settings: Settings) -> tuple[Pool, ...]:
     cluster = settings.cluster
     if cluster.given:
         raise NotKnown(
-            Unread("the nodes of a cluster that is given by its kubeconfig are not this project's")
+            Unread("how many nodes a cluster that is given by its kubeconfig can have is not known")
         )
     if cluster.autopilot or cluster.autoprovisioning:
         return ()

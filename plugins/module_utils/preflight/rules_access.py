@@ -53,22 +53,56 @@ def model_access(settings: Settings, project: Project) -> Iterator[Trouble]:
     elif serving.google_service_account:
         yield from _google_account(settings, project, bucket)
     elif storage.workload_identity:
-        if not settings.cluster.given and not settings.cluster.workload_identity:
+        if not has_workload_identity(settings, project):
             yield Trouble(
                 "storage_reader_workload_identity is true, and the cluster has no Workload Identity: pods read as "
                 "their nodes' account, which gets no right",
                 "Set cluster_workload_identity: true.",
             )
         elif bucket is not None:
-            number = storage.reader_project_number or bucket.project_number
-            identity = {
-                "namespace": storage.reader_namespace,
-                "service_account": storage.reader_name,
-                "project": storage.reader_project,
-            }
-            yield from _granted_by_us(bucket, storage, workload(identity, settings.project, number))
-    elif not settings.cluster.given:
+            yield from _granted_by_us(bucket, storage, _pods(settings, bucket))
+    elif settings.cluster.given:
+        return  # As whom pods read there is not known here.
+    elif has_workload_identity(settings, project):
+        yield from _pods_without_right(settings, project, bucket)
+    else:
         yield from _nodes_account(settings, project, bucket)
+
+
+def has_workload_identity(settings: Settings, project: Project) -> bool:
+    """Whether the cluster will have it, as is wanted, or as it is where nothing is said."""
+    cluster = settings.cluster
+    if cluster.given:
+        return True  # Whoever says that pods have an identity there knows.
+    if cluster.workload_identity is not None:
+        return cluster.workload_identity
+    present = known(project.cluster)
+    return bool((present or {}).get("workloadIdentityConfig", {}).get("workloadPool"))
+
+
+def _pods(settings: Settings, bucket: Bucket) -> str:
+    """The pods as a member, by Workload Identity."""
+    storage = settings.storage
+    identity = {
+        "namespace": storage.reader_namespace,
+        "service_account": storage.reader_name,
+        "project": storage.reader_project,
+    }
+    number = storage.reader_project_number or bucket.project_number
+    return workload(identity, settings.project, number)
+
+
+def _pods_without_right(settings: Settings, project: Project, bucket: Bucket | None) -> Iterator[Trouble]:
+    """With Workload Identity pods are themselves, whatever their nodes' account may do."""
+    if bucket is not None:
+        member = _pods(settings, bucket)
+        if _reads(known(bucket.policy), member, None) or _reads(known(project.project_policy), member, None):
+            return
+    yield Trouble(
+        "the cluster has Workload Identity, so pods read as themselves, and storage_reader_workload_identity is false: "
+        f"nobody lets them read bucket {settings.storage.bucket}",
+        "Set storage_reader_workload_identity: true.",
+    )
 
 
 def _anonymous(bucket: Bucket | None, storage: Storage) -> Iterator[Trouble]:
@@ -81,7 +115,7 @@ def _anonymous(bucket: Bucket | None, storage: Storage) -> Iterator[Trouble]:
 
 def _google_account(settings: Settings, project: Project, bucket: Bucket | None) -> Iterator[Trouble]:
     account, serving = settings.serving.google_service_account, settings.serving
-    if not settings.cluster.given and not settings.cluster.workload_identity:
+    if not has_workload_identity(settings, project):
         yield Trouble(
             f"serving_google_service_account is {account}, and the cluster has no Workload Identity: pods can't act "
             "as it",

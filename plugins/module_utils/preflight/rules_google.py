@@ -169,7 +169,11 @@ def _needs(
     elif metric:
         found.append((metric, cores))
     found.append(("DISKS_TOTAL_GB" if pool.disk_type == "pd-standard" else "SSD_TOTAL_GB", pool.disk_gb))
-    if not settings.cluster.private_nodes:
+    present = project.cluster if isinstance(project.cluster, dict) else {}
+    private = settings.cluster.private_nodes
+    if private is None:
+        private = present.get("networkConfig", {}).get("defaultEnablePrivateNodes", False)
+    if not private:
         found.append(("IN_USE_ADDRESSES", 1))
     for kind, count in pool.accelerators:
         name = kind.removeprefix("nvidia-").removeprefix("tesla-").upper().replace("-", "_")

@@ -69,7 +69,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The cluster. ``given``: it exists, and is reached by a kubeconfig; nothing of it is this project's to make."""
+    """The cluster. ``given``: it exists, and is reached by a kubeconfig; nothing of it is this project's to make.
+
+    ``private_nodes``, ``workload_identity``: None leaves it as it is.
+    """
 
     name: str
     location: str
@@ -79,8 +82,8 @@ class Cluster:
     channel: str = ""
     version: str = ""
     min_version: str = ""
-    private_nodes: bool = False
-    workload_identity: bool = False
+    private_nodes: bool | None = None
+    workload_identity: bool | None = None
     pools: tuple[Pool, ...] = ()
 
     @property
@@ -217,6 +220,10 @@ def _true(value: Any) -> bool:
     return str(value).lower() in ("true", "yes", "1", "on")
 
 
+def _if_said(value: Any) -> bool | None:
+    return None if value in (None, "") else _true(value)
+
+
 def _pairs(labels: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
     return tuple((str(key), str(value)) for key, value in (labels or {}).items())
 
@@ -273,8 +280,8 @@ def _cluster(given: Variables) -> Cluster:
         channel=str(given["cluster_release_channel"] or ""),
         version=str(given["cluster_version"] or ""),
         min_version=str(given["cluster_min_master_version"] or ""),
-        private_nodes=_true(given["cluster_private_nodes"]),
-        workload_identity=_true(given["cluster_workload_identity"]) or _true(given["cluster_autopilot"]),
+        private_nodes=_if_said(given["cluster_private_nodes"]),
+        workload_identity=_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
         pools=tuple(pool(one, zones) for one in given["cluster_node_pools"] or ()),
     )
 

@@ -69,7 +69,7 @@ def test_a_cluster_of_ones_own_needs_no_project(emulator: Emulator, url: str) ->
     code, output = play(emulator, url, "existing", gcp_project="")
     assert code == 0, output
     assert "preflight: 0 errors, 0 warnings, 3 not checked" in output
-    assert "the nodes of a cluster that is given by its kubeconfig" in output
+    assert "a cluster that is given by its kubeconfig can have is not known" in output
 
 
 def test_everything_is_told_at_once_and_fails_before_anything_is_made(emulator: Emulator, url: str) -> None:
@@ -83,6 +83,7 @@ def test_everything_is_told_at_once_and_fails_before_anything_is_made(emulator: 
         assert f"error [{rule}]" in output
     assert "loadtest_workers" in output
     assert "there are 9 nodes in all" in output
+    assert "told above: machine-type, replicas-exceed-nodes, source-ranges, variables" in output
     assert "Converge the cluster" not in output
     assert emulator.clusters == []
 

@@ -158,6 +158,9 @@ CASES = [
          {"cluster_node_pools": pool(disk_type="pd-standard", disk_size_gb=50), **facts(quotas={"SSD_TOTAL_GB": Quota(199, 0)})}),
     Case("quota", "addresses", facts(quotas={"IN_USE_ADDRESSES": Quota(8, 5)}),
          {"cluster_private_nodes": "true", **facts(quotas={"IN_USE_ADDRESSES": Quota(8, 5)})}),
+    Case("quota", "addresses of a cluster whose nodes are private already", facts(quotas={"IN_USE_ADDRESSES": Quota(8, 8)}),
+         {**cluster(currentNodeCount=1, networkConfig={"defaultEnablePrivateNodes": True}),
+          **facts(quotas={"IN_USE_ADDRESSES": Quota(8, 8)})}),
     Case("quota", "a family of its own",
          {"cluster_node_pools": pool(machine_type="n2-standard-4"), **facts(quotas={"N2_CPUS": Quota(15, 0)}, machine_types={
              "n2-standard-4": project().machine_types["e2-standard-4"]})},
@@ -203,6 +206,12 @@ CASES = [
           "cluster_node_pools": pool(oauth_scopes=["https://www.googleapis.com/auth/monitoring"])},
          {**WITHOUT_IDENTITY, **facts(bucket=bucket(policy((READS, NODES)))),
           "cluster_node_pools": pool(oauth_scopes=["https://www.googleapis.com/auth/devstorage.read_only"])}),
+    Case("model-access", "a cluster that has Workload Identity, of which nothing is said",
+         {"cluster_workload_identity": "", **cluster()},
+         {"cluster_workload_identity": "", **cluster(workloadIdentityConfig={"workloadPool": "p-project.svc.id.goog"})}),
+    Case("model-access", "pods that are themselves, and nobody's",
+         {"storage_reader_workload_identity": False, **facts(bucket=bucket(policy((READS, NODES))))},
+         {"storage_reader_workload_identity": False, **facts(bucket=bucket(policy((READS, member()))))}),
     Case("model-access", "an anonymous reader", {"serving_fetch_identity": "anonymous", **facts(bucket=bucket())},
          {"serving_fetch_identity": "anonymous", **facts(bucket=bucket(policy((READS, "allUsers"))))}),
 ]  # fmt: skip
