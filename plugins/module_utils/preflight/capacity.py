@@ -29,16 +29,15 @@ class Room:
 
 @dataclass(frozen=True, order=True)
 class _Node:
-    cpu: int
-    memory: int
+    free: Resources
     pods: int
     serves: bool
 
     def less(self, pod: Resources) -> _Node:
-        return _Node(self.cpu - pod.cpu_milli, self.memory - pod.memory, self.pods - 1, self.serves)
+        return _Node(self.free - pod, self.pods - 1, self.serves)
 
     def holds(self, pod: Resources) -> bool:
-        return self.cpu >= pod.cpu_milli and self.memory >= pod.memory and self.pods >= 1
+        return self.free.holds(pod) and self.pods >= 1
 
 
 def replicas_on(node: Resources, pods: int, replica: Resources) -> int:
@@ -48,6 +47,8 @@ def replicas_on(node: Resources, pods: int, replica: Resources) -> int:
         counts.append(max(0, node.cpu_milli) // replica.cpu_milli)
     if replica.memory > 0:
         counts.append(max(0, node.memory) // replica.memory)
+    if replica.gpus > 0:
+        counts.append(max(0, node.gpus) // replica.gpus)
     return min(counts)
 
 
@@ -63,14 +64,12 @@ def capacity(rooms: Sequence[Room], replica: Resources, others: Iterable[Resourc
     """How many replicas fit beside the other pods."""
 
     def replicas(node: _Node) -> int:
-        if not node.serves:
-            return 0
-        return replicas_on(Resources(node.cpu, node.memory), node.pods, replica)
+        return replicas_on(node.free, node.pods, replica) if node.serves else 0
 
     homeless = 0
     nodes: Counter[_Node] = Counter()
     for room in rooms:
-        nodes[_Node(room.free.cpu_milli, room.free.memory, room.pods, room.serves)] += room.nodes
+        nodes[_Node(room.free, room.pods, room.serves)] += room.nodes
     for pod in sorted(others, key=lambda one: (one.cpu_milli, one.memory), reverse=True):
         fitting = [node for node, count in nodes.items() if count > 0 and node.holds(pod)]
         if not fitting:

@@ -18,7 +18,8 @@ from .findings import judge, refuse_strangers
 from .gather import HOSTS, Apis, gather
 from .project import Project, Unread
 from .rules import RULES
-from .settings import Settings, settings
+from .settings import Settings
+from .variables import settings
 
 Json = dict[str, Any]
 

@@ -14,7 +14,7 @@ from ..gke.machine import MachineShape, UnknownMachineType, machine_shape, shape
 from ..k8s.fit import why_never
 from .capacity import SYSTEM_PODS_PER_NODE, Room
 from .project import NotKnown, Project, Unread
-from .settings import Pool, Resources, Serving, Settings
+from .settings import GPU_LABEL, Pool, Resources, Serving, Settings
 
 Json = dict[str, Any]
 
@@ -23,8 +23,10 @@ _EFFECTS = {
     "NO_EXECUTE": "NoExecute",
     "PREFER_NO_SCHEDULE": "PreferNoSchedule",
 }
-_ACCELERATOR_TAINT = ("nvidia.com/gpu", "present", "NO_SCHEDULE")
-"""https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"""
+_GPU = "nvidia.com/gpu"
+_GPU_TAINT = (_GPU, "present", "NO_SCHEDULE")
+"""GKE puts it on nodes with GPUs, and lets pods that request some tolerate it.
+https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"""
 
 _NODES_OWN_LABELS = (
     "topology.kubernetes.io/",
@@ -52,7 +54,7 @@ def shape(pool: Pool, project: Project) -> MachineShape:
 def allocatable(pool: Pool, settings: Settings, project: Project) -> Resources:
     """What a node of the pool has for pods that are not GKE's own."""
     found = shape(pool, project)
-    whole = Resources(found.allocatable_cpu_milli, found.allocatable_memory_mib * 2**20)
+    whole = Resources(found.allocatable_cpu_milli, found.allocatable_memory_mib * 2**20, pool.gpus)
     return whole - settings.node_overhead
 
 
@@ -97,12 +99,16 @@ def serving_pools(settings: Settings, project: Project) -> list[Pool]:
 
 def _pod(serving: Serving) -> Json:
     requests = {"cpu": f"{serving.pod.cpu_milli}m", "memory": str(serving.pod.memory)}
+    tolerations = list(serving.tolerations)
+    if serving.pod.gpus:
+        requests[_GPU] = str(serving.pod.gpus)
+        tolerations.append({"key": _GPU, "operator": "Exists"})
     selector = {key: value for key, value in serving.node_selector if not key.startswith(_NODES_OWN_LABELS)}
     return {
         "spec": {
             "containers": [{"resources": {"requests": requests}}],
             "nodeSelector": selector,
-            "tolerations": list(serving.tolerations),
+            "tolerations": tolerations,
         }
     }
 
@@ -113,8 +119,8 @@ def _node(pool: Pool, free: Resources) -> Json:
     if pool.spot:
         labels["cloud.google.com/gke-spot"] = "true"
     if pool.accelerators:
-        labels["cloud.google.com/gke-accelerator"] = pool.accelerators[0][0]
-        taints.append(_ACCELERATOR_TAINT)
+        labels[GPU_LABEL] = pool.accelerators[0][0]
+        taints.append(_GPU_TAINT)
     return {
         "metadata": {"name": pool.name, "labels": labels},
         "spec": {
@@ -123,5 +129,11 @@ def _node(pool: Pool, free: Resources) -> Json:
                 for key, value, effect in taints
             ]
         },
-        "status": {"allocatable": {"cpu": f"{max(0, free.cpu_milli)}m", "memory": str(max(0, free.memory))}},
+        "status": {
+            "allocatable": {
+                "cpu": f"{max(0, free.cpu_milli)}m",
+                "memory": str(max(0, free.memory)),
+                _GPU: str(free.gpus),
+            }
+        },
     }

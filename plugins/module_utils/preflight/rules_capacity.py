@@ -136,7 +136,8 @@ def memory(amount: int) -> str:
 
 def words(requests: Resources) -> str:
     """Requests as people write them."""
-    return f"{requests.cpu_milli / 1000:g} CPU and {memory(requests.memory)}"
+    gpus = f", {requests.gpus} GPU{'' if requests.gpus == 1 else 's'}" if requests.gpus else ""
+    return f"{requests.cpu_milli / 1000:g} CPU, {memory(requests.memory)}{gpus}"
 
 
 RULES = (

@@ -16,7 +16,8 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project 
     Quota,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rules import RULES
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.settings import Settings, settings
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.settings import Settings
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.variables import settings
 
 Json = dict[str, Any]
 

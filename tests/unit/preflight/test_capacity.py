@@ -8,15 +8,15 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.capacity
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.settings import (
     Resources,
     absolute,
-    pool,
 )
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.variables import pool
 from cases import POOL
 from hypothesis import given
 from hypothesis import strategies as st
 
-SIZES = st.builds(Resources, st.integers(1, 4000), st.integers(1, 4000))
+SIZES = st.builds(Resources, st.integers(1, 4000), st.integers(1, 4000), st.integers(0, 2))
 ROOMS = st.lists(
-    st.builds(Room, st.integers(0, 4), st.builds(Resources, st.integers(-500, 8000), st.integers(-500, 8000)),
+    st.builds(Room, st.integers(0, 4), st.builds(Resources, st.integers(-500, 8000), st.integers(-500, 8000), st.integers(0, 8)),
               st.integers(0, 20), st.booleans()),
     max_size=3,
 )  # fmt: skip
@@ -29,7 +29,7 @@ def test_pods_never_have_more_than_there_is(
 ) -> None:
     fit = capacity(rooms, replica, others)
     assert 0 <= fit.homeless <= len(others)
-    for resource in ("cpu_milli", "memory"):
+    for resource in ("cpu_milli", "memory", "gpus"):
         there = sum(max(0, getattr(room.free, resource)) * room.nodes for room in rooms if room.serves)
         assert fit.replicas * getattr(replica, resource) <= there
     assert fit.replicas <= sum(room.pods * room.nodes for room in rooms if room.serves)

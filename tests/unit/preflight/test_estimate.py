@@ -12,7 +12,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.estimate
     reaction,
     total,
 )
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.settings import pool as read_pool
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.variables import pool as read_pool
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.words import (
     cost_in_words,
     reaction_in_words,

@@ -19,6 +19,10 @@ NODES = "serviceAccount:123-compute@developer.gserviceaccount.com"
 READS = "roles/storage.objectViewer"
 WITHOUT_IDENTITY = {"cluster_workload_identity": "", "storage_reader_workload_identity": False}
 MIB = 2**20
+T4 = pool(accelerators=[{"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 1}])
+SHARED = pool(accelerators=[
+    {"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 1, "max_shared_clients_per_gpu": 2}
+])  # fmt: skip
 
 
 class Case(NamedTuple):
@@ -84,6 +88,13 @@ CASES = [
           "cluster_location": "us-central1"},
          {"autoscaling_max_replicas": 3, "cluster_node_pools": pool(autoscaling={"total_max_node_count": 3}),
           "cluster_location": "us-central1"}),
+    Case("pod-fits-no-node", "a GPU that no node has", {"serving_gpus": 1}, {"serving_gpus": 1, "cluster_node_pools": T4}),
+    Case("pod-fits-no-node", "another type of GPU",
+         {"serving_gpus": 1, "serving_gpu_type": "nvidia-l4", "cluster_node_pools": T4},
+         {"serving_gpus": 1, "serving_gpu_type": "nvidia-tesla-t4", "cluster_node_pools": T4}),
+    Case("replicas-exceed-nodes", "GPUs are fewer than CPUs allow",
+         {"serving_gpus": 1, "serving_cpu": 1, "autoscaling_max_replicas": 5, "cluster_node_pools": T4},
+         {"serving_gpus": 1, "serving_cpu": 1, "autoscaling_max_replicas": 5, "cluster_node_pools": SHARED}),
     Case("rollout-room", "full nodes", {"autoscaling_max_replicas": 4}, {"autoscaling_max_replicas": 3}),
     Case("rollout-room", "a large surge", {"serving_max_surge": "50%", "autoscaling_max_replicas": 3},
          {"serving_max_surge": "33%", "autoscaling_max_replicas": 3}),
