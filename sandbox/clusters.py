@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from plugins.module_utils.gke.machine import MachineShape, UnknownMachineType, machine_shape
+
 from .api.gke_defaults import VERSION, Json, Place, fingerprint, labels_fingerprint, merged
 from .controllers.node_autoscaler import AutoscalerSettings, PoolState
-from .kube.machine import MachineShape, UnknownMachineType, machine_shape
 from .kube.node import NodeSpec, Taint
 from .paths import MAX_CLUSTERS
 

@@ -1,4 +1,4 @@
-"""The little of Compute Engine that GKE's clients touch: static addresses, and the size of instance groups."""
+"""The little of Compute Engine that GKE's clients touch: static addresses, the size of instance groups, the catalog."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 
 from ..orchestrator import Orchestrator
+from .compute_catalog import catalog_handlers
 from .discovery import Json
 from .errors import GoogleError
 from .service import Call, Handler, Service
@@ -135,7 +136,7 @@ def compute_service(gke: Orchestrator) -> Service:
         path = f"projects/{project}/zones/{zone}/instanceGroupManagers/{name}"
         raise GoogleError(404, f"The resource '{path}' was not found")
 
-    handlers: dict[str, Handler] = {"instanceGroupManagers.get": instance_group}
+    handlers: dict[str, Handler] = {"instanceGroupManagers.get": instance_group, **catalog_handlers(gke)}
     for prefix, place in (("global", "global"), ("region", "regions/{}")):
         noun = "globalAddresses" if prefix == "global" else "addresses"
         handlers |= {

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Protocol
 
-from ..kube.machine import MachineShape, UnknownMachineType, machine_shape
+from plugins.module_utils.gke.machine import MachineShape, UnknownMachineType, machine_shape
+
 from .errors import GoogleError
 from .gke_defaults import Json
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..kube.machine import MachineShape
+from plugins.module_utils.gke.machine import MachineShape
+
 from ..kube.node import Taint
 from .quantity import cpu_milli, memory_bytes
 from .scheduling import Json, NodeView, Resources, requests_of, why_not

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from plugins.module_utils.gke.machine import MachineShape
+
 from . import cgroup, mounts, network
 from .controlplane import ControlPlane
-from .machine import MachineShape
 from .process import DidNotStart, Process, run
 from .rest import Json, KubeError
 

@@ -54,11 +54,12 @@ class NoToken(ConnectionError):
 
 @dataclass
 class Google:
-    """One of Google's services at ``endpoint``."""
+    """One of Google's services at ``endpoint``. ``attempts``: tries of a request, where it is not as many as usual."""
 
     endpoint: str
     transport: Transport
     sleep: Callable[[float], None] = time.sleep
+    attempts: int | None = None
 
     def call(
         self,
@@ -104,8 +105,9 @@ class Google:
         again = method == "GET" if repeatable is None else repeatable
         retriable = retriable or (_RETRIABLE if again else _REFUSED_UNTOUCHED)
         what = what or f"{method} {url}"
-        for attempt in range(1, ATTEMPTS + 1):
-            last = attempt == ATTEMPTS
+        attempts = self.attempts or ATTEMPTS
+        for attempt in range(1, attempts + 1):
+            last = attempt == attempts
             try:
                 answer = self.transport(method, url, body=body, headers=headers)
             except ConnectionError as error:

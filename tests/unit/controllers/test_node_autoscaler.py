@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plugins.module_utils.gke.machine import machine_shape
 from sandbox.controllers.node_autoscaler import (
     AutoscalerSettings,
     ClusterView,
@@ -17,7 +18,6 @@ from sandbox.controllers.node_autoscaler import (
     ScaleUp,
     plan,
 )
-from sandbox.kube.machine import machine_shape
 
 QUICK = AutoscalerSettings(scale_down_unneeded_seconds=30, scale_down_delay_after_add_seconds=30)
 SHAPE = machine_shape("e2-medium")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from plugins.module_utils.gke.machine import machine_shape
 from sandbox.kube import cluster as module
 from sandbox.kube.cluster import KubeCluster, NodeSpec
-from sandbox.kube.machine import machine_shape
 from sandbox.kube.process import DidNotStart
 
 

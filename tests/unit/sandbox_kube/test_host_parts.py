@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from plugins.module_utils.gke.machine import machine_shape
 from sandbox import build
 from sandbox.kube import cgroup, mounts
-from sandbox.kube.machine import machine_shape
 from sandbox.kube.node import cni_config, kubelet_config
 from sandbox.paths import MAX_CLUSTERS, ClusterAddresses
 

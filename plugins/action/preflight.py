@@ -1,0 +1,35 @@
+"""Runs mlops.tfserving.preflight on the controller, which has every variable of the roles, without another process."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils.gcp.errors import GoogleError
+from ..module_utils.preflight.check import ARGUMENTS, preflight
+from ..plugin_utils.role_variables import role_variables
+
+
+class ActionModule(ActionBase):
+    """Reads variables and project, judges both, and tells everything at once."""
+
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, options = self.validate_argument_spec(ARGUMENTS)
+        variables, problems = role_variables(self._loader, self._templar, task_vars or {})
+        try:
+            found = preflight(options, variables, problems)
+        except GoogleError as error:
+            raise AnsibleActionFail(str(error)) from error
+        for line in found.pop("lines"):
+            Display().display(f"    {line}")
+        return {**result, **found}

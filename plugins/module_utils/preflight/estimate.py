@@ -1,0 +1,123 @@
+"""What the settings cost an hour, and how long a reaction takes that needs a node. Pure."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .nodes import shape
+from .project import NotKnown, Project
+from .settings import Pool, Settings
+
+Json = dict[str, Any]
+
+HOURS_A_MONTH = 730
+"""As Google's price lists count."""
+
+TABLE = Path(__file__).with_name("prices.json")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a reaction. Seconds at least and at most; None for what depends on things that are not known here."""
+
+    name: str
+    seconds: tuple[int, int] | None
+    source: str
+
+
+def prices(changed: Mapping[str, Any]) -> Json:
+    """The price table, with what a user knows better: a key wins, of a table its keys do."""
+    table: Json = json.loads(TABLE.read_text(encoding="utf-8"))
+    for key, value in changed.items():
+        table[key] = {**table[key], **value} if isinstance(value, Mapping) and key in table else value
+    return table
+
+
+def node_hour(pool: Pool, project: Project, table: Mapping[str, Any]) -> float | None:
+    """A node's price for an hour, its boot disk included; None where the table has none."""
+    own = table["machine_types"].get(pool.machine_type)
+    family = table["families"].get(pool.machine_type.partition("-")[0])
+    if own is None and family is None:
+        return None
+    if own is None:
+        found = shape(pool, project)
+        own = found.cpu_milli / 1000 * family["cpu_hour"] + found.memory_mib / 1024 * family["gib_hour"]
+    for kind, count in pool.accelerators:
+        if kind not in table["accelerators"]:
+            return None
+        own += table["accelerators"][kind] * count
+    disk = table["disk_gib_month"].get(pool.disk_type)
+    if disk is None:
+        return None
+    return float(own * (table["spot_factor"] if pool.spot else 1) + disk * pool.disk_gb / HOURS_A_MONTH)
+
+
+def cost(settings: Settings, project: Project, table: Mapping[str, Any]) -> Json | None:
+    """An hour's cost with the fewest and the most nodes; None where it is not this project's, or nobody's guess.
+
+    ``unpriced`` names pools whose machines, GPUs or disks the table does not have; they are not in the sums.
+    """
+    cluster = settings.cluster
+    if cluster.given or cluster.autopilot or cluster.autoprovisioning or not cluster.pools:
+        return None
+    fixed = table["cluster_hour"]
+    if settings.serving.service_type == "LoadBalancer":
+        fixed += table["forwarding_rule_hour"]
+    least = most = fixed
+    unpriced = []
+    for pool in cluster.pools:
+        try:
+            each = node_hour(pool, project, table)
+        except NotKnown:
+            each = None
+        if each is None:
+            unpriced.append(pool.name)
+            continue
+        least += pool.least * each
+        most += pool.most * each
+    return {
+        "min_per_hour": round(least, 3),
+        "max_per_hour": round(most, 3),
+        "currency": table["currency"],
+        "region": table["region"],
+        "date": table["date"],
+        "source": table["source"],
+        "unpriced": unpriced,
+    }
+
+
+def reaction(settings: Settings) -> list[Phase]:
+    """From a step of the load until a replica on a node that has to come answers."""
+    low, high = settings.node_seconds
+    up = settings.autoscaling.up_seconds
+    return [
+        Phase(
+            "the load shows in the metrics",
+            (15, max(15, settings.metrics_window)),
+            "metrics-server reads every 15 to 60 s",
+        ),
+        Phase(
+            "the HPA decides",
+            (up, 15 + up),
+            "it looks every 15 s; autoscaling_scale_up_stabilization_seconds on top",
+        ),
+        Phase(
+            "a node comes",
+            (low, high),
+            "https://cloud.google.com/kubernetes-engine/docs/how-to/capacity-provisioning",
+        ),
+        Phase("images, model, first answer", None, "as long as they are large: measured by the load test"),
+    ]
+
+
+def total(phases: list[Phase]) -> tuple[int, int]:
+    """Seconds at least and at most of the phases that are known."""
+    known = [phase.seconds for phase in phases if phase.seconds]
+    return sum(low for low, _ in known), sum(high for _, high in known)

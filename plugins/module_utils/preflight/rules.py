@@ -1,0 +1,16 @@
+"""All rules, in the order in which their findings are told. ``docs/preflight.md`` has the table."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from . import rules_access, rules_capacity, rules_google, rules_serving
+from .findings import Rule
+
+RULES: tuple[Rule, ...] = (
+    *rules_serving.RULES,
+    *rules_capacity.RULES,
+    *rules_google.RULES,
+    *rules_access.RULES,
+)

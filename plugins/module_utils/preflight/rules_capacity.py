@@ -1,0 +1,175 @@
+"""Rules about room: replicas and nodes, rollouts, the load test, the model's memory. Pure."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+from ..k8s.quantities import in_words
+from .capacity import capacity, replicas_on
+from .findings import Rule, Trouble
+from .nodes import pools_to_judge, rooms, serving_pools, why_not_there
+from .project import Project, known
+from .settings import Resources, Settings
+
+MODEL_COPIES = 2
+"""Copies of the model in memory while TF Serving restores it, or loads a version before it unloads the one before."""
+
+
+def replicas_range(settings: Settings, _: Project) -> Iterator[Trouble]:
+    scaling = settings.autoscaling
+    if not 1 <= scaling.least <= scaling.most:
+        yield Trouble(
+            f"autoscaling_min_replicas ({scaling.least}) and autoscaling_max_replicas ({scaling.most}) are no range",
+            "Let the minimum be at least 1 and at most the maximum.",
+        )
+
+
+def pod_fits_no_node(settings: Settings, project: Project) -> Iterator[Trouble]:
+    pools = pools_to_judge(settings)
+    reasons = {pool.name: why_not_there(pool, settings, project) for pool in pools}
+    if reasons and all(reasons.values()):
+        each = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        yield Trouble(
+            f"no node of any pool can take a pod of {settings.serving.name} ({words(settings.serving.pod)}): {each}",
+            "Use a larger machine_type, ask for less (serving_cpu, serving_memory), or mend serving_node_selector and "
+            "serving_tolerations.",
+        )
+
+
+def replicas_exceed_nodes(settings: Settings, project: Project) -> Iterator[Trouble]:
+    most = settings.autoscaling.most
+    if not serving_pools(settings, project):
+        return  # pod-fits-no-node tells that, or nodes come as they are needed.
+    room = capacity(rooms(settings, project), settings.serving.pod, settings.system_pods).replicas
+    if room < most:
+        yield Trouble(
+            f"autoscaling_max_replicas is {most}, and {_nodes(settings)} hold {room} "
+            f"pod{'' if room == 1 else 's'} of {words(settings.serving.pod)} beside GKE's own: "
+            f"{_those(room, most)} would stay Pending for ever",
+            _more_room(
+                settings, project, most, f"Set autoscaling_max_replicas: {room}, " if room else "Set "
+            ),
+        )
+
+
+def rollout_room(settings: Settings, project: Project) -> Iterator[Trouble]:
+    if not serving_pools(settings, project):
+        return
+    most = settings.autoscaling.most
+    wanted = most + settings.serving.surplus(most)
+    room = capacity(rooms(settings, project), settings.serving.pod, settings.system_pods).replicas
+    if most <= room < wanted:
+        yield Trouble(
+            f"at autoscaling_max_replicas ({most}) the nodes are full: a new version needs {wanted - most} more at "
+            "once, and would wait until the load is lower",
+            _more_room(settings, project, wanted, "Set "),
+        )
+
+
+def loadtest_room(settings: Settings, project: Project) -> Iterator[Trouble]:
+    if not settings.loadtest.enabled or not serving_pools(settings, project):
+        return
+    most, replica = settings.autoscaling.most, settings.serving.pod
+    places = rooms(settings, project)
+    alone = capacity(places, replica, settings.system_pods)
+    found = capacity(places, replica, (*settings.system_pods, *settings.loadtest.pods))
+    if alone.replicas >= most and (found.replicas < most or found.homeless > alone.homeless):
+        pods = len(settings.loadtest.pods)
+        yield Trouble(
+            f"beside Locust's {pods} pods there is room for {found.replicas} of {most} replicas: the load test would "
+            "not see the highest number",
+            "Raise max_node_count, give Locust a pool of its own (loadtest_node_selector), or lower loadtest_workers "
+            "or loadtest_worker_cpu.",
+        )
+
+
+def model_memory(settings: Settings, project: Project) -> Iterator[Trouble]:
+    size = known(project.model_bytes)
+    if size is None:
+        return  # There is no model yet.
+    needed = MODEL_COPIES * size
+    if settings.serving.memory < needed:
+        yield Trouble(
+            f"serving_memory is {memory(settings.serving.memory)}, and the model has {memory(size)}: "
+            f"while it is loaded or a version follows another it is there {MODEL_COPIES} times",
+            f"Set serving_memory to {memory(_rounded(needed))} at least; TF Serving itself comes on top.",
+        )
+
+
+def _rounded(amount: int) -> int:
+    """The next whole number of 64 MiB."""
+    step = 64 * 2**20
+    return math.ceil(amount / step) * step
+
+
+def _nodes(settings: Settings) -> str:
+    pools = [f"{pool.most} × {pool.machine_type}" for pool in pools_to_judge(settings)]
+    return f"the nodes at most ({', '.join(pools)})"
+
+
+def _those(room: int, most: int) -> str:
+    return f"replica {most}" if most - room == 1 else f"replicas {room + 1} to {most}"
+
+
+def _more_room(settings: Settings, project: Project, wanted: int, start: str) -> str:
+    """How many nodes of the largest serving pool would do, as an advice."""
+    pools, replica = serving_pools(settings, project), settings.serving.pod
+    free = {room.free for room in rooms(settings, project) if room.serves}
+    each = max(replicas_on(node, wanted, replica) for node in free)
+    pool = max(pools, key=lambda one: one.most)
+    now = capacity(rooms(settings, project), replica, settings.system_pods).replicas
+    more = math.ceil((wanted - now) / max(1, each))
+    return (
+        f"{start}{'or ' if start.endswith(', ') else ''}max_node_count of pool {pool.name} so that there are {pool.most + more} nodes "
+        "in all, or use a larger machine_type, or lower serving_cpu and serving_memory."
+    )
+
+
+def memory(amount: int) -> str:
+    return in_words("memory", Fraction(amount))
+
+
+def words(requests: Resources) -> str:
+    """Requests as people write them."""
+    gpus = f", {requests.gpus} GPU{'' if requests.gpus == 1 else 's'}" if requests.gpus else ""
+    return f"{requests.cpu_milli / 1000:g} CPU, {memory(requests.memory)}{gpus}"
+
+
+RULES = (
+    Rule("replicas-range", "error", "The HPA's least and most replicas are no range.", replicas_range),
+    Rule(
+        "pod-fits-no-node",
+        "error",
+        "No node of any pool can ever take a pod of the model server: size, labels or taints.",
+        pod_fits_no_node,
+    ),
+    Rule(
+        "replicas-exceed-nodes",
+        "error",
+        "The most replicas do not fit what Google leaves for pods on the most nodes.",
+        replicas_exceed_nodes,
+    ),
+    Rule(
+        "rollout-room",
+        "warning",
+        "With the most replicas there is no room for the pod that a new version begins with.",
+        rollout_room,
+    ),
+    Rule(
+        "loadtest-room",
+        "warning",
+        "Beside Locust's pods the most replicas do not fit (only where the load test is enabled).",
+        loadtest_room,
+    ),
+    Rule(
+        "model-memory",
+        "error",
+        "The model server's memory is less than twice the model, which it needs while a version is loaded.",
+        model_memory,
+    ),
+)

@@ -1,0 +1,200 @@
+"""The roles' variables, templated and of the right type, as settings. Pure."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..gke.rules import is_zone
+from ..k8s.quantities import quantity
+from .settings import (
+    DEFAULT_DISK_GB,
+    DEFAULT_DISK_TYPE,
+    DEFAULT_MACHINE_TYPE,
+    DEFAULT_PODS_PER_NODE,
+    GPU_LABEL,
+    Autoscaling,
+    Cluster,
+    LoadTest,
+    Pool,
+    Resources,
+    Serving,
+    Settings,
+    Storage,
+)
+
+Variables = Mapping[str, Any]
+
+ZONES_OF_A_REGION = 3
+"""Zones in which GKE puts the nodes of a regional cluster by default.
+https://cloud.google.com/kubernetes-engine/docs/concepts/regional-clusters"""
+
+MOST_PARTITIONS = 7
+"""Instances that a partitioned GPU has at most. https://cloud.google.com/kubernetes-engine/docs/how-to/gpus-multi"""
+
+
+def resources(cpu: Any, memory: Any) -> Resources:
+    """Requests from two quantities; what is empty is nothing. Raises ``ValueError``."""
+    return Resources(math.ceil(_amount(cpu) * 1000), math.ceil(_amount(memory)))
+
+
+def _amount(text: Any) -> Any:
+    return quantity(text) if text not in (None, "") else quantity("0")
+
+
+def _true(value: Any) -> bool:
+    return str(value).lower() in ("true", "yes", "1", "on")
+
+
+def _if_said(value: Any) -> bool | None:
+    return None if value in (None, "") else _true(value)
+
+
+def _pairs(labels: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
+    return tuple((str(key), str(value)) for key, value in (labels or {}).items())
+
+
+def settings(
+    given: Variables, project: str, options: Mapping[str, Any], problems: tuple[str, ...] = ()
+) -> Settings:
+    """The settings. ``options``: those of the module. Raises ``ValueError`` for what is no number or quantity."""
+    overhead = options["system_requests"]
+    boot = options["node_boot_seconds"]
+    return Settings(
+        project=project,
+        cluster=_cluster(given),
+        serving=_serving(given),
+        autoscaling=Autoscaling(
+            least=int(given["autoscaling_min_replicas"]),
+            most=int(given["autoscaling_max_replicas"]),
+            container=str(given["autoscaling_container"]),
+            target_percent=int(given["autoscaling_target_cpu_percent"]),
+            up_seconds=int(given["autoscaling_scale_up_stabilization_seconds"]),
+            down_seconds=int(given["autoscaling_scale_down_stabilization_seconds"]),
+        ),
+        storage=Storage(
+            bucket=str(given["storage_bucket"]) if given["serving_model_source"] == "bucket" else "",
+            path=str(given["storage_model_path"]),
+            source=str(given["storage_model_source"] or ""),
+            version=int(given["storage_model_version"]) if given["storage_model_version"] else None,
+            workload_identity=_true(given["storage_reader_workload_identity"]),
+            reader_namespace=str(given["storage_reader_namespace"]),
+            reader_name=str(given["storage_reader_name"]),
+            reader_project=str(given["storage_reader_project"] or ""),
+            reader_project_number=str(given["storage_reader_project_number"] or ""),
+            google_service_account=str(given["storage_reader_google_service_account"] or ""),
+        ),
+        loadtest=_loadtest(given),
+        node_overhead=resources(overhead["node"].get("cpu"), overhead["node"].get("memory")),
+        system_pods=tuple(resources(pod.get("cpu"), pod.get("memory")) for pod in overhead["pods"]),
+        metrics_window=int(options["metrics_window_seconds"]),
+        node_seconds=(int(boot[0]), int(boot[-1])),
+        problems=problems,
+    )
+
+
+def _cluster(given: Variables) -> Cluster:
+    location = str(given["cluster_location"])
+    zones = tuple(given["cluster_node_locations"] or ()) or ((location,) if is_zone(location) else ())
+    scaling = given["cluster_autoscaling"] or {}
+    return Cluster(
+        name=str(given["cluster_name"]),
+        location=location,
+        given=bool(given["cluster_kubeconfig_file"]),
+        autopilot=_true(given["cluster_autopilot"]),
+        autoprovisioning=_true(scaling.get("enable_node_autoprovisioning")),
+        channel=str(given["cluster_release_channel"] or ""),
+        version=str(given["cluster_version"] or ""),
+        min_version=str(given["cluster_min_master_version"] or ""),
+        private_nodes=_if_said(given["cluster_private_nodes"]),
+        workload_identity=_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
+        pools=tuple(pool(one, zones) for one in given["cluster_node_pools"] or ()),
+    )
+
+
+def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
+    """A node pool from the options of ``gke_node_pool``."""
+    zones = tuple(given.get("node_locations") or ()) or cluster_zones
+    count = len(zones) or ZONES_OF_A_REGION
+    scaling = given.get("autoscaling") or {}
+    size = int(given.get("node_count") or given.get("initial_node_count") or 0) * count
+    least = most = size
+    if scaling and _true(scaling.get("enabled", True)):
+        least = int(scaling.get("total_min_node_count") or int(scaling.get("min_node_count") or 0) * count)
+        most = int(scaling.get("total_max_node_count") or int(scaling.get("max_node_count") or 0) * count)
+    return Pool(
+        name=str(given["name"]),
+        machine_type=str(given.get("machine_type") or DEFAULT_MACHINE_TYPE),
+        least=least,
+        most=most,
+        zones=zones,
+        spot=_true(given.get("spot")) or _true(given.get("preemptible")),
+        accelerators=tuple(
+            (str(one.get("accelerator_type", "")), int(one.get("accelerator_count") or 1))
+            for one in given.get("accelerators") or ()
+        ),
+        gpus=sum(_visible(one) for one in given.get("accelerators") or ()),
+        labels=_pairs(given.get("labels")),
+        taints=tuple(
+            (str(one["key"]), str(one.get("value") or ""), str(one["effect"]))
+            for one in given.get("taints") or ()
+        ),
+        disk_type=str(given.get("disk_type") or DEFAULT_DISK_TYPE),
+        disk_gb=int(given.get("disk_size_gb") or DEFAULT_DISK_GB),
+        max_pods=int(given.get("max_pods_per_node") or DEFAULT_PODS_PER_NODE),
+        version=str(given.get("version") or ""),
+        service_account=str(given.get("service_account") or "default"),
+        oauth_scopes=tuple(given.get("oauth_scopes") or ()),
+    )
+
+
+def _visible(accelerator: Mapping[str, Any]) -> int:
+    """GPUs that pods see: a shared card as often as it is shared, a partitioned one as often as it can be at most."""
+    shared = int(accelerator.get("max_shared_clients_per_gpu") or 1)
+    parts = MOST_PARTITIONS if accelerator.get("gpu_partition_size") else 1
+    return int(accelerator.get("accelerator_count") or 1) * shared * parts
+
+
+def _serving(given: Variables) -> Serving:
+    proxy = _true(given["serving_proxy_enabled"])
+    gpus = int(given.get("serving_gpus") or 0)
+    server = resources(given["serving_cpu"], given["serving_memory"]) + Resources(gpus=gpus)
+    containers = [("tfserving", server)]
+    if proxy:
+        containers.append(("proxy", resources(given["serving_proxy_cpu"], given["serving_proxy_memory"])))
+    return Serving(
+        namespace=str(given["serving_namespace"]),
+        name=str(given["serving_name"]),
+        containers=tuple(containers),
+        fetcher=Resources()
+        if given["serving_model_source"] == "volume"
+        else resources(given["serving_cpu"], given["serving_fetcher_memory"]),
+        memory=server.memory,
+        node_selector=_pairs(given["serving_node_selector"])
+        + (((GPU_LABEL, str(given["serving_gpu_type"])),) if gpus and given.get("serving_gpu_type") else ()),
+        tolerations=tuple(given["serving_tolerations"] or ()),
+        service_type=str(given["serving_service_type"]),
+        internal=_true(given["serving_service_internal"]),
+        source_ranges=tuple(map(str, given["serving_source_ranges"] or ())),
+        proxy=proxy,
+        handover=int(given["serving_handover_seconds"]),
+        propagation=int(given["serving_propagation_seconds"]),
+        drain=int(given["serving_drain_seconds"]),
+        request_timeout=int(given["serving_request_timeout"]),
+        surge=str(given["serving_max_surge"]),
+        gate=_true(given["serving_gate_enabled"]),
+        max_unavailable=str(given["serving_max_unavailable"]),
+        anonymous=given["serving_fetch_identity"] == "anonymous",
+        google_service_account=str(given["serving_google_service_account"] or ""),
+    )
+
+
+def _loadtest(given: Variables) -> LoadTest:
+    memory = given["loadtest_memory"]
+    workers = [resources(given["loadtest_worker_cpu"], memory)] * int(given["loadtest_workers"])
+    master = resources(given["loadtest_master_cpu"], memory)
+    return LoadTest(_true(given["loadtest_enabled"]), (master, *workers))

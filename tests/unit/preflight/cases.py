@@ -1,0 +1,123 @@
+"""Settings and projects for the rules: what the roles' defaults say, with a project that has enough of everything."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.findings import Finding, judge
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project import (
+    Bucket,
+    MachineType,
+    Project,
+    Quota,
+)
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rules import RULES
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.settings import Settings
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.variables import settings
+
+Json = dict[str, Any]
+
+ROOT = Path(__file__).resolve().parents[3]
+NAME = "p-project"
+ZONES = tuple(f"us-central1-{letter}" for letter in "abcf")
+ENDLESS = Quota(1e6, 0)
+# What the defaults compute from others.
+COMPUTED: Json = {
+    "autoscaling_namespace": "tfserving",
+    "autoscaling_name": "image-classifier",
+    "storage_bucket": f"{NAME}-models",
+    "storage_model_path": "models/image_classifier",
+    "storage_reader_workload_identity": True,
+    "storage_reader_namespace": "tfserving",
+    "storage_reader_name": "image-classifier",
+    "storage_reader_google_service_account": "",
+    "cluster_kubeconfig_path": "/nowhere",
+    # What an inventory has to say, and what would be warned about otherwise.
+    "cluster_workload_identity": True,
+    "serving_source_ranges": ["203.0.113.0/24"],
+    "serving_drain_seconds": 30,
+}
+POOL: Json = {
+    "name": "default-pool",
+    "machine_type": "e2-standard-4",
+    "autoscaling": {"min_node_count": 1, "max_node_count": 4},
+}
+
+
+@functools.cache
+def defaults() -> Json:
+    found: Json = {}
+    for role in ("cluster", "storage", "serving", "autoscaling", "loadtest", "preflight"):
+        found |= yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text())
+    return found
+
+
+def pool(**changed: Any) -> list[Json]:
+    return [{**POOL, **changed}]
+
+
+def asked(**changed: Any) -> Settings:
+    """The settings with some variables changed."""
+    given = {**defaults(), **COMPUTED, "cluster_node_pools": pool(), **changed}
+    options = {
+        name: given[f"preflight_{name}"]
+        for name in ("system_requests", "metrics_window_seconds", "node_boot_seconds")
+    }
+    return settings(given, NAME, options)
+
+
+def member(namespace: str = "tfserving", name: str = "image-classifier") -> str:
+    return (
+        "principal://iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/"
+        f"{NAME}.svc.id.goog/subject/ns/{namespace}/sa/{name}"
+    )
+
+
+def policy(*grants: tuple[str, str]) -> Json:
+    return {"bindings": [{"role": role, "members": [who]} for role, who in grants]}
+
+
+def bucket(policy: Json | None = None, *permissions: str) -> Bucket:
+    return Bucket("123", policy or {"bindings": []}, frozenset(permissions))
+
+
+def project(**changed: Any) -> Project:
+    """A project with enough of everything, and neither cluster nor bucket."""
+    sizes = {
+        "e2-standard-4": (4, 16384),
+        "e2-medium": (2, 4096),
+        "n1-standard-4": (4, 15360),
+        "e2-standard-2": (2, 8192),
+    }
+    offered = {name: {zone: MachineType(*size) for zone in ZONES} for name, size in sizes.items()}
+    base = Project(
+        cluster=None,
+        server_config={
+            "channels": [{"channel": "REGULAR", "validVersions": ["1.34.4-gke.100", "1.33.9-gke.900"]}],
+            "validMasterVersions": ["1.35.2-gke.500", "1.34.4-gke.100", "1.33.9-gke.900"],
+            "validNodeVersions": ["1.35.2-gke.500", "1.34.4-gke.100", "1.33.9-gke.900", "1.32.1-gke.1"],
+        },
+        machine_types=offered,
+        accelerator_types={"nvidia-tesla-t4": frozenset(ZONES[:3])},
+        quotas={
+            "CPUS": ENDLESS, "PREEMPTIBLE_CPUS": Quota(0, 0), "SSD_TOTAL_GB": ENDLESS, "DISKS_TOTAL_GB": ENDLESS,
+            "IN_USE_ADDRESSES": ENDLESS, "INSTANCES": ENDLESS, "NVIDIA_T4_GPUS": ENDLESS, "N2_CPUS": ENDLESS,
+        },
+        bucket=None,
+        project_policy={"bindings": []},
+        account_policy={"bindings": []},
+        model_bytes=180 * 2**20,
+    )  # fmt: skip
+    return replace(base, **changed)
+
+
+def found(settings: Settings, project: Project, *ignore: str) -> list[Finding]:
+    return judge(RULES, settings, project, ignore)
+
+
+def ids(settings: Settings, project: Project) -> list[str]:
+    return [finding.id for finding in found(settings, project)]

@@ -1,0 +1,106 @@
+"""The playbook with the project's own inventories, as a user runs it, against the emulated Google."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from emulator import Emulator
+
+from sandbox.orchestrator import Limits
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def play(
+    emulator: Emulator,
+    url: str,
+    inventory: str,
+    *arguments: str,
+    playbook: str = "preflight",
+    **variables: Any,
+) -> tuple[int, str]:
+    """Exit code and output of a playbook with an inventory of the project, pointed at the emulator."""
+    given = {
+        "gcp_auth_kind": "accesstoken",
+        "gcp_project": "sandbox-project",
+        "cluster_api_endpoint": url,
+        "storage_api_endpoint": url,
+        "preflight_api_endpoint": url,
+        **variables,
+    }
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_FORCE_COLOR": "0",
+        "GCP_ACCESS_TOKEN": emulator.token,
+    }
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")), "-i", f"inventories/{inventory}",
+        f"playbooks/{playbook}.yml", "-e", json.dumps(given), *arguments,
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert emulator.token not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("inventory", ["sandbox", "dev", "prod"])
+def test_the_inventories_have_no_error_and_no_warning(emulator: Emulator, url: str, inventory: str) -> None:
+    if inventory == "sandbox":
+        emulator.orchestrator.limits = Limits(
+            cpu_milli=2000
+        )  # The smallest machine that the demo is meant for.
+    code, output = play(emulator, url, inventory)
+    assert code == 0, output
+    assert "preflight: 0 errors, 0 warnings\n" in output
+    assert "USD an hour" in output
+    assert "reaction that needs a node:" in output
+
+
+def test_a_cluster_of_ones_own_needs_no_project(emulator: Emulator, url: str) -> None:
+    code, output = play(emulator, url, "existing", gcp_project="")
+    assert code == 0, output
+    assert "preflight: 0 errors, 0 warnings, 3 not checked" in output
+    assert "a cluster that is given by its kubeconfig can have is not known" in output
+
+
+def test_everything_is_told_at_once_and_fails_before_anything_is_made(emulator: Emulator, url: str) -> None:
+    code, output = play(
+        emulator, url, "dev", "--check", playbook="site",
+        autoscaling_max_replicas=9, serving_source_ranges=[], cluster_location="us-central1-d",
+        loadtest_workers="many",
+    )  # fmt: skip
+    assert code == 2
+    for rule in ("replicas-exceed-nodes", "source-ranges", "machine-type", "variables"):
+        assert f"error [{rule}]" in output
+    assert "loadtest_workers" in output
+    assert "there are 9 nodes in all" in output
+    assert "told above: machine-type, replicas-exceed-nodes, source-ranges, variables" in output
+    assert "Converge the cluster" not in output
+    assert emulator.clusters == []
+
+
+def test_a_rule_is_ignored_by_its_name_and_a_wrong_name_is_refused(emulator: Emulator, url: str) -> None:
+    bad = {"serving_source_ranges": []}
+    code, output = play(
+        emulator, url, "dev", **bad, preflight_ignore=["source-ranges", "spot-notice", "spot-replicas"]
+    )
+    assert code == 0, output
+    code, output = play(emulator, url, "dev", **bad, preflight_ignore=["source-range"])
+    assert code == 2
+    assert "there is no rule source-range. There are: " in output
+
+
+def test_without_a_right_to_read_it_goes_on_and_says_so(emulator: Emulator, url: str) -> None:
+    code, output = play(emulator, url, "dev", preflight_api_endpoint=f"{url}/nowhere")
+    assert code == 0, output
+    assert "not checked [" in output
+    assert "quota" in output

@@ -1,0 +1,332 @@
+"""Each rule with cases that trip it, and near misses that do not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import BadInput
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.findings import refuse_strangers
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project import Quota, Unread
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rules import RULES
+from cases import asked, bucket, found, ids, member, policy, pool, project
+
+SIX = {"min_node_count": 1, "max_node_count": 6}
+ACCOUNT = "model-reader@p-project.iam.gserviceaccount.com"
+ACTS = ("roles/iam.workloadIdentityUser", "serviceAccount:p-project.svc.id.goog[tfserving/image-classifier]")
+NODES = "serviceAccount:123-compute@developer.gserviceaccount.com"
+READS = "roles/storage.objectViewer"
+WITHOUT_IDENTITY = {"cluster_workload_identity": "", "storage_reader_workload_identity": False}
+MIB = 2**20
+T4 = pool(accelerators=[{"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 1}])
+SHARED = pool(accelerators=[
+    {"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 1, "max_shared_clients_per_gpu": 2}
+])  # fmt: skip
+
+
+class Case(NamedTuple):
+    """Variables and facts of the project that trip a rule, and those beside it that do not."""
+
+    rule: str
+    what: str
+    trips: dict[str, Any]
+    misses: dict[str, Any]
+
+
+def facts(**changed: Any) -> dict[str, Any]:
+    """Facts among variables, by their names in ``Project``."""
+    return {f"fact:{name}": value for name, value in changed.items()}
+
+
+def cluster(**changed: Any) -> dict[str, Any]:
+    return facts(
+        cluster={
+            "locations": ["us-central1-f"], "currentMasterVersion": "1.34.4-gke.100", "currentNodeCount": 3,
+            "nodePools": [{
+                "name": "default-pool", "version": "1.34.4-gke.100",
+                "autoscaling": {"enabled": True, "minNodeCount": 1, "maxNodeCount": 4},
+            }],
+            **changed,
+        }
+    )  # fmt: skip
+
+
+CASES = [
+    Case("replicas-range", "most below least", {"autoscaling_min_replicas": 3, "autoscaling_max_replicas": 2},
+         {"autoscaling_min_replicas": 3, "autoscaling_max_replicas": 3}),
+    Case("replicas-range", "none at all", {"autoscaling_min_replicas": 0}, {"autoscaling_min_replicas": 1}),
+    Case("replicas-exceed-nodes", "the lab's fourth replica",
+         {"autoscaling_max_replicas": 4, "cluster_node_pools": pool(autoscaling={"max_node_count": 3})},
+         {"autoscaling_max_replicas": 3, "cluster_node_pools": pool(autoscaling={"max_node_count": 3})}),
+    # 3920 mCPU allocatable, 400 for GKE's own: 3520 hold one of 3300 + 200, and none of 3330 + 200.
+    Case("pod-fits-no-node", "what Google leaves of the machine", {"serving_cpu": "3330m"}, {"serving_cpu": "3300m"}),
+    Case("pod-fits-no-node", "memory", {"serving_memory": "13Gi"}, {"serving_memory": "11Gi"}),
+    Case("pod-fits-no-node", "a label that no pool has", {"serving_node_selector": {"tier": "model"}},
+         {"serving_node_selector": {"tier": "model"}, "cluster_node_pools": pool(labels={"tier": "model"})}),
+    Case("pod-fits-no-node", "a taint",
+         {"cluster_node_pools": pool(taints=[{"key": "only", "value": "batch", "effect": "NO_SCHEDULE"}])},
+         {"cluster_node_pools": pool(taints=[{"key": "only", "value": "batch", "effect": "NO_SCHEDULE"}]),
+          "serving_tolerations": [{"key": "only", "value": "batch"}]}),
+    Case("pod-fits-no-node", "GPU nodes are tainted by GKE",
+         {"cluster_node_pools": pool(accelerators=[{"accelerator_type": "nvidia-tesla-t4"}], node_locations=["us-central1-a"])},
+         {"cluster_node_pools": pool(accelerators=[{"accelerator_type": "nvidia-tesla-t4"}], node_locations=["us-central1-a"]),
+          "serving_tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}]}),
+    Case("replicas-exceed-nodes", "a second pool that only others may use",
+         {"autoscaling_max_replicas": 5, "cluster_node_pools": [
+             *pool(), {"name": "batch", "machine_type": "e2-standard-4", "node_count": 4,
+                       "taints": [{"key": "only", "value": "batch", "effect": "NO_SCHEDULE"}]}]},
+         {"autoscaling_max_replicas": 5, "cluster_node_pools": [
+             *pool(), {"name": "more", "machine_type": "e2-standard-4", "node_count": 4}]}),
+    Case("replicas-exceed-nodes", "a region's pools count per zone",
+         {"autoscaling_max_replicas": 4, "cluster_node_pools": pool(autoscaling={"max_node_count": 1}),
+          "cluster_location": "us-central1"},
+         {"autoscaling_max_replicas": 3, "cluster_node_pools": pool(autoscaling={"max_node_count": 1}),
+          "cluster_location": "us-central1"}),
+    Case("replicas-exceed-nodes", "a total does not count per zone",
+         {"autoscaling_max_replicas": 4, "cluster_node_pools": pool(autoscaling={"total_max_node_count": 3}),
+          "cluster_location": "us-central1"},
+         {"autoscaling_max_replicas": 3, "cluster_node_pools": pool(autoscaling={"total_max_node_count": 3}),
+          "cluster_location": "us-central1"}),
+    Case("pod-fits-no-node", "a GPU that no node has", {"serving_gpus": 1}, {"serving_gpus": 1, "cluster_node_pools": T4}),
+    Case("pod-fits-no-node", "another type of GPU",
+         {"serving_gpus": 1, "serving_gpu_type": "nvidia-l4", "cluster_node_pools": T4},
+         {"serving_gpus": 1, "serving_gpu_type": "nvidia-tesla-t4", "cluster_node_pools": T4}),
+    Case("replicas-exceed-nodes", "GPUs are fewer than CPUs allow",
+         {"serving_gpus": 1, "serving_cpu": 1, "autoscaling_max_replicas": 5, "cluster_node_pools": T4},
+         {"serving_gpus": 1, "serving_cpu": 1, "autoscaling_max_replicas": 5, "cluster_node_pools": SHARED}),
+    Case("rollout-room", "full nodes", {"autoscaling_max_replicas": 4}, {"autoscaling_max_replicas": 3}),
+    Case("rollout-room", "a large surge", {"serving_max_surge": "50%", "autoscaling_max_replicas": 3},
+         {"serving_max_surge": "33%", "autoscaling_max_replicas": 3}),
+    Case("rollout-room", "without a gate and a surge nothing is needed beside",
+         {"autoscaling_max_replicas": 4, "serving_max_surge": 0},
+         {"autoscaling_max_replicas": 4, "serving_max_surge": 0, "serving_gate_enabled": False}),
+    # Three nodes each have 320 mCPU beside a replica; GKE's 628 mCPU of DNS and metrics take two of them.
+    Case("loadtest-room", "workers of a core beside full nodes",
+         {"loadtest_enabled": True, "autoscaling_max_replicas": 4, "loadtest_worker_cpu": "1"},
+         {"loadtest_enabled": True, "autoscaling_max_replicas": 3, "loadtest_worker_cpu": "1"}),
+    Case("loadtest-room", "only where there is a load test",
+         {"loadtest_enabled": True, "autoscaling_max_replicas": 4}, {"autoscaling_max_replicas": 4}),
+    Case("model-memory", "less than twice the model", {"serving_memory": "799Mi", **facts(model_bytes=400 * MIB)},
+         {"serving_memory": "800Mi", **facts(model_bytes=400 * MIB)}),
+    Case("variables", "as the roles' argument specs find", {"problems": ("no number",)}, {"problems": ()}),
+    Case("hpa-request", "no CPU requested", {"serving_cpu": "0"}, {"serving_cpu": "1m"}),
+    Case("hpa-request", "nothing said", {"serving_cpu": ""}, {"serving_cpu": 1}),
+    Case("hpa-request", "a container that is not there",
+         {"autoscaling_container": "proxy", "serving_proxy_enabled": False}, {"autoscaling_container": "proxy"}),
+    Case("stabilization-window", "shorter than the metrics", {"autoscaling_scale_down_stabilization_seconds": 29},
+         {"autoscaling_scale_down_stabilization_seconds": 30}),
+    Case("stabilization-window", "metrics that are slow", {"preflight_metrics_window_seconds": 301},
+         {"preflight_metrics_window_seconds": 300}),
+    Case("spot-replicas", "one replica on spot nodes", {"cluster_node_pools": pool(spot=True)},
+         {"cluster_node_pools": pool(spot=True), "autoscaling_min_replicas": 2}),
+    Case("spot-replicas", "preemptible nodes go, too", {"cluster_node_pools": pool(preemptible=True)},
+         {"cluster_node_pools": [*pool(preemptible=True), {**pool()[0], "name": "firm"}]}),
+    Case("spot-notice", "a drain that the notice does not wait for", {"cluster_node_pools": pool(spot=True)},
+         {"cluster_node_pools": pool(spot=True), "serving_propagation_seconds": 5, "serving_drain_seconds": 10,
+          "serving_request_timeout": 10}),
+    Case("drain-below-request", "a request outlives the drain", {"serving_drain_seconds": 29},
+         {"serving_drain_seconds": 30}),
+    Case("grace-limit", "longer than the autoscaler waits", {"serving_handover_seconds": 538},
+         {"serving_handover_seconds": 537}),
+    Case("grace-limit", "without a proxy nothing is handed over",
+         {"serving_handover_seconds": 600}, {"serving_handover_seconds": 600, "serving_proxy_enabled": False}),
+    Case("budget-blocks-draining", "none", {"serving_max_unavailable": 0}, {"serving_max_unavailable": 1}),
+    Case("budget-blocks-draining", "no percent", {"serving_max_unavailable": "0%"}, {"serving_max_unavailable": "1%"}),
+    Case("source-ranges", "an open address", {"serving_source_ranges": []},
+         {"serving_source_ranges": [], "serving_service_internal": True}),
+    Case("source-ranges", "of a load balancer", {"serving_source_ranges": []},
+         {"serving_source_ranges": [], "serving_service_type": "ClusterIP"}),
+    Case("open-endpoint", "everybody", {"serving_source_ranges": ["10.0.0.0/8", "0.0.0.0/0"]},
+         {"serving_source_ranges": ["10.0.0.0/8", "128.0.0.0/1"]}),
+    Case("open-endpoint", "everybody by IPv6", {"serving_source_ranges": ["::/0"]},
+         {"serving_source_ranges": ["::/0"], "serving_service_internal": True}),
+    Case("machine-type", "misspelled", {"cluster_node_pools": pool(machine_type="e2-standard-4x")},
+         {"cluster_node_pools": pool(machine_type="n1-standard-4")}),
+    Case("machine-type", "not in this zone", {"cluster_location": "us-central1-d"}, {"cluster_location": "us-central1-c"}),
+    Case("machine-type", "not in this region", {"cluster_location": "europe-west1"}, {"cluster_location": "us-central1"}),
+    Case("accelerator-type", "not in this zone",
+         {"cluster_node_pools": pool(accelerators=[{"accelerator_type": "nvidia-tesla-t4"}], node_locations=["us-central1-f"]),
+          "serving_tolerations": [{"operator": "Exists"}]},
+         {"cluster_node_pools": pool(accelerators=[{"accelerator_type": "nvidia-tesla-t4"}], node_locations=["us-central1-c"]),
+          "serving_tolerations": [{"operator": "Exists"}]}),
+    Case("version", "not offered", {"cluster_version": "1.31"}, {"cluster_version": "1.35"}),
+    Case("version", "not in the channel", {"cluster_version": "1.35", "cluster_release_channel": "REGULAR"},
+         {"cluster_version": "1.34", "cluster_release_channel": "REGULAR"}),
+    Case("version", "a beginning is not a prefix of digits", {"cluster_version": "1.3"}, {"cluster_version": "1.33.9"}),
+    Case("version", "the control plane's least", {"cluster_min_master_version": "1.36", **cluster()},
+         {"cluster_min_master_version": "1.32", **cluster()}),
+    Case("version", "a new cluster's version is of no matter to one that is there", {"cluster_version": "1.31"},
+         {"cluster_version": "1.31", **cluster()}),
+    Case("version", "of nodes", {"cluster_node_pools": pool(version="1.31")}, {"cluster_node_pools": pool(version="1.32")}),
+    Case("version", "the latest is always there", {"cluster_version": "newest"}, {"cluster_version": "latest"}),
+    Case("quota", "CPUs", facts(quotas={"CPUS": Quota(24, 9)}), facts(quotas={"CPUS": Quota(24, 8)})),
+    Case("quota", "nodes that are there count already", facts(quotas={"CPUS": Quota(24, 20)}),
+         {**cluster(), **facts(quotas={"CPUS": Quota(24, 20)})}),
+    Case("quota", "disks", facts(quotas={"SSD_TOTAL_GB": Quota(500, 101)}), facts(quotas={"SSD_TOTAL_GB": Quota(500, 100)})),
+    Case("quota", "disks of the other kind",
+         {"cluster_node_pools": pool(disk_type="pd-standard", disk_size_gb=50), **facts(quotas={"DISKS_TOTAL_GB": Quota(199, 0)})},
+         {"cluster_node_pools": pool(disk_type="pd-standard", disk_size_gb=50), **facts(quotas={"SSD_TOTAL_GB": Quota(199, 0)})}),
+    Case("quota", "addresses", facts(quotas={"IN_USE_ADDRESSES": Quota(8, 5)}),
+         {"cluster_private_nodes": "true", **facts(quotas={"IN_USE_ADDRESSES": Quota(8, 5)})}),
+    Case("quota", "addresses of a cluster whose nodes are private already", facts(quotas={"IN_USE_ADDRESSES": Quota(8, 8)}),
+         {**cluster(currentNodeCount=1, networkConfig={"defaultEnablePrivateNodes": True}),
+          **facts(quotas={"IN_USE_ADDRESSES": Quota(8, 8)})}),
+    Case("quota", "a family of its own",
+         {"cluster_node_pools": pool(machine_type="n2-standard-4"), **facts(quotas={"N2_CPUS": Quota(15, 0)}, machine_types={
+             "n2-standard-4": project().machine_types["e2-standard-4"]})},
+         {"cluster_node_pools": pool(machine_type="n2-standard-4"), **facts(quotas={"CPUS": Quota(15, 0)}, machine_types={
+             "n2-standard-4": project().machine_types["e2-standard-4"]})}),
+    Case("quota", "spot has its own, where there is one",
+         {"cluster_node_pools": pool(spot=True), "autoscaling_min_replicas": 2,
+          **facts(quotas={"CPUS": Quota(8, 0), "PREEMPTIBLE_CPUS": Quota(0, 0)})},
+         {"cluster_node_pools": pool(spot=True), "autoscaling_min_replicas": 2,
+          **facts(quotas={"CPUS": Quota(8, 0), "PREEMPTIBLE_CPUS": Quota(16, 0)})}),
+    Case("quota", "GPUs",
+         {"cluster_node_pools": pool(accelerators=[{"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 2}],
+                                     node_locations=["us-central1-a"]),
+          "serving_tolerations": [{"operator": "Exists"}], **facts(quotas={"NVIDIA_T4_GPUS": Quota(7, 0)})},
+         {"cluster_node_pools": pool(accelerators=[{"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 2}],
+                                     node_locations=["us-central1-a"]),
+          "serving_tolerations": [{"operator": "Exists"}], **facts(quotas={"NVIDIA_T4_GPUS": Quota(8, 0)})}),
+    Case("model-access", "pods' identity without Workload Identity",
+         {"cluster_workload_identity": "", "storage_reader_workload_identity": True}, {}),
+    Case("model-access", "a right that can't be granted", facts(bucket=bucket()),
+         facts(bucket=bucket(None, "storage.buckets.setIamPolicy"))),
+    Case("model-access", "a right that is granted already", facts(bucket=bucket(policy((READS, member("other"))))),
+         facts(bucket=bucket(policy((READS, member()))))),
+    Case("model-access", "a role that does not read", facts(bucket=bucket(policy(("roles/storage.objectCreator", member())))),
+         facts(bucket=bucket(policy(("roles/storage.objectAdmin", member()))))),
+    Case("model-access", "a Google service account that pods can't act as", {"serving_google_service_account": ACCOUNT},
+         {"serving_google_service_account": ACCOUNT, **facts(account_policy=policy(ACTS))}),
+    Case("model-access", "a Google service account without Workload Identity",
+         {"serving_google_service_account": ACCOUNT, "cluster_workload_identity": "", **facts(account_policy=policy(ACTS))},
+         {"serving_google_service_account": ACCOUNT, **facts(account_policy=policy(ACTS))}),
+    Case("model-access", "the nodes' account", {**WITHOUT_IDENTITY, **facts(bucket=bucket())},
+         {**WITHOUT_IDENTITY, **facts(bucket=bucket(policy((READS, NODES))))}),
+    Case("model-access", "the nodes' account by the project",
+         {**WITHOUT_IDENTITY, **facts(bucket=bucket(), project_policy=policy(("roles/viewer", NODES)))},
+         {**WITHOUT_IDENTITY, **facts(bucket=bucket(), project_policy=policy((READS, NODES)))}),
+    Case("model-access", "the nodes' account as an editor, where the bucket lets editors read",
+         {**WITHOUT_IDENTITY, **facts(bucket=bucket(), project_policy=policy(("roles/editor", NODES)))},
+         {**WITHOUT_IDENTITY, **facts(
+             bucket=bucket(policy(("roles/storage.legacyObjectOwner", "projectEditor:p-project"))),
+             project_policy=policy(("roles/editor", NODES)))}),
+    Case("model-access", "nodes whose scopes leave Cloud Storage out",
+         {**WITHOUT_IDENTITY, **facts(bucket=bucket(policy((READS, NODES)))),
+          "cluster_node_pools": pool(oauth_scopes=["https://www.googleapis.com/auth/monitoring"])},
+         {**WITHOUT_IDENTITY, **facts(bucket=bucket(policy((READS, NODES)))),
+          "cluster_node_pools": pool(oauth_scopes=["https://www.googleapis.com/auth/devstorage.read_only"])}),
+    Case("model-access", "a cluster that has Workload Identity, of which nothing is said",
+         {"cluster_workload_identity": "", **cluster()},
+         {"cluster_workload_identity": "", **cluster(workloadIdentityConfig={"workloadPool": "p-project.svc.id.goog"})}),
+    Case("model-access", "pods that are themselves, and nobody's",
+         {"storage_reader_workload_identity": False, **facts(bucket=bucket(policy((READS, NODES))))},
+         {"storage_reader_workload_identity": False, **facts(bucket=bucket(policy((READS, member()))))}),
+    Case("model-access", "an anonymous reader", {"serving_fetch_identity": "anonymous", **facts(bucket=bucket())},
+         {"serving_fetch_identity": "anonymous", **facts(bucket=bucket(policy((READS, "allUsers"))))}),
+]  # fmt: skip
+
+
+def judged(changed: dict[str, Any]) -> list[str]:
+    """The names of the rules with findings."""
+    variables = {name: value for name, value in changed.items() if ":" not in name and name != "problems"}
+    known = {name.removeprefix("fact:"): value for name, value in changed.items() if ":" in name}
+    quotas = {**project().quotas, **known.pop("quotas", {})}
+    if variables.get("serving_google_service_account"):
+        variables["storage_reader_google_service_account"] = variables["serving_google_service_account"]
+    settings = replace(asked(**variables), problems=tuple(changed.get("problems", ())))
+    return [finding.id for finding in found(settings, project(quotas=quotas, **known))]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}: {case.what}")
+def test_a_case_trips_its_rule_and_a_near_miss_does_not(case: Case) -> None:
+    assert case.rule in judged(case.trips)
+    assert case.rule not in judged(case.misses)
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {case.rule for case in CASES} == {rule.id for rule in RULES}
+
+
+def test_good_settings_have_no_finding() -> None:
+    assert found(asked(), project()) == []
+
+
+def test_all_findings_come_at_once_errors_first_each_with_a_way_out() -> None:
+    bad = asked(
+        autoscaling_max_replicas=9, serving_source_ranges=[], serving_drain_seconds=1, serving_memory="100Mi",
+        cluster_node_pools=pool(spot=True, autoscaling=SIX), cluster_location="us-central1-z",
+    )  # fmt: skip
+    all_of_it = found(bad, project())
+    assert {finding.id for finding in all_of_it} >= {
+        "replicas-exceed-nodes", "source-ranges", "drain-below-request", "model-memory", "spot-replicas", "machine-type",
+    }  # fmt: skip
+    severities = [finding.severity for finding in all_of_it]
+    assert severities == sorted(severities, key=("error", "warning").index)
+    assert all(finding.fix for finding in all_of_it)
+
+
+def test_an_ignored_rule_is_silent_and_the_others_are_not() -> None:
+    bad = asked(serving_source_ranges=[], serving_drain_seconds=1)
+    assert ids(bad, project()) == ["source-ranges", "drain-below-request"]
+    assert [finding.id for finding in found(bad, project(), "source-ranges")] == ["drain-below-request"]
+
+
+def test_a_rule_that_is_not_there_can_not_be_ignored() -> None:
+    with pytest.raises(BadInput, match=r"no rule spot-replica\..*spot-replicas"):
+        refuse_strangers([rule.id for rule in RULES], ["spot-replica"])
+
+
+def test_what_can_not_be_read_is_told_and_fails_nothing() -> None:
+    why = Unread("quotas of region us-central1: Required permission (403 forbidden)", "Allow it.")
+    (finding,) = found(asked(), project(quotas=why))
+    assert (finding.id, finding.severity, finding.message) == ("quota", "unknown", why.reason)
+
+
+def test_nothing_is_said_to_be_unknown_that_no_setting_asks_about() -> None:
+    """Without a version or GPU nobody needs to read what there are."""
+    nothing = Unread("not read")
+    assert (
+        found(asked(), project(server_config=nothing, accelerator_types=nothing, project_policy=nothing))
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"cluster_autopilot": "true", "cluster_node_pools": [], "cluster_location": "us-central1"},
+        {"cluster_autoscaling": {"enable_node_autoprovisioning": True}},
+    ],
+)
+def test_where_nodes_come_as_they_are_needed_nothing_is_too_large(changed: dict[str, Any]) -> None:
+    assert found(asked(autoscaling_max_replicas=100, **changed), project()) == []
+
+
+def test_of_a_given_cluster_nothing_is_asked_of_google() -> None:
+    settings = asked(
+        cluster_kubeconfig_file="/kube/config", serving_service_type="ClusterIP", cluster_node_pools=[]
+    )
+    findings = found(settings, project())
+    assert {finding.severity for finding in findings} == {"unknown"}
+    assert {finding.id for finding in findings} == {
+        "pod-fits-no-node", "replicas-exceed-nodes", "rollout-room",
+    }  # fmt: skip
+
+
+def test_a_machine_type_of_unknown_size_is_told() -> None:
+    settings = asked(cluster_node_pools=pool(machine_type="m9-huge-4"))
+    unknown = {finding.id for finding in found(settings, project()) if finding.severity == "unknown"}
+    assert "replicas-exceed-nodes" in unknown
+
+
+def test_the_advice_on_nodes_is_enough() -> None:
+    (finding,) = [
+        one for one in found(asked(autoscaling_max_replicas=7), project()) if one.severity == "error"
+    ]
+    assert "there are 7 nodes in all" in finding.fix
+    more = pool(autoscaling={"max_node_count": 7})
+    assert "replicas-exceed-nodes" not in ids(
+        asked(autoscaling_max_replicas=7, cluster_node_pools=more), project()
+    )
