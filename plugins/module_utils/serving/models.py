@@ -53,6 +53,12 @@ def _check_one(variables: Variables) -> None:
             "Leave it out: it follows from the address",
         )
     _check_golden(variables, "serving_golden", variables.listing("serving_golden"))
+    if variables.mapping("serving_promoted"):
+        variables.refuse(
+            "serving_promoted",
+            "it goes with serving_models, and there are none",
+            "Name the version in serving_model_uri",
+        )
 
 
 def _check_several(variables: Variables, models: Sequence[Any]) -> None:
@@ -182,3 +188,38 @@ def _check_name(variables: Variables, where: str, name: Any) -> None:
 
 def _is_version(version: Any) -> bool:
     return 1 <= (whole(version) or 0) <= _INT64_MOST
+
+
+def served_models(
+    models: Sequence[Mapping[str, Any]], promoted: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The models in one form, with promoted versions in place of those listed. Takes only what `check_models` does.
+
+    `asked` are the versions one by one, as mlops.tfserving.tfserving_model takes them; `places` where each is in the
+    bucket and in the pod, and the path that is answered only when it is loaded.
+    """
+    found = []
+    for model in models:
+        name, golden = model["name"], list(model.get("golden") or [])
+        chosen = (promoted or {}).get(name)
+        versions = sorted(int(version) for version in ([chosen] if chosen else model["versions"]))
+        labels = model.get("labels") or {}
+        found.append(
+            {
+                "name": name,
+                "uri": model["uri"],
+                "versions": versions,
+                "labels": {str(label): int(chosen or version) for label, version in labels.items()},
+                "golden": golden,
+                "asked": [{"name": name, "version": version, "golden": golden} for version in versions],
+                "places": [
+                    {
+                        "uri": f"{model['uri']}/{version}",
+                        "folder": f"/models/{name}/{version}",
+                        "answers": f"/v1/models/{name}/versions/{version}/metadata",
+                    }
+                    for version in versions
+                ],
+            }
+        )
+    return found
