@@ -98,11 +98,26 @@ def _check_gateway(variables: Variables) -> None:
             "no namespace can be called that",
             "Write the namespace of the Gateway",
         )
-    for host in variables.listing("serving_gateway_hostnames"):
-        if not is_hostname(str(host)):
-            variables.refuse(
-                "serving_gateway_hostnames",
-                "it is no name of a host",
-                "Write for example models.example.org or *.example.org, without scheme and port",
-                value=host,
-            )
+    listener = variables.text("serving_gateway_listener")
+    if listener and not is_subdomain(listener):
+        variables.refuse(
+            "serving_gateway_listener", "no listener can be called that", "Leave it out for all of them"
+        )
+    rest, grpc = "serving_gateway_hostnames", "serving_gateway_grpc_hostnames"
+    for name in (rest, grpc):
+        for host in variables.listing(name):
+            if not is_hostname(str(host)):
+                variables.refuse(
+                    name,
+                    "it is no name of a host",
+                    "Write for example models.example.org or *.example.org, without scheme and port",
+                    value=host,
+                )
+    hosts, grpc_hosts = variables.listing(rest), variables.listing(grpc)
+    shared = [host for host in grpc_hosts if not hosts or host in hosts]
+    if shared:
+        variables.refuse(
+            grpc,
+            f"{shared[0]} is for REST, too (serving_gateway_hostnames), and a Gateway takes one kind of route for a host",
+            "Give REST and gRPC hosts of their own",
+        )

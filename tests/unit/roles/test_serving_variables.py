@@ -76,6 +76,10 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
         "serving_gateway_hostnames", "no name of a host", "without scheme",
     ),
     ({"serving_service_type": "Gateway", "serving_gateway_name": "g", "serving_source_ranges": [], "serving_service_internal": True}, "serving_service_internal", "about load balancers", "gke-l7-rilb"),
+    (
+        {"serving_service_type": "Gateway", "serving_gateway_name": "g", "serving_source_ranges": [], "serving_gateway_grpc_hostnames": ["x.org"]},
+        "serving_gateway_grpc_hostnames", "x.org is for REST, too", "hosts of their own",
+    ),
     # The pod
     ({"serving_cpu": "three"}, "serving_cpu", "not a quantity", "3 or 500m"),
     ({"serving_cpu": "0"}, "serving_cpu", "less than 10m", "500m"),
@@ -150,7 +154,7 @@ def test_each_mistake_is_told(mistake: dict[str, Any], variable: str, reason: st
         {"serving_batching": {"max_batch_size": 32, "batch_timeout_micros": 0, "allowed_batch_sizes": [1, 8, 32]}},
         {"serving_service_type": "ClusterIP", "serving_source_ranges": []},
         {"serving_service_internal": True, "serving_source_ranges": [], "serving_internal_subnet": "s", "serving_internal_global_access": True},
-        {"serving_service_type": "Gateway", "serving_source_ranges": [], "serving_gateway_name": "g", "serving_gateway_hostnames": ["*.example.org"]},
+        {"serving_service_type": "Gateway", "serving_source_ranges": [], "serving_gateway_name": "g", "serving_gateway_hostnames": ["*.example.org"], "serving_gateway_grpc_hostnames": ["grpc.example.com"]},
         {"serving_source_ranges": ["198.18.0.0/15", "2001:db8::/32", "192.0.2.1"]},
         {"serving_gpus": "1", "serving_image": "tensorflow/serving:2.19.0-gpu", "serving_gpu_type": "nvidia-l4", "serving_gpu_memory_fraction": 0.9},
         {"serving_image": "europe-docker.pkg.dev/p/r/tf.serving@sha256:" + "a" * 64},
