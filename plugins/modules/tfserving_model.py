@@ -329,7 +329,8 @@ def main() -> None:
     except (GoldenError, KubeError) as error:
         module.fail_json(msg=str(error), reason=getattr(error, "reason", "Golden"))
     if outcome.bad:
-        what = module.params["model"] or "the models"
+        asked = module.params["models"] or [{"name": module.params["model"]}]
+        what = " and ".join(dict.fromkeys(model["name"] for model in asked))
         module.fail_json(
             msg=f"{len(outcome.bad)} of {len(outcome.results)} pods do not serve {what} as expected:\n  {outcome.text}",
             **outcome.as_dict(),

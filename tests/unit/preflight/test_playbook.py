@@ -28,6 +28,7 @@ def play(
     """Exit code and output of a playbook with an inventory of the project, pointed at the emulator."""
     given = {
         "gcp_auth_kind": "accesstoken",
+        "gcp_service_account_file": "",
         "gcp_project": "sandbox-project",
         "cluster_api_endpoint": url,
         "storage_api_endpoint": url,
@@ -60,7 +61,7 @@ def test_the_inventories_have_no_error_and_no_warning(emulator: Emulator, url: s
         )  # The smallest machine that the demo is meant for.
     code, output = play(emulator, url, inventory)
     assert code == 0, output
-    assert "preflight: 0 errors, 0 warnings\n" in output
+    assert "preflight: 0 errors, 0 warnings\n" in output, output
     assert "USD an hour" in output
     assert "reaction that needs a node:" in output
 

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
-from ansible.template import Templar, trust_as_template
+from ansible_collections.mlops.tfserving.plugins.module_utils.serving.check import problems_of
+from serving_role import ROLE, evaluate
 
-ROOT = Path(__file__).resolve().parents[3]
-ROLE = ROOT / "roles/serving"
 INSIDE = "/models/resnet/7"
 CLAIM = {"persistentVolumeClaim": {"claimName": "models", "readOnly": True}}
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", UserWarning)
-    init_plugin_loader([str(ROOT / ".collections")])
-
 Json = dict[str, Any]
-
-
-def evaluate(expression: str, **variables: Any) -> Any:
-    """An expression in the role, with these variables in place of its defaults."""
-    loader = DataLoader()
-    known: Json = {}
-    for folder in ("defaults", "vars"):
-        known |= loader.load_from_file(str(ROLE / folder / "main.yml"), trusted_as_template=True)
-    known |= {
-        "role_path": str(ROLE), "ansible_search_path": [str(ROLE)], "serving_model_uri": "gs://b/m/7", **variables,
-    }  # fmt: skip
-    return Templar(loader=loader, variables=known).template(trust_as_template("{{ " + expression + " }}"))
 
 
 def pod_of(**variables: Any) -> Json:
@@ -121,9 +101,5 @@ def test_the_model_server_looks_where_it_is(source: str) -> None:
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_refused(variables: Json, fine: bool) -> None:
-    tasks = yaml.safe_load((ROLE / "tasks/main.yml").read_text())
-    conditions = [
-        item["ok"].strip().removeprefix("{{").removesuffix("}}").strip() for item in tasks[0]["loop"]
-    ]
-    given = {"serving_source_ranges": ["10.0.0.0/8"], **variables}
-    assert all(evaluate(condition, **given) for condition in conditions) == fine
+    given = evaluate("serving_variables", serving_source_ranges=["10.0.0.0/8"], **variables)
+    assert (problems_of(given) == []) == fine

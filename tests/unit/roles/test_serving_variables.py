@@ -1,0 +1,225 @@
+"""Mistakes in the serving role's variables: each told before anything changes, all at once, with a way out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.mlops.tfserving.plugins.module_utils.serving.check import problems_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from serving_role import ROOT, URI, evaluate
+
+MODEL = {"name": "m", "uri": "gs://models/m", "versions": [1, 2]}
+# What every case begins with: the defaults, a model, and who may reach it.
+GOOD: dict[str, Any] = {**evaluate("serving_variables", serving_source_ranges=["203.0.113.0/24"])}
+
+
+def several(*models: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"serving_models": list(models), **more}
+
+
+def golden(**more: Any) -> dict[str, Any]:
+    return {"serving_golden": [{"name": "a", "instances": [1], **more}]}
+
+
+# What is set, the variable that the message names, a piece of the reason, and one of the way out.
+CASES: list[tuple[dict[str, Any], str, str, str]] = [
+    # The model
+    ({"serving_model_uri": ""}, "serving_model_uri", "gs://BUCKET/PATH/VERSION", "Publish a model first"),
+    ({"serving_model_uri": "gs://models/m/latest"}, "serving_model_uri", "gs://BUCKET/PATH/VERSION", "a version that exists"),
+    ({"serving_model_uri": "gs://models/m/007"}, "serving_model_uri", "gs://BUCKET/PATH/VERSION", "a version that exists"),
+    ({"serving_model_uri": "/models/m/1"}, "serving_model_uri", "gs://BUCKET/PATH/VERSION", "Publish"),
+    ({"serving_model_version": 4}, "serving_model_version", f"not the version of serving_model_uri, {URI}", "Leave it out"),
+    ({"serving_model_name": "my model"}, "serving_model_name", "part of paths", "letters, digits"),
+    ({"serving_model_name": "a/b"}, "serving_model_name", "part of paths", "letters, digits"),
+    ({"serving_storage_endpoint": "storage.googleapis.com"}, "serving_storage_endpoint", "no address", "https://"),
+    ({"serving_fetch_timeout": 0}, "serving_fetch_timeout", "out of range", "1 seconds or more"),
+    (golden(inputs={}), "serving_golden", "either instances (rows) or inputs", "one of them"),
+    ({"serving_golden": [{"instances": [1]}]}, "serving_golden", "has no name", "a name"),
+    ({"serving_golden": golden()["serving_golden"] * 2}, "serving_golden", "a is there twice", "its own name"),
+    # Several models
+    (several(MODEL, MODEL), "serving_models", "model m is there 2 times", "each model once"),
+    (several({**MODEL, "versions": []}), "serving_models[0].versions", "no version is named", "such as [1]"),
+    (several({**MODEL, "versions": [0]}), "serving_models[0].versions", "at least 1", "such as [3]"),
+    (several({**MODEL, "versions": ["one"]}), "serving_models[0].versions", "whole number", "such as [3]"),
+    (several({**MODEL, "versions": [1, 1]}), "serving_models[0].versions", "there twice", "each once"),
+    (several({**MODEL, "labels": {"stable": 3}}), "serving_models[0].labels", "label stable leads to version 3, which is not in versions", "Add 3"),
+    (several({**MODEL, "labels": {"a b": 1}}), "serving_models[0].labels", "part of a request's path", "letters"),
+    (several({**MODEL, "uri": "models/m"}), "serving_models[0].uri", "gs://BUCKET/PATH", "without a version"),
+    (several({**MODEL, "name": ""}), "serving_models[0].name", "part of paths", "letters"),
+    (several({**MODEL, "version": 1}), "serving_models[0].version", "no such key", "name, uri, versions"),
+    (several(MODEL, **golden()), "serving_golden", "which of serving_models", "that model's entry"),
+    (several(MODEL, serving_promoted={"n": 1}), "serving_promoted", "no model in serving_models is called n", "one of m"),
+    (several(MODEL, serving_promoted={"m": "x"}), "serving_promoted", "whole number", "{m: 1}"),
+    # Names and ways in
+    ({"serving_namespace": "TFServing"}, "serving_namespace", "no namespace", "lower-case"),
+    ({"serving_name": "image_classifier"}, "serving_name", "no Service", "letters, digits and -"),
+    ({"serving_name": "1st"}, "serving_name", "no Service", "a letter first"),
+    ({"serving_name": "a" * 53}, "serving_name", "no Service", "at most 52"),
+    ({"serving_source_ranges": []}, "serving_source_ranges", "anybody could use the model", "serving_service_internal: true"),
+    ({"serving_source_ranges": ["203.0.113.5/24"]}, "serving_source_ranges", "no range", "Write 203.0.113.0/24"),
+    ({"serving_source_ranges": ["office"]}, "serving_source_ranges", "no range", "ADDRESS/BITS"),
+    ({"serving_source_ranges": ["10.0.0.0/33"]}, "serving_source_ranges", "no range", "ADDRESS/BITS"),
+    ({"serving_service_type": "NodePort"}, "serving_source_ranges", "nothing would keep to them", "firewall"),
+    ({"serving_internal_subnet": "s"}, "serving_internal_subnet", "internal load balancers", "serving_service_internal: true"),
+    ({"serving_internal_global_access": True}, "serving_internal_global_access", "internal load balancers", "leave it out"),
+    ({"serving_service_type": "Gateway", "serving_source_ranges": []}, "serving_gateway_name", "needs the name of a Gateway", "kubectl get gateways"),
+    (
+        {"serving_service_type": "Gateway", "serving_gateway_name": "g", "serving_source_ranges": [], "serving_gateway_hostnames": ["https://x.org"]},
+        "serving_gateway_hostnames", "no name of a host", "without scheme",
+    ),
+    ({"serving_service_type": "Gateway", "serving_gateway_name": "g", "serving_source_ranges": [], "serving_service_internal": True}, "serving_service_internal", "about load balancers", "gke-l7-rilb"),
+    (
+        {"serving_service_type": "Gateway", "serving_gateway_name": "g", "serving_source_ranges": [], "serving_gateway_grpc_hostnames": ["x.org"]},
+        "serving_gateway_grpc_hostnames", "x.org is for REST, too", "hosts of their own",
+    ),
+    # The pod
+    ({"serving_cpu": "three"}, "serving_cpu", "not a quantity", "3 or 500m"),
+    ({"serving_cpu": "0"}, "serving_cpu", "less than 10m", "500m"),
+    ({"serving_memory": "4 GB"}, "serving_memory", "not a quantity", "4Gi"),
+    ({"serving_memory": "800m"}, "serving_memory", "less than 64Mi", "4Gi"),
+    ({"serving_memory": "256Mi", "serving_model_bytes": 400 * 2**20}, "serving_memory", "the model alone has 400Mi", "about twice the model's size, 800Mi"),
+    ({"serving_threads": 4}, "serving_threads", "more than the processors of serving_cpu (3)", "3 at most"),
+    ({"serving_cpu": "300m", "serving_threads": "2"}, "serving_threads", "more than the processors", "1 at most"),
+    ({"serving_image": "docker.io/tensorflow/serving"}, "serving_image", "the hour when a node pulled it", "digest"),
+    ({"serving_image": "tensorflow/serving:latest"}, "serving_image", "the hour when a node pulled it", "digest"),
+    ({"serving_proxy_image": "haproxy 3"}, "serving_proxy_image", "no image's name", "REGISTRY/PATH:TAG"),
+    ({"serving_proxy_connections": 5000}, "serving_proxy_memory", "5000 connections", "fewer connections"),
+    ({"serving_proxy_memory": "1Mi"}, "serving_proxy_memory", "less than 16Mi", "64Mi"),
+    ({"serving_user": 0}, "serving_user", "as root", "65532"),
+    ({"serving_gpus": 1}, "serving_image", "on processors only", "-gpu"),
+    ({"serving_gpu_type": "nvidia-l4"}, "serving_gpu_type", "there is no GPU", "serving_gpus: 1"),
+    ({"serving_gpu_memory_fraction": 1.5}, "serving_gpu_memory_fraction", "out of range", "0 to 1"),
+    ({"serving_extra_args": ["--port=9000"]}, "serving_extra_args", "the Service's ports are fixed", "Leave it out"),
+    ({"serving_extra_args": ["--tensorflow_session_parallelism=4"]}, "serving_extra_args", "serving_threads", "Leave it out"),
+    ({"serving_extra_args": ["--enable_batching"]}, "serving_extra_args", "serving_batching", "Leave it out"),
+    ({"serving_extra_args": ["-v=1"]}, "serving_extra_args", "--name=value", "--rest_api_num_threads=16"),
+    ({"serving_node_selector": {"gpu": True}}, "serving_node_selector", "gpu: True is no label", '"true"'),
+    ({"serving_tolerations": [{"value": "x"}]}, "serving_tolerations", "without a key", "operator: Exists"),
+    ({"serving_tolerations": [{"operator": "Exists", "effect": "NoRun"}]}, "serving_tolerations", "no such effect", "NoSchedule"),
+    ({"serving_priority_class": "High!"}, "serving_priority_class", "no priority class", "Name one"),
+    ({"serving_google_service_account": "models"}, "serving_google_service_account", "e-mail", "NAME@PROJECT"),
+    # Batching
+    ({"serving_batching": {"max_batch_size": 0}}, "serving_batching.max_batch_size", "at least 1", "1 or more"),
+    ({"serving_batching": {"batch_timeout_micros": -1}}, "serving_batching.batch_timeout_micros", "at least 0", "0 or more"),
+    ({"serving_batching": {"batch_timeout_micros": 30_000_000}}, "serving_batching.batch_timeout_micros", "longer for more requests", "microseconds"),
+    ({"serving_batching": {"num_batch_threads": "many"}}, "serving_batching.num_batch_threads", "whole number", "1 or more"),
+    ({"serving_batching": {"max_batch_size": 8, "allowed_batch_sizes": [1, 4]}}, "serving_batching.allowed_batch_sizes", "must be max_batch_size, which is 8", "End the list with 8"),
+    ({"serving_batching": {"max_batch_size": 8, "allowed_batch_sizes": [4, 1, 8]}}, "serving_batching.allowed_batch_sizes", "must ascend", "Sort them"),
+    ({"serving_batching": {"allowed_batch_sizes": [1, 4]}}, "serving_batching.allowed_batch_sizes", "max_batch_size, which is not given", "max_batch_size: 4"),
+    ({"serving_batching": {"batch_size": 8}}, "serving_batching.batch_size", "no such parameter", "max_batch_size"),
+    # Times and numbers
+    ({"serving_queue_length": 2000}, "serving_proxy_connections", "never get their 503", "2008 or more"),
+    ({"serving_concurrency": 0}, "serving_concurrency", "out of range", "1 requests or more"),
+    ({"serving_queue_timeout": 60}, "serving_queue_timeout", "longer for its turn", "30 or less"),
+    ({"serving_drain_seconds": -5}, "serving_drain_seconds", "out of range", "1 seconds or more"),
+    ({"serving_drain_seconds": 500}, "serving_drain_seconds", "kills it after 600 s", "597 s together"),
+    ({"serving_handover_seconds": "soon"}, "serving_handover_seconds", "whole number", "seconds"),
+    ({"serving_max_surge": 0}, "serving_max_surge", "no pod could ever be replaced", "25%"),
+    ({"serving_max_surge": "0%"}, "serving_max_surge", "no pod could ever be replaced", "25%"),
+    ({"serving_wait_timeout": 60}, "serving_wait_timeout", "before the model has had its time", "300 or more"),
+    ({"serving_gate_slowdown": 0.5}, "serving_gate_slowdown", "faster than the one before", "1 or more"),
+    ({"serving_gate_p95_ms": 50}, "serving_gate_p95_ms", "no request whose answer", "serving_golden"),
+    ({"serving_canary_weight": 100}, "serving_canary_weight", "out of range", "1 to 99"),
+    ({"serving_proxy_enabled": "maybe"}, "serving_proxy_enabled", "neither true nor false", "true or false"),
+]  # fmt: skip
+
+
+def test_what_is_right_is_not_refused() -> None:
+    assert problems_of(GOOD) == []
+
+
+@pytest.mark.parametrize(("mistake", "variable", "reason", "way_out"), CASES)
+def test_each_mistake_is_told(mistake: dict[str, Any], variable: str, reason: str, way_out: str) -> None:
+    (problem,) = problems_of(GOOD | mistake)
+    text = str(problem)
+    assert text.startswith(f"{variable} is {problem.value!r}"[:80])
+    assert reason in problem.reason
+    assert way_out in problem.remedy
+    assert text.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        several({**MODEL, "labels": {"stable": 1, "canary": "2"}, "golden": golden()["serving_golden"]}, {**MODEL, "name": "n"}),
+        several(MODEL, serving_model_uri="", serving_promoted={"m": 7}),
+        {"serving_batching": {"max_batch_size": 32, "batch_timeout_micros": 0, "allowed_batch_sizes": [1, 8, 32]}},
+        {"serving_service_type": "ClusterIP", "serving_source_ranges": []},
+        {"serving_service_internal": True, "serving_source_ranges": [], "serving_internal_subnet": "s", "serving_internal_global_access": True},
+        {"serving_service_type": "Gateway", "serving_source_ranges": [], "serving_gateway_name": "g", "serving_gateway_hostnames": ["*.example.org"], "serving_gateway_grpc_hostnames": ["grpc.example.com"]},
+        {"serving_source_ranges": ["198.18.0.0/15", "2001:db8::/32", "192.0.2.1"]},
+        {"serving_gpus": "1", "serving_image": "tensorflow/serving:2.19.0-gpu", "serving_gpu_type": "nvidia-l4", "serving_gpu_memory_fraction": 0.9},
+        {"serving_image": "europe-docker.pkg.dev/p/r/tf.serving@sha256:" + "a" * 64},
+        {"serving_image": "localhost:5000/tf:1"},
+        {"serving_proxy_enabled": False, "serving_proxy_image": "", "serving_handover_seconds": 580},
+        {"serving_threads": "2", "serving_max_surge": "25%", "serving_gate_slowdown": "0"},
+        {"serving_extra_args": ["--file_system_poll_wait_seconds=60", "--enable_grpc_healthcheck_service"]},
+        {"serving_memory": "1Gi", "serving_model_bytes": 2**29},
+        {"serving_tolerations": [{"operator": "Exists"}, {"key": "k", "value": "v", "effect": "NoExecute"}], "serving_node_selector": {"cloud.google.com/gke-spot": "true"}},
+    ],
+)  # fmt: skip
+def test_what_people_write_is_taken(fine: dict[str, Any]) -> None:
+    assert [str(problem) for problem in problems_of(GOOD | fine)] == []
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    mistakes: dict[str, Any] = {
+        "serving_cpu": "x",
+        "serving_name": "X",
+        "serving_max_surge": 0,
+        "serving_model_uri": "",
+    }
+    assert {problem.variable for problem in problems_of(GOOD | mistakes)} == set(mistakes)
+
+
+@pytest.mark.parametrize("name", ["max_batch_size", "batch_timeout_micros", "num_batch_threads"])
+def test_numbers_on_the_command_line_are_texts(name: str) -> None:
+    assert problems_of(GOOD | {"serving_batching": {name: "8"}, "serving_drain_seconds": "25"}) == []
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["1", "4Gi", "gs://b/m/1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "uri", "versions", "labels", "golden", "max_batch_size", "allowed_batch_sizes", "key"]), inner, max_size=4),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(GOOD)), JUNK, max_size=4))
+def test_whatever_is_written_gives_words_and_no_traceback(junk: dict[str, Any]) -> None:
+    for problem in problems_of(GOOD | junk):
+        assert len(str(problem)) < 600
+        assert "\n" not in str(problem)
+
+
+def test_the_role_refuses_before_it_asks_or_changes_anything(tmp_path: Path) -> None:
+    """Nothing listens where the cluster would be: whatever came before the refusal would be another error."""
+    play = {
+        "hosts": "localhost", "gather_facts": False, "connection": "local",
+        "vars": {"serving_model_uri": URI, "storage_model_uri": URI, "serving_memory": "128Mi", "serving_source_ranges": ["10.0.0.1/8"],
+                 "storage_listed": {"versions": [{"version": 3, "size": 300 * 2**20}]}},
+        "roles": ["mlops.tfserving.serving"],
+    }  # fmt: skip
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(tmp_path / "play.yml"),
+         "-e", json.dumps({"ansible_python_interpreter": sys.executable, "serving_threads": "9"})],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "KUBECONFIG": str(tmp_path / "none")},
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout
+    for words in (
+        "serving_threads is '9': that is more than the processors",
+        "serving_source_ranges is '10.0.0.1/8': it is no range of addresses. Write 10.0.0.0/8",
+        "serving_memory is '128Mi': the model alone has 300Mi",
+    ):
+        assert words in done.stdout
+    assert done.stdout.count("TASK [") == 2, "the arguments' types, and this"
