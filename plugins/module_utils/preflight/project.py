@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -38,14 +39,14 @@ def known(value: Known | Unread) -> Known:
 
 @dataclass(frozen=True)
 class Quota:
-    """A quota of a region: how much there may be, and how much of it is in use."""
+    """A quota of a region: how much there may be (below zero: any amount), and how much of it is in use."""
 
     limit: float
     usage: float
 
     @property
     def left(self) -> float:
-        return max(0.0, self.limit - self.usage)
+        return max(0.0, self.limit - self.usage) if self.limit >= 0 else math.inf
 
 
 @dataclass(frozen=True)

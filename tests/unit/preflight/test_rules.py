@@ -161,6 +161,7 @@ CASES = [
     Case("version", "of nodes", {"cluster_node_pools": pool(version="1.31")}, {"cluster_node_pools": pool(version="1.32")}),
     Case("version", "the latest is always there", {"cluster_version": "newest"}, {"cluster_version": "latest"}),
     Case("quota", "CPUs", facts(quotas={"CPUS": Quota(24, 9)}), facts(quotas={"CPUS": Quota(24, 8)})),
+    Case("quota", "one without a limit", facts(quotas={"CPUS": Quota(0, 0)}), facts(quotas={"CPUS": Quota(-1, 900)})),
     Case("quota", "nodes that are there count already", facts(quotas={"CPUS": Quota(24, 20)}),
          {**cluster(), **facts(quotas={"CPUS": Quota(24, 20)})}),
     Case("quota", "disks", facts(quotas={"SSD_TOTAL_GB": Quota(500, 101)}), facts(quotas={"SSD_TOTAL_GB": Quota(500, 100)})),
