@@ -67,7 +67,7 @@ def test_answers_to_yes_or_no_are_texts_which_every_use_of_them_converts() -> No
     ]
     lines = [line for path in files for line in path.read_text().splitlines()]
     for name in asked:
-        used = [line for line in lines if re.search(rf"(when:|{{{{|{{%| if ).*\b{name}\b", line)]
+        used = [line for line in lines if re.search(rf"(when:|{{{{|{{%| if |^ *- ).*\b{name}\b", line)]
         assert used
         assert [line for line in used if not re.search(rf"\b{name} \| bool", line)] == []
 
