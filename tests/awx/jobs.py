@@ -116,6 +116,23 @@ def run_job(
     return Job(done.returncode, done.stdout + done.stderr, artifacts, changed, folder)
 
 
+def run_on_sandbox(
+    folder: Path,
+    project: Path,
+    template: Mapping[str, Any],
+    state: Path,
+    answers: Mapping[str, Any] | None = None,
+    *arguments: str,
+) -> Job:
+    """Runs a job template's playbook on the sandbox that is up. ``state``: its folder."""
+    key = json.loads((state / "service-account.json").read_text())
+    # The inventory's golden predictions name a file beside the inventory, where AWX has none.
+    return run_job(
+        folder, project, template, "sandbox", key, {"serving_golden": [], **(answers or {})}, *arguments,
+        variables={"MLOPS_TFSERVING_SANDBOX_STATE": str(state)}, timeout=1800,
+    )  # fmt: skip
+
+
 def _write_inventory(folder: Path, environment: str) -> None:
     """AWX keeps what ansible-inventory says of the source, and gives it to jobs by a script."""
     listed = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,18 @@ def files() -> list[str]:
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return [name for name in listed if (ROOT / name).exists() or (ROOT / name).is_symlink()]
+
+
+def copy(folder: Path) -> Path:
+    """A checkout, as AWX's project update makes one; without what jobs do not need."""
+    for name in files():
+        if not name.startswith(("tests/", "sandbox/", "docs/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    # Until playbooks/preflight.yml is merged.
+    if not (folder / "playbooks/preflight.yml").exists():
+        shutil.copy2(folder / "playbooks/status.yml", folder / "playbooks/preflight.yml")
+    return folder
 
 
 def playbooks() -> list[str]:

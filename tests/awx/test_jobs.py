@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from controller import check_answers
 from cryptography.hazmat.primitives import serialization
 from emulator import PROJECT, Emulator
-from jobs import Job, run_job
+from jobs import Job, run_job, run_on_sandbox
 from project import ROOT, job_templates
 from starlette.testclient import TestClient
 from test_survey import OPTIONS, survey
@@ -72,6 +73,16 @@ def test_every_job_template_is_understood(run: Run, name: str) -> None:
     assert "TAGS" in made.ok().output
 
 
+def test_a_job_on_the_sandbox_is_understood(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "service-account.json").write_text(
+        json.dumps({"private_key": "k", "client_email": ACCOUNT, "project_id": PROJECT})
+    )
+    made = run_on_sandbox(
+        tmp_path / "job", checkout, TEMPLATES["promote"], tmp_path, {"promote_version": 2}, "--list-tasks"
+    )
+    assert "Serve it" in made.ok().output
+
+
 def test_the_credential_alone_is_enough_to_make_a_cluster_and_a_bucket(run: Run, checkout: Path) -> None:
     cluster, storage = {"playbook": "playbooks/cluster.yml"}, {"playbook": "playbooks/storage.yml"}
     model = shutil.copytree(
@@ -88,6 +99,10 @@ def test_one_credential_acts_as_an_environment_s_own_account(run: Run, emulator:
     other = "auditor@prod-project.iam.gserviceaccount.com"
     binding = {"role": "roles/container.viewer", "members": [f"serviceAccount:{other}"]}
     http = TestClient(emulator.app, headers={"Authorization": f"Bearer {emulator.token}"})
+    assert (
+        http.post("/v1/projects/prod-project/serviceAccounts", json={"accountId": "auditor"}).status_code
+        == 200
+    )
     policy = {"policy": {"bindings": [binding]}}
     assert http.post("/v1/projects/prod-project:setIamPolicy", json=policy).status_code == 200
     variables = {"gcp_project": "prod-project", "gcp_impersonate_service_account": other}

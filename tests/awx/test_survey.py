@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from types import ModuleType
 from typing import Any
 
@@ -50,6 +51,25 @@ def test_every_job_template_s_survey_is_one_that_awx_takes() -> None:
         spec = survey.survey_spec(template.get("survey", []), OPTIONS)
         if spec:
             check_survey(spec)
+
+
+def test_answers_to_yes_or_no_are_texts_which_every_use_of_them_converts() -> None:
+    questions = [question for template in job_templates() for question in template.get("survey", [])]
+    asked = {
+        q["variable"] for q in questions if {**OPTIONS.get(q["variable"], {}), **q}.get("type") == "bool"
+    }
+    assert asked == {"serving_gate_enabled", "cluster_bootstrap", "teardown_cluster", "teardown_bucket"}
+    files = [
+        p
+        for folder in ("roles", "playbooks")
+        for p in (ROOT / folder).rglob("*")
+        if p.suffix in (".yml", ".j2")
+    ]
+    lines = [line for path in files for line in path.read_text().splitlines()]
+    for name in asked:
+        used = [line for line in lines if re.search(rf"(when:|{{{{|{{%| if |^ *- ).*\b{name}\b", line)]
+        assert used
+        assert [line for line in used if not re.search(rf"\b{name} \| bool", line)] == []
 
 
 def test_types() -> None:

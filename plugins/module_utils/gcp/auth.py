@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .auth_errors import auth_failure
+from .auth_errors import auth_failure, unreachable
 from .errors import BadInput, GoogleError
 
 GOOGLE_AUTH_IMPORT_ERROR: str | None = None
@@ -203,6 +203,8 @@ def access_token(params: Mapping[str, Any]) -> str:
     try:
         if not found.valid:
             found.refresh(google.auth.transport.requests.Request())
+    except google.auth.exceptions.TransportError as error:
+        raise GoogleError(unreachable(error)) from error
     except google.auth.exceptions.GoogleAuthError as error:
         raise GoogleError(auth_failure(error, params)) from error
     return str(found.token)

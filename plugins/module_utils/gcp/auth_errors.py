@@ -108,3 +108,18 @@ def _source(path: Any) -> str:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
     return f" ({where})" if where else ""
+
+
+def unreachable(error: Exception) -> str:
+    """That no answer came from who hands out tokens, and from whom, where the error tells."""
+    found = re.search(r"host='([^']+)', port=(\d+)", str(error))
+    where = f"{found[1]}:{found[2]}" if found else "Google's token endpoint"
+    return f"no access token, since {where} can't be reached: {cause(error)}. Is it reachable from here?"
+
+
+def cause(error: Exception) -> str:
+    """The innermost reason: the outer ones repeat it with object addresses."""
+    while error.args and isinstance(error.args[-1], Exception):
+        error = error.args[-1]
+    reason = getattr(error, "reason", None)
+    return str(reason or error).rpartition(": ")[2] or type(error).__name__

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .auth_errors import auth_failure, cause, unreachable
 from .errors import GoogleError, NoAnswer, parse_error
 
 Json = dict[str, Any]
@@ -133,7 +133,6 @@ def connect(params: Mapping[str, Any]) -> Google:
     import requests  # noqa: PLC0415
 
     from .auth import session  # noqa: PLC0415
-    from .auth_errors import auth_failure  # noqa: PLC0415
 
     signed = session(params)
 
@@ -146,26 +145,10 @@ def connect(params: Mapping[str, Any]) -> Google:
                 answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content
             )
         except google.auth.exceptions.TransportError as error:
-            raise NoToken(
-                f"no access token, since {_host(error)} can't be reached: {_cause(error)}. Is it reachable from here?"
-            ) from error
+            raise NoToken(unreachable(error)) from error
         except google.auth.exceptions.GoogleAuthError as error:
             raise GoogleError(auth_failure(error, params)) from error
         except requests.exceptions.RequestException as error:
-            raise ConnectionError(_cause(error)) from error
+            raise ConnectionError(cause(error)) from error
 
     return Google(params["api_endpoint"], transport)
-
-
-def _host(error: Exception) -> str:
-    """Who was asked for the token, where the error tells."""
-    found = re.search(r"host='([^']+)', port=(\d+)", str(error))
-    return f"{found[1]}:{found[2]}" if found else "Google's token endpoint"
-
-
-def _cause(error: Exception) -> str:
-    """The innermost reason: the outer ones repeat it with object addresses."""
-    while error.args and isinstance(error.args[-1], Exception):
-        error = error.args[-1]
-    reason = getattr(error, "reason", None)
-    return str(reason or error).rpartition(": ")[2] or type(error).__name__

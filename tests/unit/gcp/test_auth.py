@@ -311,6 +311,8 @@ def test_a_token_endpoint_that_is_not_there(google: TokenServer) -> None:
     ):
         service.call("POST", "/api", {})
     assert len(waits) == 5
+    with pytest.raises(GoogleError, match=r"^no access token, since 127\.0\.0\.1:1 can't be reached"):
+        access_token(options(google, "serviceaccount", service_account_contents=key))
 
 
 KEY_FILE = {
