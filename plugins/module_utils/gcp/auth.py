@@ -30,7 +30,7 @@ def credentials(params: Mapping[str, Any]) -> Any:
     kind, scopes = params["auth_kind"], params["scopes"]
     try:
         if kind == "application":
-            found, _ = google.auth.default(scopes=scopes)
+            found, _unused = google.auth.default(scopes=scopes)
             return found
         if kind == "machineaccount":
             return google.auth.compute_engine.Credentials(params["service_account_email"] or "default")
