@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Union
 
 from .errors import InvalidModel
 
-Buffer: TypeAlias = "bytes | mmap.mmap"
+Buffer = Union[bytes, mmap.mmap]  # noqa: UP007 (ansible-test takes the other form for a mistake)
 _FIXED = {1: 8, 5: 4}
 _LENGTH_DELIMITED = 2
 _VARINT_BYTES = 10
