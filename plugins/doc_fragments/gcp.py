@@ -128,5 +128,6 @@ attributes:
     description: A second run changes nothing.
   action_group:
     support: full
-    description: In the action group C(mlops.tfserving.gcp).
+    description: The groups whose C(module_defaults) reach it.
+    membership: [mlops.tfserving.all, mlops.tfserving.gcp]
 """

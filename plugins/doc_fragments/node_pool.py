@@ -338,9 +338,9 @@ node_drain_config:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = f"options:\n{indent(_POOL.strip(), '  ')}\n"
+    DOCUMENTATION: str = f"options:\n{indent(_POOL.strip(), '  ')}\n"
 
-    LISTED = f"""
+    LISTED: str = f"""
 options:
   node_pools:
     description: The node pools, each with the options of M(mlops.tfserving.gke_node_pool).

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Creates a bucket, private unless asked otherwise, changes what differs, or removes it.
   - An option that is not given is not managed.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   state:
     description: Whether the bucket is to exist.

@@ -19,7 +19,7 @@ description:
   - Of two publishers of the same number one wins, and the other is told so; nobody gets a mixture. The protocol is
     in C(docs/publishing.md).
   - A model that TF Serving would not load is refused, see M(mlops.tfserving.saved_model_info).
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   state:
     description:
@@ -145,8 +145,8 @@ removed_versions:
 versions:
   description:
     - Every version in the bucket, the oldest first.
-    - RV(versions[].state) is C(complete), C(unfinished) (somebody began to publish it), C(damaged) (not what its
-      manifest says) or C(unmanaged) (without manifest); RV(versions[].problems) says what is wrong.
+    - C(state) is C(complete), C(unfinished) (somebody began to publish it), C(damaged) (not what its
+      manifest says) or C(unmanaged) (without manifest); C(problems) says what is wrong.
   type: list
   elements: dict
   returned: with state listed

@@ -17,7 +17,7 @@ description:
     fails, in Google's words. A cluster that a failed creation left is replaced.
   - One request is enough to see that nothing has to change.
   - What the API has beside these options is listed in C(docs/gke.md) of the collection.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   state:
     description: Whether the cluster is to exist.

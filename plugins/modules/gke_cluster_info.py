@@ -14,7 +14,7 @@ description:
   - Returns the cluster, the options that describe it, and a kubeconfig, by default one with a fresh access token,
     which needs neither gcloud nor a plugin.
   - The result holds that token. Use C(no_log) on the task, and O(kubeconfig_file) to hand it on.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   name:
     description: The cluster's name.
@@ -40,7 +40,8 @@ attributes:
     description: Only reads.
   action_group:
     support: full
-    description: In the action group C(mlops.tfserving.gcp).
+    description: The groups whose C(module_defaults) reach it.
+    membership: [mlops.tfserving.all, mlops.tfserving.gcp]
 """
 
 EXAMPLES = r"""

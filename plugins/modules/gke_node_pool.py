@@ -15,7 +15,7 @@ description:
   - The count of nodes of an autoscaled pool is the autoscaler's; only a raised minimum adds nodes at once.
   - Waits for operations that are running already, and fails when an operation fails, in Google's words. A pool that
     a failed creation left is replaced.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   state:
     description: Whether the node pool is to exist.

@@ -24,7 +24,7 @@ description:
     that does not answer for a moment. What a readiness probe answers is told meanwhile, and in the error when
     time is over.
   - Says on the terminal what it is waiting for, whenever that changes.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   namespace:
     description: Namespace of the workload.
@@ -72,7 +72,8 @@ attributes:
     description: O(state=undone) without O(revision) swaps the last two revisions each time.
   action_group:
     support: full
-    description: In the action group C(mlops.tfserving.k8s).
+    description: The groups whose C(module_defaults) reach it.
+    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
 notes:
   - The identity in the kubeconfig must be allowed to read the workload and its ReplicaSets or ControllerRevisions,
     pods, pod logs and events in the namespace. Where it may list nodes, too, a pod that can never fit is found

@@ -17,7 +17,7 @@ description:
   - Removes what earlier load tests that were killed have left in the namespace; refuses to run beside another one.
   - Puts the bodies into ConfigMaps, as many as they need.
   - With O(state=absent) everything of the run is removed from the cluster.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   namespace:
     description: Namespace of the model server and of Locust.
@@ -92,7 +92,8 @@ attributes:
     description: With O(state=absent).
   action_group:
     support: full
-    description: In the action group C(mlops.tfserving.k8s).
+    description: The groups whose C(module_defaults) reach it.
+    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
 """
 
 EXAMPLES = r"""
@@ -152,6 +153,7 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.validation import check_type_path
 
 from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
 from ..module_utils.k8s.errors import KubeError
@@ -166,7 +168,7 @@ def shape_of(given: dict) -> dict:
     shape = {key: value for key, value in given.items() if value is not None and key != "file"}
     if given.get("file"):
         try:
-            shape["csv"] = Path(given["file"]).expanduser().read_text(encoding="utf-8")
+            shape["csv"] = Path(check_type_path(given["file"])).read_text(encoding="utf-8")
         except OSError as error:
             raise ShapeError(f"the shape's file can't be read: {given['file']}: {error.strerror}") from error
     return shape
@@ -176,7 +178,7 @@ def present(module: AnsibleModule) -> dict:
     params = module.params
     check_slo(params["slo"] or {})
     made_plan = plan(shape_of(params["shape"]))
-    files = prepare.read_payload(Path(params["payload"]).expanduser())
+    files = prepare.read_payload(Path(params["payload"]))
     target = prepare.Target(params["namespace"], params["deployment"], params["model"], params["version"])
     api, model, known = None, None, None
     if params["ask_model"]:

@@ -21,7 +21,7 @@ description:
     read, too. Locust's own report and tables are brought home, too.
   - The locustfile must be the one of the role C(mlops.tfserving.loadtest), which shows its counts at C(/loadtest).
   - Locust is reached through the API server, so no address of the cluster needs to be reachable but that one.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   namespace:
     description: Namespace of the model server and of Locust.
@@ -77,7 +77,8 @@ attributes:
     description: Each call is a run of its own.
   action_group:
     support: full
-    description: In the action group C(mlops.tfserving.k8s).
+    description: The groups whose C(module_defaults) reach it.
+    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
 """
 
 EXAMPLES = r"""
@@ -235,7 +236,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_kubernetes(module)
-    folder = Path(module.params["reports_dir"]).expanduser().resolve() / module.params["run"]
+    folder = Path(module.params["reports_dir"]).resolve() / module.params["run"]
     if module.check_mode:
         module.exit_json(
             changed=True, run_dir=str(folder), files=[], settled=False, problems=[], results_home=True

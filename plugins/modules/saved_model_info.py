@@ -20,7 +20,7 @@ description:
     error.
   - Operations that TF Serving's build does not know, and too little memory, are found by starting it only.
   - A model of any size is read in a few megabytes of memory.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   path:
     description: The folder, which holds C(saved_model.pb).
@@ -40,6 +40,10 @@ attributes:
   idempotent:
     support: full
     description: Nothing is ever changed.
+  action_group:
+    support: full
+    description: The groups whose C(module_defaults) reach it.
+    membership: [mlops.tfserving.all]
 requirements:
   - google-crc32c (Python package)
   - protobuf (Python package)

@@ -16,7 +16,7 @@ description:
     in C(index.html) of the folder above.
   - The verdict is V(pass), V(fail) when a check fails, or V(invalid) when the run proves nothing.
   - Nothing but files is read, so a report can be made again at any time.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   run_dir:
     description: The run's folder.
@@ -41,7 +41,7 @@ options:
     required: true
   baseline:
     description: An earlier run to compare with; its name, its folder or its C(report.json).
-    type: str
+    type: path
   environment:
     description: Whatever is to be written down about the run.
     type: dict
@@ -63,8 +63,9 @@ attributes:
     support: full
     description: The same timeline gives the same report.
   action_group:
-    support: none
-    description: Asks no service.
+    support: full
+    description: The groups whose C(module_defaults) reach it.
+    membership: [mlops.tfserving.all]
 requirements:
   - matplotlib (Python package)
 """
@@ -144,7 +145,7 @@ class NoBaseline(Exception):
 
 def read_baseline(given: str, folder: Path) -> tuple[str, dict]:
     """Name and report of an earlier run."""
-    path = Path(given).expanduser()
+    path = Path(given)
     if not path.exists():
         path = folder.parent / given
     if path.is_dir():
@@ -172,7 +173,7 @@ def write(folder: Path, events: list, report: dict) -> None:
         for path in folder.rglob("*")
         if path.is_file() and path.name != "report.html"
     )
-    inline = {name: for_page(svg, LABELS[name]) for name, (_, svg) in figures.items()}
+    inline = {name: for_page(svg, LABELS[name]) for name, (_unused, svg) in figures.items()}
     (folder / "report.html").write_text(render(report, inline, folder.name, files), encoding="utf-8")
     draft = folder.parent / f".latest-{os.getpid()}"
     draft.symlink_to(folder.name)
@@ -199,7 +200,7 @@ def main() -> None:
             "slo": {"type": "raw", "default": {}},
             "workers": {"type": "int", "required": True},
             "users": {"type": "int", "required": True},
-            "baseline": {"type": "str"},
+            "baseline": {"type": "path"},
             "environment": {"type": "dict", "default": {}},
             "fail_on": {
                 "type": "list",
@@ -213,7 +214,7 @@ def main() -> None:
     if MATPLOTLIB_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("matplotlib"), exception=MATPLOTLIB_IMPORT_ERROR)
     params = module.params
-    folder = Path(params["run_dir"]).expanduser().resolve()
+    folder = Path(params["run_dir"]).resolve()
     html = str(folder / "report.html")
     try:
         check_slo(params["slo"] or {})

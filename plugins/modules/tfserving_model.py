@@ -20,7 +20,7 @@ description:
   - Fails with a list of every pod that differs. Changes nothing in the cluster.
   - Records golden predictions of the version in production, to measure the next one by.
   - A pod that ends while it is asked does not count.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   state:
     description:
@@ -181,7 +181,8 @@ attributes:
     description: A file that says the same already is left alone.
   action_group:
     support: full
-    description: In the action group C(mlops.tfserving.k8s).
+    description: The groups whose C(module_defaults) reach it.
+    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
 """
 
 EXAMPLES = r"""

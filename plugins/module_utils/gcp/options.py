@@ -65,7 +65,10 @@ def run(module: AnsibleModule, work: Callable[[], Json]) -> None:
     try:
         if not module.params.get("project") and "project" in module.argument_spec:
             module.fail_json(msg="project is not set: give it as an option or as GCP_PROJECT.")
-        module.exit_json(**work())
+        result = work()
+        for warning in result.pop("warnings", []):
+            module.warn(warning)
+        module.exit_json(**result)
     except GoogleError as error:
         status = getattr(error, "status", None)
         extra = {"status": status, "reason": getattr(error, "reason", "")} if status else {}

@@ -92,7 +92,7 @@ class Model:
 
     def _fresh(self, number: int, held: Claim) -> Version:
         """One version as it is now. ``held``: the claim that it had."""
-        objects, _ = group(self._storage.objects(self._bucket, f"{self._path}/{number}/"), self._path)
+        objects, _unused = group(self._storage.objects(self._bucket, f"{self._path}/{number}/"), self._path)
         item = self._storage.object(self._bucket, self._claim_name(number))
         same = item is not None and str(item["generation"]) == held.generation
         claim = held if same else self._claim_of(number, item)
@@ -122,7 +122,7 @@ class Model:
     def _claim(self, files: list[ModelFile], number: int, text: bytes) -> Claim:
         """The claim to the number: ours, or that of an earlier or other run with the same content."""
         name = self._claim_name(number)
-        for _ in range(_TRIES):
+        for _unused in range(_TRIES):
             try:
                 made = self._storage.create(self._bucket, name, text, content_type="application/json")
             except ApiError as error:
@@ -214,7 +214,7 @@ class Model:
         with ThreadPoolExecutor(PARALLEL) as pool:
             sending = [pool.submit(send, file) for file in ordered]
             try:
-                done, _ = wait(sending, return_when=FIRST_EXCEPTION)
+                done, _unused = wait(sending, return_when=FIRST_EXCEPTION)
                 errors = [f.exception() for f in done if f.exception()]
             finally:
                 stop.set()

@@ -70,7 +70,7 @@ class Prefix:
     def __init__(self, storage: Storage, name: str) -> None:
         self.name = name.rstrip("/")
         self._storage = storage
-        self._bucket, _, prefix = self.name.removeprefix("gs://").partition("/")
+        self._bucket, _unused, prefix = self.name.removeprefix("gs://").partition("/")
         self._objects = self._list(prefix)
         try:
             self.files = self._read()

@@ -42,7 +42,7 @@ class Storage:
 
     def _ask(self, method: str, path: str, body: Json | None = None, **options: Any) -> Json:
         """What a method answers, which is never nothing: an empty answer was cut off within its headers."""
-        for _ in range(TRIES):
+        for _unused in range(TRIES):
             answer = self.google.call(method, path, body, **options)
             if answer:
                 return answer
@@ -130,7 +130,7 @@ class Storage:
 
     def read(self, bucket: str, name: str) -> tuple[bytes, str] | None:
         """A small object's content and its generation; None when there is no such object."""
-        for _ in range(TRIES):
+        for _unused in range(TRIES):
             answer = self._media(bucket, name, {}, accept=(404,))
             if answer.status == 404:
                 return None
@@ -144,7 +144,7 @@ class Storage:
         for start in range(0, size, RANGE):
             end = min(start + RANGE, size)
             headers = {"Range": f"bytes={start}-{end - 1}"}
-            for _ in range(TRIES):
+            for _unused in range(TRIES):
                 body = self._media(bucket, item["name"], headers, generation=item["generation"]).body
                 if len(body) == end - start:
                     break

@@ -82,7 +82,7 @@ class Part:
         while block := self.read():
             yield block
 
-    def read(self, _: int = -1) -> bytes:
+    def read(self, _unused: int = -1) -> bytes:
         """The next block; larger than the few kilobytes that are asked for, which would cost more than they carry."""
         self._tell(self._at)
         data = os.pread(self._file.fileno(), min(_BLOCK, self._end - self._at), self._at)
@@ -159,7 +159,7 @@ class _Session:
     def _begin(self) -> str:
         body = {"name": self._name, "crc32c": self._checksum, "contentType": "application/octet-stream"}
         headers = {"Content-Type": "application/json", "X-Upload-Content-Length": str(self._size)}
-        for _ in range(TRIES):
+        for _unused in range(TRIES):
             begun = self._google.send(
                 "POST",
                 f"/upload/storage/v1/b/{self._bucket}/o",

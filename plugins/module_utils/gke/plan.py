@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..gcp.errors import BadInput
 from . import sizes
@@ -25,7 +25,7 @@ from .shape import Json, put, write
 FAILED = "ERROR"
 """The status of a cluster or pool that could not be made: it is of no use, and Google removes it some day."""
 
-Find = Callable[[Json | None], Json | None]
+Find: TypeAlias = "Callable[[Json | None], Json | None]"
 
 
 @dataclass(frozen=True)
@@ -105,24 +105,26 @@ def differences(
 def _change(
     differing: list[tuple[Option, Any, Any]], current: Json, path: str, find: Find, prefix: str
 ) -> Change:
-    name = " and ".join(option.name for option, _, _ in differing)
+    name = " and ".join(option.name for option, _unused, _unused in differing)
     if len(differing) == 1:
         option, now, after = differing[0]
         before = restrict(option.shape, after, now)
     else:
         option = differing[0][0]
-        before = {one.name: now for one, now, _ in differing}
-        after = {one.name: wish for one, _, wish in differing}
+        before = {one.name: now for one, now, _unused in differing}
+        after = {one.name: wish for one, _unused, wish in differing}
     stuck = option.one_way and not after
     if option.request is None or stuck:
         return Change(prefix + name, before, after, NEVER if stuck else option.how)
     body: Json = {}
-    for one, _, wish in differing:
+    for one, _unused, wish in differing:
         one.write_into(body, wish, current)
 
     def done(cluster: Json | None) -> bool:
         resource = find(cluster)
-        return resource is not None and all(one.same(wish, one.now(resource)) for one, _, wish in differing)
+        return resource is not None and all(
+            one.same(wish, one.now(resource)) for one, _unused, wish in differing
+        )
 
     request = option.request
     return Change(prefix + name, before, after, option.how, request.method, path + request.suffix, body, done)

@@ -41,7 +41,7 @@ def bounds(pool: Json, cluster: Json) -> tuple[float, float]:
     if "currentNodeCount" not in cluster:
         return _range(pool, cluster)
     total = cluster["currentNodeCount"]
-    return max(0, total - sum(high for _, high in others)), total - sum(low for low, _ in others)
+    return max(0, total - sum(high for _unused, high in others)), total - sum(low for low, _unused in others)
 
 
 def growth(wanted: Json, pool: Json, cluster: Json) -> int | None:
@@ -52,7 +52,7 @@ def growth(wanted: Json, pool: Json, cluster: Json) -> int | None:
     """
     zones = zones_of(pool, cluster)
     now = pool.get("autoscaling") or {}
-    low, _ = limits(wanted, zones)
+    low, _unused = limits(wanted, zones)
     if now.get("enabled") and low <= limits(now, zones)[0]:
         return None
     fewest, most = bounds(pool, cluster)

@@ -211,7 +211,7 @@ class KubeClient:
     ) -> Json:
         payload = None if body is None else json.dumps(body).encode()
         headers = {} if payload is None else {"content-type": content_type}
-        status, _, content = self.raw(method, path, query=query, body=payload, headers=headers)
+        status, _unused, content = self.raw(method, path, query=query, body=payload, headers=headers)
         if status >= 400:
             raise _error_of(method, path, status, content)
         try:

@@ -92,7 +92,7 @@ def _accept(
 ) -> None:
     while True:
         try:
-            local, _ = listener.accept()
+            local, _unused = listener.accept()
         except OSError:
             return
         try:

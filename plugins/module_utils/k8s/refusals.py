@@ -28,7 +28,8 @@ _RULES: tuple[tuple[str, float, str], ...] = (
     (r"RuntimeClass|runtimeclass", GRACE, "make the runtime class, or correct runtimeClassName"),
     (r"(?:maximum|minimum|max limit to request ratio) .*(?:usage per|per \w+ is)", GRACE, "stay within the namespace's LimitRange"),
     (r"being terminated|is terminating", 0, "the namespace is being deleted: wait for its end and apply everything again"),
-    (r"etcdserver|[Tt]imeout|timed out|too many requests|connection refused|has been modified|Internal error", 60, "the API server is in trouble: look at its load, or try again"),
+    (r"etcdserver|[Tt]imeout|timed out|too many requests|connection refused|has been modified|Internal error", 60,
+     "the API server is in trouble: look at its load, or try again"),
     (r"is invalid", 0, "correct what the message names in the pod template"),
     (r"", GRACE, "change the pod template or the admission policy that refuses it"),
 )  # fmt: skip
@@ -47,7 +48,7 @@ def refusal(
     if told is None:
         return None
     message, since = told
-    _, grace, way_out = next(rule for rule in _RULES if re.search(rule[0], message))
+    _unused, grace, way_out = next(rule for rule in _RULES if re.search(rule[0], message))
     if now - since < grace or ("exceeded quota" in message and pods_are_leaving):
         return None
     return Failed(f"the API server refuses the pods: {message}", (), way_out)
@@ -67,7 +68,7 @@ def _condition(workload: Json) -> tuple[str, float] | None:
 
 def _event(workload: Json, makers: Sequence[Json], events: Sequence[Json]) -> tuple[str, float] | None:
     """What the newest event about making pods says, when it is a refusal of the present template."""
-    changed, _ = last_change(workload)
+    changed, _unused = last_change(workload)
     for maker in makers:
         told = [
             event

@@ -127,7 +127,7 @@ def look(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> tupl
 def standing(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> str:
     """How the rollout stands, for a run that does not wait: in words, in vain or not there included."""
     try:
-        _, verdict = look(api, kind, namespace, name, now)
+        _unused, verdict = look(api, kind, namespace, name, now)
     except KubeError as error:
         if error.status != 404:
             raise
@@ -140,7 +140,7 @@ def listed(api: KubeApi, path: str, **query: object) -> list[Json]:
     """All objects of a list, page by page; without those beyond the last page that is read."""
     found: list[Json] = []
     more: str | None = None
-    for _ in range(PAGES):
+    for _unused in range(PAGES):
         answer = api.get(path, **query, limit=PAGE, **({"continue": more} if more else {}))
         found += answer["items"]
         more = (answer.get("metadata") or {}).get("continue")
@@ -171,7 +171,7 @@ def _log(api: KubeApi, namespace: str, pod: str, container: str, *, previous: bo
     """The last lines that a container wrote; of its life before where `previous` and there was one."""
     for life in ("true", None) if previous else (None,):
         try:
-            status, _, content = api.raw(
+            status, _unused, content = api.raw(
                 "GET",
                 f"/api/v1/namespaces/{namespace}/pods/{pod}/log",
                 query={"container": container, "tailLines": LOG_LINES, "previous": life},
@@ -204,7 +204,7 @@ def _taken_over(kind: str, first: Json, now: Json) -> Failed | None:
         )
     if first["spec"].get("template") == now["spec"].get("template"):
         return None
-    _, manager = last_change(now)
+    _unused, manager = last_change(now)
     return Failed(
         f"another rollout took over: the pod template of {kind} {now['metadata']['name']} was changed "
         + (f"by {manager} " if manager else "")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 
 @dataclass(frozen=True)
@@ -40,4 +41,4 @@ class Failed:
     previous: bool = False
 
 
-Verdict = Ready | Waiting | Failed
+Verdict: TypeAlias = "Ready | Waiting | Failed"

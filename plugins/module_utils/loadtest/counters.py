@@ -76,7 +76,7 @@ class Counters:
         before = self._seen.get(name, (0.0, -1))[1]
         path = f"/api/v1/namespaces/{self._namespace}/pods/http:{name}:{port}/proxy{METRICS_PATH}"
         try:
-            status, _, body = self._api.raw("GET", path, timeout=TIMEOUT)
+            status, _unused, body = self._api.raw("GET", path, timeout=TIMEOUT)
             count = (requests_in(body) or 0) if status == 200 else None
         except KubeError:
             count = None

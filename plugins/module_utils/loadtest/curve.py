@@ -35,7 +35,7 @@ class Curve:
 
     @property
     def peak(self) -> float:
-        return max((max(first, last) for _, first, last in self.pieces), default=0.0)
+        return max((max(first, last) for _unused, first, last in self.pieces), default=0.0)
 
     def level(self, t: float) -> float:
         """The level at a time; where it jumps, the one after the jump."""

@@ -51,7 +51,7 @@ class Locust:
         """
         query = {"observer": 1} if observer else None
         try:
-            status, _, body = self._api.raw(
+            status, _unused, body = self._api.raw(
                 "GET", f"{self._base}/loadtest", query=query, timeout=LOOK_TIMEOUT
             )
             return dict(json.loads(body)) if status == 200 else None
@@ -68,7 +68,7 @@ class Locust:
         """Ends the load; harmless when it has ended. False when the master could not be told."""
         try:
             # Locust answers once the users have gone.
-            status, _, _ = self._api.raw("POST", f"{self._base}/stop", timeout=STOP_TIMEOUT)
+            status, *_unused = self._api.raw("POST", f"{self._base}/stop", timeout=STOP_TIMEOUT)
         except KubeError:
             return False
         return status == 200
@@ -76,7 +76,7 @@ class Locust:
     def fetch(self, path: str) -> bytes | None:
         """A report or table; None when there is none."""
         try:
-            status, _, body = self._api.raw("GET", self._base + path, timeout=30)
+            status, _unused, body = self._api.raw("GET", self._base + path, timeout=30)
         except KubeError:
             return None
         return body if status == 200 else None
@@ -84,7 +84,9 @@ class Locust:
     def _post(self, path: str, form: bytes) -> Json:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         try:
-            status, _, body = self._api.raw("POST", self._base + path, body=form, headers=headers, timeout=30)
+            status, _unused, body = self._api.raw(
+                "POST", self._base + path, body=form, headers=headers, timeout=30
+            )
         except KubeError as error:
             raise LocustError(f"Locust's master could not be told to start: {error}") from error
         try:

@@ -184,7 +184,7 @@ def _check_picture(name: str, content: bytes) -> None:
     if not content:
         raise PayloadError(f"{name} is empty")
     promised = next((what for suffix, what in SUFFIXES.items() if name.lower().endswith(suffix)), None)
-    found = next((what for start, (what, _) in PICTURES.items() if content.startswith(start)), None)
+    found = next((what for start, (what, _unused) in PICTURES.items() if content.startswith(start)), None)
     if promised is not None and found != promised:
         raise PayloadError(
             f"{name} is called a {promised} and is {'a ' + found if found else 'no picture'}: the model could "

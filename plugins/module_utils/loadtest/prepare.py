@@ -99,7 +99,7 @@ class Model:
                 raise PayloadError(f"{body.name}: the model answers {status}: {text}")
 
     def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, Json, str]:
-        status, _, content = self._api.raw(
+        status, _unused, content = self._api.raw(
             method, self._base + path, body=body, headers={"content-type": "application/json"},
             timeout=TRIAL_TIMEOUT,
         )  # fmt: skip
@@ -178,7 +178,7 @@ def leftovers(api: KubeApi, namespace: str, run: str, now: float) -> list[str]:
     for other, objects in sorted(objects_of_runs(api, namespace).items()):
         if other == run:
             continue
-        born = [seconds(item["metadata"].get("creationTimestamp")) or 0.0 for _, item in objects]
+        born = [seconds(item["metadata"].get("creationTimestamp")) or 0.0 for _unused, item in objects]
         young = now - max(born) < YOUNG_SECONDS
         active = any(
             resource == "jobs"

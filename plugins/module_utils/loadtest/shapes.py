@@ -141,7 +141,7 @@ def _number(values: Given, key: str, default: float | None = None, *, least: flo
     return number
 
 
-def _steps(v: Given, _: str) -> Made:
+def _steps(v: Given, _unused: str) -> Made:
     steps, seconds, load = (
         int(_number(v, "max_steps", least=1)),
         _number(v, "step_time"),
@@ -150,17 +150,17 @@ def _steps(v: Given, _: str) -> Made:
     return [(seconds, load * n, load * n) for n in range(1, steps + 1)], []
 
 
-def _constant(v: Given, _: str) -> Made:
+def _constant(v: Given, _unused: str) -> Made:
     level = _number(v, "level")
     return [(_number(v, "duration"), level, level)], []
 
 
-def _ramp(v: Given, _: str) -> Made:
+def _ramp(v: Given, _unused: str) -> Made:
     first, last = _number(v, "first"), _number(v, "last")
     return [(_number(v, "duration"), first, last), (_number(v, "hold"), last, last)], []
 
 
-def _spike(v: Given, _: str) -> Made:
+def _spike(v: Given, _unused: str) -> Made:
     base, peak = _number(v, "base"), _number(v, "peak")
     if peak <= base:
         raise ShapeError(f"shape: the peak of a spike ({peak:g}) must be above its base ({base:g})")
@@ -171,7 +171,7 @@ def _spike(v: Given, _: str) -> Made:
     ], []
 
 
-def _sine(v: Given, _: str) -> Made:
+def _sine(v: Given, _unused: str) -> Made:
     low, high, period = _number(v, "low"), _number(v, "high"), _number(v, "period", least=1.0)
     if high <= low:
         raise ShapeError(f"shape: high ({high:g}) must be above low ({low:g})")

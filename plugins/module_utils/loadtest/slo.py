@@ -290,7 +290,7 @@ def _way_back(text: str, back: tuple[str, str, float | None], events: list[Json]
         return Check(
             text, None, "at most", within or 0, False, f"still {steps[-1][1]} at the end, not {target}"
         )
-    above = [index for index, (_, value) in enumerate(steps) if value > target]
+    above = [index for index, (_unused, value) in enumerate(steps) if value > target]
     reached = steps[above[-1] + 1][0] if above else begun
     if ended is None:
         return Check(text, None, "at most", within or 0, False, "the load never ended")

@@ -127,13 +127,13 @@ def _scaling(events: list[Json], app: str) -> Json:
     pods = shares(events, app)
     return {
         "replicas_min": min(wanted),
-        "replicas_max": max(value for _, value in ready),
+        "replicas_max": max(value for _unused, value in ready),
         "replicas_end": max(wanted[-1], ready[-1][1]),
         "replicas_wanted_max": max(wanted),
         # While a node's last pod moves there may be none that is ready.
         "seconds_without_replica": _seconds_at_zero(ready, max((e["t"] for e in events), default=began)),
-        "nodes_min": min(value for _, value in nodes),
-        "nodes_max": max(value for _, value in nodes),
+        "nodes_min": min(value for _unused, value in nodes),
+        "nodes_max": max(value for _unused, value in nodes),
         "nodes_end": nodes[-1][1],
         "ready_s_max": max((r["ready_s"] for r in found if r["ready_s"] is not None), default=None),
         "node_wait_max": max((r["node_wait"] for r in found if r["node_wait"] is not None), default=None),
@@ -144,7 +144,7 @@ def _scaling(events: list[Json], app: str) -> Json:
 
 
 def _seconds_at_zero(steps: list[tuple[float, int]], end: float) -> float:
-    ends = [t for t, _ in steps[1:]] + [end]
+    ends = [t for t, _unused in steps[1:]] + [end]
     return round(sum(later - t for (t, value), later in zip(steps, ends, strict=True) if value == 0), 1)
 
 
@@ -168,12 +168,12 @@ _CHECKS: dict[str, tuple[str, str, str, str]] = {
     "nodes_back_to": ("nodes at the end", "at most", "scaling.nodes_end", "nodes' Ready conditions"),
 }
 SLO_KEYS = tuple(_CHECKS)
-_TITLES = {title for title, *_ in _CHECKS.values()}
+_TITLES = {title for title, *_unused in _CHECKS.values()}
 
 
 def _check(name: str, limit: float, numbers: Json, scaling: Json) -> Check:
     title, relation, where, evidence = _CHECKS[name]
-    section, _, key = where.partition(".")
+    section, _unused, key = where.partition(".")
     value = (numbers if section == "requests" else scaling)[key]
     ok = value is not None and (value <= limit if relation == "at most" else value >= limit)
     return Check(title, value, relation, limit, ok, evidence)

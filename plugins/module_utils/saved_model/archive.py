@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from tarfile import ReadError, TarFile, TarInfo
 from typing import IO
 
 from .errors import InvalidModel
@@ -31,13 +32,13 @@ _BROKEN = (
 )  # fmt: skip
 
 
-class _Member(tarfile.TarInfo):
+class _Member(TarInfo):
     """A member whose extended header can't fill the memory."""
 
-    def _proc_member(self, file: tarfile.TarFile) -> tarfile.TarInfo:
+    def _proc_member(self, tarfile: TarFile) -> TarInfo:
         if self.type in _EXTENDED and self.size > _HEADER_MOST:
-            raise tarfile.ReadError(f"a header of {self.size} bytes")
-        return super()._proc_member(file)  # type: ignore[misc,no-any-return]
+            raise ReadError(f"a header of {self.size} bytes")
+        return super()._proc_member(tarfile)  # type: ignore[misc,no-any-return]
 
 
 def is_archive(source: str) -> bool:

@@ -45,7 +45,8 @@ message TensorProto { int32 dtype = 1; repeated bytes string_val = 8; }
 message OpDef { string name = 1; repeated ArgDef input_arg = 2; }
 message ArgDef { string name = 1; }
 message BundleHeaderProto { int32 num_shards = 1; int32 endianness = 2; }
-message BundleEntryProto { int32 dtype = 1; TensorShapeProto shape = 2; int32 shard_id = 3; int64 offset = 4; int64 size = 5; fixed32 crc32c = 6; repeated TensorSliceProto slices = 7; }
+message BundleEntryProto { int32 dtype = 1; TensorShapeProto shape = 2; int32 shard_id = 3; int64 offset = 4; int64 size = 5;
+  fixed32 crc32c = 6; repeated TensorSliceProto slices = 7; }
 message TensorSliceProto { repeated Extent extent = 1; }
 message Extent { int64 start = 1; }
 """

@@ -32,11 +32,11 @@ def entries(data: Buffer, crc32c: Checksum) -> Iterator[tuple[bytes, bytes]]:
     if size < _FOOTER or struct.unpack("<Q", data[size - 8 : size])[0] != _MAGIC:
         raise InvalidModel("it does not end as a table does: it is cut off, or no checkpoint's index")
     at = size - _FOOTER
-    for _ in range(2):  # the metaindex block's place, which nobody needs
-        _, at = varint(data, at, size)
-    index, _ = _handle(data, at, size)
-    for _, value in _block(data, *index, crc32c):
-        place, _ = _handle(value, 0, len(value))
+    for _part in range(2):  # the metaindex block's place, which nobody needs
+        _unused, at = varint(data, at, size)
+    index, _unused = _handle(data, at, size)
+    for _key, value in _block(data, *index, crc32c):
+        place, _unused = _handle(value, 0, len(value))
         yield from _block(data, *place, crc32c)
 
 

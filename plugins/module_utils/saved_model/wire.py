@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from typing import Union
 
 from .errors import InvalidModel
 
-Buffer = bytes | mmap.mmap
+Buffer = Union[bytes, mmap.mmap]  # noqa: UP007 (ansible-test takes the other form for a mistake)
 _FIXED = {1: 8, 5: 4}
 _LENGTH_DELIMITED = 2
 _VARINT_BYTES = 10
@@ -38,7 +39,7 @@ def fields(data: Buffer, start: int, end: int) -> Iterator[tuple[int, int, int]]
         if number == 0:
             raise InvalidModel("a field has the number 0")
         if kind == 0:
-            _, at = varint(data, at, end)
+            _unused, at = varint(data, at, end)
         elif kind == _LENGTH_DELIMITED:
             length, at = varint(data, at, end)
             if length > end - at:

@@ -68,7 +68,7 @@ def measure(
     asks: Sequence[Callable[[], object]], trip: Callable[[], object], requests: int, now: Callable[[], float]
 ) -> Latency:
     """Asks in turn, `requests` times in all; `now` gives seconds. What the asks raise goes through."""
-    trips = [_milliseconds(trip, now) for _ in range(max(3, requests // 4))]
+    trips = [_milliseconds(trip, now) for _unused in range(max(3, requests // 4))]
     taken = [_milliseconds(asks[index % len(asks)], now) for index in range(requests)]
     return Latency(
         requests, percentile(taken, 0.5), percentile(taken, 0.95), max(taken), percentile(trips, 0.5)

@@ -64,7 +64,7 @@ class RestModelServer:
         return answer[key]
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-        status, _, content = self._api.raw(
+        status, _unused, content = self._api.raw(
             method,
             self._proxy + path,
             body=None if body is None else json.dumps(body).encode(),

@@ -77,7 +77,7 @@ def _pool():
     }
     made: dict[str, descriptor_pb2.DescriptorProto] = {}
     for name in sorted(_MESSAGES, key=lambda name: name.count(".")):
-        outer, _, short = name.rpartition(".")
+        outer, _unused, short = name.rpartition(".")
         siblings = files[outer].message_type if outer in files else made[outer].nested_type
         made[name] = siblings.add(name=short)
         made[name].options.map_entry = short.endswith("Entry")

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Fetches one version of a model from Cloud Storage to a folder: complete and verified, or not at all.
 
 Runs as the init container of the model server, with nothing but Python's standard library. The version's
@@ -126,7 +125,7 @@ class Deadline:
 
 def settings_of(environment: dict[str, str]) -> Settings:
     uri = environment.get("MODEL_URI", "")
-    bucket, _, prefix = uri.removeprefix("gs://").partition("/")
+    bucket, _unused, prefix = uri.removeprefix("gs://").partition("/")
     if not uri.startswith("gs://") or not bucket or not prefix.strip("/"):
         raise FetchError(f"MODEL_URI must be gs://BUCKET/PATH/VERSION, not {uri!r}")
     destination = environment.get("MODEL_DESTINATION", "")

@@ -55,12 +55,3 @@ def test_nothing_in_the_collection_knows_the_sandbox() -> None:
     files = [p for d in ("plugins", "roles", "playbooks") for p in (ROOT / d).rglob("*") if p.is_file()]
     texts = [p for p in files if p.suffix in (".py", ".yml", ".j2")]
     assert [str(p) for p in texts if "sandbox" in p.read_text().lower()] == []
-
-
-def test_every_module_is_in_an_action_group_or_asks_nobody() -> None:
-    groups = load(ROOT / "meta/runtime.yml")["action_groups"]
-    named = {name for group in groups.values() for name in group}
-    assert {p.stem for p in (ROOT / "plugins/modules").glob("*.py")} - named == {
-        "saved_model_info",
-        "scaling_report",
-    }
