@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import resource
+import random
 import signal
 import subprocess
 import sys
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import (
     FILES as RESULTS,
 )
@@ -32,7 +31,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.watch imp
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from loopback import FILES, Cluster, ModelServer, cluster, config
+from loopback import FILES, Cluster, ModelServer, cluster, config, passed
 
 STEPS = {"max_steps": 2, "step_time": 4, "step_load": 3, "spawn_rate": 6, "ramp_down": 3}
 LONG = {"kind": "constant", "level": 4, "duration": 60}
@@ -46,7 +45,8 @@ class Driven:
         self.plan = plan(shape)
         self.locust = Locust(made.proxy, "n", "s")  # type: ignore[arg-type]
         self.timeline = Timeline(folder / "timeline.jsonl")
-        self.cancel: str | None = None
+        self.interrupt_after = math.inf
+        self.enough: Callable[[list[dict[str, Any]]], bool] = lambda loads: False
         self._events: list[tuple[int, Callable[[], None]]] = []
         settings = Settings("n", "m", workers, 60, self.plan.curve.length + 60, 5, self.plan)
         clock = Clock(time.time, time.sleep, cancelled=self._cancelled)
@@ -56,11 +56,17 @@ class Driven:
         self._events.append((requests, action))
 
     def _cancelled(self) -> str | None:
-        done = next((e["requests"] for e in reversed(self.timeline.events) if e["kind"] == "load"), 0)
+        loads = [e for e in self.timeline.events if e["kind"] == "load"]
+        done = loads[-1]["requests"] if loads else 0
         for event in [event for event in self._events if done >= event[0]]:
             self._events.remove(event)
             event[1]()
-        return self.cancel
+        begun = next((e["t"] for e in self.timeline.events if e["kind"] == "run"), math.inf)
+        if time.time() > begun + self.interrupt_after:
+            return "the run was interrupted"
+        if loads and self.enough(loads):
+            return "the test has seen enough"
+        return None
 
     def run(self) -> dict[str, Any]:
         self.test.run()
@@ -84,10 +90,11 @@ def server() -> Iterator[ModelServer]:
 def driven(tmp_path: Path, server: ModelServer) -> Iterator[Callable[..., Driven]]:
     opened = []
 
-    def start(shape: dict[str, Any], *, workers: int = 2, host: str | None = None, **more: Any) -> Driven:
-        context = cluster(
-            tmp_path, config(shape, workers=workers, **more), host or server.url, workers=workers
-        )
+    def start(
+        shape: dict[str, Any], *, workers: int = 2, host: str | None = None, patience: int = 60, **more: Any
+    ) -> Driven:
+        settings = config(shape, workers=workers, **more)
+        context = cluster(tmp_path, settings, host or server.url, workers=workers, patience=patience)
         opened.append(context)
         return Driven(context.__enter__(), tmp_path, shape, workers)
 
@@ -102,7 +109,7 @@ def test_counts_are_exact_and_percentiles_within_one_percent_of_locusts_own(
     server.delay = lambda number: 0.01 + 0.001 * (number * 7919 % 60)
     load = driven(STEPS)
     report = load.run()
-    assert report["verdict"] == "pass", report["generator"]
+    assert passed(report), report["generator"]
     assert report["requests"]["total"] == server.count > 100
     assert bring_home(load.locust, tmp_path, time.sleep) == list(RESULTS)
     total = (tmp_path / "stats.csv").read_text().splitlines()[-1].split(",")
@@ -135,7 +142,7 @@ def test_the_open_model_sends_what_is_due_and_counts_from_then(
     server.delay = delay
     load = driven({"kind": "constant", "model": "open", "level": 40, "duration": 6}, max_in_flight=10)
     report = load.run()
-    assert report["verdict"] == "pass", report["generator"]
+    assert passed(report), report["generator"]
     assert report["requests"]["total"] == server.count == 240
     # Sixty requests were due during the stall; evenly, half of them waited for more than half of it.
     assert report["requests"]["backlog_max"] > 5, "more were due than could be under way"
@@ -155,7 +162,7 @@ def test_several_bodies_are_drawn_by_their_weights(
 ) -> None:
     weights = {"a": 3, "b": 1}
     load = driven({"kind": "constant", "model": "open", "level": 100, "duration": 4}, bodies=weights)
-    assert load.run()["verdict"] == "pass"
+    assert passed(load.run())
     drawn = [server.bodies[(tmp_path / f"body-{n}").read_bytes()] for n in (0, 1)]
     assert sum(drawn) == 400
     # 300 are expected; five standard deviations are 43.
@@ -166,23 +173,25 @@ def test_several_bodies_are_drawn_by_their_weights(
 
 
 def test_a_killed_worker_makes_the_run_invalid(driven: Callable[..., Driven]) -> None:
-    load = driven({"kind": "constant", "level": 4, "duration": 14})
+    load = driven(LONG, patience=3)
     load.at(50, load.cluster.workers[0].kill)
+    load.enough = lambda loads: loads[-1]["workers"] < 2
     report = load.run()
     assert report["verdict"] == "invalid"
     assert "a worker was lost: 1 of 2" in report["summary"]
 
 
 def test_all_workers_killed_make_the_run_invalid(driven: Callable[..., Driven]) -> None:
-    load = driven({"kind": "constant", "level": 4, "duration": 14})
+    load = driven(LONG, patience=3)
     load.at(50, lambda: [worker.kill() for worker in load.cluster.workers])
     report = load.run()
     assert report["verdict"] == "invalid", [e for e in load.timeline.events if e["kind"] == "load"]
-    assert "worker" in report["summary"]
+    assert "when the last worker is gone, Locust stops" in report["summary"]
 
 
 def test_a_starved_worker_makes_the_run_invalid(driven: Callable[..., Driven]) -> None:
-    load, over = driven({"kind": "constant", "level": 4, "duration": 24}), threading.Event()
+    load, over = driven(LONG), threading.Event()
+    load.enough = lambda loads: len(loads) > 8 and loads[-1]["lag_ms"] > 150
 
     def starve() -> None:
         victim = load.cluster.workers[0].pid
@@ -247,7 +256,7 @@ def test_answers_that_are_no_predictions_are_failures(
     )
     report = driven(STEPS).run()
     errors = report["requests"]["errors"]
-    assert report["generator"]["valid"], "the server's answers are the server's"
+    assert passed(report), "the server's answers are the server's"
     assert set(errors) == {"answer", "http 500"}
     assert (
         report["requests"]["failed"] == sum(errors.values()) == sum(n % 3 != 2 for n in range(server.count))
@@ -259,7 +268,7 @@ def test_timeouts_are_told_apart(driven: Callable[..., Driven], server: ModelSer
     server.delay = lambda number: 1.2 if number % 4 == 0 else 0.0
     report = driven(STEPS, timeout=0.5).run()
     assert set(report["requests"]["errors"]) == {"timeout"}
-    assert report["generator"]["valid"]
+    assert passed(report), report["generator"]
 
 
 def test_without_its_driver_the_load_stops(driven: Callable[..., Driven], server: ModelServer) -> None:
@@ -288,32 +297,38 @@ def test_without_its_driver_the_load_stops(driven: Callable[..., Driven], server
 def test_an_api_server_that_is_away_for_a_while_does_no_harm(
     driven: Callable[..., Driven], server: ModelServer
 ) -> None:
-    load = driven({"kind": "constant", "level": 4, "duration": 20})
+    load = driven({"kind": "constant", "level": 4, "duration": 30})
 
     def away() -> None:
         load.cluster.proxy.cut = True
-        threading.Timer(9, lambda: setattr(load.cluster.proxy, "cut", False)).start()
+        threading.Timer(20, lambda: setattr(load.cluster.proxy, "cut", False)).start()
 
     load.at(50, away)
     report = load.run()
-    assert report["verdict"] == "pass", report["generator"]
+    assert passed(report), report["generator"]
     assert report["requests"]["total"] == server.count
     assert report["generator"]["gaps"], "that nothing was seen for a while is said"
 
 
-@pytest.mark.parametrize("requests", [1, 60, 150])
-def test_an_interrupted_run_keeps_what_it_has_and_leaves_no_load(
-    driven: Callable[..., Driven], server: ModelServer, requests: int
+@pytest.mark.parametrize("part", range(4))
+def test_runs_that_are_interrupted_at_any_moment_keep_what_they_have_and_leave_no_load(
+    driven: Callable[..., Driven], server: ModelServer, tmp_path: Path, part: int
 ) -> None:
-    load = driven(LONG)
-    load.at(requests, lambda: setattr(load, "cancel", "the run was interrupted"))
-    report = load.run()
-    assert report["verdict"] == "invalid"
-    assert "the run was interrupted" in report["summary"]
-    seen = server.count
-    time.sleep(1.5)
-    assert server.count == seen, "the load has stopped"
-    assert report["requests"]["total"] == seen
+    """Twenty moments in all; the runs of a part follow each other on one cluster."""
+    first, dice = driven(LONG), random.Random(part)
+    for number in range(5):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        load = Driven(first.cluster, folder, LONG, 2)
+        before, moment = server.count, dice.uniform(0, 7)
+        load.interrupt_after = moment
+        report = load.run()
+        assert report["verdict"] == "invalid"
+        assert "the run was interrupted" in report["summary"]
+        seen = server.count
+        assert report["requests"]["total"] == seen - before, moment
+        time.sleep(0.5)
+        assert server.count == seen, "the load has stopped"
 
 
 GRPC_SERVER = """
@@ -353,7 +368,7 @@ def test_grpc_predict_without_tensorflow(driven: Callable[..., Driven], tmp_path
             "inputs": {"x": {"dtype": "DT_FLOAT", "shape": [-1, 2]}},
         }  # fmt: skip
         report = driven(STEPS, **grpc).run()
-        assert report["verdict"] == "pass", (report["summary"], report["requests"])
+        assert passed(report), (report["summary"], report["requests"])
         assert report["requests"]["total"] > 50
         assert report["requests"]["failed"] == 0, report["requests"]
     finally:
@@ -375,23 +390,16 @@ class TFServingClient(HttpUser):
 """
 TRIVIAL_SERVER = """
 import asyncio, re
-served = 0
 class Http(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport, self.missing = transport, 0
     def data_received(self, data):
-        global served
         if not self.missing:
-            if data.startswith(b"GET"):
-                return self.say(str(served).encode())
             length = int(re.search(rb"(?i)content-length: *([0-9]+)", data)[1])
             self.missing = length + data.index(b"\\r\\n\\r\\n") + 4
         self.missing -= len(data)
         if not self.missing:
-            served += 1
-            self.say(b'{"predictions": [1]}')
-    def say(self, content):
-        self.transport.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(content), content))
+            self.transport.write(b'HTTP/1.1 200 OK\\r\\nContent-Length: 20\\r\\n\\r\\n{"predictions": [1]}')
 async def main():
     server = await asyncio.get_running_loop().create_server(Http, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -410,6 +418,23 @@ def trivial_server() -> Iterator[str]:
     process.wait()
 
 
+MEASURED = """
+import json, os, time
+from locust import events
+WARM, COUNTED = 50, 500
+done = 0
+@events.request.add_listener
+def count(**_):
+    global done, begun
+    done += 1
+    if done == WARM:
+        begun = time.process_time()
+    if done == WARM + COUNTED:
+        open("measured.json", "w").write(json.dumps((time.process_time() - begun) / COUNTED))
+        os._exit(0)
+"""
+
+
 def test_a_worker_core_makes_four_times_the_requests_of_the_labs_tasks(
     tmp_path: Path, trivial_server: str
 ) -> None:
@@ -417,31 +442,22 @@ def test_a_worker_core_makes_four_times_the_requests_of_the_labs_tasks(
     (tmp_path / "body-0").write_bytes(
         json.dumps({"signature_name": "s", "instances": [{"b64": "x" * 81_700}]}).encode()
     )
-    (tmp_path / "lab.py").write_text(LABS_TASKS)
+    shape = {"kind": "constant", "level": 10, "duration": 100, "spawn_rate": 10}
+    Cluster.copy_sources(tmp_path, config(shape, workers=1, wait_min=0, wait_max=0))
+    (tmp_path / "lab.py").write_text(LABS_TASKS + MEASURED)
+    (tmp_path / "ours.py").write_text("from locustfile import Shape, Users\n" + MEASURED)
 
-    def spent(file: str, *more: str) -> tuple[float, int]:
-        before, count = resource.getrusage(resource.RUSAGE_CHILDREN), int(requests.get(trivial_server).text)
+    def of_a_request(file: str, *more: str) -> float:
         subprocess.run(
             [sys.executable, "-m", "locust", "-f", file, "--headless", f"--host={trivial_server}", *more],
-            cwd=tmp_path, check=False, capture_output=True, timeout=60,
+            cwd=tmp_path, check=False, capture_output=True, timeout=120,
         )  # fmt: skip
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return cpu, int(requests.get(trivial_server).text) - count
+        return float(json.loads((tmp_path / "measured.json").read_text()))
 
-    def lab(seconds: int) -> tuple[float, int]:
-        return spent("lab.py", "-u", "10", "-r", "10", "-t", f"{seconds}s")
-
-    def ours(seconds: int) -> tuple[float, int]:
-        shape = {"kind": "constant", "level": 10, "duration": seconds, "spawn_rate": 10}
-        Cluster.copy_sources(tmp_path, config(shape, workers=1, wait_min=0, wait_max=0))
-        return spent("locustfile.py")
-
-    def of_a_request(run: Callable[[int], tuple[float, int]]) -> float:
-        """Between short and long runs, so that Locust's start is no part of it."""
-        runs = [(run(2), run(7)) for _ in range(2)]
-        cpu = sum(long[0] - short[0] for short, long in runs)
-        return cpu / sum(long[1] - short[1] for short, long in runs)
-
-    theirs, mine = of_a_request(lab), of_a_request(ours)
+    # Side by side in turns; what else runs on the machine only adds, so the least is nearest to the truth.
+    pairs = [
+        (of_a_request("lab.py", "-u", "10", "-r", "10", "-t", "100s"), of_a_request("ours.py"))
+        for _ in range(3)
+    ]
+    theirs, mine = (min(times) for times in zip(*pairs, strict=True))
     assert theirs / mine >= 4, f"{theirs * 1000:.2f} ms against {mine * 1000:.2f} ms of CPU a request"
