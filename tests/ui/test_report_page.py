@@ -14,6 +14,9 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mlops.tfserving.plugins.modules import scaling_report
 
+# One worker draws the pages that all of these look at.
+pytestmark = pytest.mark.xdist_group("report page")
+
 RECORDED = Path(__file__).resolve().parents[1] / "unit/loadtest/data/demo.jsonl"
 DARK, LIGHT = ("--blink-settings=preferredColorScheme=0",), ("--blink-settings=preferredColorScheme=1",)
 
