@@ -13,8 +13,10 @@ from xml.etree import ElementTree
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.baseline import words
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.figures import draw_all, for_page
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.page import index, junit, render
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.junit import junit
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.page import render
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.phases import reactions
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.runs import index
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shares import shares, skew_max
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
 
