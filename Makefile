@@ -37,7 +37,7 @@ model-server: setup ## the model server's stand-in as its clients see it: REST, 
 	@tests/model_server/run
 
 loadtest-tests: setup ## Locust and an API server for real on loopback, and the report in Chromium: three minutes
-	@.venv/bin/pytest tests/loadtest tests/ui -n 4 --dist loadgroup
+	@.venv/bin/pytest tests/loadtest tests/ui -n 4
 
 e2e: setup ## the whole life cycle on the sandbox (needs root)
 	@.venv/bin/pytest tests/integration -v

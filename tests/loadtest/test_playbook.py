@@ -16,9 +16,6 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from fake_kube import FakeKube
 from loopback import ROOT, Cluster, ModelServer, cluster, config
 

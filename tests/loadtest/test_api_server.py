@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -21,9 +20,6 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.watch imp
     follow,
     followers,
 )
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from api_server import ApiServer
 
 Json = dict[str, Any]
