@@ -15,7 +15,7 @@ demo: setup ## the whole job on this machine: cluster, model, endpoint, load tes
 	@printf '\nThe report: file://%s\n' "$$(realpath reports/latest)/report.html"
 	@printf 'Look around: ansible-playbook playbooks/status.yml (in .venv/bin). Remove it all: make sandbox-down\n'
 
-test: lint unit docs conformance faults model-server awx-tests e2e ## everything that CI runs
+test: lint unit docs conformance faults model-server awx-tests loadtest-tests e2e ## everything that CI runs
 
 lint: .venv ## ruff, mypy, ansible-lint, changelog: offline, no root
 	@tools/lint
@@ -42,8 +42,8 @@ bench: .venv ## measure ours and peers on the same work, into reports/bench.json
 model-server: setup ## the model server's stand-in as its clients see it: REST, gRPC, metrics, errors (needs TensorFlow)
 	@tests/model_server/run
 
-loadtest-tests: .venv ## Locust for real on loopback, and the report in Chromium: minutes, no root, no sandbox
-	@.venv/bin/pytest tests/loadtest tests/ui
+loadtest-tests: setup ## Locust and an API server for real on loopback, and the report in Chromium: three minutes
+	@.venv/bin/pytest tests/loadtest tests/ui -n 4
 
 e2e: setup ## the whole life cycle on the sandbox (needs root)
 	@.venv/bin/pytest tests/integration -v

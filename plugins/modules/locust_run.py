@@ -136,6 +136,7 @@ from ..module_utils.loadtest.watch import CannotList, Timeline, follow, follower
 from ..module_utils.progress import progress
 
 LIST_SECONDS = 30
+WAKE_SECONDS = 0.2
 DRIVERS = "MLOPS_TFSERVING_DRIVERS"
 
 
@@ -143,13 +144,17 @@ class Watchdog:
     """Knows when to stop: a signal, or the end of the processes that wait for this module."""
 
     def __init__(self) -> None:
-        self._told = threading.Event()
+        # No Event: its lock, held while somebody waits, is what a signal's handler would wait for.
+        self._told = False
         self._drivers = [int(pid) for pid in os.environ.get(DRIVERS, "").split(",") if pid.isdigit()]
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: self._told.set())
+            signal.signal(number, self._tell)
+
+    def _tell(self, *_: object) -> None:
+        self._told = True
 
     def reason(self) -> str | None:
-        if self._told.is_set():
+        if self._told:
             return "the run was interrupted"
         if not all(map(_lives, self._drivers)):
             return "the playbook that had started the run is gone"
@@ -157,10 +162,9 @@ class Watchdog:
 
     def sleep(self, seconds: float) -> None:
         """Wakes up when it is told to stop; what is to be done then may wait, too."""
-        if self._told.is_set():
-            time.sleep(seconds)
-        else:
-            self._told.wait(seconds)
+        deadline, before = time.monotonic() + seconds, self._told
+        while self._told == before and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, WAKE_SECONDS))
 
 
 def _lives(pid: int) -> bool:

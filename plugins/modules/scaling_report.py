@@ -119,7 +119,9 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.loadtest.baseline import words as baseline_words
 from ..module_utils.loadtest.figures import MATPLOTLIB_IMPORT_ERROR, draw_all, for_page
-from ..module_utils.loadtest.page import index, junit, render
+from ..module_utils.loadtest.junit import junit
+from ..module_utils.loadtest.page import render
+from ..module_utils.loadtest.runs import index
 from ..module_utils.loadtest.slo import SloError
 from ..module_utils.loadtest.verdict import analyse, check_slo
 

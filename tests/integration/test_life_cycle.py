@@ -20,6 +20,7 @@ import pytest
 
 from tests.docs.rules import sandbox_commands
 from tests.drills.client import field
+from tests.loadtest.agreement import of_run
 
 from .conftest import (
     ROOT,
@@ -82,6 +83,13 @@ def test_the_report_agrees_with_its_own_timeline() -> None:
     assert max(event["requests"] for event in loads) == report()["requests"]["total"]
     nodes = {event["name"] for event in events if event["kind"] == "node"}
     assert len(nodes) >= report()["scaling"]["nodes_max"]
+
+
+def test_the_reactions_agree_with_what_the_cluster_said_of_itself() -> None:
+    """Events of scheduler, kubelets and autoscalers, which the report does not take its phases from."""
+    found = of_run(ROOT / "reports/latest")
+    assert len(found) >= 4
+    assert [one for one in found if not one.agrees] == []
 
 
 def test_the_address_that_status_prints_knows_an_espresso() -> None:

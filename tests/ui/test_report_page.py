@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -31,7 +33,22 @@ def chromium(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("reports")
+    """Drawn once, whoever runs these tests side by side."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    folder = (
+        tmp_path_factory.getbasetemp().parent / f"reports-{run}"
+        if run
+        else tmp_path_factory.mktemp("reports")
+    )
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "index.html").exists():
+            draw(folder)
+    return folder
+
+
+def draw(folder: Path) -> None:
     for name in ("first", "second"):
         (folder / name).mkdir()
         shutil.copy(RECORDED, folder / name / "timeline.jsonl")
@@ -43,7 +60,6 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }  # fmt: skip
         with patch_module_args(given), pytest.raises(SystemExit):
             scaling_report.main()
-    return folder
 
 
 def shot(reports: Path, tmp_path: Path, page: str, width: int, *more: str) -> numpy.ndarray:

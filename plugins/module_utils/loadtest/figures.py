@@ -1,8 +1,4 @@
-"""The pictures of a run: one time axis for everything, where the seconds of reactions went, who got the load.
-
-Every line has a style and every bar a hatch of its own, so that the pictures can be read without colour. Colours
-are Okabe and Ito's, told apart by most eyes; in the page they follow its light or dark scheme.
-"""
+"""The pictures of a run, as PNG and as SVG: one time axis for everything, where the seconds went, who got the load."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
@@ -15,8 +11,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from .phases import PHASES
-from .timeline import Json, counts_over_time, of_kind, since, value_at
+from .figure_style import IN_PAGE, STYLE
+from .timeline import Json
 
 MATPLOTLIB_IMPORT_ERROR: str | None = None
 try:
@@ -24,43 +20,23 @@ try:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    from matplotlib.patches import Patch
-    from matplotlib.ticker import MaxNLocator
+
+    from .figure_bars import shares, waterfall
+    from .figure_timeline import timeline
 except ImportError:
     MATPLOTLIB_IMPORT_ERROR = traceback.format_exc()
-
-BLUE, ORANGE, GREEN, VERMILION, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#a8458b"
-FORE, SOFT, LINE, BACK, SHADE = "#111827", "#6b7280", "#e5e7eb", "#ffffff", "#9ca3af"
-IN_PAGE = {
-    BLUE: "blue", ORANGE: "orange", GREEN: "green", VERMILION: "vermilion", PURPLE: "purple",
-    FORE: "fore", SOFT: "soft", LINE: "line", BACK: "back", SHADE: "shade",
-}  # fmt: skip
-"""Colours and the page's variables for them."""
-
-PHASE_STYLES = {
-    "decide": (SOFT, ""), "create": (PURPLE, ".."), "schedule": (ORANGE, "//"), "fetch": (BLUE, "\\\\"),
-    "load": (GREEN, "xx"), "serve": (VERMILION, "--"), "drain": (BLUE, "\\\\"), "node_gone": (ORANGE, "//"),
-}  # fmt: skip
-
-MOST_ROWS = 24
-"""Bars in a picture; of more the longest are shown."""
 
 
 def draw_all(events: list[Json], report: Json) -> dict[str, tuple[bytes, str]]:
     """PNG and SVG of each figure, by name."""
     makers: dict[str, Callable[[list[Json], Json], Any]] = {
-        "timeline": _timeline,
-        "waterfall": _waterfall,
-        "shares": _shares,
+        "timeline": timeline,
+        "waterfall": waterfall,
+        "shares": shares,
     }
-    style = {
-        "font.size": 9, "text.color": FORE, "axes.labelcolor": FORE, "axes.edgecolor": SOFT, "xtick.color": SOFT,
-        "ytick.color": SOFT, "axes.titlesize": 9.5, "axes.titleweight": "bold", "svg.fonttype": "none",
-        "hatch.linewidth": 0.6, "figure.facecolor": BACK, "axes.facecolor": "none", "legend.fontsize": 8,
-    }  # fmt: skip
     made = {}
     for name, maker in makers.items():
-        with matplotlib.rc_context({**style, "svg.hashsalt": name}):
+        with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
             figure = maker(events, report)
             if figure is None:
                 continue
@@ -85,300 +61,3 @@ def for_page(svg: str, label: str) -> str:
     for colour, name in IN_PAGE.items():
         svg = svg.replace(colour, f"var(--{name})")
     return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
-
-
-def _origin(events: list[Json]) -> float:
-    run = next(iter(of_kind(events, "run")), {})
-    return float(run.get("t", min((event["t"] for event in events), default=0.0)))
-
-
-def _timeline(events: list[Json], report: Json) -> Any:
-    origin = _origin(events)
-    end = max(1.0, max((event["t"] for event in events), default=0.0) - origin)
-    figure, axes = plt.subplots(
-        5, 1, sharex=True, figsize=(11, 9.6), gridspec_kw={"height_ratios": [1.7, 2, 1.3, 1.3, 1], "hspace": 0.34}
-    )  # fmt: skip
-    run = next(iter(of_kind(events, "run")), {})
-    ready = since(
-        counts_over_time(events, "pod", app=run.get("deployment", "")), origin, run.get("replicas", 0)
-    )
-    wanted = since(
-        [(event["t"], event["wanted"]) for event in of_kind(events, "deployment")],
-        origin,
-        run.get("replicas", 0),
-    )
-    nodes = since(counts_over_time(events, "node"), origin, run.get("nodes", 0))
-    short = _short_of(wanted, ready, origin, end)
-    _load(axes[0], events, origin)
-    _latency(axes[1], events, report, origin)
-    _cpu(axes[2], events, origin)
-    _replicas(axes[3], wanted, ready, origin, end)
-    _nodes(axes[4], events, nodes, origin, end)
-    for axis in axes[:4]:
-        for begin, finish in short:
-            axis.axvspan(begin, finish, color=SHADE, alpha=0.22, linewidth=0, zorder=0)
-    for axis in axes:
-        axis.grid(visible=True, color=LINE, linewidth=0.8)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.set_axisbelow(True)
-        axis.margins(x=0)
-        axis.set_ylim(bottom=0)
-    _decisions(axes, report, origin, end)
-    _gaps(axes, events, origin)
-    axes[0].set_xlim(0, end)
-    axes[-1].set_xlabel("seconds since the load began")
-    figure.align_ylabels(axes)
-    return figure
-
-
-def _heading(axis: Any, title: str, unit: str, *, room: float = 0.0) -> None:
-    """The panel's name at the left and its legend at the right, on one line above it and ``room`` inches."""
-    axis.set_title(title, loc="left", pad=6 + 72 * room)
-    axis.set_ylabel(unit, fontsize=8, color=SOFT)
-    handles, labels = axis.get_legend_handles_labels()
-    if handles:
-        axis.legend(
-            handles, labels, loc="lower right", bbox_to_anchor=(1.0, 0.99 + room * 0.7), ncols=len(handles), frameon=False,
-            borderpad=0, handlelength=1.8, columnspacing=1.4,
-        )  # fmt: skip
-
-
-def _load(axis: Any, events: list[Json], origin: float) -> None:
-    loads = of_kind(events, "load")
-    x = [event["t"] - origin for event in loads]
-    if any(event.get("users") is None for event in loads):
-        axis.step(x, [e.get("offered") or 0 for e in loads], where="post", color=SOFT, linestyle="--",
-                  label="requests/s due")  # fmt: skip
-        axis.plot(
-            x, [e.get("backlog") or 0 for e in loads], color=PURPLE, linestyle=":", label="waiting to be sent"
-        )
-    else:
-        axis.step(x, [e["users"] for e in loads], where="post", color=SOFT, linestyle="--", label="users")
-    axis.plot(x, [event["rate"] for event in loads], color=BLUE, label="requests/s answered")
-    failed, before = [], 0
-    for event, moment in zip(loads, x, strict=True):
-        if event["failures"] > before:
-            failed.append(moment)
-        before = event["failures"]
-    if failed:
-        axis.plot(failed, [0] * len(failed), "x", color=VERMILION, label="failed requests", clip_on=False)
-    _heading(axis, "Load", "users, requests/s", room=0.14)
-
-
-def _latency(axis: Any, events: list[Json], report: Json, origin: float) -> None:
-    loads = [event for event in of_kind(events, "load") if event["p95_ms"] is not None]
-    x = [event["t"] - origin for event in loads]
-    if loads:
-        axis.fill_between(
-            x, [e["p50_ms"] for e in loads], [e["p99_ms"] for e in loads], color=ORANGE, alpha=0.28,
-            linewidth=0, label="p50 to p99",
-        )  # fmt: skip
-        axis.plot(x, [event["p95_ms"] for event in loads], color=VERMILION, label="p95")
-        axis.plot(
-            x, [event["p50_ms"] for event in loads], color=SOFT, linewidth=0.9, linestyle=":", label="p50"
-        )
-    limit = _latency_limit(report)
-    if limit is not None:
-        axis.axhline(limit, color=FORE, linewidth=1, linestyle=(0, (6, 3)), label="limit of p95")
-    _heading(axis, "Response time", "ms")
-    top = max([*(event["p99_ms"] for event in loads), limit or 0, 1])
-    axis.set_ylim(0, top * 1.3)
-    worst = next((f for f in report.get("findings", []) if f["t"] is not None and "p95" in f["short"]), None)
-    if worst is not None and loads:
-        near = min(loads, key=lambda event: abs(event["t"] - worst["t"]))
-        right = near["t"] - origin > 0.62 * (x[-1] or 1)
-        axis.annotate(
-            worst["short"], (near["t"] - origin, near["p95_ms"]), xytext=(-14 if right else 14, 22),
-            textcoords="offset points", ha="right" if right else "left", fontsize=8.5, color=FORE,
-            bbox={"boxstyle": "round,pad=0.3", "facecolor": BACK, "edgecolor": SOFT, "linewidth": 0.7},
-            arrowprops={"arrowstyle": "-|>", "color": FORE, "linewidth": 0.9}, annotation_clip=False,
-        )  # fmt: skip
-
-
-def _latency_limit(report: Json) -> float | None:
-    for check in report["checks"]:
-        if check["name"] == "95th percentile, ms" or re.match(r"p95_ms\s*<", check["name"]):
-            return float(check["limit"])
-    return None
-
-
-def _cpu(axis: Any, events: list[Json], origin: float) -> None:
-    known = [event for event in of_kind(events, "hpa") if event.get("cpu_percent") is not None]
-    used = [(event["t"] - origin, event["cpu_percent"]) for event in known if event["t"] >= origin]
-    target = next((event["target_percent"] for event in known if event["target_percent"]), None)
-    if used:
-        axis.plot(
-            [t for t, _unused in used], [u for _unused, u in used], color=BLUE, drawstyle="steps-post", marker=".",
-            markersize=4, label="as the HPA saw it",
-        )  # fmt: skip
-    if target:
-        axis.axhline(target, color=FORE, linewidth=1, linestyle=(0, (6, 3)), label=f"target {target:.0f} %")
-    _heading(axis, "CPU of the replicas", "% of request")
-    axis.set_ylim(0, 1.15 * max([target or 0, 60, *(u for _unused, u in used)]))
-
-
-def _replicas(
-    axis: Any, wanted: list[tuple[float, int]], ready: list[tuple[float, int]], origin: float, end: float
-) -> None:
-    _steps(axis, wanted, origin, end, color=SOFT, linestyle="--", label="wanted")
-    _steps(axis, ready, origin, end, color=GREEN, linewidth=2, label="ready")
-    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set_ylim(0, 1.15 * max(1, *(value for _unused, value in [*wanted, *ready])))
-    axis.fill_between([], [], color=SHADE, alpha=0.35, label="fewer ready than wanted")
-    _heading(axis, "Replicas", "")
-
-
-def _nodes(axis: Any, events: list[Json], nodes: list[tuple[float, int]], origin: float, end: float) -> None:
-    _steps(axis, nodes, origin, end, color=ORANGE, linewidth=2, label="ready")
-    for reason, marker, colour, words in (
-        ("TriggeredScaleUp", "^", VERMILION, "node asked for"),
-        ("ScaleDown", "v", BLUE, "node given back"),
-    ):
-        at = [
-            event["at"] - origin
-            for event in of_kind(events, "event")
-            if event["reason"] == reason and event["at"] and event["at"] >= origin
-        ]
-        if at:
-            axis.plot(at, [0] * len(at), marker, color=colour, label=words, clip_on=False, zorder=5)
-    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set_ylim(0, 1.2 * max(1, *(value for _unused, value in nodes)))
-    _heading(axis, "Nodes", "")
-
-
-def _steps(axis: Any, steps: list[tuple[float, int]], origin: float, end: float, **style: Any) -> None:
-    x = [t - origin for t, _unused in steps] + [end]
-    y = [value for _unused, value in steps] + [steps[-1][1]]
-    axis.step(x, y, where="post", **style)
-
-
-def _short_of(
-    wanted: list[tuple[float, int]], ready: list[tuple[float, int]], origin: float, end: float
-) -> list[tuple[float, float]]:
-    """Intervals in which fewer replicas were ready than wanted."""
-    moments = sorted({t for t, _unused in [*wanted, *ready]})
-    found: list[tuple[float, float]] = []
-    for t, until in zip(moments, [*moments[1:], origin + end], strict=True):
-        if value_at(ready, t) >= value_at(wanted, t):
-            continue
-        if found and found[-1][1] == t - origin:
-            found[-1] = (found[-1][0], until - origin)
-        else:
-            found.append((t - origin, until - origin))
-    return found
-
-
-def _decisions(axes: Any, report: Json, origin: float, end: float) -> None:
-    """A line through every panel at each decision of the HPA, numbered as in the other picture."""
-    found = report["scaling"]["reactions"]
-    for number, reaction in enumerate(found[:MOST_ROWS], 1):
-        decided = reaction["started"] + reaction["phases"]["decide"] - origin
-        for axis in axes:
-            axis.axvline(decided, color=FORE, linewidth=0.8, linestyle=(0, (1, 2)), alpha=0.7)
-        arrow = "▲" if reaction["direction"] == "out" else "▼"
-        axes[0].text(
-            decided, axes[0].get_ylim()[1], f"{arrow}{number}", fontsize=8, ha="center", va="center", color=FORE,
-            bbox={"boxstyle": "round,pad=0.2", "facecolor": BACK, "edgecolor": SOFT, "linewidth": 0.7},
-            zorder=6,
-        )  # fmt: skip
-
-
-def _gaps(axes: Any, events: list[Json], origin: float) -> None:
-    for gap in of_kind(events, "gap"):
-        for axis in axes:
-            axis.axvspan(
-                gap["t"] - gap["seconds"] - origin, gap["t"] - origin, facecolor="none", edgecolor=SOFT,
-                hatch="////", linewidth=0, alpha=0.5,
-            )  # fmt: skip
-
-
-def _waterfall(_unused: list[Json], report: Json) -> Any:
-    found = list(enumerate(report["scaling"]["reactions"], 1))
-    if not found:
-        return None
-    if len(found) > MOST_ROWS:
-        longest = sorted(found, key=lambda item: -item[1]["total"])[:MOST_ROWS]
-        found = sorted(longest, key=lambda item: item[0])
-    figure, axis = plt.subplots(figsize=(11, 0.9 + 0.5 * len(found)))
-    longest_total = max((reaction["total"] for _unused, reaction in found), default=1) or 1
-    used: list[str] = []
-    labels = []
-    for row, (number, reaction) in enumerate(found):
-        left = 0.0
-        for phase, length in reaction["phases"].items():
-            if length <= 0:
-                continue
-            colour, hatch = PHASE_STYLES[phase]
-            axis.barh(
-                row,
-                length,
-                left=left,
-                height=0.62,
-                facecolor=colour,
-                edgecolor=BACK,
-                hatch=hatch,
-                linewidth=0.8,
-            )
-            if length > 0.045 * longest_total:
-                axis.text(
-                    left + length / 2, row, f"{length:.0f} s", ha="center", va="center", fontsize=8, color=FORE,
-                    bbox={"boxstyle": "round,pad=0.18", "facecolor": BACK, "edgecolor": "none", "alpha": 0.9},
-                )  # fmt: skip
-            if phase not in used:
-                used.append(phase)
-            left += length
-        axis.text(
-            left + 0.008 * longest_total, row, f"{left:.0f} s", va="center", fontsize=8.5, fontweight="bold"
-        )
-        arrow = "▲" if reaction["direction"] == "out" else "▼"
-        labels.append(f"{arrow}{number}   {reaction['replicas_from']} → {reaction['replicas_to']}")
-    axis.set_yticks(range(len(found)), labels, color=FORE)
-    axis.invert_yaxis()
-    axis.set_xlim(0, longest_total * 1.08)
-    axis.spines[["top", "right", "left"]].set_visible(False)
-    axis.tick_params(axis="y", length=0)
-    axis.grid(visible=True, axis="x", color=LINE, linewidth=0.8)
-    axis.set_axisbelow(True)
-    axis.set_xlabel("seconds since the load changed")
-    handles = [
-        Patch(facecolor=PHASE_STYLES[phase][0], edgecolor=BACK, hatch=PHASE_STYLES[phase][1],
-              label=phase.replace("_", " "))
-        for phase in PHASES if phase in used
-    ]  # fmt: skip
-    axis.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(handles), frameon=False)
-    return figure
-
-
-def _shares(_unused: list[Json], report: Json) -> Any:
-    pods = report["scaling"].get("pods", [])[:MOST_ROWS]
-    if not pods:
-        return None
-    figure, axis = plt.subplots(figsize=(11, 0.9 + 0.42 * len(pods)))
-    rows = range(len(pods))
-    axis.barh(
-        rows, [pod["requests"] for pod in pods], height=0.6, facecolor=BLUE, edgecolor=BACK, label="answered"
-    )
-    axis.plot(
-        [pod["fair"] for pod in pods], rows, linestyle="none", marker="D", color=FORE, markerfacecolor=BACK,
-        label="had all ready pods shared evenly",
-    )  # fmt: skip
-    most = max([1.0, *(max(pod["requests"], pod["fair"]) for pod in pods)])
-    for row, pod in enumerate(pods):
-        skew = "" if pod["skew"] is None else f"  {pod['skew']:.2f} of its share"
-        axis.text(
-            max(pod["requests"], pod["fair"]) + 0.015 * most,
-            row,
-            f"{pod['requests']}{skew}",
-            va="center",
-            fontsize=8,
-        )
-    axis.set_yticks(rows, [pod["pod"] for pod in pods], color=FORE, fontsize=8)
-    axis.invert_yaxis()
-    axis.set_xlim(0, most * 1.22)
-    axis.spines[["top", "right", "left"]].set_visible(False)
-    axis.tick_params(axis="y", length=0)
-    axis.grid(visible=True, axis="x", color=LINE, linewidth=0.8)
-    axis.set_axisbelow(True)
-    axis.set_xlabel("requests")
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False)
-    return figure

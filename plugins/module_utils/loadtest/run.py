@@ -25,8 +25,10 @@ PROGRESS_SECONDS = 6.0
 WINDOW_SECONDS = 6.0
 """Rates and percentiles are of the last two reports of the workers, which come every 3 s."""
 
-QUIET_SECONDS = 5.0
-"""Workers report every 3 s: by then the last counts have reached the master."""
+QUIET_SECONDS = 15.0
+"""How long the last counts of a worker are waited for that says no more; workers report every 3 s."""
+
+QUIET_PAUSE = 0.5
 
 LOST_SECONDS = 45.0
 """How long the master may be silent before the run is given up: longer than the dead man's switch takes."""
@@ -107,20 +109,24 @@ class LoadTest:
             raise
         if problem:
             self._trouble(problem)
-            self._stop()
+            self._stop(master)
 
     def _trouble(self, words: str) -> None:
         self.troubles.append(words)
         self._timeline.add("trouble", reason=words)
         self._say(words)
 
-    def _stop(self) -> None:
-        """Ends the load and takes down the last counts, as far as the master still answers."""
-        if self._locust.stop():
-            self._clock.sleep(QUIET_SECONDS)
-            look = self._locust.look()
-            if look is not None:
-                self._sample(look, self._clock.now())
+    def _stop(self, master: str) -> None:
+        """Ends the load and takes down the last counts, as far as the master still answers and is the same."""
+        if not self._locust.stop():
+            return
+        deadline = self._clock.now() + QUIET_SECONDS
+        look = self._locust.look()
+        while (look is None or look["outstanding"]) and self._clock.now() < deadline:
+            self._clock.sleep(QUIET_PAUSE)
+            look = self._locust.look() or look
+        if look is not None and str(look.get("id", "")) == master:
+            self._sample(look, self._clock.now())
 
     def _await_workers(self) -> str:
         """The master's identity, once it has its workers."""
@@ -177,11 +183,11 @@ class LoadTest:
             running = running or look["state"] in ("spawning", "running")
             if running and look["state"] in ("stopped", "ready") and look["users"] == 0:
                 quiet_since = now if quiet_since is None else quiet_since
-                if now - quiet_since >= QUIET_SECONDS:
+                if not look["outstanding"] or now - quiet_since >= QUIET_SECONDS:
                     return None
             else:
                 quiet_since = None
-            self._clock.sleep(SAMPLE_SECONDS)
+            self._clock.sleep(SAMPLE_SECONDS if quiet_since is None else QUIET_PAUSE)
 
     def _too_long(self, seconds: float) -> str | None:
         if seconds <= self._settings.load_timeout:
@@ -235,7 +241,7 @@ class LoadTest:
             backlog=sum(worker.get("backlog", 0) for worker in alive),
             in_flight=sum(worker.get("in_flight", 0) for worker in alive),
             late_ms=max((worker.get("late_ms", 0.0) for worker in alive), default=0.0),
-            started=sum(worker.get("started", 0) for worker in alive),
+            started=look["started"],
             histogram={str(bucket): count for bucket, count in fresh.items()},
             **{name: None if value is None else round(value, 1) for name, value in quantiles.items()},
         )

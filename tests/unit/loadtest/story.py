@@ -112,3 +112,31 @@ def story() -> Story:
     s.pod(162, "b", gone=True, leaving=True, created=45)
     s.node(200, "n2", None, gone=True)
     return s
+
+
+def metrics(s: Story, second: float, pod: str, requests: int) -> None:
+    s.at(second, "metrics", name=pod, requests=requests)
+
+
+def big(pods: int, nodes: int) -> Story:
+    """A run in which many pods and nodes come one after another, with a decision for each hundred pods."""
+    s = Story()
+    s.hpa(-1, 1)
+    s.deployment(-1, 1)
+    s.at(0, "run", namespace="x", deployment="m", replicas=0, nodes=0)
+    for second in range(0, 600, 2):
+        s.load(second, 1 + second // 10, requests=100 * second)
+    for number in range(nodes):
+        s.node(number * 500 / nodes, f"n{number}", None)
+        s.node(number * 500 / nodes + 1, f"n{number}", number * 500 / nodes + 1)
+    for number in range(pods):
+        t = 20 + number * 500 / pods
+        if number % 100 == 0:
+            s.hpa(t, number + 100)
+            s.deployment(t, number + 100)
+        s.pod(t, f"p{number}", created=t)
+        s.pod(t + 5, f"p{number}", created=t, scheduled=t + 1, started=t + 2, ready=t + 5)
+        metrics(s, t + 8, f"p{number}", 10)
+        metrics(s, t + 20, f"p{number}", 60)
+    s.events.sort(key=lambda event: event["t"])
+    return s

@@ -59,8 +59,8 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
 
 def test_the_workers_get_the_code_that_is_tested(objects: dict[str, dict[str, Any]]) -> None:
     data = objects["ConfigMap/locust-r"]["data"]
-    for name in ("locustfile.py", "predict.py"):
-        assert data[name].strip() == (ROLE / "files" / name).read_text().strip()
+    for path in (ROLE / "files").glob("*.py"):
+        assert data[path.name].strip() == path.read_text().strip()
     for name in ("curve.py", "histogram.py"):
         assert data[name].strip() == (ROOT / "plugins/module_utils/loadtest" / name).read_text().strip()
     # The workers have nothing of Ansible: what they import must import nothing of the collection.
@@ -71,8 +71,8 @@ def test_the_settings_are_those_that_the_locustfile_reads(objects: dict[str, dic
     config = json.loads(objects["ConfigMap/locust-r"]["data"]["config.json"])
     used = {
         part.split('"')[0]
-        for name in ("locustfile.py", "predict.py")
-        for part in (ROLE / "files" / name).read_text().split('CONFIG["')[1:]
+        for path in (ROLE / "files").glob("*.py")
+        for part in path.read_text().split('CONFIG["')[1:]
     }
     assert used == set(config)
     assert config["path"] == "/v1/models/image_classifier:predict"

@@ -13,14 +13,18 @@ from xml.etree import ElementTree
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.baseline import words
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.figures import draw_all, for_page
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.page import index, junit, render
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.junit import junit
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.page import render
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.phases import reactions
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.runs import index
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shares import shares, skew_max
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from story import Story, story
+from story import Story, big, metrics, story
+
+from tests.loadtest.agreement import comparisons
 
 SLO = {
     "requests_min": 1000,
@@ -120,37 +124,25 @@ def test_a_timeline_that_ends_early_still_gives_a_report() -> None:
 RECORDED = Path(__file__).parent / "data/demo.jsonl"
 
 
-def test_phases_of_a_recorded_run_agree_with_what_scheduler_and_kubelets_said() -> None:
-    """Events are an independent record: their makers' own clocks, not conditions of pods."""
+def recorded() -> tuple[list[dict[str, Any]], dict[str, Any]]:
     events = [json.loads(line) for line in RECORDED.read_text().splitlines()]
-
-    def said(reason: str, about: str) -> list[float]:
-        return [
-            e["at"] for e in events if e["kind"] == "event" and (e["reason"], e["object"]) == (reason, about)
-        ]
-
-    found = [reaction for reaction in reactions(events, "image-classifier") if reaction.direction == "out"]
-    assert len(found) == 3
-    rescaled = said("SuccessfulRescale", "HorizontalPodAutoscaler/image-classifier")
-    for reaction in found:
-        decided = reaction.started + reaction.phases["decide"]
-        assert min(abs(decided - at) for at in rescaled) <= 1.05
-        scheduled = decided + reaction.phases["create"] + reaction.phases["schedule"]
-        assert abs(scheduled - said("Scheduled", f"Pod/{reaction.pod}")[0]) <= 1.05
-        # A probe that fails says that the server runs and is not ready yet; probes come every second.
-        unready = said("Unhealthy", f"Pod/{reaction.pod}")
-        assert 0 <= scheduled + reaction.phases["fetch"] + reaction.phases["load"] - unready[-1] <= 2.05
-        if reaction.node_wait is not None:
-            asked = said("TriggeredScaleUp", f"Pod/{reaction.pod}")[0]
-            (node,) = {
-                e["node"] for e in events if e["kind"] == "pod" and e["name"] == reaction.pod and e["node"]
-            }
-            registered = said("RegisteredNode", f"Node/{node}")[0]
-            assert abs(asked + reaction.node_wait - registered) <= 1.05
+    return events, analyse(
+        events, slo={}, workers=2, users=36, environment={"deployment": "image-classifier"}
+    )
 
 
-def metrics(s: Story, second: float, pod: str, requests: int) -> None:
-    s.at(second, "metrics", name=pod, requests=requests)
+def test_phases_of_a_recorded_run_agree_with_what_scheduler_and_kubelets_said() -> None:
+    found = list(comparisons(*recorded()))
+    assert len(found) == 18
+    assert [one for one in found if not one.agrees] == []
+
+
+def test_a_phase_that_is_off_by_two_seconds_does_not_agree() -> None:
+    events, found = recorded()
+    for phase in ("decide", "schedule", "load"):
+        wrong = json.loads(json.dumps(found))
+        wrong["scaling"]["reactions"][1]["phases"][phase] += 2.2
+        assert any(not one.agrees for one in comparisons(events, wrong)), phase
 
 
 def test_the_first_request_of_a_new_pod_ends_its_reaction() -> None:
@@ -347,30 +339,6 @@ def test_junit_has_a_case_for_each_check() -> None:
     assert suite.attrib["tests"] == str(len(SLO) + 1)
     failed = [case.attrib["name"] for case in suite if case.find("failure") is not None]
     assert failed == ["requests"]
-
-
-def big(pods: int, nodes: int) -> Story:
-    """A run in which many pods and nodes come one after another, with a decision for each hundred pods."""
-    s = Story()
-    s.hpa(-1, 1)
-    s.deployment(-1, 1)
-    s.at(0, "run", namespace="x", deployment="m", replicas=0, nodes=0)
-    for second in range(0, 600, 2):
-        s.load(second, 1 + second // 10, requests=100 * second)
-    for number in range(nodes):
-        s.node(number * 500 / nodes, f"n{number}", None)
-        s.node(number * 500 / nodes + 1, f"n{number}", number * 500 / nodes + 1)
-    for number in range(pods):
-        t = 20 + number * 500 / pods
-        if number % 100 == 0:
-            s.hpa(t, number + 100)
-            s.deployment(t, number + 100)
-        s.pod(t, f"p{number}", created=t)
-        s.pod(t + 5, f"p{number}", created=t, scheduled=t + 1, started=t + 2, ready=t + 5)
-        metrics(s, t + 8, f"p{number}", 10)
-        metrics(s, t + 20, f"p{number}", 60)
-    s.events.sort(key=lambda event: event["t"])
-    return s
 
 
 def test_a_thousand_pods_and_three_hundred_nodes_are_all_in_the_report() -> None:

@@ -60,7 +60,7 @@ class World:
                 "id": "master", "time": self.now, "state": "ready" if elapsed is None else "running" if users else "stopped",
                 "stopped_by": None, "elapsed": elapsed if users else None, "users": users or 0,
                 "requests": requests, "failures": 0, "buckets": {"200": requests}, "workers": self.workers,
-                "errors": {}, "examples": {},
+                "errors": {}, "examples": {}, "started": requests, "outstanding": 0,
             },
         )  # fmt: skip
 
@@ -154,6 +154,29 @@ def test_a_short_silence_is_noted_and_no_more(world: World) -> None:
     (gap,) = report["generator"]["gaps"]
     assert 20 <= gap["seconds"] <= 24
     assert report["requests"]["total"] == 700
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_the_last_counts_are_waited_for(world: World, interrupted: bool) -> None:
+    """At 40 s or at the end everybody has stopped; what the workers counted comes 6 s later."""
+    end, total = (40, 400) if interrupted else (70, 700)
+
+    def late(t: float, look: dict[str, Any]) -> dict[str, Any]:
+        if interrupted and t >= end:
+            world.cancel = "the run was interrupted"
+        if t < end + 6:
+            return {**look, "requests": min(look["requests"], 10 * end - 30), "outstanding": 1}
+        return {**look, "requests": total}
+
+    world.change = late
+    world.test.run()
+    assert world.report()["requests"]["total"] == total
+
+
+def test_counts_that_never_come_are_not_waited_for_without_end(world: World) -> None:
+    world.change = lambda t, look: {**look, "outstanding": 1}
+    world.test.run()
+    assert world.now - (world.started or 0) < 70 + 20
 
 
 def test_a_clock_that_jumps_is_caught(world: World) -> None:

@@ -1,0 +1,98 @@
+"""What a worker counts, and reports to the master every 3 s.
+
+Response times are counted in buckets 2 % wide: counts of all workers can be added, and differences of two looks
+give the percentiles of the time between them.
+"""
+
+from __future__ import annotations
+
+import collections
+import time
+
+import gevent
+import histogram
+from clients import kind_of
+from locust import events
+
+LOOK_SECONDS = 0.05
+
+
+class Counts:
+    """Requests, failures and response times since the beginning, or since they were taken."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.requests = 0
+        self.failures = 0
+        self.buckets: collections.Counter[int] = collections.Counter()
+        self.errors: collections.Counter[str] = collections.Counter()
+        self.examples: dict[str, str] = {}
+
+    def add(self, milliseconds: float, error: BaseException | None) -> None:
+        self.requests += 1
+        self.buckets[histogram.bucket_of(milliseconds)] += 1
+        if error is not None:
+            self.failures += 1
+            kind = kind_of(error)
+            self.errors[kind] += 1
+            self.examples.setdefault(
+                kind, getattr(error, "example", f"{type(error).__name__}: {error}")[:200]
+            )
+
+    def take(self) -> dict:
+        taken = {
+            "requests": self.requests, "failures": self.failures, "buckets": dict(self.buckets),
+            "errors": dict(self.errors), "examples": dict(self.examples),
+        }  # fmt: skip
+        self.clear()
+        return taken
+
+    def merge(self, other: dict) -> None:
+        self.requests += other["requests"]
+        self.failures += other["failures"]
+        self.buckets.update({int(bucket): count for bucket, count in other["buckets"].items()})
+        self.errors.update(other["errors"])
+        self.examples = {**other["examples"], **self.examples}
+
+
+class Pulse:
+    """How late this process wakes up: what a worker that is short of CPU adds to every time it measures."""
+
+    def __init__(self) -> None:
+        self.late: list[float] = []
+
+    def run(self) -> None:
+        while True:
+            due = time.perf_counter() + LOOK_SECONDS
+            gevent.sleep(LOOK_SECONDS)
+            self.late.append(max(0.0, time.perf_counter() - due))
+
+    def take(self) -> float:
+        """The 90th percentile since the last time, in milliseconds."""
+        late, self.late = sorted(self.late), []
+        return round(1000 * late[int(0.9 * (len(late) - 1))], 1) if late else 0.0
+
+
+COUNTS, PULSE = Counts(), Pulse()
+# Of the open model: requests under way, due ones that wait for a place now, and at most since the last report;
+# and whether no more will be due.
+FLOW = {"in_flight": 0, "waiting": 0, "backlog": 0, "late_ms": 0.0, "started": 0, "all_due": False}
+
+
+@events.test_start.add_listener
+def begin(environment, **_) -> None:
+    COUNTS.clear()
+    FLOW.update(in_flight=0, waiting=0, backlog=0, late_ms=0.0, started=0, all_due=False)
+
+
+@events.request.add_listener
+def count(response_time, exception, **_) -> None:
+    COUNTS.add(response_time or 0, exception)
+
+
+@events.report_to_master.add_listener
+def report(client_id, data, **_) -> None:
+    data["loadtest"] = {**COUNTS.take(), **FLOW, "lag_ms": PULSE.take(), "time": time.time()}
+    FLOW.update(late_ms=0.0, backlog=FLOW["waiting"])

@@ -1,0 +1,137 @@
+"""What the driver of the load test sees of the master, and what happens when there is no driver any more.
+
+The master adds up what its workers report and shows it, with exact counts, at /loadtest. When nobody has looked for
+some seconds, it stops the load: its driver is gone.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import os
+import signal
+import time
+import uuid
+
+import gevent
+from counting import COUNTS
+from locust import events
+from settings import CONFIG
+
+ABANDONED_SECONDS = 900
+log = logging.getLogger("loadtest")
+
+REPORTS: dict[str, dict] = {}
+OFFSETS: dict[str, collections.deque] = collections.defaultdict(lambda: collections.deque(maxlen=5))
+HEARD: dict[str, float] = {}
+WORKERS: set[str] = set()
+DRIVER = {
+    "begun": time.monotonic(),
+    "ended": None,
+    "seen": time.monotonic(),
+    "stopped_by": None,
+    "finished": False,
+    "id": uuid.uuid4().hex[:12],
+}
+
+
+@events.test_start.add_listener
+def begin(environment, **_) -> None:
+    REPORTS.clear()
+    HEARD.clear()
+    WORKERS.clear()
+    WORKERS.update(worker.id for worker in getattr(environment.runner, "clients", {}).values())
+    DRIVER.update(begun=time.monotonic(), ended=None, finished=False)
+
+
+@events.test_stop.add_listener
+def end(environment, **_) -> None:
+    DRIVER["ended"] = time.monotonic()
+
+
+@events.worker_report.add_listener
+def received(client_id, data, **_) -> None:
+    part = data["loadtest"]
+    HEARD[client_id] = time.monotonic()
+    COUNTS.merge(part)
+    OFFSETS[client_id].append(time.time() - part["time"])
+    REPORTS[client_id] = {
+        key: part[key]
+        for key in ("in_flight", "waiting", "backlog", "late_ms", "started", "all_due", "lag_ms")
+    } | {"clock_s": round(min(OFFSETS[client_id], key=abs), 3), "had_users": data["user_count"]}
+
+
+def here(runner) -> set[str]:
+    """The workers that the run began with, without those that are missing."""
+    return WORKERS - {worker.id for worker in runner.clients.values() if worker.state == "missing"}
+
+
+def outstanding(runner) -> int:
+    """How many workers have counts that have not come: no report since all users went, or requests under way then."""
+    ended = DRIVER["ended"]
+
+    def has_told_all(worker: str) -> bool:
+        last = REPORTS.get(worker)
+        if ended is None or last is None or HEARD[worker] < ended:
+            return False
+        return not last["had_users"] and not last["in_flight"]
+
+    return sum(not has_told_all(worker) for worker in here(runner))
+
+
+def show(environment) -> None:
+    """Adds /loadtest to Locust's pages, and the dead man's switch."""
+    gevent.spawn(guard, environment)
+
+    @environment.web_ui.app.route("/loadtest")
+    def loadtest() -> dict:
+        from flask import request  # noqa: PLC0415 - only the master has it at hand
+
+        silent = time.monotonic() - DRIVER["seen"]
+        if not request.args.get("observer"):
+            DRIVER["seen"] = time.monotonic()
+        return look(environment, silent)
+
+
+def look(environment, silent: float) -> dict:
+    """What the driver of the load test sees."""
+    runner = environment.runner
+    workers = [
+        {"id": worker.id, "state": worker.state, "cpu": worker.cpu_usage, "users": worker.user_count}
+        | {"silent_s": round(time.monotonic() - HEARD.get(worker.id, DRIVER["begun"]), 1)}
+        | REPORTS.get(worker.id, {})
+        for worker in runner.clients.values()
+    ]
+    active = runner.state in ("spawning", "running")
+    return {
+        "id": DRIVER["id"],
+        "time": time.time(),
+        "state": runner.state,
+        "stopped_by": DRIVER["stopped_by"],
+        "finished": DRIVER["finished"],
+        "driver_silent_s": round(silent, 1),
+        "elapsed": round(environment.shape_class.get_run_time(), 2) if active else None,
+        "users": runner.user_count,
+        "requests": COUNTS.requests,
+        "failures": COUNTS.failures,
+        "errors": dict(COUNTS.errors),
+        "examples": COUNTS.examples,
+        "buckets": {str(bucket): number for bucket, number in COUNTS.buckets.items()},
+        "started": sum(last["started"] for last in REPORTS.values()),
+        "outstanding": outstanding(runner),
+        "workers": workers,
+    }
+
+
+def guard(environment) -> None:
+    """The dead man's switch: without a driver the load stops, and later the process ends."""
+    while True:
+        gevent.sleep(1)
+        silent = time.monotonic() - DRIVER["seen"]
+        if environment.runner.state in ("spawning", "running") and silent > CONFIG["dead_man_seconds"]:
+            DRIVER["stopped_by"] = f"the dead man's switch: nobody asked for {silent:.0f} s"
+            log.error("stopped by %s", DRIVER["stopped_by"])
+            environment.runner.stop()
+        if silent > ABANDONED_SECONDS:
+            log.error("nobody has asked for %.0f s: the end", silent)
+            os.kill(os.getpid(), signal.SIGTERM)

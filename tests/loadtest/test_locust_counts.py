@@ -1,0 +1,158 @@
+"""Locust for real, a master and workers as processes: what is sent, and how it is counted."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import FILES as RESULTS
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import bring_home
+from driving import STEPS, Driven
+from loopback import FILES, ModelServer, passed
+
+
+def test_counts_are_exact_and_percentiles_within_one_percent_of_locusts_own(
+    driven: Callable[..., Driven], server: ModelServer, tmp_path: Path
+) -> None:
+    server.delay = lambda number: 0.01 + 0.001 * (number * 7919 % 60)
+    load = driven(STEPS)
+    report = load.run()
+    assert passed(report), report["generator"]
+    assert report["requests"]["total"] == server.count > 100
+    assert bring_home(load.locust, tmp_path, time.sleep) == list(RESULTS)
+    total = (tmp_path / "stats.csv").read_text().splitlines()[-1].split(",")
+    header = (tmp_path / "stats.csv").read_text().splitlines()[0].split(",")
+    locusts = dict(zip(header, total, strict=True))
+    assert int(locusts["Request Count"]) == server.count
+    assert int(locusts["Failure Count"]) == report["requests"]["failed"] == 0
+    for name, key in (("50%", "p50_ms"), ("95%", "p95_ms"), ("99%", "p99_ms")):
+        ours = report["requests"][key]
+        # Locust prints whole milliseconds of large numbers, and ours are rounded to a tenth.
+        assert abs(float(locusts[name]) - ours) <= 0.01 * ours + 1.0, name
+    # The server's own clock: what a client measures is that and the way.
+    took = sorted(server.took)
+    assert report["requests"]["p50_ms"] >= 0.99 * took[len(took) // 2]
+    expected = math.ceil(server.count / 10)
+    assert expected <= server.connections <= expected + 10, "each connection carries ten requests"
+
+
+def test_the_open_model_sends_what_is_due_and_counts_from_then(
+    driven: Callable[..., Driven], server: ModelServer
+) -> None:
+    # The server stands still for 1.5 s: a closed loop would send nothing meanwhile, and hide it.
+    stall = {"until": 0.0}
+
+    def delay(number: int) -> float:
+        if number == 60:
+            stall["until"] = time.monotonic() + 1.5
+        return max(0.0, stall["until"] - time.monotonic())
+
+    server.delay = delay
+    load = driven({"kind": "constant", "model": "open", "level": 40, "duration": 6}, max_in_flight=10)
+    report = load.run()
+    assert passed(report), report["generator"]
+    assert report["requests"]["total"] == server.count == 240
+    # Sixty requests were due during the stall; evenly, half of them waited for more than half of it.
+    assert report["requests"]["backlog_max"] > 5, "more were due than could be under way"
+    assert report["requests"]["p99_ms"] > 1000
+    slow = sum(
+        count
+        for event in load.timeline.events
+        if event["kind"] == "load"
+        for bucket, count in event["histogram"].items()
+        if 1.02 ** int(bucket) > 300
+    )
+    assert slow >= 40, f"requests that were due while the server stood still waited: {slow}"
+
+
+def test_several_bodies_are_drawn_by_their_weights(
+    driven: Callable[..., Driven], server: ModelServer, tmp_path: Path
+) -> None:
+    weights = {"a": 3, "b": 1}
+    load = driven({"kind": "constant", "model": "open", "level": 100, "duration": 4}, bodies=weights)
+    assert passed(load.run())
+    drawn = [server.bodies[(tmp_path / f"body-{n}").read_bytes()] for n in (0, 1)]
+    assert sum(drawn) == 400
+    # 300 are expected; five standard deviations are 43.
+    assert abs(drawn[0] - 300) < 44
+    table = load.locust.fetch(RESULTS["stats.csv"])
+    assert table is not None
+    assert b"predict a" in table
+
+
+def test_answers_that_are_no_predictions_are_failures(
+    driven: Callable[..., Driven], server: ModelServer
+) -> None:
+    server.answer = lambda number: (
+        (200, b'{"error": "out of cheese"}')
+        if number % 3 == 0
+        else (500, b"no")
+        if number % 3 == 1
+        else (200, b'{"outputs": 1}')
+    )
+    report = driven(STEPS).run()
+    errors = report["requests"]["errors"]
+    assert passed(report), "the server's answers are the server's"
+    assert set(errors) == {"answer", "http 500"}
+    assert (
+        report["requests"]["failed"] == sum(errors.values()) == sum(n % 3 != 2 for n in range(server.count))
+    )
+    assert "out of cheese" in report["requests"]["examples"]["answer"]
+
+
+def test_timeouts_are_told_apart(driven: Callable[..., Driven], server: ModelServer) -> None:
+    server.delay = lambda number: 1.2 if number % 4 == 0 else 0.0
+    report = driven(STEPS, timeout=0.5).run()
+    assert set(report["requests"]["errors"]) == {"timeout"}
+    assert passed(report), report["generator"]
+
+
+GRPC_SERVER = """
+import sys, time, grpc
+from concurrent import futures
+sys.path.insert(0, sys.argv[1])
+import predict
+Request, Response = (predict.message(f"tensorflow.serving.Predict{k}") for k in ("Request", "Response"))
+def answer(request, context):
+    value = request.inputs["x"]
+    assert (request.model_spec.name, request.model_spec.version.value) == ("m", 7)
+    assert request.model_spec.signature_name == "s"
+    assert value.dtype == 1 and [d.size for d in value.tensor_shape.dim] == [1, 2] and list(value.float_val) == [1.5, 2.0]
+    made = Response()
+    made.outputs["y"].float_val.append(1)
+    return made
+handler = grpc.unary_unary_rpc_method_handler(answer, Request.FromString, Response.SerializeToString)
+server = grpc.server(futures.ThreadPoolExecutor(8))
+server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", {"Predict": handler})])
+print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+server.start()
+time.sleep(120)
+"""
+
+
+def test_grpc_predict_without_tensorflow(driven: Callable[..., Driven], tmp_path: Path) -> None:
+    source = textwrap.dedent(GRPC_SERVER)
+    process = subprocess.Popen([sys.executable, "-c", source, str(FILES)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        (tmp_path / "body-0").write_bytes(
+            json.dumps({"signature_name": "s", "instances": [[1.5, 2]]}).encode()
+        )
+        grpc = {
+            "protocol": "grpc", "grpc_host": f"127.0.0.1:{port}", "version": 7,
+            "inputs": {"x": {"dtype": "DT_FLOAT", "shape": [-1, 2]}},
+        }  # fmt: skip
+        report = driven(STEPS, **grpc).run()
+        assert passed(report), (report["summary"], report["requests"])
+        assert report["requests"]["total"] > 50
+        assert report["requests"]["failed"] == 0, report["requests"]
+    finally:
+        process.kill()
+        process.wait()
