@@ -27,9 +27,6 @@ def copy(folder: Path) -> Path:
         if not name.startswith(("tests/", "sandbox/", "docs/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
-    # Until playbooks/preflight.yml is merged.
-    if not (folder / "playbooks/preflight.yml").exists():
-        shutil.copy2(folder / "playbooks/status.yml", folder / "playbooks/preflight.yml")
     return folder
 
 

@@ -74,7 +74,7 @@ def credentials(params: Mapping[str, Any]) -> Any:
 
 def _application(params: Mapping[str, Any]) -> Any:
     # With scopes google-auth would ask for the project, too, at once, and nobody needs to know it.
-    found, _ = google.auth.default()
+    found, _unused = google.auth.default()
     return google.auth.credentials.with_scopes_if_required(found, params["scopes"])
 
 
@@ -123,7 +123,7 @@ def _external_account(params: Mapping[str, Any]) -> Any:
         with warnings.catch_warnings():
             # It warns of configurations from strangers; this one is the operator's, and its type is checked.
             warnings.simplefilter("ignore", DeprecationWarning)
-            found, _ = google.auth.load_credentials_from_file(str(path))
+            found, _unused = google.auth.load_credentials_from_file(str(path))
     except (google.auth.exceptions.GoogleAuthError, ValueError, KeyError, TypeError) as error:
         raise BadInput(
             f"{where} is not a credential configuration: {error}. Create it anew with "

@@ -15,7 +15,7 @@ from .phases import PHASES
 from .timeline import Json
 
 
-def waterfall(_: list[Json], report: Json) -> Any:
+def waterfall(_unused: list[Json], report: Json) -> Any:
     """Where the seconds of each reaction went; None when there was none."""
     found = list(enumerate(report["scaling"]["reactions"], 1))
     if not found:
@@ -24,7 +24,7 @@ def waterfall(_: list[Json], report: Json) -> Any:
         longest = sorted(found, key=lambda item: -item[1]["total"])[:MOST_ROWS]
         found = sorted(longest, key=lambda item: item[0])
     figure, axis = plt.subplots(figsize=(11, 0.9 + 0.5 * len(found)))
-    longest_total = max((reaction["total"] for _, reaction in found), default=1) or 1
+    longest_total = max((reaction["total"] for _unused, reaction in found), default=1) or 1
     used: list[str] = []
     labels = []
     for row, (number, reaction) in enumerate(found):
@@ -73,7 +73,7 @@ def waterfall(_: list[Json], report: Json) -> Any:
     return figure
 
 
-def shares(_: list[Json], report: Json) -> Any:
+def shares(_unused: list[Json], report: Json) -> Any:
     """What each pod answered against an even split; None when no pod was counted."""
     pods = report["scaling"].get("pods", [])[:MOST_ROWS]
     if not pods:

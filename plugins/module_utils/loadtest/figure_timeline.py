@@ -137,13 +137,13 @@ def _cpu(axis: Any, events: list[Json], origin: float) -> None:
     target = next((event["target_percent"] for event in known if event["target_percent"]), None)
     if used:
         axis.plot(
-            [t for t, _ in used], [u for _, u in used], color=BLUE, drawstyle="steps-post", marker=".",
+            [t for t, _unused in used], [u for _unused, u in used], color=BLUE, drawstyle="steps-post", marker=".",
             markersize=4, label="as the HPA saw it",
         )  # fmt: skip
     if target:
         axis.axhline(target, color=FORE, linewidth=1, linestyle=(0, (6, 3)), label=f"target {target:.0f} %")
     _heading(axis, "CPU of the replicas", "% of request")
-    axis.set_ylim(0, 1.15 * max([target or 0, 60, *(u for _, u in used)]))
+    axis.set_ylim(0, 1.15 * max([target or 0, 60, *(u for _unused, u in used)]))
 
 
 def _replicas(
@@ -152,7 +152,7 @@ def _replicas(
     _steps(axis, wanted, origin, end, color=SOFT, linestyle="--", label="wanted")
     _steps(axis, ready, origin, end, color=GREEN, linewidth=2, label="ready")
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set_ylim(0, 1.15 * max(1, *(value for _, value in [*wanted, *ready])))
+    axis.set_ylim(0, 1.15 * max(1, *(value for _unused, value in [*wanted, *ready])))
     axis.fill_between([], [], color=SHADE, alpha=0.35, label="fewer ready than wanted")
     _heading(axis, "Replicas", "")
 
@@ -171,13 +171,13 @@ def _nodes(axis: Any, events: list[Json], nodes: list[tuple[float, int]], origin
         if at:
             axis.plot(at, [0] * len(at), marker, color=colour, label=words, clip_on=False, zorder=5)
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set_ylim(0, 1.2 * max(1, *(value for _, value in nodes)))
+    axis.set_ylim(0, 1.2 * max(1, *(value for _unused, value in nodes)))
     _heading(axis, "Nodes", "")
 
 
 def _steps(axis: Any, steps: list[tuple[float, int]], origin: float, end: float, **style: Any) -> None:
-    x = [t - origin for t, _ in steps] + [end]
-    y = [value for _, value in steps] + [steps[-1][1]]
+    x = [t - origin for t, _unused in steps] + [end]
+    y = [value for _unused, value in steps] + [steps[-1][1]]
     axis.step(x, y, where="post", **style)
 
 
@@ -185,7 +185,7 @@ def _short_of(
     wanted: list[tuple[float, int]], ready: list[tuple[float, int]], origin: float, end: float
 ) -> list[tuple[float, float]]:
     """Intervals in which fewer replicas were ready than wanted."""
-    moments = sorted({t for t, _ in [*wanted, *ready]})
+    moments = sorted({t for t, _unused in [*wanted, *ready]})
     found: list[tuple[float, float]] = []
     for t, until in zip(moments, [*moments[1:], origin + end], strict=True):
         if value_at(ready, t) >= value_at(wanted, t):

@@ -119,7 +119,7 @@ def _apis(asked: Settings, options: Json, variables: Mapping[str, Any]) -> Apis 
     google.attempts = _ATTEMPTS
     everything = options["api_endpoint"]
     endpoints = {name: everything or host for name, host in HOSTS.items()}
-    for name, role, (_, environment) in (
+    for name, role, (_unused, environment) in (
         ("gke", "cluster", GKE_ENDPOINT),
         ("storage", "storage", GCS_ENDPOINT),
     ):

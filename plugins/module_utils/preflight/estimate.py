@@ -120,4 +120,4 @@ def reaction(settings: Settings) -> list[Phase]:
 def total(phases: list[Phase]) -> tuple[int, int]:
     """Seconds at least and at most of the phases that are known."""
     known = [phase.seconds for phase in phases if phase.seconds]
-    return sum(low for low, _ in known), sum(high for _, high in known)
+    return sum(low for low, _unused in known), sum(high for _unused, high in known)

@@ -164,7 +164,7 @@ def _machine_types(settings: Settings, apis: Apis) -> dict[str, dict[str, Machin
 
 
 def _accelerator_types(settings: Settings, apis: Apis) -> dict[str, frozenset[str]]:
-    names = {kind for pool in settings.cluster.pools for kind, _ in pool.accelerators}
+    names = {kind for pool in settings.cluster.pools for kind, _unused in pool.accelerators}
     found: dict[str, frozenset[str]] = {}
     for zone, one in _offered("acceleratorTypes", "accelerators", names, settings, apis):
         found[one["name"]] = found.get(one["name"], frozenset()) | {zone}
@@ -196,7 +196,7 @@ def _bucket(settings: Settings, apis: Apis) -> Bucket | None:
     if found is None:
         return None
 
-    def policy(_: Settings, __: Apis) -> Json:
+    def policy(_unused: Settings, __: Apis) -> Json:
         return apis.call(
             "storage",
             "GET",
@@ -205,7 +205,7 @@ def _bucket(settings: Settings, apis: Apis) -> Bucket | None:
             query={"optionsRequestedPolicyVersion": 3},
         )
 
-    def permissions(_: Settings, __: Apis) -> frozenset[str]:
+    def permissions(_unused: Settings, __: Apis) -> frozenset[str]:
         answer = apis.call(
             "storage",
             "GET",
@@ -241,7 +241,7 @@ def _model_bytes(settings: Settings, apis: Apis) -> int | None:
     if model_size.is_local(storage.source):
         return model_size.local(storage.source)
     if storage.source:
-        bucket, _, prefix = storage.source.removeprefix("gs://").partition("/")
+        bucket, _unused, prefix = storage.source.removeprefix("gs://").partition("/")
         return model_size.of_folder(_objects(apis, bucket, f"{prefix.rstrip('/')}/"))
     found = _or_none(lambda: {"objects": list(_objects(apis, storage.bucket, f"{storage.path}/"))})
     if found is None:

@@ -34,7 +34,7 @@ def local(source: str) -> int | None:
 
 def of_folder(objects: Objects) -> int | None:
     """The size of everything listed; None where nothing is."""
-    sizes = [size for _, size in objects]
+    sizes = [size for _unused, size in objects]
     return sum(sizes) if sizes else None
 
 

@@ -20,7 +20,7 @@ MODEL_COPIES = 2
 """Copies of the model in memory while TF Serving restores it, or loads a version before it unloads the one before."""
 
 
-def replicas_range(settings: Settings, _: Project) -> Iterator[Trouble]:
+def replicas_range(settings: Settings, _unused: Project) -> Iterator[Trouble]:
     scaling = settings.autoscaling
     if not 1 <= scaling.least <= scaling.most:
         yield Trouble(

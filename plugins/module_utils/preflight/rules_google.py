@@ -46,7 +46,7 @@ def machine_type(settings: Settings, project: Project) -> Iterator[Trouble]:
 
 def accelerator_type(settings: Settings, project: Project) -> Iterator[Trouble]:
     for pool in _asked_pools(settings):
-        for kind, _ in pool.accelerators:
+        for kind, _unused in pool.accelerators:
             offered = set(known(project.accelerator_types).get(kind, ()))
             yield from _missing(settings.cluster, pool, f"accelerator {kind}", offered, "accelerators")
 
@@ -150,7 +150,7 @@ def _present(pool: Pool, project: Project) -> int:
     cluster = project.cluster if isinstance(project.cluster, dict) else {}
     for found in cluster.get("nodePools", []):
         if found["name"] == pool.name:
-            _, most = bounds(found, cluster)
+            _unused, most = bounds(found, cluster)
             return int(min(most, pool.most))
     return 0
 

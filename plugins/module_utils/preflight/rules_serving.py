@@ -22,12 +22,12 @@ DRAIN_LIMIT_SECONDS = 600
 which GKE does not let change. https://github.com/kubernetes/kubernetes/issues/94435"""
 
 
-def variables(settings: Settings, _: Project) -> Iterator[Trouble]:
+def variables(settings: Settings, _unused: Project) -> Iterator[Trouble]:
     for problem in settings.problems:
         yield Trouble(problem, "The role's defaults/main.yml says what it takes.")
 
 
-def hpa_request(settings: Settings, _: Project) -> Iterator[Trouble]:
+def hpa_request(settings: Settings, _unused: Project) -> Iterator[Trouble]:
     container, serving = settings.autoscaling.container, settings.serving
     requests = dict(serving.containers)
     if container not in requests:
@@ -45,7 +45,7 @@ def hpa_request(settings: Settings, _: Project) -> Iterator[Trouble]:
         )
 
 
-def stabilization_window(settings: Settings, _: Project) -> Iterator[Trouble]:
+def stabilization_window(settings: Settings, _unused: Project) -> Iterator[Trouble]:
     seconds, window = settings.autoscaling.down_seconds, settings.metrics_window
     if seconds < window:
         yield Trouble(
@@ -84,7 +84,7 @@ def _only_spot(settings: Settings, project: Project) -> bool:
     return bool(pools) and all(pool.spot for pool in pools)
 
 
-def drain_below_request(settings: Settings, _: Project) -> Iterator[Trouble]:
+def drain_below_request(settings: Settings, _unused: Project) -> Iterator[Trouble]:
     serving = settings.serving
     if serving.drain < serving.request_timeout:
         yield Trouble(
@@ -95,7 +95,7 @@ def drain_below_request(settings: Settings, _: Project) -> Iterator[Trouble]:
         )
 
 
-def grace_limit(settings: Settings, _: Project) -> Iterator[Trouble]:
+def grace_limit(settings: Settings, _unused: Project) -> Iterator[Trouble]:
     serving = settings.serving
     if serving.grace > DRAIN_LIMIT_SECONDS:
         yield Trouble(
@@ -105,7 +105,7 @@ def grace_limit(settings: Settings, _: Project) -> Iterator[Trouble]:
         )
 
 
-def budget_blocks_draining(settings: Settings, _: Project) -> Iterator[Trouble]:
+def budget_blocks_draining(settings: Settings, _unused: Project) -> Iterator[Trouble]:
     text = settings.serving.max_unavailable
     if absolute(text, settings.autoscaling.most) <= 0:
         yield Trouble(
@@ -115,7 +115,7 @@ def budget_blocks_draining(settings: Settings, _: Project) -> Iterator[Trouble]:
         )
 
 
-def source_ranges(settings: Settings, _: Project) -> Iterator[Trouble]:
+def source_ranges(settings: Settings, _unused: Project) -> Iterator[Trouble]:
     serving = settings.serving
     if _is_external(settings) and not serving.source_ranges:
         yield Trouble(
@@ -125,7 +125,7 @@ def source_ranges(settings: Settings, _: Project) -> Iterator[Trouble]:
         )
 
 
-def open_endpoint(settings: Settings, _: Project) -> Iterator[Trouble]:
+def open_endpoint(settings: Settings, _unused: Project) -> Iterator[Trouble]:
     wide = [text for text in settings.serving.source_ranges if _is_everybody(text)]
     if _is_external(settings) and wide:
         yield Trouble(

@@ -121,7 +121,7 @@ class Serving:
     def pod(self) -> Resources:
         """What the scheduler reserves for one: its containers together, or the init container if that is more."""
         together = Resources()
-        for _, requests in self.containers:
+        for _unused, requests in self.containers:
             together += requests
         return Resources(
             max(together.cpu_milli, self.fetcher.cpu_milli),
