@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -56,9 +55,9 @@ def rule(command: Command) -> Rule | None:
     return next((r for r in RULES if re.fullmatch(r.pattern, command.text, re.DOTALL)), None)
 
 
-def classified(how: str, chosen: Callable[[Command], bool] = lambda command: True) -> list[Command]:
+def classified(how: str) -> list[Command]:
     """The commands of a class, each text once."""
-    found = {c.text: c for c in reversed(commands()) if (r := rule(c)) and r.how == how and chosen(c)}
+    found = {c.text: c for c in reversed(commands()) if (r := rule(c)) and r.how == how}
     return list(reversed(found.values()))
 
 
