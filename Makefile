@@ -23,7 +23,7 @@ lint: .venv ## ruff, mypy, ansible-lint, changelog: offline, no root
 unit: .venv ## unit tests: seconds, no root, no sandbox
 	@.venv/bin/pytest tests/unit -n 2
 
-docs: .venv ## what the documentation says: every command, link, variable and file; a minute, no root
+docs: .venv ## what the documentation says: every command, link, variable and file; half a minute, no root
 	@.venv/bin/pytest tests/docs -n 2
 
 faults: .venv ## publishing under kill -9, races and broken connections: three minutes, no root

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,7 +11,7 @@ from .documents import Command, commands
 HERE, SANDBOX, TESTED, GOOGLE, MACHINE = "here", "sandbox", "tested", "google", "machine"
 """Run by tests/docs; run on the sandbox in the life-cycle test; what it does is run by another test, which is named;
 needs a project of Google's: held against the parsers of its programs and, for playbooks, their syntax; changes the
-machine, and is only read."""
+machine or a registry, and is only read."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,10 @@ RULES = (
     Rule(r"make demo", TESTED, (_LIFE, 'playbook("site.yml", "-e", "loadtest_enabled=true"')),
     Rule(r"make sandbox-down", TESTED, (_LIFE, 'sandbox("down").ok()')),
     Rule(r"(DRILL_RUNS=\d+ )?make [a-z0-9-]+", HERE),
-    Rule(r"apt-get .*", MACHINE),
+    Rule(r"(apt-get|ansible-builder build|podman push) .*", MACHINE),
     Rule(r"tools/setup python", TESTED, ("Makefile", "@tools/setup python")),
     Rule(r"\. \.venv/bin/activate", SANDBOX),
-    Rule(r"export [A-Z_]+=\S+", HERE),
+    Rule(r"export [A-Z_]+=\S+( [A-Z_]+=\S+)*", HERE),
     Rule(r"\.venv/bin/pytest .*", HERE),
     Rule(r"ansible-doc .*", HERE),
     Rule(r"ansible localhost -m mlops\.tfserving\.saved_model_info .*", HERE),
@@ -56,9 +55,9 @@ def rule(command: Command) -> Rule | None:
     return next((r for r in RULES if re.fullmatch(r.pattern, command.text, re.DOTALL)), None)
 
 
-def classified(how: str, chosen: Callable[[Command], bool] = lambda command: True) -> list[Command]:
+def classified(how: str) -> list[Command]:
     """The commands of a class, each text once."""
-    found = {c.text: c for c in reversed(commands()) if (r := rule(c)) and r.how == how and chosen(c)}
+    found = {c.text: c for c in reversed(commands()) if (r := rule(c)) and r.how == how}
     return list(reversed(found.values()))
 
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 from ansible.cli.playbook import PlaybookCLI
+from starlette.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
-from emulator import Emulator
+from emulator import PROJECT, Emulator
 
 from tests.docs.documents import ROOT, Command, commands
 from tests.docs.gcloud import FLAGS
@@ -153,6 +154,46 @@ if (TREE := installed()) is not None:  # where gcloud is not installed, there is
             for word in name.split():
                 node = node["commands"][word]
             assert flags <= set(node["flags"]) | set(TREE["flags"]), name
+
+    # Of the preparation of a project what is emulated, by gcloud itself.
+    EMULATED = r"gcloud (services enable|(iam service-accounts|projects) (create t|create g|add-iam)).*"
+
+    def test_a_project_is_prepared_as_the_first_cluster_needs_it(tmp_path: Path) -> None:
+        emulator = Emulator(tmp_path / "gcs")
+        (tmp_path / "token").write_text(emulator.token)
+        steps = [c.text for c in GCLOUD if re.fullmatch(EMULATED, c.text, re.DOTALL)]
+        with emulator.served() as url:
+            google = {
+                "HOME": str(tmp_path), "PROJECT": PROJECT, "CLOUDSDK_CONFIG": str(tmp_path / "gcloud"),
+                "CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
+                "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(tmp_path / "token"),
+                **{
+                    f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}": f"{url}/"
+                    for api in ("SERVICEUSAGE", "IAM", "CLOUDRESOURCEMANAGER")
+                },
+            }  # fmt: skip
+            script = "\n".join(["set -e", *steps])
+            done = subprocess.run(
+                ["bash", "-c", script], cwd=ROOT, env={"PATH": os.environ["PATH"], **google},
+                capture_output=True, text=True, check=False, timeout=240,
+            )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert len(steps) == 6
+        google_says = TestClient(emulator.app, headers={"Authorization": f"Bearer {emulator.token}"})
+        deployer, nodes = (
+            f"{name}@{PROJECT}.iam.gserviceaccount.com" for name in ("tfserving-deployer", "gke-nodes")
+        )
+        project = google_says.post(f"/v1/projects/{PROJECT}:getIamPolicy", json={}).json()["bindings"]
+        assert {(b["role"], *b["members"]) for b in project} == {
+            (f"projects/{PROJECT}/roles/tfservingDeployer", f"serviceAccount:{deployer}"),
+            ("roles/container.defaultNodeServiceAccount", f"serviceAccount:{nodes}"),
+        }
+        account = google_says.post(f"/v1/projects/{PROJECT}/serviceAccounts/{nodes}:getIamPolicy").json()[
+            "bindings"
+        ]
+        assert account == [
+            {"role": "roles/iam.serviceAccountUser", "members": [f"serviceAccount:{deployer}"]}
+        ]
 
 
 def test_what_runs_on_the_sandbox_is_whole() -> None:

@@ -17,11 +17,14 @@ from pathlib import Path
 
 import grpc
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 
 from tests.docs.rules import sandbox_commands
 from tests.drills.client import field
 from tests.loadtest.agreement import of_run
 
+from .accounts import kubeconfig_of
 from .conftest import (
     ROOT,
     STATE,
@@ -151,6 +154,27 @@ def test_what_the_documentation_tells_to_type(script: str) -> None:
         forget = 'curl -s -X DELETE -H "Authorization: Bearer $(cat $CLOUDSDK_AUTH_ACCESS_TOKEN_FILE)"'
         faults = f'eval "$(python -m sandbox env)"; {forget} $GKE_API_ENDPOINT/sandbox/faults'
         run("env", f"PATH={path}", "bash", "-c", faults).ok()
+
+
+def test_the_documented_roles_suffice_in_the_cluster(tmp_path: Path) -> None:
+    """An operator looks, promotes and tests the load, a deployer converges, and neither reads a secret."""
+    admin = Path.home() / ".kube/mlops-tfserving/sandbox-project_us-central1-f_cluster-1.yml"
+    accounts = {role: kubeconfig_of(role, admin, tmp_path) for role in ("operator", "deployer")}
+    operator, deployer = (("-e", f"cluster_kubeconfig_file={path}") for path in accounts.values())
+    playbook("playbooks/status.yml", *operator).ok()
+    playbook("playbooks/promote.yml", *operator).ok()
+    short = {
+        "loadtest_shape": {"kind": "constant", "level": 2, "duration": 10},
+        "loadtest_slo": ["requests >= 5"],
+        "loadtest_settle_timeout": 20,
+        "loadtest_reports_dir": str(tmp_path),
+    }
+    playbook("playbooks/loadtest.yml", *operator, "-e", json.dumps(short)).ok()
+    for part in ("serving", "autoscaling"):
+        assert playbook(f"playbooks/{part}.yml", *deployer).ok().changed == 0
+    for path in accounts.values():
+        with pytest.raises(KubeError, match="forbidden"):
+            KubeClient(str(path)).get("/api/v1/namespaces/kube-system/secrets")
 
 
 def test_a_version_that_is_damaged_in_the_bucket_is_refused_and_the_old_pods_keep_serving(
