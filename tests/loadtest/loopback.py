@@ -30,6 +30,10 @@ locust.runners.HEARTBEAT_LIVENESS = {patience}
 from locust.main import main
 main()
 """
+STARVED = ("starved of CPU", "one said nothing for", "users were reached", "the schedule was not kept")
+"""What is said of workers that get no CPU. That a sound run passes for good is seen with a slow server, in
+test_playbook.py."""
+
 GOOD = b'{"predictions": [1]}'
 
 
@@ -198,8 +202,8 @@ def config(
 def passed(report: dict[str, Any]) -> bool:
     """Nothing is wrong with the run, unless this machine itself starved the workers, as a report rightly says."""
     problems = report["generator"]["problems"]
-    return all("starved of CPU" in problem for problem in problems) and all(
-        check["ok"] for check in report["checks"]
+    return all(check["ok"] for check in report["checks"]) and all(
+        any(words in problem for words in STARVED) for problem in problems
     )
 
 

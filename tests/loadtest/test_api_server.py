@@ -204,7 +204,7 @@ def test_a_thousand_pods_and_three_hundred_nodes_over_a_restart_that_forgets(
 
 def caught_up(timeline: Timeline, truth: Truth) -> None:
     """Waits until each object's newest state is in the timeline."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         known: dict[str, State] = {}
         for event in list(timeline.events):

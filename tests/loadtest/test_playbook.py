@@ -96,7 +96,7 @@ def test_a_playbook_that_is_interrupted_or_killed_leaves_no_load(
 ) -> None:
     play, server = prepare(stack, tmp_path, LONG)
     process = play.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while server.count < 100:
         assert time.monotonic() < deadline, "no load came"
         time.sleep(0.2)
@@ -104,18 +104,18 @@ def test_a_playbook_that_is_interrupted_or_killed_leaves_no_load(
         process.kill()
     else:
         os.killpg(process.pid, signal.SIGINT)
-    process.wait(30)
+    process.wait(90)
     stopped = time.monotonic()
     before = -1
     while server.count != before:
-        assert time.monotonic() < stopped + 20, "the load goes on although the playbook is gone"
+        assert time.monotonic() < stopped + 40, "the load goes on although the playbook is gone"
         before = server.count
         time.sleep(2)
     timeline = tmp_path / "reports/r/timeline.jsonl"
     while "is gone" not in timeline.read_text() and "interrupted" not in timeline.read_text():
-        assert time.monotonic() < stopped + 40, "why the load was stopped is not written down"
+        assert time.monotonic() < stopped + 90, "why the load was stopped is not written down"
         time.sleep(0.5)
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     while not (tmp_path / "reports/r/locust.html").exists():
         assert time.monotonic() < deadline, "results were not brought home"
         time.sleep(0.5)

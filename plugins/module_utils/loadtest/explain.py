@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .slo import samples_of
+from .slo import SETTLE_SECONDS, samples_of
 from .timeline import Json, of_kind
 
 WORTH_TELLING = 1.5
@@ -70,18 +70,20 @@ def _latency(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
             )
         ]
     t = worst["t"]
+    # What a percentile is of began some seconds before: a pod that became ready meanwhile did not answer all of it.
+    ready = min(sample["replicas"] for sample in samples if t - SETTLE_SECONDS <= sample["t"] <= t)
     wanted = _last(events, "deployment", t, "wanted")
     usage, target, limit = (_last(events, "hpa", t, key) for key in ("cpu_percent", "target_percent", "max"))
     run = next(iter(of_kind(events, "run")), {"t": t})
     words = (
         f"p95 was highest {t - run['t']:.0f} s into the run, {worst['p95_ms']:.0f} ms against {middle:.0f} ms in the "
-        f"median: {worst['replicas']} replica{'s were' if worst['replicas'] != 1 else ' was'} ready"
+        f"median: {ready} replica{'s were' if ready != 1 else ' was'} ready"
     )
-    if wanted is not None and wanted > worst["replicas"]:
+    if wanted is not None and wanted > ready:
         words += f" of {wanted:.0f} wanted"
     if usage is not None and target:
         words += f", at {usage:.0f} % of its CPU request (target {target:.0f} %)"
-    short = f"p95 {worst['p95_ms']:.0f} ms: {worst['replicas']}"
+    short = f"p95 {worst['p95_ms']:.0f} ms: {ready}"
     short += f" of {wanted:.0f} replicas ready" if wanted is not None else " replicas ready"
     short += f", CPU {usage:.0f} %" if usage is not None else ""
     return [Finding(words + ".", _why(report, t, worst, usage, target, wanted, limit), t, short)]

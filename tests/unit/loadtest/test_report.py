@@ -230,6 +230,14 @@ def test_the_report_says_why_p95_rose_and_what_to_change() -> None:
     assert "1 replica was ready of 2 wanted, at 80 % of its CPU request (target 60 %)" in first["text"]
     assert "until it was scheduled" in first["advice"]
     assert "placeholder pods" in first["advice"]
+    # A pod that became ready a moment ago did not answer what the percentile is of.
+    s.load(86, 10, requests=950)
+    s.load(91, 10, requests=960)
+    s.events[-1].update(p95_ms=900.0)
+    s.events.sort(key=lambda event: event["t"])
+    first = report(s)["findings"][0]
+    assert "900 ms" in first["text"]
+    assert "1 replica was ready of 2 wanted" in first["text"]
     slowest = report(story())["findings"][1]
     assert "20 s for a new node" in slowest["text"]
 
