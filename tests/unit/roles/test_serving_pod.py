@@ -105,11 +105,15 @@ def test_a_pod_that_goes_has_the_time_of_all_its_steps() -> None:
     assert container(plain, "tfserving")["lifecycle"]["preStop"]["sleep"] == {"seconds": 25}
 
 
-def test_the_gate_runs_the_very_pod_outside_the_service() -> None:
-    (gate,) = render("gate", serving_gpus=1).values()
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_gate_runs_the_very_pod_outside_the_service(variant: str) -> None:
+    """But for what it does for users when it goes: it has none, and a sleep that is longer than its end is refused."""
+    (gate,) = render("gate", **VARIANTS[variant]).values()
     assert gate["spec"]["replicas"] == 1
-    template, pod = gate["spec"]["template"], pod_of(serving_gpus=1)
+    template, pod = gate["spec"]["template"], pod_of(**VARIANTS[variant])
     assert template["metadata"]["labels"]["app"] == "image-classifier-gate"
+    for item in pod["spec"]["containers"]:
+        item.pop("lifecycle")
     assert template["spec"] == {**pod["spec"], "terminationGracePeriodSeconds": 1}
 
 
