@@ -129,3 +129,26 @@ def test_the_wait_of_the_deployment_is_a_number() -> None:
 def test_extra_arguments_come_last() -> None:
     arguments = evaluate("serving_arguments", serving_extra_args=["--rest_api_num_threads=16"])
     assert arguments[-1] == "--rest_api_num_threads=16"
+
+
+def settled(changed: bool = False, generation: int = 3, **status: int) -> bool:
+    known = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2, **status}
+    deployment = {
+        "metadata": {"name": "image-classifier", "generation": generation}, "spec": {"replicas": 2}, "status": known,
+    }  # fmt: skip
+    applied = {"changed": changed}
+    return bool(
+        evaluate("serving_settled", serving_applied=applied, serving_running={"resources": [deployment]})
+    )
+
+
+def test_what_changed_nothing_and_is_all_there_is_not_waited_for() -> None:
+    assert settled()
+    assert not settled(changed=True)
+    assert not settled(generation=4), "the controller has not seen it yet"
+    assert not settled(updatedReplicas=1)
+    assert not settled(replicas=3), "an old pod is still there"
+    assert not settled(availableReplicas=1)
+    assert not evaluate(
+        "serving_settled", serving_applied={"changed": False}, serving_running={"resources": []}
+    )
