@@ -41,7 +41,7 @@ def undo(
     before, after = workload["spec"]["template"], template_of(target)
     if _plain(before) == _plain(after):
         return False, before, before
-    _replace(api, kind, namespace, name, before, after, dry_run=dry_run)
+    _replace(api, kind, namespace, workload, after, dry_run=dry_run)
     return True, before, after
 
 
@@ -86,27 +86,35 @@ def _target(kind: str, namespace: str, workload: Json, revisions: Sequence[Json]
     return ordered[-2]
 
 
-def _replace(
-    api: KubeApi, kind: str, namespace: str, name: str, before: Json, after: Json, *, dry_run: bool
-) -> None:
-    patch: list[dict[str, Any]] = [
-        # The template must still be the one that this decision was made on.
-        {"op": "test", "path": "/spec/template", "value": before},
-        {"op": "replace", "path": "/spec/template", "value": after},
-    ]
+def _replace(api: KubeApi, kind: str, namespace: str, workload: Json, after: Json, *, dry_run: bool) -> None:
+    name, before = workload["metadata"]["name"], workload["spec"]["template"]
     query = "?fieldManager=mlops.tfserving" + ("&dryRun=All" if dry_run else "")
     path = workload_path(kind, namespace, name)
-    try:
-        api.patch(path + query, patch, content_type="application/json-patch+json")
-    except KubeError as error:
-        if error.status == 422 and get_workload(api, kind, namespace, name)["spec"]["template"] != before:
-            raise KubeError(
-                409,
-                "Conflict",
-                f"somebody else changed the pod template of {kind} {name} at the same time. "
-                "Nothing was undone: see what it is now, then run again.",
-            ) from error
-        raise
+    while True:
+        generation = workload["metadata"]["generation"]
+        patch: list[dict[str, Any]] = [
+            # The template must still be the one that this decision was made on. It can't be tested by itself: the
+            # API server compares the bytes of its own JSON, in which & is \u0026.
+            {"op": "test", "path": "/metadata/generation", "value": generation},
+            {"op": "replace", "path": "/spec/template", "value": after},
+        ]
+        try:
+            api.patch(path + query, patch, content_type="application/json-patch+json")
+            return
+        except KubeError as error:
+            if error.status != 422:
+                raise
+            workload = get_workload(api, kind, namespace, name)
+            if workload["spec"]["template"] != before:
+                raise KubeError(
+                    409,
+                    "Conflict",
+                    f"somebody else changed the pod template of {kind} {name} at the same time. "
+                    "Nothing was undone: see what it is now, then run again.",
+                ) from error
+            if workload["metadata"]["generation"] == generation:
+                raise
+            # Only the number of replicas has changed, as an HPA does at any time.
 
 
 def _plain(value: Any) -> Any:

@@ -59,7 +59,7 @@ def test_the_earlier_template_comes_back_as_it_was(kind: str, wanted: int | None
     assert path == f"/apis/apps/v1/namespaces/ns/{kind.lower()}s/w?fieldManager=mlops.tfserving"
     assert content_type == "application/json-patch+json"
     assert patch == [
-        {"op": "test", "path": "/spec/template", "value": template("m:3")},
+        {"op": "test", "path": "/metadata/generation", "value": 2},
         {"op": "replace", "path": "/spec/template", "value": template(image)},
     ]
 
@@ -104,3 +104,26 @@ def test_somebody_who_changes_it_at_the_same_time_is_told() -> None:
         undo(api, "Deployment", "ns", "w")
     assert raised.value.reason == "Conflict"
     assert "at the same time" in raised.value.message
+
+
+def test_an_autoscaler_at_work_is_no_hindrance() -> None:
+    api = cluster()
+    path = "/apis/apps/v1/namespaces/ns/deployments/w"
+    scaled = workload(spec={"template": template("m:3")})
+    scaled["metadata"]["generation"] = 3
+    looks = iter([api.answers[path], scaled])
+    api.answers[path] = lambda _: next(looks)
+    refusals = iter([KubeError(422, "Invalid", "the server rejected our request"), {}])
+    api.answers[f"PATCH {path}"] = lambda _: next(refusals)
+    assert undo(api, "Deployment", "ns", "w")[0]
+    assert [patch[0]["value"] for _, patch, _ in api.patches] == [2, 3]
+
+
+def test_a_refusal_for_another_reason_is_told() -> None:
+    api = cluster()
+    api.answers["PATCH /apis/apps/v1/namespaces/ns/deployments/w"] = KubeError(
+        422, "Invalid", "image: Required value"
+    )
+    with pytest.raises(KubeError, match="Required value"):
+        undo(api, "Deployment", "ns", "w")
+    assert len(api.patches) == 1
