@@ -29,9 +29,9 @@ options:
 
 EXAMPLES = r"""
 - name: Refuse what cannot work
-  ansible.builtin.assert:
-    that: serving_mistakes | length == 0
-    fail_msg: "{{ serving_mistakes | join('\n') }}"
+  ansible.builtin.fail:
+    msg: "{{ serving_mistakes | join('\n') }}"
+  when: serving_mistakes | length > 0
   vars:
     serving_mistakes: "{{ serving_variables | mlops.tfserving.serving_problems }}"
 """

@@ -14,6 +14,9 @@ from .objects import REVISION, Json, label_selector, owned_by, revision
 from .rollout import get_workload, listed
 from .workloads import history_path, workload_path
 
+MANAGER = "mlops.tfserving"  # by which the roles apply
+ATTEMPTS = 10  # against controllers that write its status at the same time
+
 
 def undo(
     api: KubeApi, kind: str, namespace: str, name: str, *, wanted: int | None = None, dry_run: bool = False
@@ -41,7 +44,7 @@ def undo(
     before, after = workload["spec"]["template"], template_of(target)
     if _plain(before) == _plain(after):
         return False, before, before
-    _replace(api, kind, namespace, name, before, after, dry_run=dry_run)
+    _replace(api, kind, namespace, workload, after, dry_run=dry_run)
     return True, before, after
 
 
@@ -86,27 +89,68 @@ def _target(kind: str, namespace: str, workload: Json, revisions: Sequence[Json]
     return ordered[-2]
 
 
-def _replace(
-    api: KubeApi, kind: str, namespace: str, name: str, before: Json, after: Json, *, dry_run: bool
-) -> None:
-    patch: list[dict[str, Any]] = [
-        # The template must still be the one that this decision was made on.
-        {"op": "test", "path": "/spec/template", "value": before},
-        {"op": "replace", "path": "/spec/template", "value": after},
-    ]
-    query = "?fieldManager=mlops.tfserving" + ("&dryRun=All" if dry_run else "")
+def _replace(api: KubeApi, kind: str, namespace: str, workload: Json, after: Json, *, dry_run: bool) -> None:
+    name, before = workload["metadata"]["name"], workload["spec"]["template"]
     path = workload_path(kind, namespace, name)
-    try:
-        api.patch(path + query, patch, content_type="application/json-patch+json")
-    except KubeError as error:
-        if error.status == 422 and get_workload(api, kind, namespace, name)["spec"]["template"] != before:
-            raise KubeError(
-                409,
-                "Conflict",
-                f"somebody else changed the pod template of {kind} {name} at the same time. "
-                "Nothing was undone: see what it is now, then run again.",
-            ) from error
-        raise
+    for attempt in range(1, ATTEMPTS + 1):
+        body, content_type, query = _change(kind, workload, after)
+        query = f"?fieldManager={MANAGER}{query}" + ("&dryRun=All" if dry_run else "")
+        try:
+            api.patch(path + query, body, content_type=content_type)
+            return
+        except KubeError as error:
+            if error.status not in (409, 422):
+                raise
+            now = get_workload(api, kind, namespace, name)
+            if now["spec"]["template"] != before:
+                raise KubeError(
+                    409,
+                    "Conflict",
+                    f"somebody else changed the pod template of {kind} {name} at the same time. "
+                    "Nothing was undone: see what it is now, then run again.",
+                ) from error
+            if attempt == ATTEMPTS or now["metadata"] == workload["metadata"]:
+                raise
+            # Only its status or the number of replicas has changed, as controllers and an HPA do at any time.
+            workload = now
+
+
+def _change(kind: str, workload: Json, after: Json) -> tuple[Any, str, str]:
+    """A patch's body, content type and query, good only as long as the workload's template is what it was.
+
+    A workload that is applied by this collection gets its template applied, too: a field that came back by another
+    way would belong to nobody whose next apply could drop it.
+    """
+    metadata = workload["metadata"]
+    applied = [
+        entry
+        for entry in metadata.get("managedFields") or []
+        if (entry.get("manager"), entry.get("operation")) == (MANAGER, "Apply")
+    ]
+    if not applied:
+        # The template can't be tested itself: the API server compares the bytes of its own JSON, in which & is \u0026.
+        test = {"op": "test", "path": "/metadata/generation", "value": metadata["generation"]}
+        replace = {"op": "replace", "path": "/spec/template", "value": after}
+        return [test, replace], "application/json-patch+json", ""
+    owned = (applied[0].get("fieldsV1") or {}).get("f:spec") or {}
+    kept = {
+        key: value for key, value in workload["spec"].items() if key != "replicas" or "f:replicas" in owned
+    }
+    annotations = {
+        key: value for key, value in (metadata.get("annotations") or {}).items() if key != REVISION
+    }
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {
+            "name": metadata["name"],
+            "resourceVersion": metadata.get("resourceVersion"),
+            "labels": metadata.get("labels") or {},
+            "annotations": annotations,
+        },
+        "spec": {**kept, "template": _plain(after)},
+    }
+    return body, "application/apply-patch+yaml", "&force=true"
 
 
 def _plain(value: Any) -> Any:

@@ -15,8 +15,7 @@ from .problems import Variables, whole
 
 # A folder's name, part of a path in REST and of an address in gs://.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-# https://cloud.google.com/storage/docs/buckets#naming
-_BUCKET = r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/"
+_BUCKET = r"gs://[a-z0-9][a-z0-9._-]*/"
 _VERSION_URI = re.compile(_BUCKET + r"[^\s]*[^\s/]/[1-9][0-9]*|" + _BUCKET + r"[1-9][0-9]*")
 _FOLDER_URI = re.compile(_BUCKET + r"[^\s]*[^\s/]")
 _MODEL_KEYS = ("name", "uri", "versions", "labels", "golden")

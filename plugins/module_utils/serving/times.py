@@ -99,8 +99,3 @@ def _check_gate(variables: Variables) -> None:
             "there is no request whose answer could be measured",
             "Give serving_golden or serving_golden_file",
         )
-
-
-def canary_replicas(replicas: int, weight: int) -> int:
-    """How many canaries take about ``weight`` percent of the requests beside ``replicas`` others; at least one."""
-    return max(1, round(replicas * weight / (100 - weight)))

@@ -66,10 +66,12 @@ class ScriptedApi:
             raise
 
     def patch(self, path: str, body: Any = None, *, content_type: str = "") -> Json:
+        self.patches.append((path, body, content_type))
         found = self.answers.get(f"PATCH {path.partition('?')[0]}")
+        if callable(found):
+            found = found(self.seconds)
         if isinstance(found, KubeError):
             raise found
-        self.patches.append((path, body, content_type))
         return {}
 
     def raw(self, method: str, path: str, *, query: Mapping[str, object] | None = None, **_: Any) -> Any:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.serving.batching import check_batching
+from ansible_collections.mlops.tfserving.plugins.module_utils.serving.problems import Variables
 from hypothesis import given
 from hypothesis import strategies as st
 from model_server.batching import (
@@ -196,3 +198,35 @@ def test_an_error_reaches_all_of_the_batch() -> None:
     with ThreadPoolExecutor(2) as pool:
         asked = [pool.submit(batches.submit, [np.array([value])], None) for value in (1, -1)]
         assert [type(call.exception(10)) for call in asked] == [ValueError, ValueError]
+
+
+@given(
+    maximum=st.integers(-1, 40),
+    timeout=st.integers(-1, 10_000),
+    threads=st.integers(-1, 4),
+    sizes=st.lists(st.integers(1, 40), max_size=3),
+)
+def test_what_the_serving_role_lets_pass_the_server_takes(
+    maximum: int, timeout: int, threads: int, sizes: list[int]
+) -> None:
+    variables = Variables(
+        {
+            "serving_request_timeout": 30,
+            "serving_batching": {
+                "max_batch_size": maximum, "batch_timeout_micros": timeout, "num_batch_threads": threads,
+                "allowed_batch_sizes": sizes,
+            },
+        }
+    )  # fmt: skip
+    check_batching(variables)
+    parameters = BatchingParameters(
+        threads, max_batch_size=maximum, batch_timeout_micros=timeout, allowed_batch_sizes=tuple(sizes)
+    )
+    try:
+        validate_pool(parameters)
+        validate_queue(parameters)
+    except ServingError:
+        assert variables.problems
+    else:
+        # Sizes that do not ascend TF Serving takes, and then fills batches up to the wrong one.
+        assert bool(variables.problems) == (sizes != sorted(set(sizes)))

@@ -105,11 +105,15 @@ def test_a_pod_that_goes_has_the_time_of_all_its_steps() -> None:
     assert container(plain, "tfserving")["lifecycle"]["preStop"]["sleep"] == {"seconds": 25}
 
 
-def test_the_gate_runs_the_very_pod_outside_the_service() -> None:
-    (gate,) = render("gate", serving_gpus=1).values()
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_gate_runs_the_very_pod_outside_the_service(variant: str) -> None:
+    """But for what it does for users when it goes: it has none, and a sleep that is longer than its end is refused."""
+    (gate,) = render("gate", **VARIANTS[variant]).values()
     assert gate["spec"]["replicas"] == 1
-    template, pod = gate["spec"]["template"], pod_of(serving_gpus=1)
+    template, pod = gate["spec"]["template"], pod_of(**VARIANTS[variant])
     assert template["metadata"]["labels"]["app"] == "image-classifier-gate"
+    for item in pod["spec"]["containers"]:
+        item.pop("lifecycle")
     assert template["spec"] == {**pod["spec"], "terminationGracePeriodSeconds": 1}
 
 
@@ -125,3 +129,26 @@ def test_the_wait_of_the_deployment_is_a_number() -> None:
 def test_extra_arguments_come_last() -> None:
     arguments = evaluate("serving_arguments", serving_extra_args=["--rest_api_num_threads=16"])
     assert arguments[-1] == "--rest_api_num_threads=16"
+
+
+def settled(changed: bool = False, generation: int = 3, **status: int) -> bool:
+    known = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2, **status}
+    deployment = {
+        "metadata": {"name": "image-classifier", "generation": generation}, "spec": {"replicas": 2}, "status": known,
+    }  # fmt: skip
+    applied = {"changed": changed}
+    return bool(
+        evaluate("serving_settled", serving_applied=applied, serving_running={"resources": [deployment]})
+    )
+
+
+def test_what_changed_nothing_and_is_all_there_is_not_waited_for() -> None:
+    assert settled()
+    assert not settled(changed=True)
+    assert not settled(generation=4), "the controller has not seen it yet"
+    assert not settled(updatedReplicas=1)
+    assert not settled(replicas=3), "an old pod is still there"
+    assert not settled(availableReplicas=1)
+    assert not evaluate(
+        "serving_settled", serving_applied={"changed": False}, serving_running={"resources": []}
+    )

@@ -1,0 +1,144 @@
+"""The proxy's configuration, checked by HAProxy itself: as rendered, and at work."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving_role import files_of
+
+HAPROXY = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "sandbox": {"serving_propagation_seconds": 5, "serving_concurrency": 2, "serving_queue_length": 4},
+    "texts": {"serving_concurrency": "1", "serving_queue_length": "0", "serving_request_timeout": "600"},
+    "most": {"serving_proxy_connections": 10_000, "serving_queue_timeout": 600, "serving_drain_seconds": 500},
+    "several models": {"serving_models": [{"name": "m", "uri": "gs://b/m", "versions": [1, 2]}]},
+}
+
+
+def checked(configuration: Path) -> subprocess.CompletedProcess[str]:
+    assert HAPROXY, "no haproxy: run tools/setup, or apt-get install haproxy"
+    return subprocess.run(
+        [HAPROXY, "-c", "-V", "-f", str(configuration)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_haproxy_takes_the_configuration_without_a_warning(variant: str, tmp_path: Path) -> None:
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(files_of(**VARIANTS[variant])["haproxy.cfg"])
+    done = checked(file)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in (done.stdout + done.stderr)
+
+
+def test_this_check_can_fail(tmp_path: Path) -> None:
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(files_of()["haproxy.cfg"].replace("maxconn 8", "maxcon 8"))
+    assert checked(file).returncode == 1
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Slow(http.server.BaseHTTPRequestHandler):
+    """A model server whose predictions wait until they are released."""
+
+    released = threading.Event()
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.released.wait(20)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@pytest.fixture
+def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
+    """The ports for REST and metrics of a proxy with one place at work and one in its queue."""
+    assert HAPROXY, "no haproxy: run tools/setup, or apt-get install haproxy"
+    Slow.released.clear()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    text = files_of(serving_concurrency=1, serving_queue_length=1)["haproxy.cfg"]
+    port, status = free_port(), free_port()
+    for old, new in (
+        ("127.0.0.1:18501", f"127.0.0.1:{server.server_address[1]}"), ("bind :8501", f"bind 127.0.0.1:{port}"),
+        ("bind :8500", f"bind 127.0.0.1:{free_port()}"), ("bind :8404", f"bind 127.0.0.1:{status}"),
+    ):  # fmt: skip
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "haproxy.cfg").write_text(text)
+    proxy = subprocess.Popen([HAPROXY, "-db", "-f", str(tmp_path / "haproxy.cfg")], stdout=subprocess.DEVNULL)
+    until(lambda: metrics(status) is not None)
+    yield port, status
+    Slow.released.set()
+    proxy.kill()
+    proxy.wait()
+    server.shutdown()
+    server.server_close()
+
+
+def metrics(port: int) -> str | None:
+    """What the proxy tells of itself; None while it does not listen."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+    except ConnectionError:
+        return None
+    finally:
+        connection.close()
+
+
+def until(seen: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not seen():
+        assert time.monotonic() < deadline, "not seen in 20 s"
+        time.sleep(0.02)
+
+
+def ask(port: int) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("POST", "/v1/models/m:predict", body=b"{}", headers={"X-Request-Id": "r1"})
+    return connection
+
+
+def test_a_full_queue_is_told_at_once_and_those_in_it_are_answered(ports: tuple[int, int]) -> None:
+    rest, status = ports
+    waiting = [ask(rest), ask(rest)]
+    until(lambda: 'haproxy_backend_current_queue{proxy="rest"} 1' in (metrics(status) or ""))
+    refused = ask(rest).getresponse()
+    assert refused.status == 503
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.read() == b'{"error": "the queue of this replica is full"}'
+    Slow.released.set()
+    for connection in waiting:
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, b"{}")
+        assert answer.headers["X-Request-Id"] == "r1"
