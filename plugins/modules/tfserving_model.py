@@ -318,6 +318,20 @@ def run(api: KubeClient, params: dict[str, Any], *, check_mode: bool) -> tuple[O
     }
 
 
+def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    """The module's result; with C(failed) and C(msg) where it fails."""
+    try:
+        outcome, more = run(client_from_params(params), params, check_mode=check_mode)
+    except (GoldenError, KubeError) as error:
+        return {"failed": True, "msg": str(error), "reason": getattr(error, "reason", "Golden")}
+    if not outcome.bad:
+        return {**more, **outcome.as_dict()}
+    asked = params["models"] or [{"name": params["model"]}]
+    what = " and ".join(dict.fromkeys(model["name"] for model in asked))
+    found = f"{len(outcome.bad)} of {len(outcome.results)} pods do not serve {what} as expected:\n  {outcome.text}"
+    return {"failed": True, "msg": found, **outcome.as_dict()}
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={**kube_argument_spec(), **ARGUMENTS}, supports_check_mode=True, **RULES
@@ -325,18 +339,10 @@ def main() -> None:
     require_kubernetes(module)
     if module.params["protocol"] == "grpc":
         require_grpc(module)
-    try:
-        outcome, more = run(client_from_params(module.params), module.params, check_mode=module.check_mode)
-    except (GoldenError, KubeError) as error:
-        module.fail_json(msg=str(error), reason=getattr(error, "reason", "Golden"))
-    if outcome.bad:
-        asked = module.params["models"] or [{"name": module.params["model"]}]
-        what = " and ".join(dict.fromkeys(model["name"] for model in asked))
-        module.fail_json(
-            msg=f"{len(outcome.bad)} of {len(outcome.results)} pods do not serve {what} as expected:\n  {outcome.text}",
-            **outcome.as_dict(),
-        )
-    module.exit_json(**more, **outcome.as_dict())
+    result = answer(module.params, check_mode=module.check_mode)
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":
