@@ -15,9 +15,9 @@ demo: setup ## the whole job on this machine: cluster, model, endpoint, load tes
 	@printf '\nThe report: file://%s\n' "$$(realpath reports/latest)/report.html"
 	@printf 'Look around: ansible-playbook playbooks/status.yml (in .venv/bin). Remove it all: make sandbox-down\n'
 
-test: lint unit conformance faults model-server e2e ## everything that CI runs
+test: lint unit packaging conformance faults model-server e2e ## everything that CI runs
 
-lint: .venv ## ruff, mypy, ansible-lint, changelog: offline, no root
+lint: .venv ## ruff, mypy, ansible-lint, changelog, documentation, secrets, requirements: offline, no root
 	@tools/lint
 
 unit: .venv ## unit tests: seconds, no root, no sandbox
@@ -25,6 +25,21 @@ unit: .venv ## unit tests: seconds, no root, no sandbox
 
 faults: .venv ## publishing under kill -9, races and broken connections: three minutes, no root
 	@.venv/bin/pytest tests/faults -n 2
+
+packaging: .venv ## the collection built and installed elsewhere, with the oldest and the newest ansible-core; no root
+	@.venv/bin/pytest tests/packaging
+
+matrix: .venv ## the same with every release of ansible-core that the machine's Pythons can run
+	@.venv/bin/pytest tests/packaging --cores all
+
+sanity: .venv ## ansible-test sanity and galaxy-importer on the built collection: minutes, no root
+	@tools/sanity
+
+audit: .venv ## known vulnerabilities of all required packages (asks the package index, so not part of lint)
+	@.venv/bin/pip-audit --strict -r requirements/dev.txt
+
+docs: .venv ## reference of all modules and roles, into docs/reference
+	@tools/reference
 
 RECORDED ?= tests/conformance/recorded
 conformance: .venv ## compare with traffic recorded against Google (RECORDED=<folder> for other recordings)
@@ -61,4 +76,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit conformance faults model-server loadtest-tests bench e2e drills molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit packaging matrix sanity audit docs conformance faults model-server loadtest-tests bench e2e drills molecule sandbox-up sandbox-down clean
