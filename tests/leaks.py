@@ -44,6 +44,7 @@ def forms(secret: str) -> Iterator[str]:
             raise ValueError(f"a secret of {len(piece)} characters is too short to look for")
         yield piece
         yield json.dumps(piece)[1:-1]
+        yield quote(piece)
         yield quote(piece, safe="")
         yield from _base64(piece)
 
