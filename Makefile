@@ -15,7 +15,7 @@ demo: setup ## the whole job on this machine: cluster, model, endpoint, load tes
 	@printf '\nThe report: file://%s\n' "$$(realpath reports/latest)/report.html"
 	@printf 'Look around: ansible-playbook playbooks/status.yml (in .venv/bin). Remove it all: make sandbox-down\n'
 
-test: lint unit packaging conformance faults model-server e2e ## everything that CI runs
+test: lint unit packaging roles conformance faults model-server e2e ## everything that CI runs
 
 lint: .venv ## ruff, mypy, ansible-lint, changelog, documentation, secrets, requirements: offline, no root
 	@tools/lint
@@ -60,7 +60,10 @@ e2e: setup ## the whole life cycle on the sandbox (needs root)
 drills: setup ## what happens to requests when pods and nodes go, versions change, models are bad; an hour (needs root)
 	@DRILL_RUNS=$${DRILL_RUNS:-3} .venv/bin/pytest tests/drills -v
 
-molecule: setup ## the scenario that contributors extend: converge, idempotence, drift by hand, verify (needs root)
+roles: .venv ## scenarios of the roles that need no Kubernetes, with Google emulated on loopback; no root
+	@export PATH="$$PWD/.venv/bin:$$PATH"; for role in cluster storage; do molecule test -s $$role || exit 1; done
+
+molecule: setup ## the whole life cycle: converge, idempotence, drift by hand, a killed run, verify (needs root)
 	@PATH="$$PWD/.venv/bin:$$PATH" molecule test
 
 sandbox-up: setup ## start the sandbox (Google's APIs on this machine, without any cluster yet)
@@ -76,4 +79,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit packaging matrix sanity audit docs conformance faults model-server loadtest-tests bench e2e drills molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit packaging matrix sanity audit docs roles conformance faults model-server loadtest-tests bench e2e drills molecule sandbox-up sandbox-down clean
