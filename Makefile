@@ -15,9 +15,10 @@ demo: setup ## the whole job on this machine: cluster, model, endpoint, load tes
 	@printf '\nThe report: file://%s\n' "$$(realpath reports/latest)/report.html"
 	@printf 'Look around: ansible-playbook playbooks/status.yml (in .venv/bin). Remove it all: make sandbox-down\n'
 
-test: lint unit docs conformance faults model-server awx-tests loadtest-tests e2e ## everything that CI runs
+test: ## everything that CI runs, in two lanes side by side
+	@tools/test
 
-lint: .venv ## ruff, mypy, ansible-lint, changelog: offline, no root
+lint: .venv ## ruff, mypy, ansible-lint, changelog, documentation, secrets, requirements: offline, no root
 	@tools/lint
 
 unit: .venv ## unit tests: seconds, no root, no sandbox
@@ -32,11 +33,26 @@ faults: .venv ## publishing under kill -9, races and broken connections: three m
 awx-tests: .venv ## AWX's side: surveys, awx.awx against AWX's API, every job by ansible-runner; a minute, no root
 	@.venv/bin/pytest tests/awx -n 2
 
+packaging: .venv ## the collection built and installed elsewhere, with the oldest and the newest ansible-core; no root
+	@.venv/bin/pytest tests/packaging
+
+matrix: .venv ## the same with every release of ansible-core that the machine's Pythons can run
+	@.venv/bin/pytest tests/packaging --cores all
+
+sanity: .venv ## ansible-test sanity and galaxy-importer on the built collection: minutes, no root
+	@tools/sanity
+
+audit: .venv ## known vulnerabilities of all required packages (asks the package index, so not part of lint)
+	@.venv/bin/pip-audit --strict -r requirements/dev.txt
+
+reference: .venv ## reference of all modules and roles, into docs/reference
+	@tools/reference
+
 RECORDED ?= tests/conformance/recorded
 conformance: .venv ## compare with traffic recorded against Google (RECORDED=<folder> for other recordings)
 	@.venv/bin/pytest tests/conformance --recorded "$(abspath $(RECORDED))"
 
-bench: .venv ## measure ours and peers on the same work, into reports/bench.json
+bench: setup ## measure ours and peers on the same work, into reports/bench.json (as root: on the sandbox, too)
 	@.venv/bin/python tests/bench/run.py
 
 model-server: setup ## the model server's stand-in as its clients see it: REST, gRPC, metrics, errors (needs TensorFlow)
@@ -51,7 +67,13 @@ e2e: setup ## the whole life cycle on the sandbox (needs root)
 drills: setup ## what happens to requests when pods and nodes go, versions change, models are bad; an hour (needs root)
 	@DRILL_RUNS=$${DRILL_RUNS:-3} .venv/bin/pytest tests/drills -v
 
-molecule: setup ## the scenario that contributors extend: converge, idempotence, drift by hand, verify (needs root)
+roles: .venv ## scenarios of the roles that need no Kubernetes, with Google emulated on loopback; no root
+	@export PATH="$$PWD/.venv/bin:$$PATH"; for role in cluster storage; do molecule test -s $$role || exit 1; done
+
+drills-once: setup ## drills 1 and 3, once each
+	@.venv/bin/pytest tests/drills/test_drills.py -v -k 'scale_down or new_version'
+
+molecule: setup ## the whole life cycle: converge, idempotence, drift by hand, a killed run, verify (needs root)
 	@PATH="$$PWD/.venv/bin:$$PATH" molecule test
 
 sandbox-up: setup ## start the sandbox (Google's APIs on this machine, without any cluster yet)
@@ -67,4 +89,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit docs conformance faults model-server awx-tests loadtest-tests bench e2e drills molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit docs packaging matrix sanity audit reference roles conformance faults model-server awx-tests loadtest-tests bench e2e drills drills-once molecule sandbox-up sandbox-down clean

@@ -76,8 +76,8 @@ _REPLACED = {
     "desiredPrivilegedAdmissionConfig": "autopilot.privilegedAdmissionConfig",
     "desiredReleaseChannel": "releaseChannel",
     "desiredResourceUsageExportConfig": "resourceUsageExportConfig",
-    "desiredSecretManagerConfig": "secretManagerConfig",
-    "desiredSecretSyncConfig": "secretSyncConfig",
+    "desiredSecretManagerConfig": "secretManagerConfig",  # pragma: allowlist secret
+    "desiredSecretSyncConfig": "secretSyncConfig",  # pragma: allowlist secret
     "desiredServiceExternalIpsConfig": "networkConfig.serviceExternalIpsConfig",
     "desiredShieldedNodes": "shieldedNodes",
     "desiredStackType": "ipAllocationPolicy.stackType",

@@ -1,0 +1,34 @@
+"""What is required is pinned, and the files that require it agree."""
+
+from __future__ import annotations
+
+import pytest
+from environments import ROOT
+from packaging.requirements import Requirement
+
+FILES = (
+    "requirements.txt",
+    "requirements/sandbox.txt",
+    "requirements/dev.txt",
+    "sandbox/images/locust/requirements.txt",
+)
+RANGES = {"PyYAML"}
+"""ansible-core brings it, in a version of its own choice."""
+
+
+def required(name: str) -> list[Requirement]:
+    lines = (line.partition("#")[0].strip() for line in (ROOT / name).read_text().splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("-")]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_requirement_is_pinned(name: str) -> None:
+    loose = [str(one) for one in required(name) if not str(one.specifier).startswith("==")]
+    assert {Requirement(one).name for one in loose} <= RANGES, loose
+
+
+def test_files_that_name_the_same_package_name_the_same_version() -> None:
+    versions: dict[str, set[str]] = {}
+    for one in (one for name in FILES for one in required(name)):
+        versions.setdefault(one.name.lower(), set()).add(str(one.specifier))
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
