@@ -95,7 +95,7 @@ def test_a_run_that_tells_everything_tells_no_credential(
     "wrap", [str, json.dumps, quote, lambda s: base64.b64encode(f"Bearer {s}!".encode()).decode()]
 )
 def test_the_search_finds_what_it_is_for(wrap: object, tmp_path: Path) -> None:
-    secret = "ya29.not/a+real_token-0123456789"
+    secret = "ya29.not/a+real_token-0123456789"  # pragma: allowlist secret
     hidden = wrap(f"before {secret} after")  # type: ignore[operator]
     assert leaks([secret], f"one\ntwo {hidden}\n") == ["the output, line 2"]
     (tmp_path / "below").mkdir()
@@ -107,7 +107,7 @@ def test_the_search_finds_what_it_is_for(wrap: object, tmp_path: Path) -> None:
 def test_a_line_of_a_key_is_found() -> None:
     lines = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", "BKcwggSjAgEAAoIBAQDCl5t3u9mJ3w9h", "abc="]
     key = "\n".join(
-        ["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""]
+        ["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""]  # pragma: allowlist secret
     )  # pragma: allowlist secret
     assert leaks([key], f"x{lines[1]}y") == ["the output, line 1"]
     assert leaks([key], "-----BEGIN PRIVATE KEY-----") == []  # pragma: allowlist secret

@@ -233,7 +233,7 @@ def test_workload_identity_federation_from_a_file_and_from_an_address(
     params = options(google, "externalaccount", external_account_file=file(tmp_path, by_file))
     assert who(params) == "ci"
     by_address = {
-        "url": f"{google.url}/subject", "headers": {"X-Secret": "let-me"},
+        "url": f"{google.url}/subject", "headers": {"X-Secret": "let-me"},  # pragma: allowlist secret
         "format": {"type": "json", "subject_token_field_name": "id_token"},
     }  # fmt: skip
     file(tmp_path, google.configuration(by_address))
@@ -262,7 +262,7 @@ def test_a_federation_s_token_is_read_anew_when_google_s_ends(google: TokenServe
     ("subject", "change", "words"),
     [
         (
-            "eyJhbGciOiJub25lIn0.e30.",
+            "eyJhbGciOiJub25lIn0.e30.",  # pragma: allowlist secret
             {},
             "The identity provider's token is too old: let what writes it ({subject}) write a new one",
         ),

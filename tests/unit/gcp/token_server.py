@@ -35,6 +35,9 @@ def private_key(key: rsa.RSAPrivateKey = KEY) -> str:
     ).decode()
 
 
+STALE = "eyJhbGciOiJub25lIn0.e30."  # pragma: allowlist secret
+
+
 class Refused(Exception):
     def __init__(self, status: int, body: Any) -> None:
         super().__init__(status)
@@ -59,7 +62,8 @@ class TokenServer:
     def __init__(self) -> None:
         self.skew, self.lives = 0.0, 3600
         self.may_act_as: dict[str, set[str]] = {}
-        self.subjects, self.stale = {"subject-1": "ci"}, {"eyJhbGciOiJub25lIn0.e30."}
+        self.subjects = {"subject-1": "ci"}
+        self.stale = {STALE}
         self.on_google_cloud = True
         self.issued: dict[str, str] = {}
         self.asked: list[str] = []
@@ -197,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             good = self.headers["X-Secret"] == "let-me"
             self._send(
                 200 if good else 401,
-                json.dumps({"id_token": "subject-1", "secret": "eyJhbGciOiJub25lIn0.e30."}),
+                json.dumps({"id_token": "subject-1", "secret": STALE}),
             )
         else:
             self._answer(lambda: {"name": self.owner.identity(self._bearer())})
