@@ -27,10 +27,10 @@ faults: .venv ## publishing under kill -9, races and broken connections: three m
 	@.venv/bin/pytest tests/faults -n 2
 
 packaging: .venv ## the collection built and installed elsewhere, with the oldest and the newest ansible-core; no root
-	@.venv/bin/pytest tests/packaging
+	@.venv/bin/pytest tests/packaging -n 2
 
 matrix: .venv ## the same with every release of ansible-core that the machine's Pythons can run
-	@.venv/bin/pytest tests/packaging --cores all
+	@.venv/bin/pytest tests/packaging -n 2 --cores all
 
 sanity: .venv ## ansible-test sanity and galaxy-importer on the built collection: minutes, no root
 	@tools/sanity
