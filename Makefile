@@ -26,7 +26,8 @@ unit: .venv ## unit tests: seconds, no root, no sandbox
 faults: .venv ## publishing under kill -9, races and broken connections: three minutes, no root
 	@.venv/bin/pytest tests/faults -n 2
 
-packaging: .venv ## the collection built and installed elsewhere, with the oldest and the newest ansible-core; no root
+packaging: .venv ## ansible-test on its modules; the collection built and installed elsewhere, with the oldest and the newest ansible-core; no root
+	@tools/sanity --test validate-modules --test runtime-metadata --test action-plugin-docs --test yamllint
 	@.venv/bin/pytest tests/packaging -n 2
 
 matrix: .venv ## the same with every release of ansible-core that the machine's Pythons can run
