@@ -33,11 +33,12 @@ faults: .venv ## publishing under kill -9, races and broken connections: three m
 awx-tests: .venv ## AWX's side: surveys, awx.awx against AWX's API, every job by ansible-runner; a minute, no root
 	@.venv/bin/pytest tests/awx -n 2
 
-packaging: .venv ## the collection built and installed elsewhere, with the oldest and the newest ansible-core; no root
-	@.venv/bin/pytest tests/packaging
+packaging: .venv ## ansible-test on its modules; the collection built and installed elsewhere, with the oldest and the newest ansible-core; no root
+	@tools/sanity --test validate-modules --test runtime-metadata --test action-plugin-docs --test yamllint
+	@.venv/bin/pytest tests/packaging -n 2
 
 matrix: .venv ## the same with every release of ansible-core that the machine's Pythons can run
-	@.venv/bin/pytest tests/packaging --cores all
+	@.venv/bin/pytest tests/packaging -n 2 --cores all
 
 sanity: .venv ## ansible-test sanity and galaxy-importer on the built collection: minutes, no root
 	@tools/sanity

@@ -32,6 +32,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "installed" in metafunc.fixturenames:
         found = available()
         chosen = found if metafunc.config.getoption("--cores") == "all" else [found[0], found[-1]]
+        if getattr(metafunc.module, "NEWEST_ONLY", False):
+            chosen = found[-1:]
         metafunc.parametrize("installed", chosen, indirect=True, ids=str, scope="session")
 
 

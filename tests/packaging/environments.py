@@ -5,6 +5,7 @@ They are what somebody has who installs the collection. Each is kept by content 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -67,14 +68,21 @@ def environment(core: Core) -> Path:
     content = REQUIREMENTS.read_bytes() + build + python.encode() + str(core).encode()
     folder = _cache() / f"venv-core-{core}-{hashlib.sha256(content).hexdigest()[:16]}"
     complete = folder / ".complete"
+    with (_cache() / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Two test processes may want it at the same time.
+        _make(folder, python, core)
+    os.utime(complete)  # Those that nobody uses any more are removed by tools/setup.
+    return folder / "bin"
+
+
+def _make(folder: Path, python: str, core: Core) -> None:
+    complete = folder / ".complete"
     if not complete.exists():
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([python, "-m", "venv", folder], check=True)
         pip = [folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, f"ansible-core=={core.version}", "-r", REQUIREMENTS], check=True)
         complete.touch()
-    os.utime(complete)  # Those that nobody uses any more are removed by tools/setup.
-    return folder / "bin"
 
 
 def _cache() -> Path:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,17 @@ def test_the_version_is_semantic_and_that_of_the_newest_options() -> None:
     for module in (ROOT / "plugins/modules").glob("*.py"):
         for since in re.findall(r"version_added: (\S+)", module.read_text()):
             assert tuple(map(int, since.split("."))) <= parts, f"{module.name} has something of {since}"
+
+
+def test_a_release_can_be_made_of_the_fragments(tmp_path: Path) -> None:
+    """In a copy: the changelog has the version, and every fragment is used up."""
+    for name in ("changelogs", "plugins", "meta"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "galaxy.yml", tmp_path)
+    command = [Path(sys.executable).parent / "antsibull-changelog", "release"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert f"v{load('galaxy.yml')['version']}" in (tmp_path / "CHANGELOG.rst").read_text()
+    assert list((tmp_path / "changelogs/fragments").glob("*.yml")) == []
 
 
 def test_all_places_agree_on_the_oldest_versions() -> None:
