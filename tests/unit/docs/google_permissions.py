@@ -47,7 +47,11 @@ READS: tuple[tuple[str, str, str], ...] = (
     ("compute.regions.get", "preflight/gather.py", "/regions/{settings.cluster.region}"),
     ("container.clusters.get", "preflight/gather.py", "/serverConfig"),
     ("iam.serviceAccounts.getIamPolicy", "preflight/gather.py", "/serviceAccounts/{quote(account"),
-    ("resourcemanager.projects.getIamPolicy", "preflight/gather.py", "/v1/projects/{settings.project}:getIamPolicy"),
+    (
+        "resourcemanager.projects.getIamPolicy",
+        "preflight/gather.py",
+        "/v1/projects/{settings.project}:getIamPolicy",
+    ),
 )
 
 APIS = {"cloudresourcemanager", "compute", "container", "iam", "iamcredentials", "storage"}
