@@ -84,7 +84,7 @@ def test_the_playbooks_of_all_commands_with_their_inventories() -> None:
     for command in PLAYBOOKS:
         found = re.findall(r"-i (\S+)", command.text)
         asked.setdefault(found[0] if found else "inventories/sandbox", set()).update(
-            word for word in words(command) if word.endswith(".yml")
+            word for word in words(command) if re.fullmatch(r"[^@].*\.yml", word)
         )
     assert len(asked) >= 2
     running = [
@@ -99,10 +99,8 @@ def test_the_playbooks_of_all_commands_with_their_inventories() -> None:
         assert process.returncode == 0, output
 
 
-def test_the_playbooks_of_dev_in_check_mode_on_an_empty_project(tmp_path: Path) -> None:
-    """As the first run is documented, against the emulated Google; one process for all."""
-    documented = [c for c in PLAYBOOKS if "-i inventories/dev" in c.text]
-    playbooks = dict.fromkeys(word for c in documented for word in words(c) if word.endswith(".yml"))
+def check_dev(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Playbooks in check mode with dev's inventory on an emulated project that has nothing, and gets nothing."""
     emulator = Emulator(tmp_path / "gcs")
     with emulator.served() as url:
         google = {
@@ -110,14 +108,30 @@ def test_the_playbooks_of_dev_in_check_mode_on_an_empty_project(tmp_path: Path) 
             "GKE_API_ENDPOINT": url, "GCS_API_ENDPOINT": url,
         }  # fmt: skip
         done = subprocess.run(
-            ["ansible-playbook", "-i", "inventories/dev", *playbooks, "--check", "--diff",
-             "-e", f"storage_model_source={MODEL}"],
+            ["ansible-playbook", "-i", "inventories/dev", *arguments, "--check", "--diff"],
             cwd=ROOT, env=ENVIRONMENT | google, capture_output=True, text=True, check=False, timeout=240,
         )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "would create" in done.stdout
     assert emulator.orchestrator.clusters() == [], "check mode changes nothing"
     assert emulator.token not in done.stdout + done.stderr
+    return done
+
+
+def test_the_playbooks_of_dev_in_check_mode_on_an_empty_project(tmp_path: Path) -> None:
+    """As the first run is documented, against the emulated Google; one process for all."""
+    documented = [c for c in PLAYBOOKS if "-i inventories/dev" in c.text]
+    playbooks = dict.fromkeys(word for c in documented for word in words(c) if word.endswith(".yml"))
+    done = check_dev(tmp_path, *playbooks, "-e", f"storage_model_source={MODEL}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "would create" in done.stdout
+
+
+def test_the_inventory_of_dev_as_it_is_says_what_is_missing(tmp_path: Path) -> None:
+    """It names no model: what would be made is shown, and then what to do, as without check mode."""
+    done = check_dev(tmp_path, "site.yml")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert '"name": "my-project-dev-models-dev"' in done.stdout
+    assert "Set storage_model_source to the folder of a SavedModel" in done.stdout + done.stderr
+    assert "cannot be converted" not in done.stdout + done.stderr
 
 
 GCLOUD = [c for c in commands() if c.text.startswith("gcloud ")]

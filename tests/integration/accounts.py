@@ -25,6 +25,8 @@ _VERBS = {
     "proxy": ("/proxy", ["get", "create", "update", "delete"]),
     "update": ("", ["update", "patch"]),
 }
+# Of the kinds that are no part of Kubernetes itself, those that there are here.
+_CUSTOM_GROUPS = ["gateway.networking.k8s.io", "networking.gke.io"]
 
 
 def rules(permissions: list[str]) -> list[Json]:
@@ -34,7 +36,14 @@ def rules(permissions: list[str]) -> list[Json]:
         api, kind, verb = permission.split(".")
         if api == "container" and kind not in ("clusters", "operations"):
             below, verbs = _VERBS[verb]
-            found.append({"apiGroups": ["*"], "resources": [f"{kind.lower()}{below}"], "verbs": verbs})
+            custom = kind == "thirdPartyObjects"
+            found.append(
+                {
+                    "apiGroups": _CUSTOM_GROUPS if custom else ["*"],
+                    "resources": ["*"] if custom else [f"{kind.lower()}{below}"],
+                    "verbs": verbs,
+                }
+            )
     return found
 
 

@@ -44,13 +44,21 @@ def _check_one(variables: Variables) -> None:
     source = variables.text("serving_model_source") or "bucket"
     if source != "bucket":
         _check_elsewhere(variables, source, uri)
+    elif not uri:
+        variables.refuse(
+            "serving_model_uri",
+            "there is no version of the model to serve",
+            "Set storage_model_source to the folder of a SavedModel, which is published then, or name a version"
+            " that exists as gs://BUCKET/PATH/VERSION",
+        )
     elif not _VERSION_URI.fullmatch(uri):
         variables.refuse(
             "serving_model_uri",
             "it is not gs://BUCKET/PATH/VERSION",
             "Publish a model first (storage_model_source), or name a version that exists",
         )
-    elif str(variables.given.get("serving_model_version")) != uri.rsplit("/", 1)[1]:
+    place = _VERSION_URI if source == "bucket" else _PLACE
+    if place.fullmatch(uri) and str(variables.given.get("serving_model_version")) != uri.rsplit("/", 1)[1]:
         variables.refuse(
             "serving_model_version",
             f"it is not the version of serving_model_uri, {uri}",

@@ -40,10 +40,23 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }  # fmt: skip
 
 # What modules read of Google's other APIs, and the line of code that does.
-READS: tuple[tuple[str, str, str], ...] = ()
+# Preflight's, each where a setting gives a reason; what a deployer does not have is not checked.
+READS: tuple[tuple[str, str, str], ...] = (
+    ("compute.acceleratorTypes.list", "preflight/gather.py", '_offered("acceleratorTypes"'),
+    ("compute.machineTypes.list", "preflight/gather.py", '_offered("machineTypes"'),
+    ("compute.regions.get", "preflight/gather.py", "/regions/{settings.cluster.region}"),
+    ("container.clusters.get", "preflight/gather.py", "/serverConfig"),
+    ("iam.serviceAccounts.getIamPolicy", "preflight/gather.py", "/serviceAccounts/{quote(account"),
+    (
+        "resourcemanager.projects.getIamPolicy",
+        "preflight/gather.py",
+        "/v1/projects/{settings.project}:getIamPolicy",
+    ),
+)
 
-APIS = {"container", "storage"}
-"""The hosts that plugins name, before .googleapis.com; one more means rows in ``READS``."""
+APIS = {"cloudresourcemanager", "compute", "container", "iam", "iamcredentials", "storage"}
+"""The hosts that plugins name, before .googleapis.com; one more means rows in ``READS``. Of iamcredentials there is
+none: who impersonates an account has roles/iam.serviceAccountTokenCreator on this account alone."""
 
 # Of Kubernetes' verbs, list stands for watch, too, and update for patch. What the playbooks ask for by kubernetes.core
 # is read from them (test_permissions.py); this is what the modules ask for, and the line of code that does.
@@ -73,6 +86,9 @@ IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
 
 # What kubernetes.core is given in a variable, so that no reader of the playbooks sees its kind.
 BY_VARIABLE = ("configMaps.get", "configMaps.delete", "deployments.get", "deployments.delete")
+
+# Kinds that are no part of Kubernetes itself share one permission for each verb.
+CUSTOM_GROUPS = ("gateway.networking.k8s.io", "networking.gke.io")
 
 # The DNS endpoint of a control plane asks for a permission of its own.
 CONNECT = "container.clusters.connect"

@@ -36,6 +36,7 @@ from google_permissions import (
     BOTH,
     BY_VARIABLE,
     CONNECT,
+    CUSTOM_GROUPS,
     DEPLOYER,
     DEPLOYERS_ONLY,
     IN_CLUSTER,
@@ -155,21 +156,29 @@ def test_every_change_that_an_option_can_make_is_in_the_table() -> None:
 def kinds_of_playbooks() -> Iterator[str]:
     """What kubernetes.core is asked to do, as container.RESOURCE.VERB without the first word."""
     for template in ROOT.glob("roles/*/templates/*.yml.j2"):
-        for kind in re.findall(r"^kind: (\w+)$", template.read_text(), re.MULTILINE):
-            yield from (f"{plural(kind)}.{verb}" for verb in ("create", "get", "update"))
-    for file in [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/*.yml")]:
+        documents = re.findall(r"^apiVersion: (\S+)\nkind: (\w+)$", template.read_text(), re.MULTILINE)
+        for version, kind in documents:
+            yield from (f"{resource(version, kind)}.{verb}" for verb in ("create", "get", "update"))
+    for file in ROOT.glob("roles/*/vars/main.yml"):  # what is removed when it is no longer wanted
+        for version, kind in re.findall(r"'([a-z0-9./]*\bv[0-9]\w*)/([A-Z]\w+)'", file.read_text()):
+            yield from (f"{resource(version, kind)}.{verb}" for verb in ("get", "delete"))
+    for file in [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/**/*.yml")]:
         for task in tasks(yaml.safe_load(file.read_text())):
             for module, verbs in (("k8s_info", ()), ("k8s", ("get", "delete"))):
                 options = task.get(f"kubernetes.core.{module}")
                 if not options or (module == "k8s" and options.get("state") != "absent"):
                     continue
-                items = [item for item in task.get("loop", []) if isinstance(item, (dict, str))]
+                items = task["loop"] if isinstance(task.get("loop"), list) else []
                 kinds = [options.get("kind", "{{")]
                 if "{{" in kinds[0]:
                     kinds = [item["kind"] if isinstance(item, dict) else item for item in items]
                 for kind in kinds:
                     wanted = verbs or (("get",) if options.get("name") else ("list",))
                     yield from (f"{plural(kind)}.{verb}" for verb in wanted)
+
+
+def resource(version: str, kind: str) -> str:
+    return "thirdPartyObjects" if version.partition("/")[0] in CUSTOM_GROUPS else plural(kind)
 
 
 def plural(kind: str) -> str:

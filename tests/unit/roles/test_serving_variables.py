@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mlops.tfserving.plugins.module_utils.serving.check import problems_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,7 +33,7 @@ def golden(**more: Any) -> dict[str, Any]:
 # What is set, the variable that the message names, a piece of the reason, and one of the way out.
 CASES: list[tuple[dict[str, Any], str, str, str]] = [
     # The model
-    ({"serving_model_uri": ""}, "serving_model_uri", "gs://BUCKET/PATH/VERSION", "Publish a model first"),
+    ({"serving_model_uri": ""}, "serving_model_uri", "no version of the model", "Set storage_model_source to the folder"),
     ({"serving_model_uri": "gs://models/m/latest"}, "serving_model_uri", "gs://BUCKET/PATH/VERSION", "a version that exists"),
     ({"serving_model_uri": "gs://models/m/007"}, "serving_model_uri", "gs://BUCKET/PATH/VERSION", "a version that exists"),
     ({"serving_model_uri": "/models/m/1"}, "serving_model_uri", "gs://BUCKET/PATH/VERSION", "Publish"),
@@ -223,3 +224,41 @@ def test_the_role_refuses_before_it_asks_or_changes_anything(tmp_path: Path) -> 
     ):
         assert words in done.stdout
     assert done.stdout.count("TASK [") == 2, "the arguments' types, and this"
+
+
+def test_without_a_version_the_role_says_how_to_get_one() -> None:
+    """As in an empty project: nothing was published, and the bucket has nothing."""
+    nothing = {
+        "serving_model_uri": "", "storage_published": {"changed": False, "skipped": True},
+        "storage_listed": {"versions": []}, "serving_source_ranges": ["203.0.113.0/24"],
+    }  # fmt: skip
+    options = yaml.safe_load((ROOT / "roles/serving/meta/argument_specs.yml").read_text())
+    spec = {"serving_model_version": options["argument_specs"]["main"]["options"]["serving_model_version"]}
+    given = {"serving_model_version": evaluate("serving_model_version", **nothing)}
+    assert ArgumentSpecValidator(spec).validate(given).error_messages == []
+    (mistake,) = evaluate("serving_mistakes", **nothing)
+    assert "no version of the model" in mistake
+    assert "storage_model_source" in mistake
+
+
+def test_a_version_elsewhere_is_the_folders_too() -> None:
+    volume = {"serving_model_source": "volume", "serving_model_volume": {"emptyDir": {}}}
+    given = GOOD | volume | {"serving_model_uri": "/models/m/3", "serving_model_version": 4}
+    (problem,) = problems_of(given)
+    assert problem.variable == "serving_model_version"
+
+
+def test_a_golden_file_is_the_same_for_every_playbook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recorded by one in playbooks/, and read by site.yml beside that folder."""
+    monkeypatch.chdir(tmp_path)
+    assert evaluate("serving_golden_path", serving_golden_file="golden/a.json") == str(
+        tmp_path / "golden/a.json"
+    )
+    assert evaluate("serving_golden_path", serving_golden_file="/golden/a.json") == "/golden/a.json"
+    assert evaluate("serving_golden_path", serving_golden_file="") == ""
+    tasks = [file.read_text() for file in (ROOT / "roles/serving/tasks").glob("*.yml")]
+    given = [line for text in tasks for line in text.splitlines() if line.strip().startswith("golden_file:")]
+    assert len(given) == 4
+    assert all("serving_golden_path" in line for line in given)
