@@ -42,13 +42,15 @@ def test_nothing_is_in_it_that_is_not_in_the_repository(packed: list[str]) -> No
 
 
 def test_no_file_in_it_leads_to_one_that_is_not(packed: list[str]) -> None:
-    """Links in Markdown within the artifact. The pages are read on Galaxy, too."""
+    """Links in Markdown within the artifact. The pages are read on Galaxy, too; the proof in tests/ is the repository's."""
     broken = []
     for page in (name for name in packed if name.endswith(".md")):
         for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", (ROOT / page).read_text()):
             found = (ROOT / page).parent / target
             name = str(found.resolve().relative_to(ROOT))
-            if not any(there == name or there.startswith(f"{name}/") for there in packed):
+            if not name.startswith("tests/") and not any(
+                there == name or there.startswith(f"{name}/") for there in packed
+            ):
                 broken.append(f"{page}: {target}")
     assert broken == []
 

@@ -30,6 +30,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
         "namespace": "n", "service": "s", "run": "r", "workers": 1, "deployment": "d", "reports_dir": "r",
         "load_timeout": 1,
     },
+    "preflight": {},
     "saved_model_info": {"path": "p"},
     "scaling_report": {"run_dir": "r", "workers": 1, "users": 1},
     "tfserving_model": {"namespace": "n", "deployment": "d", "model": "m"},
@@ -84,7 +85,7 @@ def test_every_playbook_is_found_by_its_name_and_lists_its_tasks(installed: Inst
 def test_check_mode_of_the_site_on_an_empty_project(installed: Installed, google: Google) -> None:
     command = [
         "ansible-playbook", "-i", "hosts.yml", "mlops.tfserving.site", "--check", "--diff",
-        "-e", "serving_source_ranges=['203.0.113.0/24']", "-e", f"storage_model_source={MODEL}",
+        "-e", '{"serving_source_ranges": ["203.0.113.0/24"]}', "-e", f"storage_model_source={MODEL}",
     ]  # fmt: skip
     output = installed.ok(*command, env=google.env)
     assert "would create" in output
