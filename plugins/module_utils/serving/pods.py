@@ -24,6 +24,7 @@ FLAGS = {
     "model_config_file": "serving_models",
     "model_config_file_poll_wait_seconds": "a changed configuration is a rollout",
     "allow_version_labels_for_unavailable_models": "labels in serving_models",
+    "grpc_max_threads": "serving_concurrency",
     "monitoring_config_file": "the metrics are always on",
     "enable_batching": "serving_batching",
     "batching_parameters_file": "serving_batching",
