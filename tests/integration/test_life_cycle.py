@@ -22,6 +22,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import 
 
 from tests.docs.rules import sandbox_commands
 from tests.drills.client import field
+from tests.leaks import leaks, secrets_of, tokens_in
 from tests.loadtest.agreement import of_run
 
 from .accounts import kubeconfig_of
@@ -39,6 +40,7 @@ from .conftest import (
     wait_for,
 )
 
+KUBECONFIG = Path.home() / ".kube/mlops-tfserving/sandbox-project_us-central1-f_cluster-1.yml"
 COFFEE = ROOT / "roles/loadtest/files/coffee.jpg"
 
 
@@ -57,10 +59,12 @@ def test_check_mode_on_an_empty_project_says_what_it_would_create() -> None:
 
 
 def test_the_site_with_its_load_test() -> None:
-    playbook("site.yml", "-e", "loadtest_enabled=true", timeout=1500).ok()
+    output = playbook("site.yml", "-vv", "-e", "loadtest_enabled=true", timeout=1500).ok().output
     for name in ("report.json", "report.html", "timeline.png", "timeline.jsonl", "junit.xml"):
         assert (ROOT / "reports/latest" / name).stat().st_size > 0
     assert (ROOT / "reports/latest/timeline.png").read_bytes().startswith(b"\x89PNG")
+    secrets = secrets_of(STATE / "service-account.json") + tokens_in(KUBECONFIG)
+    assert leaks(secrets, output, [(ROOT / "reports/latest").resolve()]) == []
 
 
 def test_the_report_shows_pods_and_nodes_scaling_out_and_back_in() -> None:
@@ -158,8 +162,7 @@ def test_what_the_documentation_tells_to_type(script: str) -> None:
 
 def test_the_documented_roles_suffice_in_the_cluster(tmp_path: Path) -> None:
     """An operator looks, promotes and tests the load, a deployer converges, and neither reads a secret."""
-    admin = Path.home() / ".kube/mlops-tfserving/sandbox-project_us-central1-f_cluster-1.yml"
-    accounts = {role: kubeconfig_of(role, admin, tmp_path) for role in ("operator", "deployer")}
+    accounts = {role: kubeconfig_of(role, KUBECONFIG, tmp_path) for role in ("operator", "deployer")}
     operator, deployer = (("-e", f"cluster_kubeconfig_file={path}") for path in accounts.values())
     playbook("playbooks/status.yml", *operator).ok()
     playbook("playbooks/promote.yml", *operator).ok()
