@@ -24,7 +24,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(ARGUMENTS)
+        _unused, options = self.validate_argument_spec(ARGUMENTS)
         variables, problems = role_variables(self._loader, self._templar, task_vars or {})
         try:
             found = preflight(options, variables, problems)

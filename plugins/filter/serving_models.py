@@ -17,7 +17,7 @@ version_added: 0.1.0
 description:
   - Versions are whole numbers in ascending order; what an entry leaves out is there, and empty.
   - The labels of a model whose version was promoted lead to that version, so that no client loses its label.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   _input:
     description: As the role's variable C(serving_models).

@@ -19,7 +19,7 @@ version_added: 0.1.0
 description:
   - Holds the variables against each other and against what TF Serving, HAProxy, Kubernetes and GKE take.
   - Asks nobody; what only the cluster or the model knows is checked later, by the gate.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   _input:
     description: All variables of the role by name, and C(serving_model_bytes), the model's size where it is known.

@@ -18,7 +18,7 @@ description:
     checked, and fails nothing.
   - Estimates what the settings cost in an hour, and how long a reaction of the autoscalers takes that needs a node.
   - C(docs/preflight.md) has the rules.
-author: The mlops.tfserving developers
+author: The mlops.tfserving developers (!UNKNOWN)
 options:
   ignore:
     description: Names of rules whose findings are not wanted. A name that no rule has is refused.
@@ -74,7 +74,8 @@ attributes:
     description: Only reads.
   action_group:
     support: full
-    description: In the action group C(mlops.tfserving.gcp).
+    membership: [mlops.tfserving.gcp, mlops.tfserving.all]
+    description: In these action groups, so that their C(module_defaults) reach it.
 """
 
 EXAMPLES = r"""

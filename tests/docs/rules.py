@@ -29,7 +29,7 @@ _PLAYBOOK = r"ansible-playbook (?!-i )"
 
 RULES = (
     Rule(r"make test", TESTED, (".ci/run", "exec make test")),
-    Rule(r"make demo", TESTED, (_LIFE, 'playbook("site.yml", "-e", "loadtest_enabled=true"')),
+    Rule(r"make demo", TESTED, (_LIFE, 'playbook("site.yml", "-vv", "-e", "loadtest_enabled=true"')),
     Rule(r"make sandbox-down", TESTED, (_LIFE, 'sandbox("down").ok()')),
     Rule(r"(DRILL_RUNS=\d+ )?make [a-z0-9-]+", HERE),
     Rule(r"(apt-get|ansible-builder build|podman push) .*", MACHINE),

@@ -36,7 +36,11 @@ _CAUSES = (
     ("lifetime", "Lower impersonate_service_account_lifetime to 3600, or have the organization policy allow more."),
     ("expired or revoked|reauth", "Sign in again: gcloud auth application-default login."),
     ("invalid_scope|invalid scope", "See that scopes are OAuth scopes of Google's, whole addresses."),
-    ("attribute condition", "The provider's attribute condition does not let this identity in: see it with `gcloud iam workload-identity-pools providers describe`."),
+    (
+        "attribute condition",
+        "The provider's attribute condition does not let this identity in: see it with "
+        "`gcloud iam workload-identity-pools providers describe`.",
+    ),
     (
         r"invalid_target|audience",
         "Does the audience in the credential configuration name a provider that exists and is enabled, and does that "

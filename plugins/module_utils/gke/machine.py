@@ -70,7 +70,7 @@ def machine_shape(machine_type: str) -> MachineShape:
     if custom:
         return shape_of(machine_type, int(custom[2]), int(custom[3]))
     if machine_type in _SHARED_CORE:
-        cores, gib, _ = _SHARED_CORE[machine_type]
+        cores, gib, _unused = _SHARED_CORE[machine_type]
     else:
         match = re.fullmatch(r"([a-z][a-z0-9]*)-(standard|highmem|highcpu)-(\d+)", machine_type)
         per_cpu = _MEMORY_PER_CPU.get((match[1], match[2])) if match else None

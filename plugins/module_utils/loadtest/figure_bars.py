@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
-
-import matplotlib.pyplot as plt
-from matplotlib.patches import Patch
 
 from .figure_style import BACK, BLUE, FORE, LINE, MOST_ROWS, PHASE_STYLES
 from .phases import PHASES
 from .timeline import Json
+
+# Without it nothing is drawn: `figures` says so.
+with contextlib.suppress(ImportError):
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import Patch
 
 
 def waterfall(_unused: list[Json], report: Json) -> Any:

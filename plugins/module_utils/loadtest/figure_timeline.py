@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
-import matplotlib.pyplot as plt
-from matplotlib.ticker import MaxNLocator
-
 from .figure_style import BACK, BLUE, FORE, GREEN, LINE, MOST_ROWS, ORANGE, PURPLE, SHADE, SOFT, VERMILION
 from .timeline import Json, counts_over_time, of_kind, since, value_at
+
+# Without it nothing is drawn: `figures` says so.
+with contextlib.suppress(ImportError):
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
 
 def _origin(events: list[Json]) -> float:

@@ -15,8 +15,10 @@ from .timeline import Json
 def index(runs: Sequence[tuple[str, Json]]) -> str:
     """All runs, newest first. ``runs``: name and report of each."""
     rows = [
-        row("run", "verdict", "load", "requests", "failed", "p50, ms", "p95, ms", "p99, ms", "replicas", "nodes",
-             "slowest reaction, s", tag="th", numbers=(3, 4, 5, 6, 7, 10))
+        row(
+            "run", "verdict", "load", "requests", "failed", "p50, ms", "p95, ms", "p99, ms", "replicas", "nodes",
+            "slowest reaction, s", tag="th", numbers=(3, 4, 5, 6, 7, 10),
+        )
     ]  # fmt: skip
     for name, report in sorted(runs, key=lambda item: -(item[1].get("started") or 0)):
         numbers, scaling, verdict = report["requests"], report["scaling"], report["verdict"]

@@ -33,7 +33,6 @@ HOSTS = {
 }
 
 _THREADS = 8
-_NONE: Mapping[str, object] = {}
 _PERMISSION = "Allow this account to read it (docs/preflight.md has the permissions), or ignore the rule."
 
 
@@ -51,10 +50,10 @@ class Apis:
         path: str,
         what: str,
         body: Json | None = None,
-        query: Mapping[str, object] = _NONE,
+        query: Mapping[str, object] | None = None,
     ) -> Json:
         service = replace(self.google, endpoint=self.endpoints[api])
-        return service.call(method, path, body, query=query, repeatable=True, what=what)
+        return service.call(method, path, body, query=query or {}, repeatable=True, what=what)
 
     def items(self, api: str, path: str, what: str, query: Mapping[str, object]) -> Iterator[Json]:
         """All pages of a list."""
