@@ -2,7 +2,8 @@
 
     python molecule/resources/kubernetes_api.py FOLDER
 
-Writes FOLDER/kubeconfig, and FOLDER/kubernetes_api.json (process) once it answers. Ends at SIGTERM, or by itself after a
+Writes FOLDER/kubeconfig, and FOLDER/kubernetes_api.json (process) once it answers; and as it goes FOLDER/written.jsonl,
+the API server's own record of what was written of ConfigMaps, Services and Jobs. Ends at SIGTERM, or by itself after a
 while, whatever becomes of who started it.
 
 What stands in: pods of Deployments are said to be ready although nothing runs, and the way to them, which the API
@@ -34,6 +35,31 @@ from background import answer_until_ended, hold_signals, write  # noqa: E402
 CONTROLLERS = ("deployment-controller", "replicaset-controller", "job-controller")
 VERSION = "mlops.tfserving/model-version"
 LOOK_SECONDS = 0.2
+
+EGRESS = {"apiVersion": "apiserver.k8s.io/v1beta1", "kind": "EgressSelectorConfiguration"}
+AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {
+            "level": "RequestResponse",
+            "verbs": ["create", "patch", "update", "delete"],
+            "namespaces": ["tfserving"],
+            "resources": [
+                {"group": "", "resources": ["configmaps", "services"]},
+                {"group": "batch", "resources": ["jobs"]},
+            ],
+        },
+        {"level": "None"},
+    ],
+}
+
+
+def egress_to(socket: Path) -> dict[str, Any]:
+    """Where the API server's proxy connects to, whatever the address of the pod."""
+    way = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": str(socket)}}}
+    return {"name": "cluster", "connection": way}
 
 
 class Pods:
@@ -77,7 +103,7 @@ class Pods:
 
 @contextmanager
 def way_to(pods: Pods, socket: Path) -> Iterator[None]:
-    """Where the API server's proxy connects to: first it says to which pod (CONNECT), then it speaks with its server."""
+    """The socket of ``egress_to``: the proxy says to which pod (CONNECT), then it speaks with its model server."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -131,21 +157,13 @@ def way_to(pods: Pods, socket: Path) -> Iterator[None]:
 def serve(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         own = Path(temporary)
-        egress = {
-            "apiVersion": "apiserver.k8s.io/v1beta1",
-            "kind": "EgressSelectorConfiguration",
-            "egressSelections": [
-                {
-                    "name": "cluster",
-                    "connection": {
-                        "proxyProtocol": "HTTPConnect",
-                        "transport": {"uds": {"udsName": str(own / "pods")}},
-                    },
-                }
-            ],
-        }
-        write(own / "egress.json", egress)
-        server = ApiServer(own, f"--egress-selector-config-file={own / 'egress.json'}")
+        write(own / "egress.json", EGRESS | {"egressSelections": [egress_to(own / "pods")]})
+        write(own / "audit.json", AUDIT)
+        server = ApiServer(
+            own,
+            f"--egress-selector-config-file={own / 'egress.json'}",
+            f"--audit-policy-file={own / 'audit.json'}", f"--audit-log-path={folder / 'written.jsonl'}",
+        )  # fmt: skip
         stop = threading.Event()
         try:
             pods = Pods(server)
