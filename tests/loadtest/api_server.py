@@ -1,10 +1,11 @@
-"""A real API server with its etcd, on loopback and in a folder of its own; nothing else of a cluster.
+"""A real API server with its etcd, on loopback and in a folder of its own; and where wanted some controllers.
 
-There is no kubelet, scheduler or controller: tests write what those would have written.
+There is no kubelet and no scheduler: tests write what those would have written.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -25,19 +26,23 @@ TOKEN = "tests-only"
 
 
 class ApiServer:
-    """Can be killed and started again; what it knew is in etcd."""
+    """Can be killed and started again; what it knew is in etcd. ``arguments``: more of them for kube-apiserver."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *arguments: str) -> None:
         program = binaries_dir() / "kube"
         assert program.exists(), f"no {program}: `make setup` compiles it"
-        self._folder, self._kube = folder, str(program)
+        self._folder, self._kube, self._arguments = folder, str(program), arguments
         self._authority = Authority(folder / "pki")
         self._port, self._etcd_port = free_port(), free_port()
         (folder / "tokens.csv").write_text(f"{TOKEN},admin,admin,system:masters\n")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.client = KubeClient(self.kubeconfig())
-        self._start_etcd()
-        self.start()
+        try:
+            self._start_etcd()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def kubeconfig(self) -> dict[str, Any]:
         cluster = {
@@ -68,8 +73,21 @@ class ApiServer:
             # Pods without controllers: nobody makes service accounts, or takes the taint of a new node away.
             "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
             "--endpoint-reconciler-type=none",
+            *self._arguments,
         )  # fmt: skip
         self._await("kube-apiserver", self._ready)
+
+    def start_controllers(self, *names: str) -> None:
+        kubeconfig = self._folder / "kubeconfig"
+        kubeconfig.touch(mode=0o600)
+        kubeconfig.write_text(json.dumps(self.kubeconfig()))
+        self._run(
+            "kube-controller-manager",
+            f"--kubeconfig={kubeconfig}", f"--controllers={','.join(names)}",
+            "--bind-address=127.0.0.1", f"--secure-port={free_port()}", "--leader-elect=false",
+            f"--cert-dir={self._folder / 'controllers'}",
+            f"--flex-volume-plugin-dir={self._folder / 'volume-plugins'}",
+        )  # fmt: skip
 
     def kill(self) -> None:
         self._end("kube-apiserver")

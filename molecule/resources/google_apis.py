@@ -1,16 +1,13 @@
 """Google's emulated APIs on a loopback port, for scenarios of roles that need no Kubernetes. No root, no sandbox.
 
-    python molecule/resources/google.py FOLDER
+    python molecule/resources/google_apis.py FOLDER
 
-Writes FOLDER/google.json (url, process) and FOLDER/key.json (a service account's key) once it answers. Ends at
+Writes FOLDER/google_apis.json (url, process) and FOLDER/key.json (a service account's key) once it answers. Ends at
 SIGTERM, or by itself after a while, whatever becomes of who started it.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -18,13 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/unit")]
 
+from background import answer_until_ended, hold_signals, write  # noqa: E402
 from cryptography.hazmat.primitives import serialization  # noqa: E402
 from emulator import PROJECT, Emulator  # noqa: E402
 
 from sandbox.api import gcs  # noqa: E402
 from sandbox.api.tokens import ACCOUNT  # noqa: E402
-
-LONGEST_SECONDS = 1800
 
 
 def serve(folder: Path) -> None:
@@ -40,18 +36,9 @@ def serve(folder: Path) -> None:
                 "client_email": ACCOUNT, "token_uri": f"{url}/token",
             }  # fmt: skip
             write(folder / "key.json", account)
-            write(folder / "google.json", {"url": url, "process": os.getpid()})
-            signal.sigtimedwait([signal.SIGTERM, signal.SIGINT], LONGEST_SECONDS)
-
-
-def write(path: Path, content: dict[str, object]) -> None:
-    """All at once: whoever waits for the file reads the whole of it."""
-    half = path.with_suffix(".half")
-    half.touch(mode=0o600)
-    half.write_text(json.dumps(content))
-    half.rename(path)
+            answer_until_ended(folder / "google_apis.json", url=url)
 
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])
+    hold_signals()
     serve(Path(sys.argv[1]))
