@@ -43,6 +43,7 @@ RULES = (
     Rule(_PLAYBOOK + r"playbooks/promote.yml -e promote_version=\d+", TESTED, (_DRILLS, '"promote_version=2"')),
     Rule(_PLAYBOOK + r"playbooks/teardown.yml", TESTED, (_LIFE, 'playbook("playbooks/teardown.yml").ok()')),
     Rule(_PLAYBOOK + r"playbooks/canary.yml -e .*", GOOGLE),
+    Rule(_PLAYBOOK + r"awx/configure.yml.*", TESTED, ("tests/awx/test_configure.py", "awx/configure.yml")),
     Rule(_PLAYBOOK + r".*", SANDBOX),
     Rule(r"ansible-playbook -i inventories/(dev|prod|existing) .*", GOOGLE),
     Rule(r'eval "\$\(python -m sandbox env\)"', SANDBOX),
