@@ -68,7 +68,7 @@ e2e: setup ## the whole life cycle on the sandbox (needs root)
 drills: setup ## what happens to requests when pods and nodes go, versions change, models are bad; an hour (needs root)
 	@DRILL_RUNS=$${DRILL_RUNS:-3} .venv/bin/pytest tests/drills -v
 
-roles: setup ## scenarios of single roles, with Google or Kubernetes on loopback; no root
+roles: setup ## scenarios of single roles, with Google or a Kubernetes API server on loopback
 	@export PATH="$$PWD/.venv/bin:$$PATH"; for role in cluster storage autoscaling serving loadtest; do molecule test -s $$role || exit 1; done
 
 drills-once: setup ## drills 1 and 3, once each
