@@ -14,6 +14,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT), str(ROOT / "tests/unit")]
+importlib.import_module("tests.conftest")  # makes the collection importable
 
 
 def entry(
