@@ -63,16 +63,16 @@ loadtest-tests: setup ## Locust and an API server for real on loopback, and the 
 	@.venv/bin/pytest tests/loadtest tests/ui -n 4
 
 e2e: setup ## the whole life cycle on the sandbox (needs root)
-	@.venv/bin/pytest tests/integration -v --durations=12
+	@.venv/bin/pytest tests/integration -vv --durations=12
 
 drills: setup ## what happens to requests when pods and nodes go, versions change, models are bad; an hour (needs root)
-	@DRILL_RUNS=$${DRILL_RUNS:-3} .venv/bin/pytest tests/drills -v
+	@DRILL_RUNS=$${DRILL_RUNS:-3} .venv/bin/pytest tests/drills -vv
 
 roles: setup ## scenarios of single roles, with Google or a Kubernetes API server on loopback
 	@export PATH="$$PWD/.venv/bin:$$PATH"; for role in cluster storage autoscaling serving loadtest; do molecule test -s $$role || exit 1; done
 
 drills-once: setup ## drills 1 and 3, once each
-	@.venv/bin/pytest tests/drills/test_drills.py -v --durations=6 -k 'scale_down or new_version'
+	@.venv/bin/pytest tests/drills/test_drills.py -vv --durations=6 -k 'scale_down or new_version'
 
 molecule: setup ## the whole life cycle: converge, idempotence, drift by hand, a killed run, verify (needs root)
 	@PATH="$$PWD/.venv/bin:$$PATH" molecule test
