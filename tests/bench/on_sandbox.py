@@ -24,7 +24,8 @@ import yaml
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from run import ROOT, entry
 
-KUBECONFIG = Path.home() / ".kube/mlops-tfserving/sandbox-project_us-central1-f_cluster-1.yml"
+from tests.drills.drill import KUBECONFIG
+
 PLAYBOOK = f"{ROOT}/.venv/bin/ansible-playbook"
 RUNS = 3
 DRILL = ["-e", f"@{ROOT / 'tests/drills/vars.yml'}"]

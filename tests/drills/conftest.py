@@ -6,14 +6,12 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .drill import HERE, NAMESPACE, ROOT, Cluster, converge
+from .drill import HERE, KUBECONFIG, NAMESPACE, ROOT, Cluster, converge
 
-KUBECONFIG = Path.home() / ".kube/mlops-tfserving/sandbox-project_us-central1-f_cluster-1.yml"
 VERSIONS = {1: "good", 2: "better", 3: "wrong", 4: "slow", 5: "broken"}
 REPORT = ROOT / "reports/drills.json"
 

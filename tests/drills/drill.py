@@ -18,6 +18,7 @@ from . import client
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+KUBECONFIG = Path.home() / ".kube/mlops-tfserving/sandbox-project_us-central1-f_cluster-1.yml"
 NAMESPACE = "drills"
 REQUESTS = 5_000
 LIMIT_SECONDS = 420

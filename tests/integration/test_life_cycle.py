@@ -22,6 +22,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import 
 
 from tests.docs.rules import sandbox_commands
 from tests.drills.client import field
+from tests.drills.drill import KUBECONFIG
 from tests.leaks import leaks, secrets_of, tokens_in
 from tests.loadtest.agreement import of_run
 
@@ -40,7 +41,6 @@ from .conftest import (
     wait_for,
 )
 
-KUBECONFIG = Path.home() / ".kube/mlops-tfserving/sandbox-project_us-central1-f_cluster-1.yml"
 COFFEE = ROOT / "roles/loadtest/files/coffee.jpg"
 
 

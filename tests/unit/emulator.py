@@ -19,6 +19,7 @@ from sandbox.api.tokens import ACCOUNT, Tokens
 from sandbox.https_proxy import HttpsProxy, make_certificates
 from sandbox.kube.node import NodeSpec
 from sandbox.orchestrator import Cluster, Limits, Orchestrator
+from tests.served import served
 
 PROJECT, ZONE = "sandbox-project", "us-central1-f"
 # A place without hardware: roomy, with two versions, and with everything that a real one can't give.
@@ -118,13 +119,5 @@ class Emulator:
     @contextmanager
     def served(self) -> Iterator[str]:
         """The application on a loopback port; its URL."""
-        server = uvicorn.Server(uvicorn.Config(self.app, port=0, log_level="error"))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started:
-            threading.Event().wait(0.01)
-        try:
-            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(5)
+        with served(self.app) as url:
+            yield url
