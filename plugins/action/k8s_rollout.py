@@ -1,12 +1,17 @@
-"""Shows the progress of mlops.tfserving.k8s_rollout on the terminal."""
+"""Runs mlops.tfserving.k8s_rollout where it costs least time, and shows its progress."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
 
 from __future__ import annotations
 
-from ..plugin_utils.progress_action import ProgressAction
+from ..module_utils.k8s.client import PACKAGES
+from ..modules import k8s_rollout
+from ..plugin_utils.module_action import ModuleAction
 
 
-class ActionModule(ProgressAction):
+class ActionModule(ModuleAction):
     """Runs the module."""
+
+    module = k8s_rollout
+    packages = PACKAGES

@@ -8,20 +8,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..plugin_utils.progress_action import ProgressAction
+from ..plugin_utils.module_action import ModuleAction
 
 DRIVERS = "MLOPS_TFSERVING_DRIVERS"
 
 
-class ActionModule(ProgressAction):
+class ActionModule(ModuleAction):
     """Runs the module. It stops the load when this process or its parent, the playbook, is gone."""
 
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        environment = self._task.environment
+    def _in_a_process(self, task_vars: dict[str, Any] | None, environment: dict[str, str]) -> dict[str, Any]:
         if self._connection.transport == "local":
-            drivers = {DRIVERS: f"{os.getpid()},{os.getppid()}"}
-            self._task.environment = [*(environment or []), drivers]
-        try:
-            return super().run(tmp, task_vars)
-        finally:
-            self._task.environment = environment
+            environment = {**environment, DRIVERS: f"{os.getpid()},{os.getppid()}"}
+        return super()._in_a_process(task_vars, environment)

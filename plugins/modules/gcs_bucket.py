@@ -199,10 +199,11 @@ objects_removed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.gcp.options import GCS_ENDPOINT, Json, argument_spec, run
+from ..module_utils.gcp.options import GCS_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gcp.rest import connect
 from ..module_utils.gcs.converge import absent, check, present
 from ..module_utils.gcs.storage import Storage
+from ..module_utils.outcome import end, require
 
 CLASSES = ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]
 
@@ -244,34 +245,40 @@ def grant_options() -> Json:
     }
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec=argument_spec(
-            GCS_ENDPOINT,
-            state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-            name={"type": "str", "required": True},
-            location={"type": "str"},
-            storage_class={"type": "str", "choices": CLASSES},
-            labels={"type": "dict"},
-            versioning={"type": "bool"},
-            uniform_bucket_level_access={"type": "bool"},
-            public_access_prevention={"type": "str", "choices": ["enforced", "inherited"]},
-            soft_delete_seconds={"type": "int"},
-            lifecycle_rules={"type": "list", "elements": "dict", "options": rule_options()},
-            iam_members={"type": "list", "elements": "dict", "options": grant_options()},
-            iam_members_exclusive={"type": "bool", "default": False},
-            force={"type": "bool", "default": False},
-        ),
-        supports_check_mode=True,
-    )
+SPEC: Json = {
+    "argument_spec": argument_spec(
+        GCS_ENDPOINT,
+        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+        name={"type": "str", "required": True},
+        location={"type": "str"},
+        storage_class={"type": "str", "choices": CLASSES},
+        labels={"type": "dict"},
+        versioning={"type": "bool"},
+        uniform_bucket_level_access={"type": "bool"},
+        public_access_prevention={"type": "str", "choices": ["enforced", "inherited"]},
+        soft_delete_seconds={"type": "int"},
+        lifecycle_rules={"type": "list", "elements": "dict", "options": rule_options()},
+        iam_members={"type": "list", "elements": "dict", "options": grant_options()},
+        iam_members_exclusive={"type": "bool", "default": False},
+        force={"type": "bool", "default": False},
+    ),
+    "supports_check_mode": True,
+}
 
+
+def answer(params: Json, *, check_mode: bool) -> Json:
     def work() -> Json:
-        params = module.params
         check(params)
-        storage = Storage(connect(params))
-        return (present if params["state"] == "present" else absent)(storage, params, module.check_mode)
+        converge = present if params["state"] == "present" else absent
+        return converge(Storage(connect(params)), params, check_mode)
 
-    run(module, work)
+    return answered(params, work)
+
+
+def main() -> None:
+    module = AnsibleModule(**SPEC)
+    require(module, PACKAGES)
+    end(module, answer(module.params, check_mode=module.check_mode))
 
 
 if __name__ == "__main__":

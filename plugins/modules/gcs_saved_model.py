@@ -168,16 +168,18 @@ import socket
 import tempfile
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.gcp.errors import BadInput
-from ..module_utils.gcp.options import GCS_ENDPOINT, Json, argument_spec, run
+from ..module_utils.gcp.options import GCS_ENDPOINT, Json, answered, argument_spec
+from ..module_utils.gcp.options import PACKAGES as GOOGLE_PACKAGES
 from ..module_utils.gcp.rest import connect
 from ..module_utils.gcs.manifest import make_manifest
 from ..module_utils.gcs.publish import Version, plan, prunable
 from ..module_utils.gcs.publisher import Model
 from ..module_utils.gcs.source import Folder, Prefix, Source, is_prefix
 from ..module_utils.gcs.storage import Storage
+from ..module_utils.outcome import end, require
 from ..module_utils.progress import progress
 from ..module_utils.saved_model.archive import is_archive, unpack
 from ..module_utils.saved_model.checksum import CRC32C_IMPORT_ERROR
@@ -299,42 +301,6 @@ def listed(model: Model) -> Json:
     }
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec=argument_spec(
-            GCS_ENDPOINT,
-            state={"type": "str", "choices": ["present", "absent", "pruned", "listed"], "default": "present"},
-            bucket={"type": "str", "required": True},
-            path={"type": "str", "required": True},
-            model={"type": "str"},
-            version={"type": "int"},
-            source={"type": "path"},
-            archive_size_max={"type": "int", "default": 20 * 2**30},
-            require_loadable={"type": "bool", "default": True},
-            keep={"type": "int"},
-            in_use={"type": "list", "elements": "int", "default": []},
-            force={"type": "bool", "default": False},
-        ),
-        supports_check_mode=True,
-    )
-    for package, error in (("google-crc32c", CRC32C_IMPORT_ERROR), ("protobuf", PROTOBUF_IMPORT_ERROR)):
-        if error is not None:
-            module.fail_json(msg=missing_required_lib(package), exception=error)
-
-    def work() -> Json:
-        params = {**module.params, "path": module.params["path"].strip("/")}
-        check(params)
-        storage = Storage(connect(params))
-        model = Model(storage, params["bucket"], params["path"], progress)
-        if params["state"] == "present":
-            return present(storage, model, params, module.check_mode)
-        if params["state"] == "listed":
-            return listed(model)
-        return (absent if params["state"] == "absent" else pruned)(model, params, module.check_mode)
-
-    run(module, work)
-
-
 def check(params: Json) -> None:
     """Refuses what can't be meant, before anything is asked."""
     needed = {"present": "source", "absent": "version", "pruned": "keep"}.get(params["state"])
@@ -354,6 +320,49 @@ def check(params: Json) -> None:
             f"path {params['path']!r} ends with a number, which TF Serving would take for a version: the path is the "
             "model's folder, and the version's number is the option version."
         )
+
+
+SPEC: Json = {
+    "argument_spec": argument_spec(
+        GCS_ENDPOINT,
+        state={"type": "str", "choices": ["present", "absent", "pruned", "listed"], "default": "present"},
+        bucket={"type": "str", "required": True},
+        path={"type": "str", "required": True},
+        model={"type": "str"},
+        version={"type": "int"},
+        source={"type": "path"},
+        archive_size_max={"type": "int", "default": 20 * 2**30},
+        require_loadable={"type": "bool", "default": True},
+        keep={"type": "int"},
+        in_use={"type": "list", "elements": "int", "default": []},
+        force={"type": "bool", "default": False},
+    ),
+    "supports_check_mode": True,
+}
+
+PACKAGES = {**GOOGLE_PACKAGES, "google-crc32c": CRC32C_IMPORT_ERROR, "protobuf": PROTOBUF_IMPORT_ERROR}
+
+
+def answer(params: Json, *, check_mode: bool) -> Json:
+    params = {**params, "path": params["path"].strip("/")}
+
+    def work() -> Json:
+        check(params)
+        storage = Storage(connect(params))
+        model = Model(storage, params["bucket"], params["path"], progress)
+        if params["state"] == "present":
+            return present(storage, model, params, check_mode)
+        if params["state"] == "listed":
+            return listed(model)
+        return (absent if params["state"] == "absent" else pruned)(model, params, check_mode)
+
+    return answered(params, work)
+
+
+def main() -> None:
+    module = AnsibleModule(**SPEC)
+    require(module, PACKAGES)
+    end(module, answer(module.params, check_mode=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -641,28 +641,36 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.gcp.options import GKE_ENDPOINT, argument_spec, run
+from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gke.converge import converge_cluster
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS
 from ..module_utils.gke.wanted import CLUSTER_ARGUMENTS
+from ..module_utils.outcome import end, require
+
+SPEC: Json = {
+    "argument_spec": argument_spec(
+        GKE_ENDPOINT,
+        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+        location={"type": "str", "required": True},
+        node_pools_exclusive={"type": "bool", "default": False},
+        recreate={"type": "str", "choices": ["never", "pools"], "default": "never"},
+        deletion_protection={"type": "bool", "default": False},
+        wait_timeout={"type": "int", "default": 1800},
+        **KUBECONFIG_ARGUMENTS,
+        **CLUSTER_ARGUMENTS,
+    ),
+    "supports_check_mode": True,
+}
+
+
+def answer(params: Json, *, check_mode: bool) -> Json:
+    return answered(params, lambda: converge_cluster(params, check_mode))
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=argument_spec(
-            GKE_ENDPOINT,
-            state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-            location={"type": "str", "required": True},
-            node_pools_exclusive={"type": "bool", "default": False},
-            recreate={"type": "str", "choices": ["never", "pools"], "default": "never"},
-            deletion_protection={"type": "bool", "default": False},
-            wait_timeout={"type": "int", "default": 1800},
-            **KUBECONFIG_ARGUMENTS,
-            **CLUSTER_ARGUMENTS,
-        ),
-        supports_check_mode=True,
-    )
-    run(module, lambda: converge_cluster(module.params, module.check_mode))
+    module = AnsibleModule(**SPEC)
+    require(module, PACKAGES)
+    end(module, answer(module.params, check_mode=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -85,21 +85,29 @@ kubeconfig_context:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.gcp.options import GKE_ENDPOINT, argument_spec, run
+from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS, read_cluster
+from ..module_utils.outcome import end, require
+
+SPEC: Json = {
+    "argument_spec": argument_spec(
+        GKE_ENDPOINT,
+        name={"type": "str", "required": True},
+        location={"type": "str", "required": True},
+        **KUBECONFIG_ARGUMENTS,
+    ),
+    "supports_check_mode": True,
+}
+
+
+def answer(params: Json, *, check_mode: bool) -> Json:
+    return answered(params, lambda: read_cluster(params))
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=argument_spec(
-            GKE_ENDPOINT,
-            name={"type": "str", "required": True},
-            location={"type": "str", "required": True},
-            **KUBECONFIG_ARGUMENTS,
-        ),
-        supports_check_mode=True,
-    )
-    run(module, lambda: read_cluster(module.params))
+    module = AnsibleModule(**SPEC)
+    require(module, PACKAGES)
+    end(module, answer(module.params, check_mode=module.check_mode))
 
 
 if __name__ == "__main__":

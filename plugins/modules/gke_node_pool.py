@@ -105,25 +105,33 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.gcp.options import GKE_ENDPOINT, argument_spec, run
+from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gke.converge import converge_pool
 from ..module_utils.gke.wanted import POOL_ARGUMENTS
+from ..module_utils.outcome import end, require
+
+SPEC: Json = {
+    "argument_spec": argument_spec(
+        GKE_ENDPOINT,
+        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+        cluster={"type": "str", "required": True},
+        location={"type": "str", "required": True},
+        recreate={"type": "str", "choices": ["never", "pools"], "default": "never"},
+        wait_timeout={"type": "int", "default": 1800},
+        **POOL_ARGUMENTS,
+    ),
+    "supports_check_mode": True,
+}
+
+
+def answer(params: Json, *, check_mode: bool) -> Json:
+    return answered(params, lambda: converge_pool(params, check_mode))
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=argument_spec(
-            GKE_ENDPOINT,
-            state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-            cluster={"type": "str", "required": True},
-            location={"type": "str", "required": True},
-            recreate={"type": "str", "choices": ["never", "pools"], "default": "never"},
-            wait_timeout={"type": "int", "default": 1800},
-            **POOL_ARGUMENTS,
-        ),
-        supports_check_mode=True,
-    )
-    run(module, lambda: converge_pool(module.params, module.check_mode))
+    module = AnsibleModule(**SPEC)
+    require(module, PACKAGES)
+    end(module, answer(module.params, check_mode=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -162,6 +162,7 @@ from ..module_utils.k8s.errors import KubeError
 from ..module_utils.k8s.rollout import Clock, RolloutFailed, standing, wait_for_rollout
 from ..module_utils.k8s.undo import undo
 from ..module_utils.k8s.workloads import KINDS, Counts, revision_of
+from ..module_utils.outcome import end, failure
 from ..module_utils.progress import progress
 
 
@@ -187,33 +188,33 @@ def run(api: KubeApi, params: dict[str, Any], *, check_mode: bool, clock: Clock)
     }
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **kube_argument_spec(),
-            "namespace": {"type": "str", "required": True},
-            "name": {"type": "str", "required": True},
-            "kind": {"type": "str", "choices": list(KINDS), "default": "Deployment"},
-            "state": {"type": "str", "choices": ["waited", "undone"], "default": "waited"},
-            "revision": {"type": "int"},
-            "timeout": {"type": "int", "default": 300},
-        },
-        supports_check_mode=True,
-    )
-    require_kubernetes(module)
-    if module.params["revision"] is not None and module.params["state"] != "undone":
-        module.fail_json(msg="`revision` only says where `state: undone` returns to; leave it out otherwise.")
-    if module.params["timeout"] < 0:
-        module.fail_json(msg=f"`timeout` must be 0 seconds or more, not {module.params['timeout']}.")
+SPEC: dict[str, Any] = {
+    "argument_spec": {
+        **kube_argument_spec(),
+        "namespace": {"type": "str", "required": True},
+        "name": {"type": "str", "required": True},
+        "kind": {"type": "str", "choices": list(KINDS), "default": "Deployment"},
+        "state": {"type": "str", "choices": ["waited", "undone"], "default": "waited"},
+        "revision": {"type": "int"},
+        "timeout": {"type": "int", "default": 300},
+    },
+    "supports_check_mode": True,
+}
+
+
+def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    if params["revision"] is not None and params["state"] != "undone":
+        return failure("`revision` only says where `state: undone` returns to; leave it out otherwise.")
+    if params["timeout"] < 0:
+        return failure(f"`timeout` must be 0 seconds or more, not {params['timeout']}.")
     try:
-        api = client_from_params(module.params)
-        clock = Clock(time.time, time.sleep)
-        module.exit_json(**run(api, module.params, check_mode=module.check_mode, clock=clock))
+        api = client_from_params(params)
+        return run(api, params, check_mode=check_mode, clock=Clock(time.time, time.sleep))
     except RolloutFailed as error:
         failed = error.failed
         words = "\n  ".join(["", *failed.evidence]) if failed.evidence else ""
-        module.fail_json(
-            msg=f"{module.params['name']}: {failed.reason}. Way out: {failed.way_out}.{words}",
+        return failure(
+            f"{params['name']}: {failed.reason}. Way out: {failed.way_out}.{words}",
             reason=failed.reason,
             evidence=list(failed.evidence),
             way_out=failed.way_out,
@@ -221,7 +222,13 @@ def main() -> None:
             container=failed.container or "",
         )
     except KubeError as error:
-        module.fail_json(msg=error.message, reason=error.reason, evidence=[], way_out="")
+        return failure(error.message, reason=error.reason, evidence=[], way_out="")
+
+
+def main() -> None:
+    module = AnsibleModule(**SPEC)
+    require_kubernetes(module)
+    end(module, answer(module.params, check_mode=module.check_mode))
 
 
 if __name__ == "__main__":

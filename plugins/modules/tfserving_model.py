@@ -284,8 +284,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.k8s.client import KubeClient, client_from_params, kube_argument_spec, require_kubernetes
+from ..module_utils.k8s.client import (
+    KubeClient,
+    client_from_params,
+    kube_argument_spec,
+    require_kubernetes,
+)
 from ..module_utils.k8s.errors import KubeError
+from ..module_utils.outcome import end
 from ..module_utils.tfserving.check import Outcome, check, find_pods
 from ..module_utils.tfserving.connect import connect_by, require_grpc
 from ..module_utils.tfserving.errors import GoldenError
@@ -319,7 +325,6 @@ def run(api: KubeClient, params: dict[str, Any], *, check_mode: bool) -> tuple[O
 
 
 def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    """The module's result; with C(failed) and C(msg) where it fails."""
     try:
         outcome, more = run(client_from_params(params), params, check_mode=check_mode)
     except (GoldenError, KubeError) as error:
@@ -332,17 +337,19 @@ def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     return {"failed": True, "msg": found, **outcome.as_dict()}
 
 
+SPEC: dict[str, Any] = {
+    "argument_spec": {**kube_argument_spec(), **ARGUMENTS},
+    "supports_check_mode": True,
+    **RULES,
+}
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**kube_argument_spec(), **ARGUMENTS}, supports_check_mode=True, **RULES
-    )
+    module = AnsibleModule(**SPEC)
     require_kubernetes(module)
     if module.params["protocol"] == "grpc":
         require_grpc(module)
-    result = answer(module.params, check_mode=module.check_mode)
-    if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+    end(module, answer(module.params, check_mode=module.check_mode))
 
 
 if __name__ == "__main__":

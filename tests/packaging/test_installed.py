@@ -24,6 +24,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "gke_node_pool": {"name": "p", "cluster": "c", "location": "l"},
     "gcs_bucket": {"name": "b"},
     "gcs_saved_model": {"bucket": "b", "path": "p", "source": "s", "model": "m"},
+    "k8s_diff": {"definition": [], "field_manager": "m"},
+    "k8s_objects_info": {"kind": "Pod"},
     "k8s_rollout": {"name": "n", "namespace": "n"},
     "locust_prepare": {"namespace": "n", "run": "r", "state": "absent"},
     "locust_run": {

@@ -1,19 +1,23 @@
-"""Options that every module which asks Google has, and the one frame they all run in."""
+"""Options that every module which asks Google has, and the one form of what they answer."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+from ansible.module_utils.basic import env_fallback
 
+from ..outcome import failure
 from .auth import GOOGLE_AUTH_IMPORT_ERROR
 from .errors import GoogleError
 
 Json = dict[str, Any]
+
+PACKAGES = {"google-auth and requests": GOOGLE_AUTH_IMPORT_ERROR}
+"""What every one of these modules needs, and why it can't be imported here, if so."""
 
 GKE_ENDPOINT = ("https://container.googleapis.com", "GKE_API_ENDPOINT")
 GCS_ENDPOINT = ("https://storage.googleapis.com", "GCS_API_ENDPOINT")
@@ -56,22 +60,15 @@ def argument_spec(endpoint: tuple[str, str], **options: Json) -> Json:
     }  # fmt: skip
 
 
-def run(module: AnsibleModule, work: Callable[[], Json]) -> None:
-    """Ends the module with what ``work`` returns, or with its error in words."""
-    if GOOGLE_AUTH_IMPORT_ERROR is not None:
-        module.fail_json(
-            msg=missing_required_lib("google-auth and requests"), exception=GOOGLE_AUTH_IMPORT_ERROR
-        )
+def answered(params: Mapping[str, Any], work: Callable[[], Json]) -> Json:
+    """What ``work`` returns; its error in words, with ``failed``, where it raises one."""
+    if "project" in params and not params["project"]:
+        return failure("project is not set: give it as an option or as GCP_PROJECT.")
     try:
-        if not module.params.get("project") and "project" in module.argument_spec:
-            module.fail_json(msg="project is not set: give it as an option or as GCP_PROJECT.")
-        result = work()
-        for warning in result.pop("warnings", []):
-            module.warn(warning)
-        module.exit_json(**result)
+        return work()
     except GoogleError as error:
         status = getattr(error, "status", None)
         extra = {"status": status, "reason": getattr(error, "reason", "")} if status else {}
         made = {"actions": list(error.made), "changed": True} if error.made else {}
         before = f" Changed before that: {'; '.join(error.made)}." if error.made else ""
-        module.fail_json(msg=f"{error}{before}", **extra, **made)
+        return failure(f"{error}{before}", **extra, **made)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
+from ..outcome import require
 from .errors import KubeError
 from .port_forward import ForwardedPort
 
@@ -33,6 +34,9 @@ try:
     from kubernetes.config.config_exception import ConfigException
 except ImportError:
     KUBERNETES_IMPORT_ERROR = traceback.format_exc()
+
+PACKAGES = {"kubernetes": KUBERNETES_IMPORT_ERROR}
+"""What every module that asks a cluster needs, and why it can't be imported here, if so."""
 
 Json = dict[str, Any]
 
@@ -356,10 +360,7 @@ def require_kubernetes(module: AnsibleModule) -> None:
     Ansible would hide every value of a kubeconfig dict, "v1" included, wherever it occurs in the result, and the
     path of one in the very message that says what is wrong with it: only the secrets are to be hidden.
     """
-    if KUBERNETES_IMPORT_ERROR is not None:
-        from ansible.module_utils.basic import missing_required_lib  # noqa: PLC0415
-
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
+    require(module, PACKAGES)
     kubeconfig = module.params.get("kubeconfig")
     if isinstance(kubeconfig, Mapping):
         module.no_log_values = kubeconfig_secrets(kubeconfig)

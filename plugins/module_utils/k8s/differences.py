@@ -1,0 +1,74 @@
+"""What a server-side apply of objects would change, told by the API server itself (`kubectl diff --server-side`).
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
+"""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from .client import KubeApi
+from .errors import KubeError
+from .resources import Resources
+
+Json = dict[str, Any]
+
+_ATTEMPTS = 5
+"""How often an object is looked at that others change meanwhile."""
+
+_BOOKKEEPING = ("managedFields", "resourceVersion", "generation")
+"""Metadata that tells who wrote and how often, and nothing about what the object is."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An object as it is to be, as it is (None: it is not there), and as it would be.
+
+    ``after`` is None where nobody can tell, since the object's namespace is not there either.
+    """
+
+    definition: Json
+    before: Json | None
+    after: Json | None
+
+    @property
+    def differs(self) -> bool:
+        return self.before is None or self.after is None or _bare(self.before) != _bare(self.after)
+
+
+def compare(api: KubeApi, resources: Resources, definition: Json, manager: str, *, force: bool) -> Difference:
+    """Asks for the object and for a dry run. Raises KubeError in the API server's words where it would refuse."""
+    metadata = definition["metadata"]
+    path = resources.path(
+        definition["apiVersion"], definition["kind"], metadata.get("namespace"), metadata["name"]
+    )
+    query = {"fieldManager": manager, "force": str(force).lower(), "dryRun": "All"}
+    for _attempt in range(_ATTEMPTS):
+        before = api.get_or_none(path)
+        try:
+            after = api.patch(
+                f"{path}?{urlencode(query)}", definition, content_type="application/apply-patch+yaml"
+            )
+        except KubeError as error:
+            if before is None and error.status == 404:
+                return Difference(definition, None, None)
+            raise
+        # Otherwise somebody, such as an autoscaler, changed it between the two.
+        if before is None or _version(before) == _version(after):
+            break
+    return Difference(definition, before, after)
+
+
+def _version(found: Mapping[str, Any]) -> Any:
+    return found["metadata"].get("resourceVersion")
+
+
+def _bare(found: Mapping[str, Any]) -> Json:
+    metadata = {name: value for name, value in found["metadata"].items() if name not in _BOOKKEEPING}
+    return {**{name: value for name, value in found.items() if name != "status"}, "metadata": metadata}

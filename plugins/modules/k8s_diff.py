@@ -1,0 +1,137 @@
+#!/usr/bin/python
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+"""Tells which objects a server-side apply would create or change."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k8s_diff
+short_description: Tell which objects a server-side apply would change
+version_added: 0.1.0
+description:
+  - Asks the API server for a dry run of each object's server-side apply, as C(kubectl diff --server-side) does, and
+    returns those that would be created or changed.
+  - So a play applies what differs, and nothing where nothing does.
+  - Does not look at what only tells who wrote an object and how often, and at its status.
+author: The mlops.tfserving developers (!UNKNOWN)
+options:
+  definition:
+    description: The objects, whole.
+    type: list
+    elements: dict
+    required: true
+  field_manager:
+    description: Name of the owner of the fields that are applied.
+    type: str
+    required: true
+  force_conflicts:
+    description: Whether fields of other owners would be taken over; if not, such a field is an error.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - mlops.tfserving.kubernetes
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in any mode.
+  diff_mode:
+    support: none
+    description: The module that applies shows the difference.
+  idempotent:
+    support: full
+    description: Changes nothing.
+  action_group:
+    support: full
+    description: The groups whose C(module_defaults) reach it.
+    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
+notes:
+  - The identity in the kubeconfig must be allowed to get, create and patch the objects, a dry run though it is.
+seealso:
+  - module: kubernetes.core.k8s
+"""
+
+EXAMPLES = r"""
+- name: Look for differences
+  mlops.tfserving.k8s_diff:
+    definition: "{{ lookup('template', 'deployment.yml.j2') | from_yaml_all | list }}"
+    field_manager: my-playbooks
+  register: differences
+
+- name: Apply what differs
+  kubernetes.core.k8s:
+    definition: "{{ differences.pending }}"
+    apply: true
+    server_side_apply:
+      field_manager: my-playbooks
+  when: differences.pending | length > 0
+"""
+
+RETURN = r"""
+pending:
+  description: Those of O(definition) that would be created or changed, as they were given and in that order.
+  type: list
+  elements: dict
+  returned: success
+objects:
+  description:
+    - Every object as it would be, with its status as it is. One whose namespace is not there either is not among them.
+  type: list
+  elements: dict
+  returned: success
+reason:
+  description: Kubernetes' word for why.
+  type: str
+  returned: failure
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
+from ..module_utils.k8s.differences import compare
+from ..module_utils.k8s.errors import KubeError
+from ..module_utils.k8s.resources import Resources
+from ..module_utils.outcome import end, failure
+
+SPEC: dict[str, Any] = {
+    "argument_spec": {
+        **kube_argument_spec(),
+        "definition": {"type": "list", "elements": "dict", "required": True},
+        "field_manager": {"type": "str", "required": True},
+        "force_conflicts": {"type": "bool", "default": False},
+    },
+    "supports_check_mode": True,
+}
+
+
+def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    for number, item in enumerate(params["definition"], start=1):
+        if not (item.get("apiVersion") and item.get("kind") and (item.get("metadata") or {}).get("name")):
+            return failure(f"definition, object {number}: it needs apiVersion, kind and metadata.name.")
+    try:
+        api = client_from_params(params)
+        resources = Resources(api)
+        found = [
+            compare(api, resources, item, params["field_manager"], force=params["force_conflicts"])
+            for item in params["definition"]
+        ]
+    except KubeError as error:
+        return failure(error.message, reason=error.reason)
+    return {
+        "changed": False,
+        "pending": [difference.definition for difference in found if difference.differs],
+        "objects": [difference.after for difference in found if difference.after is not None],
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(**SPEC)
+    require_kubernetes(module)
+    end(module, answer(module.params, check_mode=module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

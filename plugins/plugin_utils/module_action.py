@@ -1,0 +1,123 @@
+"""The action plugin of the collection's modules: where they run, and their lines of progress on the terminal."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils.k8s.client import kubeconfig_secrets
+
+VARIABLE = "MLOPS_TFSERVING_PROGRESS"
+_SECONDS = 0.5
+
+Json = dict[str, Any]
+
+
+class Module(Protocol):
+    """A module of the collection, imported."""
+
+    SPEC: Json
+    answer: Callable[..., Json]
+
+
+class ModuleAction(ActionBase):
+    """Runs the module of the same name in Ansible's own process, where it would run on this machine anyway.
+
+    A process of its own takes more than half a second, and most modules of a run ask a question or two. A module
+    still has one wherever that makes a difference: on another machine, as another user, in another environment, in
+    the background, or where only another Python has the packages.
+    """
+
+    _supports_check_mode = True
+    _supports_async = True
+    _requires_connection = True
+
+    module: ClassVar[Any] = None
+    """The `Module`; without one it always has a process."""
+
+    packages: ClassVar[Mapping[str, str | None]] = {}
+    """Python packages that the module needs, and why they can't be imported here, if so."""
+
+    def run(self, tmp: Any = None, task_vars: Json | None = None) -> Json:
+        result: Json = super().run(tmp, task_vars)
+        with self._progress() as lines:
+            if self.module is None or self._needs_a_process():
+                result.update(self._in_a_process(task_vars, {VARIABLE: lines}))
+            else:
+                result.update(self._here(self.module, lines))
+        return result
+
+    def _needs_a_process(self) -> bool:
+        return bool(
+            self._connection.transport != "local"
+            or self._play_context.become
+            or self._task.async_val
+            or any(self._task.environment or [])
+            or any(self.packages.values())
+        )
+
+    def _in_a_process(self, task_vars: Json | None, environment: dict[str, str]) -> Json:
+        before = self._task.environment
+        self._task.environment = [*(before or []), environment]
+        try:
+            return dict(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
+        finally:
+            self._task.environment = before
+
+    def _here(self, module: Module, lines: str) -> Json:
+        spec = {name: value for name, value in module.SPEC.items() if name != "supports_check_mode"}
+        _unused, options = self.validate_argument_spec(**spec)
+        # As a module gets them: plain values, and not Ansible's own kinds of text and number.
+        params = json.loads(json.dumps(options))
+        os.environ[VARIABLE] = lines
+        # Paths count from where a module of this play would start.
+        with contextlib.chdir(self._loader.get_basedir()):
+            found = module.answer(params, check_mode=self._task.check_mode)
+        return dict(remove_values(found, _secrets(spec["argument_spec"], params)))
+
+    @contextlib.contextmanager
+    def _progress(self) -> Iterator[str]:
+        """A file whose lines reach the terminal. Another machine's module does not find it, and says nothing."""
+        descriptor, name = tempfile.mkstemp(prefix="progress-")
+        os.close(descriptor)
+        file, done = Path(name), threading.Event()
+        watcher = threading.Thread(target=self._show, args=(file, done), daemon=True)
+        watcher.start()
+        try:
+            yield name
+        finally:
+            done.set()
+            watcher.join(2)
+            file.unlink(missing_ok=True)
+
+    def _show(self, file: Path, done: threading.Event) -> None:
+        """Follows the file until the module has ended and every line is shown."""
+        display = Display()
+        with file.open(encoding="utf-8") as lines:
+            while True:
+                ended = done.wait(_SECONDS)
+                for line in lines:
+                    if not self._task.no_log:
+                        display.display(f"    {line.rstrip()}")
+                if ended:
+                    return
+
+
+def _secrets(argument_spec: Json, params: Json) -> set[str]:
+    """What nobody may see of the options' values. A kubeconfig is hidden in part, and its path not at all."""
+    hidden = {name for name, option in argument_spec.items() if option.get("no_log")} - {"kubeconfig"}
+    found = {str(params[name]) for name in hidden if params.get(name)}
+    return found | kubeconfig_secrets(params.get("kubeconfig"))
