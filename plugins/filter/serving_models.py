@@ -40,7 +40,7 @@ RETURN = r"""
 _value:
   description: The models, each with C(name), C(uri), C(versions), C(labels), C(golden), and its versions one by one as
     C(asked) (for M(mlops.tfserving.tfserving_model)) and C(places) (C(uri), C(folder) in the pod, and C(answers), the
-    path that answers when it is loaded).
+    path that answers when it is loaded); and its golden predictions as HTTP requests, C(warmup).
   type: list
   elements: dict
 """

@@ -101,3 +101,17 @@ def test_ansible_killed_during_a_promotion(cluster: Cluster, server: str, run: i
         assert cluster.versions(server) == {"2"}
         assert cluster.pods(f"{server}-gate") == []
     record(results, f"killed after {after:.0f} s, and run again")
+
+
+def test_withdrawn_and_promoted_canary(cluster: Cluster, server: str, run: int, record: Record) -> None:
+    results: dict[str, Any] = {}
+    start = ("playbooks/canary.yml", "-e", "canary_version=2", "-e", "serving_canary_weight=30")
+    with load_during(cluster, server, results):
+        for action, left in (("withdraw", {"1"}), ("promote", {"2"})):
+            converge(*start)
+            assert cluster.versions(server) == {"1", "2"}
+            converge("playbooks/canary.yml", "-e", f"canary_action={action}")
+            assert cluster.versions(server) == left
+        assert "refused; what runs is untouched" in refused("playbooks/canary.yml", "-e", "canary_version=3")
+        assert cluster.versions(server) == {"2"}
+    record(results, "started, withdrawn, started, promoted; one with wrong answers refused")

@@ -14,12 +14,13 @@ from .models import check_models
 from .pods import check_pods
 from .problems import Problem, Variables
 from .times import check_times
+from .warmup import check_warmup
 
 
 def problems_of(given: Mapping[str, Any]) -> list[Problem]:
     """The mistakes in the role's variables, given by name; besides them `serving_model_bytes`, 0 if not known."""
     variables = Variables(given)
-    for check in (check_models, check_access, check_pods, check_batching, check_times):
+    for check in (check_models, check_access, check_pods, check_batching, check_times, check_warmup):
         check(variables)
     # A variable that two rules read is told once.
     return list({str(problem): problem for problem in variables.problems}.values())

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .problems import Variables, whole
+from .warmup import warmup_requests
 
 # A folder's name, part of a path in REST and of an address in gs://.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -244,7 +245,8 @@ def served_models(
     """The models in one form, with promoted versions in place of those listed. Takes only what `check_models` does.
 
     `asked` are the versions one by one, as mlops.tfserving.tfserving_model takes them; `places` where each is in the
-    bucket and in the pod, and the path that is answered only when it is loaded.
+    bucket and in the pod, and the path that is answered only when it is loaded; `warmup` the golden predictions as HTTP
+    requests.
     """
     found = []
     for model in models:
@@ -268,6 +270,7 @@ def served_models(
                     }
                     for version in versions
                 ],
+                "warmup": warmup_requests(name, versions, golden),
             }
         )
     return found
