@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ServingError, invalid
 from .flags import BadFlag, Flags, parse, usage
+from .slim import use_slim_tensorflow
 
 if TYPE_CHECKING:
     import grpc
@@ -32,8 +33,7 @@ def start(flags: Flags) -> None:
     """Serves until the process is killed. Raises ``ServingError`` when it can't start."""
     models = _configured(flags)
     # Heavy: only once the flags are known to be good.
-    import tensorflow as tf  # noqa: PLC0415
-
+    from . import tf  # noqa: PLC0415
     from .gcs import CloudStorage  # noqa: PLC0415
     from .lifecycle import ModelManager  # noqa: PLC0415
     from .metrics import Metrics  # noqa: PLC0415
@@ -219,19 +219,20 @@ def _cpus() -> int:
 
 
 def _write_file(path: str, data: bytes) -> None:
-    import tensorflow as tf  # noqa: PLC0415
+    from . import tf  # noqa: PLC0415
 
-    with tf.io.gfile.GFile(path, "wb") as file:
+    with tf.file_io.FileIO(path, "wb") as file:
         file.write(data)
 
 
 def _remove_file(path: str) -> None:
-    import tensorflow as tf  # noqa: PLC0415
+    from . import tf  # noqa: PLC0415
 
-    tf.io.gfile.remove(path)
+    tf.file_io.delete_file_v2(path)
 
 
 def main(arguments: list[str]) -> int:
+    use_slim_tensorflow()
     # TF Serving has no handler, and as the first process of a container it ignores the signal.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -9,12 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2
-from tensorflow.python.client import pywrap_tf_session
-from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
-from . import inference
+from . import inference, tf
 from .batching import BatchQueue, BatchScheduler, validate_queue
 from .errors import Code, ServingError, invalid
 from .inference import CLASSIFY, DEFAULT_SIGNATURE, PREDICT, REGRESS, Plan, Task
@@ -206,8 +202,8 @@ class Servable:
         options = None
         if timeout is not None:
             # At least a millisecond: zero means no limit.
-            run_options = config_pb2.RunOptions(timeout_in_ms=max(1, round(timeout * 1000)))
-            options = pywrap_tf_session.TF_NewBufferFromString(run_options.SerializeToString())
+            run_options = tf.RunOptions(timeout_in_ms=max(1, round(timeout * 1000)))
+            options = tf.pywrap_tf_session.TF_NewBufferFromString(run_options.SerializeToString())
         try:
             values = self._session._call_tf_sessionrun(
                 options,
@@ -223,7 +219,7 @@ class Servable:
             raise invalid(str(error)) from None
         finally:
             if options is not None:
-                pywrap_tf_session.TF_DeleteBuffer(options)
+                tf.pywrap_tf_session.TF_DeleteBuffer(options)
             self._metrics.count(GRAPH_RUNS)
             self._metrics.count(GRAPH_RUN_TIME, by=round((time.perf_counter() - started) * 1e6))
 
@@ -264,21 +260,22 @@ def _joined(names: Any) -> str:
 
 def _load(path: str, settings: Settings) -> tuple[Any, dict[str, Any]]:
     """A session with the restored model, and its signatures."""
-    v1 = tf.compat.v1
-    if not any(tf.io.gfile.exists(f"{path}/{name}") for name in ("saved_model.pb", "saved_model.pbtxt")):
+    if not any(
+        tf.file_io.file_exists_v2(f"{path}/{name}") for name in ("saved_model.pb", "saved_model.pbtxt")
+    ):
         raise ServingError(
             Code.NOT_FOUND,
             f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}. Check that the "
             "directory exists and that you have the right permissions for accessing it.",
         )
     graph = tf.Graph()
-    session = v1.Session(graph=graph, config=settings.session_config)
+    session = tf.Session(graph=graph, config=settings.session_config)
     try:
-        loader = SavedModelLoader(path)
+        loader = tf.SavedModelLoader(path)
         saver, _ = loader.load_graph(graph, list(settings.tags))
         # As in C++: without an index there is nothing to restore, so a version whose upload is under way may
         # become available and fail at its first request.
-        if tf.io.gfile.exists(f"{path}/variables/variables.index"):
+        if tf.file_io.file_exists_v2(f"{path}/variables/variables.index"):
             with graph.as_default():
                 loader.restore_variables(session, saver)
         loader.run_init_ops(session, list(settings.tags))
@@ -306,4 +303,4 @@ def _load_error(error: Exception, path: str, tags: tuple[str, ...]) -> ServingEr
 
 def _info(name: str, tensor: Any) -> TensorInfo:
     shape = None if tensor.tensor_shape.unknown_rank else tuple(d.size for d in tensor.tensor_shape.dim)
-    return TensorInfo(name, tf.dtypes.as_dtype(tensor.dtype).name, shape)
+    return TensorInfo(name, tf.as_dtype(tensor.dtype).name, shape)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
+from . import tf
 from .errors import Code, ServingError, invalid
 from .inference import Task
 from .wire import to_arrays, to_examples
@@ -34,11 +34,11 @@ class Model(Protocol):
 def warm_up(model: Model, path: str, iterations: int) -> int | None:
     """How many records were replayed; None when the version brings none. One that fails fails the load."""
     file = f"{path}/{FILE}"
-    if not tf.io.gfile.exists(file):
+    if not tf.file_io.file_exists_v2(file):
         return None
     read = 0
     try:
-        for record in tf.compat.v1.io.tf_record_iterator(file):
+        for record in tf.tf_record_iterator(file):
             try:
                 log = prediction_log_pb2.PredictionLog.FromString(record)
             except DecodeError:

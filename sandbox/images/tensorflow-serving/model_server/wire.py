@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from . import tf
 from .errors import Code, ServingError, invalid
 from .examples import Features
 
@@ -41,7 +41,7 @@ def to_arrays(inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 def fill_tensor(proto: Any, array: np.ndarray, *, as_content: bool) -> None:
     """Writes values one by one, or all in one piece (--enable_serialization_as_tensor_content)."""
-    proto.dtype = tf.dtypes.as_dtype(array.dtype).as_datatype_enum
+    proto.dtype = tf.as_dtype(array.dtype).as_datatype_enum
     proto.tensor_shape.SetInParent()
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
@@ -74,7 +74,7 @@ def serialise(examples: Sequence[Features], context: Features | None) -> list[by
 
 
 def _example(features: Features) -> bytes:
-    example = tf.train.Example()
+    example = tf.Example()
     for name, (kind, values) in features.items():
         feature = example.features.feature[name]
         if kind:
