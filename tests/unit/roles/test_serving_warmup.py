@@ -23,14 +23,15 @@ Seen = list[tuple[str, Any]]
 
 
 @contextmanager
-def server(status: int, answer: int = 200) -> Iterator[tuple[int, Seen]]:
-    """Answers GET with ``status`` and POST with ``answer``; its port and what it was asked."""
+def server(*statuses: int, answer: int = 200) -> Iterator[tuple[int, Seen]]:
+    """Answers GET with each of ``statuses``, the last one again, and POST with ``answer``; its port and what it was asked."""
     seen: Seen = []
+    left = list(statuses)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             seen.append((self.path, None))
-            self.send_response(status)
+            self.send_response(left.pop(0) if len(left) > 1 else left[0])
             self.end_headers()
 
         def do_POST(self) -> None:
@@ -53,7 +54,8 @@ def probe(port: int, folder: Path, **variables: Any) -> int:
     for name, text in files_of(**variables).items():
         (folder / name).write_bytes(text.encode())
     command = container(pod_of(**variables), "tfserving")["startupProbe"]["exec"]["command"]
-    command = [word.replace("/18501", f"/{port}").replace("/etc/tfserving", str(folder)) for word in command]
+    for before, after in (("/18501", f"/{port}"), ("/etc/tfserving", str(folder)), ("{1..20}", "{1..3}")):
+        command = [word.replace(before, after) for word in command]
     return subprocess.run(command, check=False, timeout=30, capture_output=True).returncode
 
 
@@ -68,10 +70,16 @@ def test_every_known_request_is_asked_of_the_version_before_the_pod_counts_as_st
     assert seen == [(f"{path}/metadata", None), *[one for one in asked for _ in range(2)]]
 
 
-def test_nothing_is_asked_of_a_version_that_is_not_loaded_yet(tmp_path: Path) -> None:
+def test_a_version_that_loads_meanwhile_is_waited_for(tmp_path: Path) -> None:
+    with server(404, 404, 200) as (port, seen):
+        assert probe(port, tmp_path, serving_golden=GOLDEN) == 0
+    assert [body is None for _, body in seen] == [True, True, True, False, False]
+
+
+def test_nothing_else_is_asked_while_the_version_is_not_loaded(tmp_path: Path) -> None:
     with server(404) as (port, seen):
         assert probe(port, tmp_path, serving_golden=GOLDEN) == 1
-    assert [body for _, body in seen] == [None]
+    assert [body for _, body in seen] == [None] * 3
 
 
 def test_a_request_that_is_refused_does_not_keep_the_pod_from_starting(tmp_path: Path) -> None:
