@@ -59,7 +59,7 @@ def test_the_inventories_have_no_error_and_no_warning(emulator: Emulator, url: s
         emulator.orchestrator.limits = Limits(
             cpu_milli=2000
         )  # The smallest machine that the demo is meant for.
-    code, output = play(emulator, url, inventory)
+    code, output = play(emulator, url, inventory, storage_model_source="tests/unit/saved_model/models/good")
     assert code == 0, output
     assert "preflight: 0 errors, 0 warnings\n" in output, output
     assert "USD an hour" in output
@@ -83,6 +83,7 @@ def test_everything_is_told_at_once_and_fails_before_anything_is_made(emulator: 
     for rule in ("replicas-exceed-nodes", "source-ranges", "machine-type", "variables"):
         assert f"error [{rule}]" in output
     assert "warning [spot-replicas]" in output
+    assert "warning [model-missing] bucket sandbox-project-models-dev does not exist" in output
     assert "[spot-notice]" not in output, "it is ignored"
     assert "loadtest_workers" in output
     assert "there are 9 nodes in all" in output
