@@ -84,7 +84,7 @@ class ModuleAction(ActionBase):
     def _here(self, module: Module, lines: str) -> Json:
         spec = {name: value for name, value in module.SPEC.items() if name != "supports_check_mode"}
         # As a module gets them: plain values, and not Ansible's own kinds of text and number.
-        given = json.loads(json.dumps(self._task.args, cls=AnsibleJSONEncoder))
+        given = json.loads(json.dumps(self._task.args, cls=AnsibleJSONEncoder, vault_to_text=True))
         checked = ArgumentSpecValidator(**spec).validate(given)
         params = checked.validated_parameters
         secrets = _secrets(spec["argument_spec"], params)
