@@ -91,7 +91,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
-from ..module_utils.k8s.differences import compare
+from ..module_utils.k8s.differences import check_definition, compare
 from ..module_utils.k8s.errors import KubeError
 from ..module_utils.k8s.resources import Resources
 from ..module_utils.outcome import end, failure
@@ -109,8 +109,9 @@ SPEC: dict[str, Any] = {
 
 def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     for number, item in enumerate(params["definition"], start=1):
-        if not (item.get("apiVersion") and item.get("kind") and (item.get("metadata") or {}).get("name")):
-            return failure(f"definition, object {number}: it needs apiVersion, kind and metadata.name.")
+        wrong = check_definition(item)
+        if wrong is not None:
+            return failure(f"definition, object {number}: {wrong}.")
     try:
         api = client_from_params(params)
         resources = Resources(api)

@@ -207,7 +207,7 @@ def run(module: AnsibleModule, folder: Path) -> dict:
         try:
             test.run()
         finally:
-            files = bring_home(locust, folder, time.sleep)
+            files = bring_home(locust, folder, time.sleep) if test.begun else []
         settled = test.settle()
     finally:
         stop.set()

@@ -14,11 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.json import AnsibleJSONEncoder
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.k8s.client import kubeconfig_secrets
+from ..module_utils.outcome import failure
 
 VARIABLE = "MLOPS_TFSERVING_PROGRESS"
 _SECONDS = 0.5
@@ -79,14 +83,24 @@ class ModuleAction(ActionBase):
 
     def _here(self, module: Module, lines: str) -> Json:
         spec = {name: value for name, value in module.SPEC.items() if name != "supports_check_mode"}
-        _unused, options = self.validate_argument_spec(**spec)
         # As a module gets them: plain values, and not Ansible's own kinds of text and number.
-        params = json.loads(json.dumps(options))
+        given = json.loads(json.dumps(self._task.args, cls=AnsibleJSONEncoder, vault_to_text=True))
+        checked = ArgumentSpecValidator(**spec).validate(given)
+        params = checked.validated_parameters
+        secrets = _secrets(spec["argument_spec"], params)
+        if checked.error_messages:
+            return dict(remove_values(self._refused(checked.errors), secrets))
         os.environ[VARIABLE] = lines
         # Paths count from where a module of this play would start.
         with contextlib.chdir(self._loader.get_basedir()):
             found = module.answer(params, check_mode=self._task.check_mode)
-        return dict(remove_values(found, _secrets(spec["argument_spec"], params)))
+        return dict(remove_values(found, secrets))
+
+    def _refused(self, errors: Any) -> Json:
+        """As a module in a process says it. An exception would show a wrong value, be it a secret."""
+        unknown = isinstance(errors[0], UnsupportedError)
+        before = f"Unsupported parameters for ({self._task.action}) module: " if unknown else ""
+        return failure(f"{before}{errors.msg}")
 
     @contextlib.contextmanager
     def _progress(self) -> Iterator[str]:

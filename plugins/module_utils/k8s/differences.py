@@ -42,9 +42,24 @@ class Difference:
         return self.before is None or self.after is None or _bare(self.before) != _bare(self.after)
 
 
+def check_definition(definition: Json) -> str | None:
+    """What an object's definition lacks to be one; None for nothing."""
+    metadata = definition.get("metadata")
+    named = metadata if isinstance(metadata, Mapping) else {}
+    needed = (definition.get("apiVersion"), definition.get("kind"), named.get("name"))
+    if not all(isinstance(text, str) and text for text in needed):
+        return "it needs apiVersion, kind and metadata.name, each a text"
+    if not isinstance(named.get("namespace", ""), str | None):
+        return "its metadata.namespace must be a text"
+    return None
+
+
 def compare(api: KubeApi, resources: Resources, definition: Json, manager: str, *, force: bool) -> Difference:
     """Asks for the object and for a dry run. Raises KubeError in the API server's words where it would refuse."""
     metadata = definition["metadata"]
+    if not metadata.get("namespace") and resources.namespaced(definition["apiVersion"], definition["kind"]):
+        words = f"{definition['kind']} {metadata['name']}: say in which namespace, with metadata.namespace."
+        raise KubeError(0, "NoNamespace", words)
     path = resources.path(
         definition["apiVersion"], definition["kind"], metadata.get("namespace"), metadata["name"]
     )

@@ -35,8 +35,10 @@ class Resources:
                 f"the cluster has no {kind} of {api_version}: is it spelled right, or has what brings it (a custom "
                 "resource definition, a feature of the cluster) still to be installed?",
             )
-        where = f"/namespaces/{quote(namespace)}" if resource["namespaced"] and namespace else ""
-        return f"{_root(api_version)}{where}/{resource['name']}" + (f"/{quote(name)}" if name else "")
+        where = f"/namespaces/{quote(namespace, safe='')}" if resource["namespaced"] and namespace else ""
+        return f"{_root(api_version)}{where}/{resource['name']}" + (
+            f"/{quote(name, safe='')}" if name else ""
+        )
 
     def namespaced(self, api_version: str, kind: str) -> bool:
         """Whether objects of the kind are in namespaces. Raises as `path`."""

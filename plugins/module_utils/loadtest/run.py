@@ -85,6 +85,8 @@ class LoadTest:
         self._first_nodes = 0
         self._drift = self._wall_drift()
         self.troubles: list[str] = []
+        self.begun = False
+        """Whether Locust was told to start: only then it has something to bring home."""
 
     def run(self) -> None:
         """Raises ``RunFailed`` while nothing has been loaded yet; see ``troubles`` afterwards."""
@@ -97,6 +99,7 @@ class LoadTest:
             replicas=pods, nodes=nodes, workers=self._settings.workers,
             plan=None if plan is None else plan.as_json(),
         )  # fmt: skip
+        self.begun = True
         try:
             self._locust.start()
         except LocustError as error:

@@ -86,13 +86,16 @@ def gather(settings: Settings, apis: Apis | Unread) -> Project:
             for name, reader in wanted.items()
             if name not in known
         }
-    return Project(**known, **{name: future.result() for name, future in waiting.items()})
+    found = {**known, **{name: future.result() for name, future in waiting.items()}}
+    model = found.pop("model")
+    size, versions = (model, model) if isinstance(model, Unread) else model
+    return Project(**found, model_bytes=size, model_versions=versions)
 
 
 def _wanted(settings: Settings) -> dict[str, Callable[[Settings, Apis], Any]]:
     """The readers of what the settings give a reason to ask about."""
     cluster, found = settings.cluster, dict[str, Callable[[Settings, Apis], Any]]()
-    found["model_bytes"] = _model_bytes
+    found["model"] = _model
     if settings.serving.google_service_account:
         found["account_policy"] = _account_policy
     if cluster.given:
@@ -124,7 +127,7 @@ def _nothing(why: Unread, settings: Settings) -> Project:
         size = None
     elif model_size.is_local(settings.storage.source):
         size = model_size.local(settings.storage.source)
-    return Project(why, why, why, why, why, why, why, why, size)
+    return Project(why, why, why, why, why, why, why, why, size, why)
 
 
 def _cluster(settings: Settings, apis: Apis) -> Json | None:
@@ -232,20 +235,21 @@ def _account_policy(settings: Settings, apis: Apis) -> Json:
     return apis.call("iam", "POST", path, f"IAM policy of {account}")
 
 
-def _model_bytes(settings: Settings, apis: Apis) -> int | None:
-    """The size of the version that is served next: what is published, else what the bucket has."""
+def _model(settings: Settings, apis: Apis) -> tuple[int | None, frozenset[int] | Unread]:
+    """The size of the version that is served next: what is published, else what the bucket has; and what it has."""
     storage = settings.storage
     if not storage.bucket:
-        return None  # In an image or a volume, where only pods can look.
+        return None, NOT_ASKED  # In an image or a volume, where only pods can look.
     if model_size.is_local(storage.source):
-        return model_size.local(storage.source)
+        return model_size.local(storage.source), NOT_ASKED
     if storage.source:
         bucket, _unused, prefix = storage.source.removeprefix("gs://").partition("/")
-        return model_size.of_folder(_objects(apis, bucket, f"{prefix.rstrip('/')}/"))
-    found = _or_none(lambda: {"objects": list(_objects(apis, storage.bucket, f"{storage.path}/"))})
-    if found is None:
-        return None
-    return model_size.of_version(found["objects"], f"{storage.path}/", storage.version)
+        return model_size.of_folder(_objects(apis, bucket, f"{prefix.rstrip('/')}/")), NOT_ASKED
+    prefix = f"{storage.path}/"
+    found = _or_none(lambda: {"objects": list(_objects(apis, storage.bucket, prefix))})
+    objects = [] if found is None else found["objects"]
+    size = model_size.of_version(objects, prefix, storage.version)
+    return size, model_size.whole_versions(objects, prefix)
 
 
 def _objects(apis: Apis, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:

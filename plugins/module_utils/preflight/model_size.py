@@ -1,4 +1,4 @@
-"""How many bytes a model has, in a folder, an archive or a bucket's listing."""
+"""How many bytes a model has, in a folder, an archive or a bucket's listing, and which versions are there."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
@@ -8,6 +8,8 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+
+from ..saved_model.files import MANIFEST
 
 Objects = Iterable[tuple[str, int]]
 """Names and sizes."""
@@ -46,3 +48,10 @@ def of_version(objects: Objects, prefix: str, version: int | None) -> int | None
         if number.isdigit():
             sizes[int(number)] = sizes.get(int(number), 0) + size
     return sizes.get(version if version is not None else max(sizes, default=0))
+
+
+def whole_versions(objects: Objects, prefix: str) -> frozenset[int]:
+    """Versions under a prefix with a manifest and with ``saved_model.pb``, which comes last of all."""
+    parts = [name.removeprefix(prefix).partition("/") for name, _unused in objects]
+    has = {(int(number), rest) for number, _unused, rest in parts if number.isdigit()}
+    return frozenset(n for n, rest in has if rest == MANIFEST and (n, "saved_model.pb") in has)

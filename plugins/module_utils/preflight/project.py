@@ -75,6 +75,7 @@ class Project:
 
     ``machine_types`` and ``accelerator_types``: by name, then by zone. ``account_policy``: of the Google service
     account that pods act as. ``model_bytes``: size of the model that is served next; None: there is none yet.
+    ``model_versions``: numbers that are whole, as far as names of objects tell; only where nothing is to be published.
     """
 
     cluster: Json | Unread | None = NOT_ASKED
@@ -86,3 +87,4 @@ class Project:
     project_policy: Json | Unread = NOT_ASKED
     account_policy: Json | Unread = NOT_ASKED
     model_bytes: int | Unread | None = field(default=NOT_ASKED)
+    model_versions: frozenset[int] | Unread = NOT_ASKED

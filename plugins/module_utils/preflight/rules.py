@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import rules_access, rules_capacity, rules_google, rules_serving
+from . import rules_access, rules_capacity, rules_google, rules_model, rules_serving
 from .findings import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -13,4 +13,5 @@ RULES: tuple[Rule, ...] = (
     *rules_capacity.RULES,
     *rules_google.RULES,
     *rules_access.RULES,
+    *rules_model.RULES,
 )

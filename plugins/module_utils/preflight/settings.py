@@ -155,13 +155,15 @@ class Autoscaling:
 class Storage:
     """The bucket, the model in it, and who reads it (``reader_*``, Workload Identity).
 
-    ``bucket``: empty where the model is elsewhere, in an image or a volume.
+    ``bucket``: empty where the model is elsewhere, in an image or a volume. ``named_elsewhere``: what is served is
+    named by itself, and not what this bucket has at ``path``.
     """
 
     bucket: str
     path: str
     source: str = ""
     version: int | None = None
+    named_elsewhere: bool = False
     workload_identity: bool = False
     reader_namespace: str = ""
     reader_name: str = ""

@@ -81,6 +81,7 @@ def settings(
             path=str(given["storage_model_path"]),
             source=str(given["storage_model_source"] or ""),
             version=int(given["storage_model_version"]) if given["storage_model_version"] else None,
+            named_elsewhere=bool(given["serving_model_uri"] or given["serving_models"]),
             workload_identity=_true(given["storage_reader_workload_identity"]),
             reader_namespace=str(given["storage_reader_namespace"]),
             reader_name=str(given["storage_reader_name"]),

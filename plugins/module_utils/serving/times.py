@@ -13,6 +13,9 @@ from .problems import Variables
 # https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler#scheduling-and-disruption
 GRACE_MOST = 600
 
+# A number of pods or a share of them, which Kubernetes rounds up to at least one.
+_NOT_NONE = re.compile(r"[1-9][0-9]*|(?:[1-9][0-9]?|100)%")
+
 
 def check_times(variables: Variables) -> None:
     if variables.flag("serving_proxy_enabled"):
@@ -65,10 +68,16 @@ def _check_end(variables: Variables) -> None:
 
 def _check_rollout(variables: Variables) -> None:
     surge = str(variables.given.get("serving_max_surge"))
-    if not re.fullmatch(r"[1-9][0-9]*|(?:[1-9][0-9]?|100)%", surge):
+    if not _NOT_NONE.fullmatch(surge):
         variables.refuse(
             "serving_max_surge",
             "with none beyond the wanted number, and none missing, no pod could ever be replaced",
+            "Write 1 or more, or a percentage such as 25%",
+        )
+    if not _NOT_NONE.fullmatch(str(variables.given.get("serving_max_unavailable"))):
+        variables.refuse(
+            "serving_max_unavailable",
+            "a PodDisruptionBudget that lets no pod go keeps every node from being drained, upgraded or removed",
             "Write 1 or more, or a percentage such as 25%",
         )
     start = variables.integer("serving_start_timeout", 1, unit="seconds")

@@ -72,7 +72,7 @@ class ScriptedApi:
             found = found(self.seconds)
         if isinstance(found, KubeError):
             raise found
-        return {}
+        return found if isinstance(found, dict) else {}
 
     def raw(self, method: str, path: str, *, query: Mapping[str, object] | None = None, **_: Any) -> Any:
         pod, words = path.split("/")[-2], query or {}

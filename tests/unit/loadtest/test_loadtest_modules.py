@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,49 @@ def test_a_folder_for_reports_that_can_not_be_written_is_told_before_the_load(
         reports_dir=str(tmp_path / "file"), kubeconfig=str(tmp_path / "none"),
     )  # fmt: skip
     assert "the report's folder can't be written" in result["msg"]
+
+
+def test_where_locust_never_came_up_nothing_is_fetched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster whose proxy finds nobody behind Locust's Service."""
+    asked: list[str] = []
+    ended = threading.Event()
+
+    class Cluster(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path, _unused, query = self.path.partition("?")
+            asked.append(path)
+            if "watch=true" in query:
+                ended.wait(30)
+            proxied = "/proxy/" in path
+            body = json.dumps({"items": [], "metadata": {"resourceVersion": "1"}}).encode()
+            self.send_response(503 if proxied else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cluster) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        kubeconfig = {
+            "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+            "clusters": [{"name": "c", "cluster": {"server": url}}], "users": [{"name": "c", "user": {}}],
+        }  # fmt: skip
+        result = call(
+            capsys, locust_run, namespace="n", service="s", run="r", workers=1, deployment="m", load_timeout=9,
+            start_timeout=0, reports_dir=str(tmp_path), kubeconfig=kubeconfig,
+        )  # fmt: skip
+        ended.set()
+        server.shutdown()
+    assert result["failed"]
+    assert "Locust was not ready within 0 s: its master did not answer" in result["msg"]
+    proxied = {path.rpartition("/proxy")[2] for path in asked if "/proxy/" in path}
+    assert proxied == {"/loadtest"}
 
 
 def test_a_run_that_is_told_to_stop_wakes_up_and_still_waits_for_the_last_counts() -> None:

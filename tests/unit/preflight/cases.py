@@ -36,10 +36,12 @@ COMPUTED: Json = {
     "storage_reader_name": "image-classifier",
     "storage_reader_google_service_account": "",
     "cluster_kubeconfig_path": "/nowhere",
+    "serving_model_uri": "",
     # What an inventory has to say, and what would be warned about otherwise.
     "cluster_workload_identity": True,
     "serving_source_ranges": ["203.0.113.0/24"],
     "serving_drain_seconds": 30,
+    "storage_model_source": "/models/m",
 }
 POOL: Json = {
     "name": "default-pool",

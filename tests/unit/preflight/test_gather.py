@@ -18,6 +18,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project 
     Unread,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.settings import Settings
+from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.files import MANIFEST
 from cases import asked, found, pool
 from emulator import Emulator
 from objects import Objects
@@ -97,6 +98,7 @@ def test_machine_types_and_gpus_are_judged_by_what_google_offers(apis: Apis) -> 
 
 
 def test_the_bucket_its_policy_and_the_model_in_it(apis: Apis, objects: Objects) -> None:
+    stored = mine(storage_model_source="")
     objects.make_bucket("models-of-mine")
     for name, size in (
         ("1/saved_model.pb", 10),
@@ -105,16 +107,26 @@ def test_the_bucket_its_policy_and_the_model_in_it(apis: Apis, objects: Objects)
         ("notes", 5),
     ):
         objects.put("models-of-mine", f"models/image_classifier/{name}", b"x" * size)
-    facts = gather(mine(), apis)
+    facts = gather(stored, apis)
     assert facts.model_bytes == 50
-    assert gather(mine(storage_model_version=1), apis).model_bytes == 10
-    assert gather(mine(storage_model_version=3), apis).model_bytes is None
+    assert gather(mine(storage_model_source="", storage_model_version=1), apis).model_bytes == 10
+    assert gather(mine(storage_model_source="", storage_model_version=3), apis).model_bytes is None
     from_bucket = mine(storage_model_source="gs://models-of-mine/models/image_classifier/1")
     assert gather(from_bucket, apis).model_bytes == 10
     assert isinstance(facts.bucket, Bucket)
     assert facts.bucket.project_number.isdigit()
     assert facts.bucket.permissions == {"storage.buckets.setIamPolicy"}
-    assert found(mine(), facts) == []
+    assert [finding.id for finding in found(stored, facts)] == ["model-missing"], "whole is neither"
+    objects.put("models-of-mine", f"models/image_classifier/2/{MANIFEST}", b"{}")
+    assert found(stored, gather(stored, apis)) == []
+
+
+def test_a_version_is_whole_with_its_manifest_and_what_comes_last() -> None:
+    names = (
+        f"m/1/{MANIFEST}", "m/1/saved_model.pb", f"m/2/{MANIFEST}", "m/3/saved_model.pb", "m/1/4/saved_model.pb",
+        f"m/{MANIFEST}", "m/saved_model.pb", f"m/x/{MANIFEST}", "m/x/saved_model.pb",
+    )  # fmt: skip
+    assert model_size.whole_versions([(name, 1) for name in names], "m/") == {1}
 
 
 def test_whether_pods_may_act_as_a_google_service_account(apis: Apis, http: TestClient) -> None:

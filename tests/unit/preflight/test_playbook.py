@@ -15,6 +15,7 @@ from emulator import Emulator
 from sandbox.orchestrator import Limits
 
 ROOT = Path(__file__).resolve().parents[3]
+MODEL = str(ROOT / "tests/unit/saved_model/models/good")
 
 
 def play(
@@ -59,7 +60,7 @@ def test_the_inventories_have_no_error_and_no_warning(emulator: Emulator, url: s
         emulator.orchestrator.limits = Limits(
             cpu_milli=2000
         )  # The smallest machine that the demo is meant for.
-    code, output = play(emulator, url, inventory)
+    code, output = play(emulator, url, inventory, storage_model_source=MODEL)
     assert code == 0, output
     assert "preflight: 0 errors, 0 warnings\n" in output, output
     assert "USD an hour" in output
@@ -83,6 +84,7 @@ def test_everything_is_told_at_once_and_fails_before_anything_is_made(emulator: 
     for rule in ("replicas-exceed-nodes", "source-ranges", "machine-type", "variables"):
         assert f"error [{rule}]" in output
     assert "warning [spot-replicas]" in output
+    assert "warning [model-missing] bucket sandbox-project-models-dev does not exist" in output
     assert "[spot-notice]" not in output, "it is ignored"
     assert "loadtest_workers" in output
     assert "there are 9 nodes in all" in output
@@ -95,3 +97,31 @@ def test_a_rule_that_is_not_there_can_not_be_ignored(emulator: Emulator, url: st
     code, output = play(emulator, url, "dev", preflight_ignore=["source-range"])
     assert code == 2
     assert "there is no rule source-range. There are: " in output
+
+
+def test_a_dry_run_of_an_empty_project_says_what_would_be_made(emulator: Emulator, url: str) -> None:
+    code, output = play(
+        emulator, url, "dev", "--check", playbook="site", storage_model_source=MODEL, storage_keep_versions=3
+    )  # fmt: skip
+    assert code == 0, output
+    assert "would create namespace tfserving-dev" in output
+    assert "gs://sandbox-project-models-dev/models/image_classifier/1" in output
+    assert emulator.clusters == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({}, "there is no version of the model to serve. Set storage_model_source to the folder of a SavedModel"),
+        ({"storage_model_version": 3}, "has no complete version 3. It has none: set storage_model_version to one"),
+    ],
+)  # fmt: skip
+def test_a_dry_run_without_a_model_ends_in_words(
+    emulator: Emulator, url: str, wanted: dict[str, Any], words: str
+) -> None:
+    """What preflight warned about, and the way out."""
+    code, output = play(emulator, url, "dev", "--check", playbook="site", storage_model_source="", **wanted)
+    assert code == 2
+    assert "warning [model-missing] bucket sandbox-project-models-dev does not exist" in output
+    assert words in output
+    assert "undefined" not in output

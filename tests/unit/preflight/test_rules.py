@@ -19,6 +19,7 @@ NODES = "serviceAccount:123-compute@developer.gserviceaccount.com"
 READS = "roles/storage.objectViewer"
 WITHOUT_IDENTITY = {"cluster_workload_identity": "", "storage_reader_workload_identity": False}
 MIB = 2**20
+UNPUBLISHED = {"storage_model_source": "", "fact:bucket": bucket(policy((READS, member())))}
 T4 = pool(accelerators=[{"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 1}])
 SHARED = pool(accelerators=[
     {"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 1, "max_shared_clients_per_gpu": 2}
@@ -224,6 +225,18 @@ CASES = [
     Case("model-access", "pods that are themselves, and nobody's",
          {"storage_reader_workload_identity": False, **facts(bucket=bucket(policy((READS, NODES))))},
          {"storage_reader_workload_identity": False, **facts(bucket=bucket(policy((READS, member()))))}),
+    Case("model-missing", "no bucket and nothing to publish", {"storage_model_source": ""}, {}),
+    Case("model-missing", "in a bucket without any version", {**UNPUBLISHED, **facts(model_versions=frozenset())},
+         {**UNPUBLISHED, **facts(model_versions=frozenset({1}))}),
+    Case("model-missing", "not the one that is wanted",
+         {**UNPUBLISHED, "storage_model_version": 2, **facts(model_versions=frozenset({1, 3}))},
+         {**UNPUBLISHED, "storage_model_version": 3, **facts(model_versions=frozenset({1, 3}))}),
+    Case("model-missing", "unless the model is named", {"storage_model_source": ""},
+         {"storage_model_source": "", "serving_model_uri": "gs://others/m/1"}),
+    Case("model-missing", "unless several are", {"storage_model_source": ""},
+         {"storage_model_source": "", "serving_models": [{"name": "m", "uri": "gs://others/m", "versions": [1]}]}),
+    Case("model-missing", "unless it comes out of an image", {"storage_model_source": ""},
+         {"storage_model_source": "", "serving_model_source": "image"}),
     Case("model-access", "an anonymous reader", {"serving_fetch_identity": "anonymous", **facts(bucket=bucket())},
          {"serving_fetch_identity": "anonymous", **facts(bucket=bucket(policy((READS, "allUsers"))))}),
 ]  # fmt: skip
