@@ -21,7 +21,7 @@ test: ## everything that CI runs, in two lanes side by side
 lint: .venv ## ruff, mypy, ansible-lint, changelog, documentation, secrets, requirements: offline, no root
 	@tools/lint
 
-unit: .venv ## unit tests: seconds, no root, no sandbox
+unit: .venv ## unit tests: two minutes, no root, no sandbox
 	@.venv/bin/pytest tests/unit -n 2
 
 docs: .venv ## what the documentation says: every command, link, variable and file; half a minute, no root

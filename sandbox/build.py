@@ -45,6 +45,7 @@ def build_binaries(progress: Callable[[str], None]) -> Path:
         draft = target.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
+        progress("Kubernetes from its sources: some ten minutes on two cores, this once")
         environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -trimpath"}
         for name, variables in _BINARIES.items():
             command = ["go", "build", "-ldflags", f"-s -w {variables}", "-o", str(draft / name), "."]
@@ -86,7 +87,7 @@ def watched(
     cwd: Path | None = None,
     env: dict[str, str] | None = None,
 ) -> None:
-    """Runs a command that may take minutes, saying every ten seconds that it still does."""
+    """Runs a command that may take minutes, saying every half minute that it still does."""
     started = time.monotonic()
     progress(what)
     log = cache_dir() / "build.log"
@@ -96,7 +97,7 @@ def watched(
         )
         while True:
             try:
-                code = process.wait(10)
+                code = process.wait(30)
                 break
             except subprocess.TimeoutExpired:
                 progress(f"{what}: {time.monotonic() - started:.0f} s")

@@ -37,7 +37,10 @@ def say(text: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 0 when it went well, 2 when something is to be mended first, 1 otherwise."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="Google's APIs for GKE and Cloud Storage, with a real Kubernetes, on this machine.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("build", help="compile Kubernetes, build the images and the model")
     commands.add_parser("up", help="start Google's APIs on this machine")

@@ -24,9 +24,11 @@ ETCD_PORTS = (23790, 23791)
 NEEDED_PYTHON = (3, 11)
 NEEDED_GO = (1, 26)
 NEEDED_MEMORY_MIB = 6_000
-# Measured: Go caches 3 GB, images and the node template 7 GB, Python environment 1 GB.
-NEEDED_DISK_COLD_MIB = 14_000
-NEEDED_DISK_WARM_MIB = 2_000
+# What each step of the first run leaves on the disk, measured on an empty Debian 12.
+DISK_PACKAGES_MIB = 3_000  # Debian packages 1,500, Python environment 1,300
+DISK_KUBERNETES_MIB = 6_500  # Go's caches 6,000, binaries 250
+DISK_IMAGES_MIB = 4_500  # archives 1,700, the nodes' template 2,700
+DISK_RUNNING_MIB = 2_000  # clusters and buckets; before, for a while, what images are made of
 # Linux capability numbers (linux/capability.h) without which no namespace or route can be made.
 CAPABILITIES = {12: "CAP_NET_ADMIN", 21: "CAP_SYS_ADMIN"}
 ELSEWHERE = (
@@ -50,6 +52,7 @@ class Machine:
     memory_mib: int
     disk_free_mib: int
     cache: str
+    compiled: bool
     built: bool
     overlayfs: bool
 
@@ -104,13 +107,25 @@ def problems(machine: Machine) -> list[str]:
             f"{machine.memory_mib} MiB of memory are too little: {NEEDED_MEMORY_MIB} MiB are needed "
             "for the control plane, two or three nodes and four model servers"
         )
-    needed = NEEDED_DISK_WARM_MIB if machine.built else NEEDED_DISK_COLD_MIB
+    needed = _needed_disk(machine)
     if machine.disk_free_mib < needed:
         found.append(
             f"{machine.disk_free_mib} MiB free in {machine.cache} are too little, {needed} MiB are needed: "
             "free some space or set MLOPS_TFSERVING_CACHE to a folder on a larger disk"
         )
     return found
+
+
+def _needed_disk(machine: Machine) -> int:
+    """MiB for the steps that are still to be done, so that a first run can be interrupted and repeated."""
+    needed = DISK_RUNNING_MIB
+    if machine.missing_commands:
+        needed += DISK_PACKAGES_MIB
+    if not machine.compiled:
+        needed += DISK_KUBERNETES_MIB
+    if not machine.built:
+        needed += DISK_IMAGES_MIB
+    return needed
 
 
 def cache_dir() -> Path:
@@ -138,18 +153,18 @@ def gather() -> Machine:
         memory_mib=_memory_mib(),
         disk_free_mib=shutil.disk_usage(_existing(cache)).free // 2**20,
         cache=str(cache),
-        built=_is_built(cache),
+        compiled=_is_kept(cache, "binaries-"),
+        built=_is_kept(cache, "binaries-") and _is_kept(cache, "template-"),
         overlayfs=_has_overlayfs(),
     )
 
 
-def _is_built(cache: Path) -> bool:
-    """Whether Kubernetes and the images lie in the cache, perhaps of an older checkout."""
+def _is_kept(cache: Path, kind: str) -> bool:
+    """Whether something of that kind lies in the cache, perhaps of an older checkout."""
     try:
-        names = [entry.name for entry in cache.iterdir()]
+        return any(entry.name.startswith(kind) for entry in cache.iterdir())
     except OSError:
         return False
-    return all(any(name.startswith(kind) for name in names) for kind in ("binaries-", "template-"))
 
 
 def _capabilities() -> int:

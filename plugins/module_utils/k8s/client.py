@@ -293,7 +293,7 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
                 persist_config=False,
             )
     except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
-        words = str(error).split("\n", maxsplit=1)[0]
+        words = str(error).split("\n", maxsplit=1)[0].rstrip(".")
         raise KubeError(
             0,
             "Kubeconfig",

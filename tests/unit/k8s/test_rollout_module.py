@@ -91,7 +91,10 @@ def test_check_mode_of_what_is_not_there_yet_is_no_error() -> None:
         ({"revision": 3}, "`revision` only says where `state: undone` returns to"),
         ({"timeout": -1}, "`timeout` must be 0 seconds or more"),
         ({"kind": "ReplicaSet"}, "Deployment, StatefulSet, DaemonSet, Job"),
-        ({"kubeconfig": "/nonexistent/kubeconfig"}, "cannot use /nonexistent/kubeconfig"),
+        (
+            {"kubeconfig": "/nonexistent/kubeconfig"},
+            "cannot use /nonexistent/kubeconfig: Invalid kube-config file. No configuration found. Give `kubeconfig`",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ GOOD = Machine(
     memory_mib=24_000,
     disk_free_mib=50_000,
     cache="/var/cache/x",
+    compiled=False,
     built=False,
     overlayfs=True,
 )
@@ -56,7 +58,22 @@ def test_each_problem_is_one_line_with_a_way_out(change: dict[str, object], word
 
 
 def test_what_is_built_needs_neither_go_nor_much_disk() -> None:
-    assert problems(replace(GOOD, built=True, go=None, disk_free_mib=3_000)) == []
+    assert problems(replace(GOOD, compiled=True, built=True, go=None, disk_free_mib=3_000)) == []
+
+
+@pytest.mark.parametrize(
+    ("done", "free"),
+    [
+        ({"missing_commands": ("buildah",)}, 16_000),
+        ({}, 13_000),
+        ({"compiled": True}, 6_500),
+        ({"compiled": True, "built": True}, 2_000),
+    ],
+    ids=["nothing", "packages", "Kubernetes", "images"],
+)
+def test_disk_that_was_enough_is_enough_after_each_step(done: dict[str, Any], free: int) -> None:
+    assert problems(replace(GOOD, disk_free_mib=free, **done)) == []
+    assert f"{free} MiB are needed" in problems(replace(GOOD, disk_free_mib=free - 1, **done))[0]
 
 
 def test_missing_packages_are_installed_where_there_is_apt() -> None:
