@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from .option import AT_CREATION, IN_PLACE, NEVER, ROLLING, Option, at_least, cluster_update, setter
-from .pool_options import MANAGEMENT, SCOPES, UPGRADE_SETTINGS, one_strategy
+from .pool_options import GOOGLES_LABELS, MANAGEMENT, SCOPES, UPGRADE_SETTINGS, one_strategy
 from .shape import (
     FLAG,
     INT64,
@@ -28,9 +28,6 @@ from .shape import (
     part,
     record,
 )  # fmt: skip
-
-GOOGLES_LABELS = ("goog-",)
-"""Labels of resources which only Google sets."""
 
 TIME = Scalar("str", form="time")
 

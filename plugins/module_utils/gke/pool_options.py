@@ -29,6 +29,8 @@ from .shape import (
 )  # fmt: skip
 
 GOOGLES_LABELS = ("goog-",)
+"""Labels of resources which only Google sets."""
+
 GOOGLES_NODE_LABELS = (".gke.io/",)
 GOOGLES_TAINTS = (
     "nvidia.com/gpu", "cloud.google.com/", "google.com/tpu", "kubernetes.io/arch", ".gke.io/",
