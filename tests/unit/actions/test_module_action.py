@@ -15,7 +15,7 @@ import pytest
 from loopback_cloud import Cloud, cloud
 
 ROOT = Path(__file__).resolve().parents[3]
-SECRET = "ya29.never-to-be-seen"
+SECRET = "ya29.never-to-be-seen"  # pragma: allowlist secret
 ELSEWHERE = {"environment": {"MARK": "marked"}}
 """A task with an environment has a process of its own."""
 
