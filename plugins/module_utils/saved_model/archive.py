@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import stat
 import tarfile
 import zipfile
@@ -28,7 +29,8 @@ _EXTENDED = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
 )  # fmt: skip
 _BROKEN = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError,
+    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RuntimeError,
+    OverflowError,
 )  # fmt: skip
 
 
@@ -74,13 +76,13 @@ def unpack(archive: Path, target: Path, size_most: int) -> Path:
                 models.append(path.parent)
     except FileExistsError as error:
         raise InvalidModel(f"{archive} has {Path(str(error.filename)).name} twice") from error
-    except OSError as error:
-        words = "does not exist" if not archive.exists() else f"can't be unpacked: {error.strerror or error}"
-        raise InvalidModel(f"source {archive} {words}") from error
     except _BROKEN as error:
         raise InvalidModel(
             f"{archive} is damaged, or not what its name says: {error or type(error).__name__}"
         ) from error
+    except OSError as error:
+        words = "does not exist" if not archive.exists() else f"can't be unpacked: {error.strerror or error}"
+        raise InvalidModel(f"source {archive} {words}") from error
     return target / _only(archive, models)
 
 
@@ -107,9 +109,13 @@ def _inside(archive: Path, name: str) -> PurePosixPath:
 
 
 def _tar(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
-    # As a stream: members are read once, in order, and nothing is looked up.
     plain = archive.name.lower().endswith(".tar")
-    with tarfile.open(archive, "r|" if plain else "r|gz", tarinfo=_Member) as file:
+    # As a stream: members are read once, in order, and nothing is looked up. By gzip, since tarfile's own reader of
+    # streams can't read a header with an extra field.
+    with (
+        archive.open("rb") if plain else gzip.open(archive) as content,
+        tarfile.open(fileobj=content, mode="r|", tarinfo=_Member) as file,
+    ):
         for member in file:
             if member.isdir():
                 yield member.name, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import stat
 import tarfile
@@ -141,6 +142,23 @@ def test_what_is_no_archive(tmp_path: Path, target: Path, name: str, content: by
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidModel, match="is damaged, or not what its name says"):
         unpack(tmp_path / name, target, MOST)
+
+
+def test_a_gzip_header_with_an_extra_field(tmp_path: Path, target: Path) -> None:
+    """As bgzip writes it."""
+    plain = gzip.compress(tar_of(tmp_path / "m.tar", GOOD, mode="w").read_bytes())
+    packed = tmp_path / "m.tgz"
+    packed.write_bytes(plain[:3] + b"\x04" + plain[4:10] + b"\x06\x00BC\x02\x00\x10\x00" + plain[10:])
+    assert (unpack(packed, target, MOST) / PB).read_bytes() == b"graph"
+
+
+def test_a_gzip_header_that_claims_an_extra_field(tmp_path: Path, target: Path) -> None:
+    packed = tar_of(tmp_path / "m.tgz", GOOD)
+    damaged = bytearray(packed.read_bytes())
+    damaged[3:3] = b"\x04"
+    packed.write_bytes(damaged)
+    with pytest.raises(InvalidModel, match="is damaged, or not what its name says"):
+        unpack(packed, target, MOST)
 
 
 Make = Callable[..., Path]
