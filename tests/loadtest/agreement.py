@@ -62,10 +62,12 @@ def _outward(events: list[Json], reaction: Json, name: str, decided: float) -> I
         f"{name}: its pod was scheduled", scheduled, _nearest(_said(events, "Scheduled", pod), scheduled)
     )
     started = scheduled + phases["fetch"]
-    probes = [at for at in _said(events, "Unhealthy", pod) if at >= started - APART_SECONDS]
+    startup = [e for e in events if str(e.get("message", "")).startswith("Startup probe failed")]
+    probes = [at for at in _said(startup, "Unhealthy", pod) if at >= started - APART_SECONDS]
     ready = started + phases["load"]
     if probes:
-        # Probes come every second: the last that failed was just before the pod was ready.
+        # Startup probes come every second, unless they wait for the model themselves, as those that warm it up: the last
+        # that failed was just before the pod was ready.
         yield Comparison(f"{name}: its pod was ready", ready - 1, _nearest(probes, ready - 1))
     counted = _ready_counts(events, ready - 3)
     if counted:
