@@ -15,6 +15,10 @@ from ..k8s.client import KubeApi
 from .errors import BadAnswer
 from .golden import Golden
 
+LAST = {"x-connection": "close"}
+"""The API server would keep its connection to the pod for later, and the pod, when it has to go, would wait for that. The
+serving role's proxy closes it; C(Connection) itself ends at the API server."""
+
 
 @dataclass(frozen=True)
 class Servable:
@@ -68,7 +72,7 @@ class RestModelServer:
             method,
             self._proxy + path,
             body=None if body is None else json.dumps(body).encode(),
-            headers={} if body is None else {"content-type": "application/json"},
+            headers=LAST if body is None else {"content-type": "application/json", **LAST},
             timeout=self._timeout,
         )
         try:

@@ -142,3 +142,17 @@ def test_a_full_queue_is_told_at_once_and_those_in_it_are_answered(ports: tuple[
         answer = connection.getresponse()
         assert (answer.status, answer.read()) == (200, b"{}")
         assert answer.headers["X-Request-Id"] == "r1"
+
+
+@pytest.mark.parametrize(("headers", "kept"), [({}, True), ({"X-Connection": "close"}, False)])
+def test_a_connection_stays_unless_its_last_request_is_told(
+    ports: tuple[int, int], headers: dict[str, str], *, kept: bool
+) -> None:
+    Slow.released.set()
+    connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=20)
+    connection.request("POST", "/v1/models/m:predict", body=b"{}", headers=headers)
+    answer = connection.getresponse()
+    assert answer.read() == b"{}"
+    assert answer.will_close is not kept
+    assert connection.sock is None or kept
+    connection.close()
