@@ -87,8 +87,8 @@ from ..module_utils.k8s.client import (
     require_kubernetes,
 )
 from ..module_utils.k8s.errors import KubeError
+from ..module_utils.k8s.listing import pages
 from ..module_utils.k8s.resources import Resources
-from ..module_utils.k8s.rollout import listed
 from ..module_utils.outcome import end, failure
 
 SPEC: dict[str, Any] = {
@@ -115,9 +115,9 @@ def read(api: KubeApi, params: dict[str, Any]) -> list[dict[str, Any]]:
         found = api.get_or_none(path)
         return [] if found is None else [found]
     selector = ",".join(params["label_selectors"]) or None
-    items = listed(api, path, labelSelector=selector)
     # A list's items don't say what they are.
-    return [{"apiVersion": api_version, "kind": kind, **item} for item in items]
+    known = {"apiVersion": api_version, "kind": kind}
+    return [{**known, **item} for page in pages(api, path, labelSelector=selector) for item in page]
 
 
 def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from ansible.utils.display import Display
 
 from ..module_utils.k8s.client import kubeconfig_secrets
 from ..module_utils.outcome import failure
+from ..module_utils.progress import VARIABLE
 
-VARIABLE = "MLOPS_TFSERVING_PROGRESS"
 _SECONDS = 0.5
 
 Json = dict[str, Any]

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from .client import KubeApi
 from .diagnosis import Snapshot, diagnose, settled, wants_nodes
 from .errors import KubeError
+from .listing import pages
 from .objects import Json, events_of, label_selector, last_change, warning_lines
 from .verdicts import Failed, Ready, Verdict, Waiting
 from .workloads import history_path, workload_path
@@ -23,9 +25,6 @@ POLL_SECONDS = 1.0
 
 LOG_LINES = 20
 """Of a failed container's log, for the error message."""
-
-PAGE = 500
-"""Objects in one answer of a list."""
 
 PAGES = 10
 """Pages of a list that are read at most, lest a namespace full of events makes every look slow."""
@@ -138,15 +137,7 @@ def standing(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> 
 
 def listed(api: KubeApi, path: str, **query: object) -> list[Json]:
     """All objects of a list, page by page; without those beyond the last page that is read."""
-    found: list[Json] = []
-    more: str | None = None
-    for _unused in range(PAGES):
-        answer = api.get(path, **query, limit=PAGE, **({"continue": more} if more else {}))
-        found += answer["items"]
-        more = (answer.get("metadata") or {}).get("continue")
-        if not more:
-            break
-    return found
+    return [found for page in islice(pages(api, path, **query), PAGES) for found in page]
 
 
 def with_last_words(api: KubeApi, namespace: str, failed: Failed) -> Failed:

@@ -17,7 +17,7 @@ from .golden import Golden
 
 LAST = {"x-connection": "close"}
 """The API server would keep its connection to the pod for later, and the pod, when it has to go, would wait for that. The
-serving role's proxy closes it; C(Connection) itself ends at the API server."""
+serving role's proxy closes it; ``Connection`` itself ends at the API server."""
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,10 @@ def test_objects_are_read_where_they_are_and_say_what_they_are() -> None:
     assert (deployment["apiVersion"], deployment["kind"]) == ("apps/v1", "Deployment")
     api.page, api.answers["/api/v1/pods"] = 2, [pod] * 5
     assert len(read(api)) == 5, "on three pages"
+    api.answers["/api/v1/pods"] = [pod] * 25
+    assert len(read(api)) == 25, (
+        "whatever versions are served counts, and not only what the first ten pages tell"
+    )
 
 
 def test_a_name_without_its_namespace_and_a_kind_that_is_not_there_are_told() -> None:
