@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..gcp.errors import BadInput
 from .nodes import shape
 from .project import NotKnown, Project
 from .settings import Pool, Settings
@@ -33,11 +35,44 @@ class Phase:
 
 
 def prices(changed: Mapping[str, Any]) -> Json:
-    """The price table, with what a user knows better: a key wins, of a table its keys do."""
+    """The price table, with what a user knows better: a key wins, of a table its keys do. Raises ``BadInput``."""
     table: Json = json.loads(TABLE.read_text(encoding="utf-8"))
+    strangers = sorted(set(map(str, changed)) - set(table))
+    if strangers:
+        raise BadInput(
+            f"preflight_prices: there is no {', '.join(strangers)}. There are: {', '.join(table)}."
+        )
+    return _merged(table, changed, "preflight_prices")
+
+
+def _merged(table: Json, changed: Mapping[str, Any], where: str) -> Json:
+    found = dict(table)
     for key, value in changed.items():
-        table[key] = {**table[key], **value} if isinstance(value, Mapping) and key in table else value
-    return table
+        known, name = table.get(key), f"{where}.{key}"
+        if where == "preflight_prices.families":
+            known = known or dict.fromkeys(("cpu_hour", "gib_hour"))
+        if isinstance(known, Mapping):
+            if not isinstance(value, Mapping):
+                raise BadInput(f"{name} is {value!r}, and has to be a dictionary as in prices.json.")
+            found[key] = _merged(dict(known), value, name)
+            missing = [each for each, price in found[key].items() if price is None]
+            if missing:
+                raise BadInput(f"{name}: {', '.join(missing)} is missing.")
+        elif isinstance(known, str):
+            found[key] = str(value)
+        else:
+            found[key] = _price(value, name)
+    return found
+
+
+def _price(value: Any, name: str) -> float:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = -1.0
+    if not 0 <= found < math.inf or isinstance(value, bool):
+        raise BadInput(f"{name} is {value!r}, and has to be a number of 0 or more.")
+    return found
 
 
 def node_hour(pool: Pool, project: Project, table: Mapping[str, Any]) -> float | None:

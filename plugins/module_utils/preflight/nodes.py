@@ -67,6 +67,13 @@ def pools_to_judge(settings: Settings) -> tuple[Pool, ...]:
         )
     if cluster.autopilot or cluster.autoprovisioning:
         return ()
+    if not cluster.pools_known:
+        raise NotKnown(
+            Unread(
+                "cluster_node_pools has a mistake, so how many nodes there can be is not known",
+                "Mend that first.",
+            )
+        )
     if not cluster.pools:
         raise NotKnown(
             Unread("cluster_node_pools is empty: how many nodes there can be is not known", "Name the pools.")

@@ -23,8 +23,8 @@ which GKE does not let change. https://github.com/kubernetes/kubernetes/issues/9
 
 
 def variables(settings: Settings, _unused: Project) -> Iterator[Trouble]:
-    for problem in settings.problems:
-        yield Trouble(problem, "The role's defaults/main.yml says what it takes.")
+    for message, fix in settings.problems:
+        yield Trouble(message, fix)
 
 
 def hpa_request(settings: Settings, _unused: Project) -> Iterator[Trouble]:
@@ -174,7 +174,7 @@ RULES = (
         "A pod that goes drains for less time than a request may take.",
         drain_below_request,
     ),
-    Rule("grace-limit", "warning", "Pods take longer to go than the node autoscaler waits.", grace_limit),
+    Rule("grace-limit", "error", "Pods take longer to go than the node autoscaler waits.", grace_limit),
     Rule(
         "budget-blocks-draining",
         "error",

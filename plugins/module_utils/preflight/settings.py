@@ -69,7 +69,8 @@ class Pool:
 class Cluster:
     """The cluster. ``given``: it exists, and is reached by a kubeconfig; nothing of it is this project's to make.
 
-    ``private_nodes``, ``workload_identity``: None leaves it as it is.
+    ``private_nodes``, ``workload_identity``: None leaves it as it is. ``pools_known``: whether all pools could be
+    read, and say how many nodes they have.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Cluster:
     private_nodes: bool | None = None
     workload_identity: bool | None = None
     pools: tuple[Pool, ...] = ()
+    pools_known: bool = True
 
     @property
     def region(self) -> str:
@@ -185,7 +187,7 @@ class Settings:
     """Everything that rules look at, from variables alone.
 
     ``node_overhead``: what GKE's own pods request on each node; ``system_pods``: those that are there once.
-    ``problems``: variables with values that the roles would refuse.
+    ``problems``: what is wrong with variables that the roles would refuse, and the way out.
     """
 
     project: str
@@ -198,7 +200,7 @@ class Settings:
     system_pods: tuple[Resources, ...] = ()
     metrics_window: int = 30
     node_seconds: tuple[int, int] = (80, 120)
-    problems: tuple[str, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
 
 
 def absolute(text: str, whole: int) -> int:
