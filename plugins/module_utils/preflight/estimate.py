@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..gcp.errors import BadInput
-from .nodes import shape
+from .nodes import accelerators, shape
 from .project import NotKnown, Project
 from .settings import Pool, Settings
 
@@ -84,7 +84,7 @@ def node_hour(pool: Pool, project: Project, table: Mapping[str, Any]) -> float |
     if own is None:
         found = shape(pool, project)
         own = found.cpu_milli / 1000 * family["cpu_hour"] + found.memory_mib / 1024 * family["gib_hour"]
-    for kind, count in pool.accelerators:
+    for kind, count in accelerators(pool, project):
         if kind not in table["accelerators"]:
             return None
         own += table["accelerators"][kind] * count

@@ -125,7 +125,7 @@ def _nothing(why: Unread, settings: Settings) -> Project:
     size: int | Unread | None = why
     if not settings.storage.bucket:
         size = None
-    elif model_size.is_local(settings.storage.source):
+    elif model_size.is_local(settings.storage.source) and not settings.storage.served:
         size = model_size.local(settings.storage.source)
     return Project(why, why, why, why, why, why, why, why, size, why)
 
@@ -160,7 +160,11 @@ def _machine_types(settings: Settings, apis: Apis) -> dict[str, dict[str, Machin
     names = {pool.machine_type for pool in settings.cluster.pools if "custom-" not in pool.machine_type}
     found: dict[str, dict[str, MachineType]] = {}
     for zone, one in _offered("machineTypes", "machine types", names, settings, apis):
-        size = MachineType(int(one["guestCpus"]), int(one["memoryMb"]))
+        cards = tuple(
+            (card["guestAcceleratorType"], int(card["guestAcceleratorCount"]))
+            for card in one.get("accelerators", [])
+        )
+        size = MachineType(int(one["guestCpus"]), int(one["memoryMb"]), cards)
         found.setdefault(one["name"], {})[zone] = size
     return found
 
@@ -235,21 +239,29 @@ def _account_policy(settings: Settings, apis: Apis) -> Json:
     return apis.call("iam", "POST", path, f"IAM policy of {account}")
 
 
-def _model(settings: Settings, apis: Apis) -> tuple[int | None, frozenset[int] | Unread]:
-    """The size of the version that is served next: what is published, else what the bucket has; and what it has."""
+def _model(settings: Settings, apis: Apis) -> tuple[int | tuple[int, ...] | None, frozenset[int] | Unread]:
+    """The size of what is served next: what is named, else published, else what the bucket has; and what it has."""
     storage = settings.storage
     if not storage.bucket:
         return None, NOT_ASKED  # In an image or a volume, where only pods can look.
+    if storage.served:
+        sizes = [model_size.of_folder(_folder(apis, uri)) for uri in storage.served]
+        return tuple(size for size in sizes if size is not None), NOT_ASKED
     if model_size.is_local(storage.source):
         return model_size.local(storage.source), NOT_ASKED
     if storage.source:
-        bucket, _unused, prefix = storage.source.removeprefix("gs://").partition("/")
-        return model_size.of_folder(_objects(apis, bucket, f"{prefix.rstrip('/')}/")), NOT_ASKED
+        return model_size.of_folder(_folder(apis, storage.source)), NOT_ASKED
     prefix = f"{storage.path}/"
     found = _or_none(lambda: {"objects": list(_objects(apis, storage.bucket, prefix))})
     objects = [] if found is None else found["objects"]
     size = model_size.of_version(objects, prefix, storage.version)
     return size, model_size.whole_versions(objects, prefix)
+
+
+def _folder(apis: Apis, uri: str) -> Iterator[tuple[str, int]]:
+    """All objects below gs://BUCKET/PATH."""
+    bucket, _unused, prefix = uri.removeprefix("gs://").partition("/")
+    return _objects(apis, bucket, f"{prefix.rstrip('/')}/")
 
 
 def _objects(apis: Apis, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:

@@ -15,7 +15,7 @@ from .settings import Settings
 def model_missing(settings: Settings, project: Project) -> Iterator[Trouble]:
     """Whether there can be a version to serve; what a source publishes will be there."""
     storage = settings.storage
-    if not storage.bucket or storage.source or storage.named_elsewhere:
+    if not storage.bucket or storage.source or storage.served:
         return
     if known(project.bucket) is None:
         what = f"bucket {storage.bucket} does not exist"

@@ -44,6 +44,7 @@ class Resources:
 class Pool:
     """A node pool. ``least`` and ``most``: nodes in all zones together. ``zones``: empty where Google chooses them.
 
+    ``spot``: whether Google may take nodes away; ``preemptible``: whether by the rules of that older kind.
     ``accelerators``: types and how many cards; ``gpus``: how many a node's pods see of them, shared ones several times.
     """
 
@@ -53,6 +54,7 @@ class Pool:
     most: int = 0
     zones: tuple[str, ...] = ()
     spot: bool = False
+    preemptible: bool = False
     accelerators: tuple[tuple[str, int], ...] = ()
     gpus: int = 0
     labels: tuple[tuple[str, str], ...] = ()
@@ -157,15 +159,15 @@ class Autoscaling:
 class Storage:
     """The bucket, the model in it, and who reads it (``reader_*``, Workload Identity).
 
-    ``bucket``: empty where the model is elsewhere, in an image or a volume. ``named_elsewhere``: what is served is
-    named by itself, and not what this bucket has at ``path``.
+    ``bucket``: empty where the model is elsewhere, in an image or a volume. ``served``: the addresses of versions that
+    are served and named by themselves, in place of what this bucket has at ``path``.
     """
 
     bucket: str
     path: str
     source: str = ""
     version: int | None = None
-    named_elsewhere: bool = False
+    served: tuple[str, ...] = ()
     workload_identity: bool = False
     reader_namespace: str = ""
     reader_name: str = ""

@@ -108,7 +108,7 @@ def settings(
             path=str(given["storage_model_path"]),
             source=str(given["storage_model_source"] or ""),
             version=int(given["storage_model_version"]) if given["storage_model_version"] else None,
-            named_elsewhere=bool(given["serving_model_uri"] or given["serving_models"]),
+            served=_served(given),
             workload_identity=_true(given["storage_reader_workload_identity"]),
             reader_namespace=str(given["storage_reader_namespace"]),
             reader_name=str(given["storage_reader_name"]),
@@ -123,6 +123,18 @@ def settings(
         node_seconds=(int(boot[0]), int(boot[-1])),
         problems=problems,
     )
+
+
+def _served(given: Variables) -> tuple[str, ...]:
+    """gs://BUCKET/PATH/VERSION of every version that is named to be served."""
+    promoted = given["serving_promoted"] or {}
+    if given["serving_models"]:
+        return tuple(
+            f"{model['uri']}/{version}"
+            for model in given["serving_models"]
+            for version in ([promoted[model["name"]]] if model["name"] in promoted else model["versions"])
+        )
+    return (str(given["serving_model_uri"]),) if given["serving_model_uri"] else ()
 
 
 def _cluster(given: Variables) -> Cluster:
@@ -179,6 +191,7 @@ def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
         most=most,
         zones=zones,
         spot=_true(given.get("spot")) or _true(given.get("preemptible")),
+        preemptible=_true(given.get("preemptible")),
         accelerators=tuple(
             (str(one.get("accelerator_type", "")), int(one.get("accelerator_count") or 1))
             for one in given.get("accelerators") or ()

@@ -53,10 +53,7 @@ def _check_ranges(variables: Variables, kind: str, *, internal: bool) -> None:
     for text in ranges:
         try:
             ipaddress.ip_network(str(text))
-            whole = "/" in str(text)  # Kubernetes takes no address alone.
         except ValueError:
-            whole = False
-        if not whole:
             variables.refuse(
                 "serving_source_ranges", "it is no range of addresses", _meant(str(text)), value=text
             )

@@ -33,7 +33,7 @@ def test_the_defaults_have_none() -> None:
         ({"serving_cpu": "5m"}, {"serving_cpu": "500m"}, "less than 10m"),
         ({"serving_max_surge": "0%"}, {"serving_max_surge": "1%"}, "no pod could ever be replaced"),
         ({"serving_max_unavailable": "1.5"}, {"serving_max_unavailable": "2"}, "serving_max_unavailable is '1.5'"),
-        ({"serving_source_ranges": ["203.0.113.5"]}, {"serving_source_ranges": ["203.0.113.5/32"]}, "it is no range"),
+        ({"serving_source_ranges": ["203.0.113.5/24"]}, {"serving_source_ranges": ["203.0.113.5"]}, "it is no range"),
         ({"serving_image": "tensorflow/serving"}, {"serving_image": "tensorflow/serving:2.19.0"}, "serving_image"),
         ({"serving_queue_timeout": 31}, {"serving_queue_timeout": 30}, "longer for its turn"),
         ({"autoscaling_target_cpu_percent": 0}, {"autoscaling_target_cpu_percent": 1}, "which Kubernetes refuses"),
