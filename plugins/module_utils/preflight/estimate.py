@@ -22,6 +22,9 @@ Json = dict[str, Any]
 HOURS_A_MONTH = 730
 """As Google's price lists count."""
 
+_SHARED_CORES = {"micro": 0.25, "small": 0.5, "medium": 1.0}
+"""vCPUs that are paid of e2-custom-micro and so on. https://cloud.google.com/compute/vm-instance-pricing"""
+
 TABLE = Path(__file__).with_name("prices.json")
 
 
@@ -78,12 +81,10 @@ def _price(value: Any, name: str) -> float:
 def node_hour(pool: Pool, project: Project, table: Mapping[str, Any]) -> float | None:
     """A node's price for an hour, its boot disk included; None where the table has none."""
     own = table["machine_types"].get(pool.machine_type)
-    family = table["families"].get(pool.machine_type.partition("-")[0])
-    if own is None and family is None:
-        return None
     if own is None:
-        found = shape(pool, project)
-        own = found.cpu_milli / 1000 * family["cpu_hour"] + found.memory_mib / 1024 * family["gib_hour"]
+        own = _by_size(pool, project, table)
+    if own is None:
+        return None
     for kind, count in accelerators(pool, project):
         if kind not in table["accelerators"]:
             return None
@@ -92,6 +93,23 @@ def node_hour(pool: Pool, project: Project, table: Mapping[str, Any]) -> float |
     if disk is None:
         return None
     return float(own * (table["spot_factor"] if pool.spot else 1) + disk * pool.disk_gb / HOURS_A_MONTH)
+
+
+def _by_size(pool: Pool, project: Project, table: Mapping[str, Any]) -> float | None:
+    """A machine's price by its vCPUs and memory. Custom machines of all families but e2 cost a little more, and
+    memory beyond a family's own limits (-ext) has a price that the table does not have.
+    """
+    name, _unused, rest = pool.machine_type.partition("-")
+    name = "n1" if name == "custom" else name
+    family = table["families"].get(name)
+    if family is None or rest.endswith("-ext"):
+        return None
+    found = shape(pool, project)
+    share = next((share for size, share in _SHARED_CORES.items() if rest.startswith(f"custom-{size}-")), None)
+    cores = found.cpu_milli / 1000 if share is None else share
+    price = cores * family["cpu_hour"] + found.memory_mib / 1024 * family["gib_hour"]
+    custom = "custom-" in pool.machine_type and name != "e2"
+    return float(price * (table["custom_factor"] if custom else 1))
 
 
 def cost(settings: Settings, project: Project, table: Mapping[str, Any]) -> Json | None:

@@ -28,6 +28,9 @@ _GPU_TAINT = (_GPU, "present", "NO_SCHEDULE")
 """GKE puts it on nodes with GPUs, and lets pods that request some tolerate it.
 https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"""
 
+_FAMILIES_WITH_GPUS = ("a2", "a3", "a4", "a4x", "g2", "g4")
+"""https://cloud.google.com/compute/docs/gpus"""
+
 _NODES_OWN_LABELS = (
     "topology.kubernetes.io/",
     "kubernetes.io/",
@@ -61,11 +64,21 @@ def shape(pool: Pool, project: Project) -> MachineShape:
 
 
 def accelerators(pool: Pool, project: Project) -> tuple[tuple[str, int], ...]:
-    """Types and numbers of a node's GPUs: those that the pool says, else those that its machines come with."""
+    """Types and numbers of a node's GPUs: those that the pool says, else those that its machines come with.
+
+    Raises ``NotKnown`` for machines that come with some, where Google did not tell which.
+    """
     offers = project.machine_types
-    if pool.accelerators or isinstance(offers, Unread):
+    if pool.accelerators:
         return pool.accelerators
-    return next((offer.accelerators for offer in offers.get(pool.machine_type, {}).values()), ())
+    if not isinstance(offers, Unread):
+        return next((offer.accelerators for offer in offers.get(pool.machine_type, {}).values()), ())
+    if pool.machine_type.partition("-")[0] in _FAMILIES_WITH_GPUS:
+        reason = f"which GPUs machine type {pool.machine_type} (node pool {pool.name}) comes with is not known here"
+        raise NotKnown(
+            Unread(reason, "Allow this account compute.machineTypes.list, or name them as accelerators.")
+        )
+    return ()
 
 
 def allocatable(pool: Pool, settings: Settings, project: Project) -> Resources:
