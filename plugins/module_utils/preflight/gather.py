@@ -34,6 +34,7 @@ HOSTS = {
 
 _THREADS = 8
 _PERMISSION = "Allow this account to read it (docs/preflight.md has the permissions), or ignore the rule."
+_SPELLING = "Is it spelled right? Or ignore the rule."
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _read(reader: Callable[[Settings, Apis], Any], settings: Settings, apis: Api
     try:
         return reader(settings, apis)
     except ApiError as error:
-        return Unread(str(error).rstrip("."), _PERMISSION)
+        return Unread(str(error).rstrip("."), _SPELLING if error.status == 404 else _PERMISSION)
     except GoogleError as error:
         return Unread(str(error).rstrip("."))
 
@@ -245,12 +246,11 @@ def _model(settings: Settings, apis: Apis) -> tuple[int | tuple[int, ...] | None
     if not storage.bucket:
         return None, NOT_ASKED  # In an image or a volume, where only pods can look.
     if storage.served:
-        sizes = [model_size.of_folder(_folder(apis, uri)) for uri in storage.served]
-        return tuple(size for size in sizes if size is not None), NOT_ASKED
+        return tuple(_size(apis, uri) or 0 for uri in storage.served), NOT_ASKED
     if model_size.is_local(storage.source):
         return model_size.local(storage.source), NOT_ASKED
     if storage.source:
-        return model_size.of_folder(_folder(apis, storage.source)), NOT_ASKED
+        return _size(apis, storage.source), NOT_ASKED
     prefix = f"{storage.path}/"
     found = _or_none(lambda: {"objects": list(_objects(apis, storage.bucket, prefix))})
     objects = [] if found is None else found["objects"]
@@ -258,10 +258,11 @@ def _model(settings: Settings, apis: Apis) -> tuple[int | tuple[int, ...] | None
     return size, model_size.whole_versions(objects, prefix)
 
 
-def _folder(apis: Apis, uri: str) -> Iterator[tuple[str, int]]:
-    """All objects below gs://BUCKET/PATH."""
+def _size(apis: Apis, uri: str) -> int | None:
+    """Bytes of all objects below gs://BUCKET/PATH; None where there are none, or no bucket."""
     bucket, _unused, prefix = uri.removeprefix("gs://").partition("/")
-    return _objects(apis, bucket, f"{prefix.rstrip('/')}/")
+    found = _or_none(lambda: {"size": model_size.of_folder(_objects(apis, bucket, f"{prefix.rstrip('/')}/"))})
+    return None if found is None else found["size"]
 
 
 def _objects(apis: Apis, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:

@@ -12,6 +12,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..gcp.errors import BadInput
+from ..gcs import bucket
 from ..gke.wanted import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, wanted_cluster, wanted_pool
 from ..k8s.quantities import quantity
 from ..serving.check import problems_of
@@ -50,7 +51,9 @@ class Mistake:
 
 def mistakes(given: Variables, project: str) -> list[Mistake]:
     """All of them but those that rules of their own tell. ``given``: the roles' variables, of the right types."""
-    return [*_serving(given), *_autoscaling(given), *_loadtest(given), *_cluster(given, project)]
+    return [
+        *_serving(given), *_storage(given), *_autoscaling(given), *_loadtest(given), *_cluster(given, project),
+    ]  # fmt: skip
 
 
 def _serving(given: Variables) -> Iterator[Mistake]:
@@ -94,6 +97,16 @@ def _reads(reader: Callable[[Any], Any], value: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _storage(given: Variables) -> Iterator[Mistake]:
+    options = {
+        "name": str(given["storage_bucket"]),
+        "soft_delete_seconds": given["storage_soft_delete_seconds"],
+    }
+    if given["serving_model_source"] == "bucket":
+        for text in _refused(lambda: bucket.check(options)):
+            yield Mistake("storage_bucket", text)
 
 
 def _autoscaling(given: Variables) -> Iterator[Mistake]:

@@ -75,7 +75,8 @@ class Project:
     """Facts of a project. ``None`` for a cluster or bucket that does not exist.
 
     ``machine_types`` and ``accelerator_types``: by name, then by zone. ``account_policy``: of the Google service
-    account that pods act as. ``model_bytes``: size of the model that is served next, or of each of several; None: there is none yet.
+    account that pods act as. ``model_bytes``: size of the model that is served next, or of each of those that are
+    named (0: it is not there); None: there is none yet.
     ``model_versions``: numbers that are whole, as far as names of objects tell; only where nothing is to be published.
     """
 

@@ -90,7 +90,7 @@ def loadtest_room(settings: Settings, project: Project) -> Iterator[Trouble]:
 
 def model_memory(settings: Settings, project: Project) -> Iterator[Trouble]:
     found = known(project.model_bytes)
-    sizes = found if isinstance(found, tuple) else (found,) if found else ()
+    sizes = [size for size in (found if isinstance(found, tuple) else (found,)) if size]
     if not sizes:
         return  # There is no model yet.
     needed = sum(sizes) + (MODEL_COPIES - 1) * max(sizes)

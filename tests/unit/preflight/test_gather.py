@@ -20,20 +20,21 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project 
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.settings import Settings
 from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.files import MANIFEST
-from cases import asked, found, pool
+from cases import ROOT, asked, found, pool
 from emulator import Emulator
 from objects import Objects
 from starlette.testclient import TestClient
 
 PROJECT = "sandbox-project"
 BASE = f"/v1/projects/{PROJECT}/locations/us-central1-f"
+MODEL = str(ROOT / "tests/unit/saved_model/models/good")
 READER = f"model-reader@{PROJECT}.iam.gserviceaccount.com"
 
 Ask = Callable[..., Project]
 
 
 def mine(**changed: Any) -> Settings:
-    found = asked(**{"storage_bucket": "models-of-mine", **changed})
+    found = asked(**{"storage_bucket": "models-of-mine", "storage_model_source": MODEL, **changed})
     return replace(found, project=PROJECT)
 
 
@@ -48,13 +49,13 @@ def apis(emulator: Emulator, url: str) -> Apis:
 
 
 def test_an_empty_project(apis: Apis) -> None:
-    facts = gather(mine(), apis)
+    facts = gather(mine(storage_model_source=""), apis)
     assert (facts.cluster, facts.bucket, facts.model_bytes) == (None, None, None)
     assert isinstance(facts.machine_types, dict)
     assert facts.machine_types["e2-standard-4"]["us-central1-f"] == MachineType(4, 16384)
     assert isinstance(facts.quotas, dict)
     assert facts.quotas["CPUS"].left > 0
-    assert found(mine(), facts) == []
+    assert found(mine(), gather(mine(), apis)) == []
 
 
 def test_only_what_the_settings_give_a_reason_for_is_asked(apis: Apis) -> None:
@@ -138,7 +139,15 @@ def test_of_versions_that_are_named_those_are_measured_wherever_they_are(
             {"name": "a", "uri": "gs://others/a", "versions": [3, 4]}, {"name": "b", "uri": "gs://others/b", "versions": [1, 2]},
         ]
     )  # fmt: skip
-    assert gather(several, apis).model_bytes == (30, 40, 5)
+    facts = gather(several, apis)
+    assert facts.model_bytes == (30, 40, 5, 0)
+    (finding,) = found(several, facts)
+    assert (finding.id, finding.message) == (
+        "model-missing",
+        "gs://others/b/2 is to be served, and nothing is there",
+    )
+    elsewhere = mine(serving_model_uri="gs://nobodys/b/1")
+    assert [one.id for one in found(elsewhere, gather(elsewhere, apis))] == ["model-missing"]
     promoted = mine(
         serving_models=[{"name": "a", "uri": "gs://others/a", "versions": [3]}], serving_promoted={"a": 40}
     )

@@ -42,6 +42,7 @@ def test_the_defaults_have_none() -> None:
         ({"autoscaling_scale_up_policies": [{**POLICY, "periodSeconds": 1801}]},
          {"autoscaling_scale_up_policies": [{**POLICY, "periodSeconds": 1800}]}, "1801"),
         ({"loadtest_memory": "some"}, {"loadtest_memory": "1Gi"}, "loadtest_memory is 'some'"),
+        ({"storage_bucket": "My_Bucket"}, {"storage_bucket": "my-bucket"}, "bucket name 'My_Bucket'"),
         ({"cluster_location": "Iowa"}, {"cluster_location": "us-central1-a"}, "neither a zone"),
         ({"cluster_node_pools": pool(autoscaling={"enabled": True})}, {"cluster_node_pools": pool(node_count=3, autoscaling=None)},
          "needs max_node_count"),

@@ -14,7 +14,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project 
     Unread,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rules import RULES
-from cases import ZONES, asked, bucket, found, ids, member, policy, pool, project
+from cases import NAME, ZONES, asked, bucket, found, ids, member, policy, pool, project
 
 SIX = {"min_node_count": 1, "max_node_count": 6}
 ACCOUNT = "model-reader@p-project.iam.gserviceaccount.com"
@@ -30,6 +30,9 @@ SPOT_T4 = pool(
     spot=True,
     accelerators=[{"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 1}],
 )
+SEVERAL = {
+    "serving_models": [{"name": "resnet", "uri": f"gs://{NAME}-models/models/resnet", "versions": [1, 2]}]
+}
 PREEMPTIBLE = pool(preemptible=True)
 G2 = {"g2-standard-4": {zone: MachineType(4, 16384, (("nvidia-l4", 1),)) for zone in ZONES}}
 SHARED = pool(accelerators=[
@@ -186,6 +189,10 @@ CASES = [
     Case("model-memory", "several versions, of which the largest is there twice while it is loaded",
          {"serving_memory": "1199Mi", **facts(model_bytes=(400 * MIB, 300 * MIB, 100 * MIB))},
          {"serving_memory": "1200Mi", **facts(model_bytes=(400 * MIB, 300 * MIB, 100 * MIB))}),
+    Case("model-missing", "a source that is not there", facts(model_bytes=None), facts(model_bytes=1)),
+    Case("model-missing", "a version of several that is not there, and is not published in this run",
+         {**SEVERAL, "storage_model_path": "models/other", **facts(model_bytes=(1, 0))},
+         {**SEVERAL, "storage_model_path": "models/resnet", **facts(model_bytes=(1, 0))}),
     Case("machine-type", "misspelled", {"cluster_node_pools": pool(machine_type="e2-standard-4x")},
          {"cluster_node_pools": pool(machine_type="n1-standard-4")}),
     Case("machine-type", "not in this zone", {"cluster_location": "us-central1-d"}, {"cluster_location": "us-central1-c"}),
