@@ -12,7 +12,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..gcp.errors import BadInput
-from ..gcs import bucket
+from ..gcs import bucket, iam
 from ..gke.wanted import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, wanted_cluster, wanted_pool
 from ..k8s.quantities import quantity
 from ..serving.check import problems_of
@@ -52,7 +52,7 @@ class Mistake:
 def mistakes(given: Variables, project: str) -> list[Mistake]:
     """All of them but those that rules of their own tell. ``given``: the roles' variables, of the right types."""
     return [
-        *_serving(given), *_storage(given), *_autoscaling(given), *_loadtest(given), *_cluster(given, project),
+        *_serving(given), *_storage(given, project), *_autoscaling(given), *_loadtest(given), *_cluster(given, project),
     ]  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def _reads(reader: Callable[[Any], Any], value: Any) -> bool:
     return True
 
 
-def _storage(given: Variables) -> Iterator[Mistake]:
+def _storage(given: Variables, project: str) -> Iterator[Mistake]:
     options = {
         "name": str(given["storage_bucket"]),
         "soft_delete_seconds": given["storage_soft_delete_seconds"],
@@ -107,6 +107,14 @@ def _storage(given: Variables) -> Iterator[Mistake]:
     if given["serving_model_source"] == "bucket":
         for text in _refused(lambda: bucket.check(options)):
             yield Mistake("storage_bucket", text)
+        grants = given["storage_iam_members"] or ()
+        for number, grant in enumerate(grants):
+            if not isinstance(grant.get("role"), str) or not isinstance(grant.get("members") or [], list):
+                text = f"storage_iam_members[{number}] is {dict(grant)}: it has no role, or members that are no list"
+                yield Mistake("storage_iam_members", text, "Write {role: …, members: […]}.", unreadable=True)
+                return
+        for text in _refused(lambda: iam.check(grants, project, private=True)):
+            yield Mistake("storage_iam_members", text)
 
 
 def _autoscaling(given: Variables) -> Iterator[Mistake]:

@@ -160,7 +160,8 @@ class Storage:
     """The bucket, the model in it, and who reads it (``reader_*``, Workload Identity).
 
     ``bucket``: empty where the model is elsewhere, in an image or a volume. ``served``: the addresses of versions that
-    are served and named by themselves, in place of what this bucket has at ``path``.
+    are served and named by themselves, in place of what this bucket has at ``path``. ``grants``: who else gets roles
+    on the bucket in this run, as the module takes them.
     """
 
     bucket: str
@@ -174,6 +175,7 @@ class Storage:
     reader_project: str = ""
     reader_project_number: str = ""
     google_service_account: str = ""
+    grants: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

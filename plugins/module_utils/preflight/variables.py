@@ -115,6 +115,7 @@ def settings(
             reader_project=str(given["storage_reader_project"] or ""),
             reader_project_number=str(given["storage_reader_project_number"] or ""),
             google_service_account=str(given["storage_reader_google_service_account"] or ""),
+            grants=tuple(one for one in given["storage_iam_members"] or () if "role" in one),
         ),
         loadtest=_loadtest(given),
         node_overhead=resources(overhead["node"].get("cpu"), overhead["node"].get("memory")),

@@ -33,6 +33,7 @@ SPOT_T4 = pool(
 SEVERAL = {
     "serving_models": [{"name": "resnet", "uri": f"gs://{NAME}-models/models/resnet", "versions": [1, 2]}]
 }
+GRANTS = [{"role": READS, "members": [NODES]}]
 PREEMPTIBLE = pool(preemptible=True)
 G2 = {"g2-standard-4": {zone: MachineType(4, 16384, (("nvidia-l4", 1),)) for zone in ZONES}}
 SHARED = pool(accelerators=[
@@ -265,6 +266,14 @@ CASES = [
          {**WITHOUT_IDENTITY, **facts(
              bucket=bucket(policy(("roles/storage.legacyObjectOwner", "projectEditor:p-project"))),
              project_policy=policy(("roles/editor", NODES)))}),
+    Case("model-access", "the nodes' account, that storage_iam_members lets read",
+         {**WITHOUT_IDENTITY, "storage_iam_members": GRANTS, **facts(bucket=bucket())},
+         {**WITHOUT_IDENTITY, "storage_iam_members": GRANTS,
+          **facts(bucket=bucket(None, "storage.buckets.setIamPolicy"))}),
+    Case("model-access", "an account of one's own in a bucket that is made in this run",
+         {**WITHOUT_IDENTITY, "cluster_node_pools": pool(service_account=ACCOUNT)},
+         {**WITHOUT_IDENTITY, "cluster_node_pools": pool(service_account=ACCOUNT),
+          "storage_iam_members": [{"role": READS, "members": [f"serviceAccount:{ACCOUNT}"]}]}),
     Case("model-access", "nodes whose scopes leave Cloud Storage out",
          {**WITHOUT_IDENTITY, **facts(bucket=bucket(policy((READS, NODES)))),
           "cluster_node_pools": pool(oauth_scopes=["https://www.googleapis.com/auth/monitoring"])},
@@ -347,6 +356,30 @@ def test_what_can_not_be_read_is_told_and_fails_nothing() -> None:
     why = Unread("quotas of region us-central1: Required permission (403 forbidden)", "Allow it.")
     (finding,) = found(asked(), project(quotas=why))
     assert (finding.id, finding.severity, finding.message) == ("quota", "unknown", why.reason)
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        {"role": READS, "members": [member()], "condition": {"title": "until May"}},
+        {"role": "projects/p-project/roles/modelReader", "members": [member()]},
+        {"role": READS, "members": [member().replace("principal:", "principalSet:").partition("/subject/")[0] + "/namespace/tfserving"]},
+    ],
+)  # fmt: skip
+def test_a_right_that_hangs_on_what_is_not_resolved_is_neither_there_nor_missing(
+    binding: dict[str, Any],
+) -> None:
+    (finding,) = found(asked(), project(bucket=bucket({"bindings": [binding]})))
+    assert (finding.id, finding.severity) == ("model-access", "unknown")
+    assert binding["role"] in finding.message
+
+
+def test_groups_may_have_the_nodes_account_but_no_pods() -> None:
+    group = bucket(policy((READS, "group:readers@example.com")))
+    (finding,) = found(asked(**WITHOUT_IDENTITY), project(bucket=group))
+    assert (finding.id, finding.severity) == ("model-access", "unknown")
+    (finding,) = found(asked(), project(bucket=group))
+    assert (finding.id, finding.severity) == ("model-access", "error")
 
 
 def test_nothing_is_said_to_be_unknown_that_no_setting_asks_about() -> None:
