@@ -72,6 +72,9 @@ def _default(templar: Any, defaults: dict[str, Any], name: str, wrongs: Iterable
     templar.available_variables = before | {one.variable: defaults[one.variable] for one in wrongs}
     try:
         return templar.template(defaults[name])
+    except AnsibleError:  # It speaks of a variable that has a value, but none that it can speak of: null.
+        templar.available_variables = before | defaults
+        return templar.template(defaults[name])
     finally:
         templar.available_variables = before
 
@@ -85,7 +88,11 @@ def _checked(values: dict[str, Any], options: dict[str, Any]) -> tuple[dict[str,
             key: setting for key, setting in options[name].items() if key not in ("description", "default")
         }
         spec["required"] = False
-        result = ArgumentSpecValidator({name: spec}).validate({name: value})
+        try:
+            result = ArgumentSpecValidator({name: spec}).validate({name: value})
+        except TypeError:  # Ansible looks into a number as if it were a dictionary.
+            wrong[name] = f"{name} is {value!r}, and has to be a {spec['type']}"
+            continue
         if (
             value is None
             and spec.get("type") in ("int", "float")

@@ -31,6 +31,19 @@ _OTHERWISE_NAMED = {
     "cluster_version": "initial_cluster_version",
     "cluster_private_nodes": "default_enable_private_nodes",
 }
+_IDENTITY = {
+    "namespace": {"type": "str", "required": True},
+    "service_account": {"type": "str", "required": True},
+    "project": {"type": "str"},
+    "project_number": {"type": "str"},
+}
+_GRANT = {
+    "role": {"type": "str", "required": True},
+    "members": {"type": "list", "elements": "str"},
+    "workload_identities": {"type": "list", "elements": "dict", "options": _IDENTITY},
+}
+"""As ``iam_members`` of mlops.tfserving.gcs_bucket."""
+
 _RANGES = {
     "autoscaling_target_cpu_percent": (1, 2**31 - 1),
     "autoscaling_scale_up_stabilization_seconds": (0, 3600),
@@ -109,9 +122,16 @@ def _storage(given: Variables, project: str) -> Iterator[Mistake]:
             yield Mistake("storage_bucket", text)
         grants = given["storage_iam_members"] or ()
         for number, grant in enumerate(grants):
-            if not isinstance(grant.get("role"), str) or not isinstance(grant.get("members") or [], list):
-                text = f"storage_iam_members[{number}] is {dict(grant)}: it has no role, or members that are no list"
-                yield Mistake("storage_iam_members", text, "Write {role: …, members: […]}.", unreadable=True)
+            _unused, wrongs = _checked(grant, _GRANT)
+            members = grant.get("members") or []
+            if not isinstance(members, list) or not all(
+                isinstance(one, str) for one in (grant.get("role"), *members)
+            ):
+                wrongs = wrongs or ["role has to be a text, and members a list of texts"]
+            for text in wrongs:
+                where = f"storage_iam_members[{number}]: {text}"
+                yield Mistake("storage_iam_members", where, "Write {role: …, members: […]}.", unreadable=True)
+            if wrongs:
                 return
         for text in _refused(lambda: iam.check(grants, project, private=True)):
             yield Mistake("storage_iam_members", text)
@@ -152,10 +172,10 @@ def _cluster(given: Variables, project: str) -> Iterator[Mistake]:
         return
     location, pools, wrong = str(given["cluster_location"]), [], False
     for number, pool in enumerate(given["cluster_node_pools"] or ()):
-        checked = ArgumentSpecValidator(POOL_ARGUMENTS).validate(pool)
-        pools.append(checked.validated_parameters)
+        found, wrongs = _checked(pool, POOL_ARGUMENTS)
+        pools.append(found)
         where = f"cluster_node_pools[{number}]"
-        texts = [f"{where}, {pool.get('name', 'without a name')}: {text}" for text in checked.error_messages]
+        texts = [f"{where}, {pool.get('name', 'without a name')}: {text}" for text in wrongs]
         for text in texts or _refused(lambda: wanted_pool(pools[-1], location)):
             wrong = True
             yield Mistake("cluster_node_pools", text, "docs/gke.md has the options of node pools.")
@@ -167,12 +187,24 @@ def _cluster(given: Variables, project: str) -> Iterator[Mistake]:
     options = {
         name: value for name, value in options.items() if name in CLUSTER_ARGUMENTS and name != "node_pools"
     }
-    checked = ArgumentSpecValidator(CLUSTER_ARGUMENTS).validate(options)
-    found = checked.validated_parameters | {"project": project, "location": location, "node_pools": None}
-    if pools and not wrong:
-        found["node_pools"] = pools
-    for text in checked.error_messages or _refused(lambda: wanted_cluster(found)):
+    found, wrongs = _checked(options, CLUSTER_ARGUMENTS)
+    found |= {"project": project, "location": location, "node_pools": pools if pools and not wrong else None}
+    for text in wrongs or _refused(lambda: wanted_cluster(found)):
         yield Mistake("cluster_name", text, "docs/gke.md has the options of clusters.")
+
+
+def _checked(options: Mapping[str, Any], spec: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The options with their types, and what is wrong with them."""
+    try:
+        result = ArgumentSpecValidator(spec).validate(dict(options))
+    except TypeError:  # Ansible looks into a number as if it were a dictionary.
+        odd = [
+            name
+            for name, value in options.items()
+            if spec.get(name, {}).get("type") == "dict" and not isinstance(value, (Mapping, str))
+        ]
+        return {}, [f"{', '.join(odd) or 'a value'} has to be a dictionary"]
+    return result.validated_parameters, result.error_messages
 
 
 def _refused(check: Callable[[], Any]) -> list[str]:

@@ -177,7 +177,7 @@ def _says_most(pool: Mapping[str, Any]) -> bool:
 
 def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
     """A node pool from the options of ``gke_node_pool``."""
-    zones = tuple(given.get("node_locations") or ()) or cluster_zones
+    zones = tuple(map(str, given.get("node_locations") or ())) or cluster_zones
     count = len(zones) or ZONES_OF_A_REGION
     scaling = given.get("autoscaling") or {}
     size = int(given.get("node_count") or given.get("initial_node_count") or 0) * count

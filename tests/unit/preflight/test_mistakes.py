@@ -44,7 +44,7 @@ def test_the_defaults_have_none() -> None:
         ({"loadtest_memory": "some"}, {"loadtest_memory": "1Gi"}, "loadtest_memory is 'some'"),
         ({"storage_bucket": "My_Bucket"}, {"storage_bucket": "my-bucket"}, "bucket name 'My_Bucket'"),
         ({"storage_iam_members": [{"members": ["user:a@example.com"]}]},
-         {"storage_iam_members": [{"role": "roles/storage.objectViewer", "members": ["user:a@example.com"]}]}, "it has no role"),
+         {"storage_iam_members": [{"role": "roles/storage.objectViewer", "members": ["user:a@example.com"]}]}, "arguments: role"),
         ({"storage_iam_members": [{"role": "viewer", "members": []}]}, {"storage_iam_members": []}, "role 'viewer'"),
         ({"cluster_location": "Iowa"}, {"cluster_location": "us-central1-a"}, "neither a zone"),
         ({"cluster_node_pools": pool(autoscaling={"enabled": True})}, {"cluster_node_pools": pool(node_count=3, autoscaling=None)},
@@ -62,6 +62,12 @@ def test_a_mistake_is_told_and_a_near_miss_is_not(
     assert words in mistake.message
     assert mistake.fix.endswith(".")
     assert told(**misses) == []
+
+
+def test_no_number_in_place_of_a_dictionary_ends_the_look() -> None:
+    """On which Ansible's own validation fails."""
+    (mistake,) = told(cluster_node_pools=pool(shielded_instance_config=-1))
+    assert mistake.message.endswith("shielded_instance_config has to be a dictionary")
 
 
 def test_all_are_told_at_once_and_say_what_can_not_be_counted_with() -> None:

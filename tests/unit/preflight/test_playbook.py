@@ -97,7 +97,7 @@ def test_what_can_not_be_read_hides_nothing_else(emulator: Emulator, url: str) -
     """Neither a text for a quantity nor a pool without a name, nor a template of nothing, ends the look."""
     code, output = play(
         emulator, url, "dev", storage_model_source=MODEL, serving_cpu="many", cluster_name="{{ not_there }}",
-        autoscaling_max_replicas=None, cluster_node_pools=[{"machine_type": "e2-standard-5"}], serving_source_ranges=[],
+        autoscaling_max_replicas=None, serving_batching=-1, cluster_node_pools=[{"machine_type": "e2-standard-5"}], serving_source_ranges=[],
     )  # fmt: skip
     assert code == 2
     for words in (
@@ -105,6 +105,7 @@ def test_what_can_not_be_read_hides_nothing_else(emulator: Emulator, url: str) -
         "error [variables] cluster_name can't be read",
         "error [variables] autoscaling_max_replicas is null, and has to be a number",
         "error [variables] cluster_node_pools[0], without a name: missing required arguments: name",
+        "error [variables] serving_batching is -1, and has to be a dict.",
         "error [source-ranges]",
         "replicas-exceed-nodes, rollout-room] cluster_node_pools has a mistake",
     ):
