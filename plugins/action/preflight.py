@@ -13,6 +13,7 @@ from ansible.utils.display import Display
 
 from ..module_utils.gcp.errors import GoogleError
 from ..module_utils.preflight.check import ARGUMENTS, preflight
+from ..module_utils.preflight.mistakes import mistakes
 from ..plugin_utils.role_variables import role_variables
 
 
@@ -25,11 +26,16 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _unused, options = self.validate_argument_spec(ARGUMENTS)
-        variables, problems = role_variables(self._loader, self._templar, task_vars or {})
+        variables, problems = role_variables(
+            self._loader,
+            self._templar,
+            task_vars or {},
+            lambda found: mistakes(found, options["project"] or ""),
+        )
         try:
             found = preflight(options, variables, problems)
         except GoogleError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None  # Ansible would say it twice
         for line in found.pop("lines"):
             Display().display(f"    {line}")
         return {**result, **found}

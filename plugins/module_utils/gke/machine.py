@@ -22,12 +22,16 @@ _MEMORY_PER_CPU = {
     ("c2", "standard"): 4.0, ("t2d", "standard"): 4.0, ("g2", "standard"): 4.0,
     ("c3", "standard"): 4.0, ("c3", "highmem"): 8.0, ("c3", "highcpu"): 2.0,
 }  # fmt: skip
-# Shared-core types: vCPUs, GiB, and the mCPU that GKE reserves on them.
-_SHARED_CORE = {"e2-micro": (2, 1.0, 1060), "e2-small": (2, 2.0, 1060), "e2-medium": (2, 4.0, 1060)}
+# Shared-core types: vCPUs and GiB; and the mCPU that GKE reserves on them.
+_SHARED_CORE = {"e2-micro": (2, 1.0), "e2-small": (2, 2.0), "e2-medium": (2, 4.0)}
+_SHARED_RESERVED = 1060
 # GKE reserves the first share of each tier: (upper bound in GiB, share).
 _MEMORY_TIERS = ((4, 0.25), (8, 0.20), (16, 0.10), (128, 0.06), (float("inf"), 0.02))
 _EVICTION_MIB = 100
 _CUSTOM = re.compile(r"(?:([a-z][a-z0-9]*)-)?custom-(\d+)-(\d+)(?:-ext)?")
+
+
+_SHARED_CUSTOM = re.compile(r"e2-custom-(?:micro|small|medium)-(\d+)")
 
 
 class UnknownMachineType(ValueError):
@@ -66,11 +70,13 @@ def reserved_memory_mib(memory_mib: int) -> int:
 
 def machine_shape(machine_type: str) -> MachineShape:
     """The shape of a machine type by its name, such as ``e2-medium``, ``n2-standard-4`` or ``e2-custom-4-8192``."""
-    custom = _CUSTOM.fullmatch(machine_type)
+    custom, shared = _CUSTOM.fullmatch(machine_type), _SHARED_CUSTOM.fullmatch(machine_type)
+    if shared:
+        return shape_of(machine_type, 2, int(shared[1]))
     if custom:
         return shape_of(machine_type, int(custom[2]), int(custom[3]))
     if machine_type in _SHARED_CORE:
-        cores, gib, _unused = _SHARED_CORE[machine_type]
+        cores, gib = _SHARED_CORE[machine_type]
     else:
         match = re.fullmatch(r"([a-z][a-z0-9]*)-(standard|highmem|highcpu)-(\d+)", machine_type)
         per_cpu = _MEMORY_PER_CPU.get((match[1], match[2])) if match else None
@@ -85,8 +91,8 @@ def shape_of(machine_type: str, cores: int, memory_mib: int) -> MachineShape:
     """The shape of a machine type of a size that is known. Raises ``UnknownMachineType`` for a size of nothing."""
     if cores < 1 or memory_mib < 1:
         raise UnknownMachineType(machine_type)
-    if machine_type in _SHARED_CORE:
-        reserved_cpu = _SHARED_CORE[machine_type][2]
+    if machine_type in _SHARED_CORE or _SHARED_CUSTOM.fullmatch(machine_type):
+        reserved_cpu = _SHARED_RESERVED
     else:
         reserved_cpu = reserved_cpu_milli(cores)
     return MachineShape(

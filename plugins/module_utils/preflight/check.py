@@ -19,7 +19,7 @@ from .gather import HOSTS, Apis, gather
 from .project import Project, Unread
 from .rules import RULES
 from .settings import Settings
-from .variables import settings
+from .variables import refuse_options, settings
 
 Json = dict[str, Any]
 
@@ -46,25 +46,26 @@ _ATTEMPTS = 2
 def preflight(
     options: Json,
     variables: Mapping[str, Any],
-    problems: Sequence[str] = (),
+    problems: Sequence[tuple[str, str]] = (),
     read: Callable[[Settings, Json, Mapping[str, Any]], Project] | None = None,
 ) -> Json:
     """The module's result; ``failed`` where there are errors. Raises ``BadInput``.
 
-    ``variables``: of the roles, templated. ``problems``: what is wrong with their types already.
+    ``variables``: of the roles, templated. ``problems``: what is wrong with them already, and the ways out.
     """
     refuse_strangers([rule.id for rule in RULES], options["ignore"])
+    refuse_options(options)
+    table = prices(options["prices"])
     project = options["project"] or ""
     if not project and not variables["cluster_kubeconfig_file"]:
         raise BadInput("project is not set: give gcp_project, or GCP_PROJECT in the environment.")
     try:
         asked = settings(variables, project, options, tuple(problems))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        why = "; ".join([*problems, str(error)])
+        why = "; ".join([*(message for message, _unused in problems), str(error)])
         raise BadInput(f"The variables can't be judged: {why}.") from error
     facts = (read or read_project)(asked, options, variables)
     found = judge(RULES, asked, facts, options["ignore"])
-    table = prices(options["prices"])
     money, phases = cost(asked, facts, table), reaction(asked)
     low, high = total(phases)
     told = [

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .nodes import shape
+from ..gcp.errors import BadInput
+from .nodes import accelerators, shape
 from .project import NotKnown, Project
 from .settings import Pool, Settings
 
@@ -19,6 +21,9 @@ Json = dict[str, Any]
 
 HOURS_A_MONTH = 730
 """As Google's price lists count."""
+
+_SHARED_CORES = {"micro": 0.25, "small": 0.5, "medium": 1.0}
+"""vCPUs that are paid of e2-custom-micro and so on. https://cloud.google.com/compute/vm-instance-pricing"""
 
 TABLE = Path(__file__).with_name("prices.json")
 
@@ -33,23 +38,54 @@ class Phase:
 
 
 def prices(changed: Mapping[str, Any]) -> Json:
-    """The price table, with what a user knows better: a key wins, of a table its keys do."""
+    """The price table, with what a user knows better: a key wins, of a table its keys do. Raises ``BadInput``."""
     table: Json = json.loads(TABLE.read_text(encoding="utf-8"))
+    strangers = sorted(set(map(str, changed)) - set(table))
+    if strangers:
+        raise BadInput(
+            f"preflight_prices: there is no {', '.join(strangers)}. There are: {', '.join(table)}."
+        )
+    return _merged(table, changed, "preflight_prices")
+
+
+def _merged(table: Json, changed: Mapping[str, Any], where: str) -> Json:
+    found = dict(table)
     for key, value in changed.items():
-        table[key] = {**table[key], **value} if isinstance(value, Mapping) and key in table else value
-    return table
+        known, name = table.get(key), f"{where}.{key}"
+        if where == "preflight_prices.families":
+            known = known or dict.fromkeys(("cpu_hour", "gib_hour"))
+        if isinstance(known, Mapping):
+            if not isinstance(value, Mapping):
+                raise BadInput(f"{name} is {value!r}, and has to be a dictionary as in prices.json.")
+            found[key] = _merged(dict(known), value, name)
+            missing = [each for each, price in found[key].items() if price is None]
+            if missing:
+                raise BadInput(f"{name}: {', '.join(missing)} is missing.")
+        elif isinstance(known, str):
+            found[key] = str(value)
+        else:
+            found[key] = _price(value, name)
+    return found
+
+
+def _price(value: Any, name: str) -> float:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = -1.0
+    if not 0 <= found < math.inf or isinstance(value, bool):
+        raise BadInput(f"{name} is {value!r}, and has to be a number of 0 or more.")
+    return found
 
 
 def node_hour(pool: Pool, project: Project, table: Mapping[str, Any]) -> float | None:
     """A node's price for an hour, its boot disk included; None where the table has none."""
     own = table["machine_types"].get(pool.machine_type)
-    family = table["families"].get(pool.machine_type.partition("-")[0])
-    if own is None and family is None:
-        return None
     if own is None:
-        found = shape(pool, project)
-        own = found.cpu_milli / 1000 * family["cpu_hour"] + found.memory_mib / 1024 * family["gib_hour"]
-    for kind, count in pool.accelerators:
+        own = _by_size(pool, project, table)
+    if own is None:
+        return None
+    for kind, count in accelerators(pool, project):
         if kind not in table["accelerators"]:
             return None
         own += table["accelerators"][kind] * count
@@ -57,6 +93,23 @@ def node_hour(pool: Pool, project: Project, table: Mapping[str, Any]) -> float |
     if disk is None:
         return None
     return float(own * (table["spot_factor"] if pool.spot else 1) + disk * pool.disk_gb / HOURS_A_MONTH)
+
+
+def _by_size(pool: Pool, project: Project, table: Mapping[str, Any]) -> float | None:
+    """A machine's price by its vCPUs and memory. Custom machines of all families but e2 cost a little more, and
+    memory beyond a family's own limits (-ext) has a price that the table does not have.
+    """
+    name, _unused, rest = pool.machine_type.partition("-")
+    name = "n1" if name == "custom" else name
+    family = table["families"].get(name)
+    if family is None or rest.endswith("-ext"):
+        return None
+    found = shape(pool, project)
+    share = next((share for size, share in _SHARED_CORES.items() if rest.startswith(f"custom-{size}-")), None)
+    cores = found.cpu_milli / 1000 if share is None else share
+    price = cores * family["cpu_hour"] + found.memory_mib / 1024 * family["gib_hour"]
+    custom = "custom-" in pool.machine_type and name != "e2"
+    return float(price * (table["custom_factor"] if custom else 1))
 
 
 def cost(settings: Settings, project: Project, table: Mapping[str, Any]) -> Json | None:

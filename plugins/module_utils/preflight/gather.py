@@ -34,6 +34,7 @@ HOSTS = {
 
 _THREADS = 8
 _PERMISSION = "Allow this account to read it (docs/preflight.md has the permissions), or ignore the rule."
+_SPELLING = "Is it spelled right? Or ignore the rule."
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _read(reader: Callable[[Settings, Apis], Any], settings: Settings, apis: Api
     try:
         return reader(settings, apis)
     except ApiError as error:
-        return Unread(str(error).rstrip("."), _PERMISSION)
+        return Unread(str(error).rstrip("."), _SPELLING if error.status == 404 else _PERMISSION)
     except GoogleError as error:
         return Unread(str(error).rstrip("."))
 
@@ -125,7 +126,7 @@ def _nothing(why: Unread, settings: Settings) -> Project:
     size: int | Unread | None = why
     if not settings.storage.bucket:
         size = None
-    elif model_size.is_local(settings.storage.source):
+    elif model_size.is_local(settings.storage.source) and not settings.storage.served:
         size = model_size.local(settings.storage.source)
     return Project(why, why, why, why, why, why, why, why, size, why)
 
@@ -160,7 +161,11 @@ def _machine_types(settings: Settings, apis: Apis) -> dict[str, dict[str, Machin
     names = {pool.machine_type for pool in settings.cluster.pools if "custom-" not in pool.machine_type}
     found: dict[str, dict[str, MachineType]] = {}
     for zone, one in _offered("machineTypes", "machine types", names, settings, apis):
-        size = MachineType(int(one["guestCpus"]), int(one["memoryMb"]))
+        cards = tuple(
+            (card["guestAcceleratorType"], int(card["guestAcceleratorCount"]))
+            for card in one.get("accelerators", [])
+        )
+        size = MachineType(int(one["guestCpus"]), int(one["memoryMb"]), cards)
         found.setdefault(one["name"], {})[zone] = size
     return found
 
@@ -235,21 +240,29 @@ def _account_policy(settings: Settings, apis: Apis) -> Json:
     return apis.call("iam", "POST", path, f"IAM policy of {account}")
 
 
-def _model(settings: Settings, apis: Apis) -> tuple[int | None, frozenset[int] | Unread]:
-    """The size of the version that is served next: what is published, else what the bucket has; and what it has."""
+def _model(settings: Settings, apis: Apis) -> tuple[int | tuple[int, ...] | None, frozenset[int] | Unread]:
+    """The size of what is served next: what is named, else published, else what the bucket has; and what it has."""
     storage = settings.storage
     if not storage.bucket:
         return None, NOT_ASKED  # In an image or a volume, where only pods can look.
+    if storage.served:
+        return tuple(_size(apis, uri) or 0 for uri in storage.served), NOT_ASKED
     if model_size.is_local(storage.source):
         return model_size.local(storage.source), NOT_ASKED
     if storage.source:
-        bucket, _unused, prefix = storage.source.removeprefix("gs://").partition("/")
-        return model_size.of_folder(_objects(apis, bucket, f"{prefix.rstrip('/')}/")), NOT_ASKED
+        return _size(apis, storage.source), NOT_ASKED
     prefix = f"{storage.path}/"
     found = _or_none(lambda: {"objects": list(_objects(apis, storage.bucket, prefix))})
     objects = [] if found is None else found["objects"]
     size = model_size.of_version(objects, prefix, storage.version)
     return size, model_size.whole_versions(objects, prefix)
+
+
+def _size(apis: Apis, uri: str) -> int | None:
+    """Bytes of all objects below gs://BUCKET/PATH; None where there are none, or no bucket."""
+    bucket, _unused, prefix = uri.removeprefix("gs://").partition("/")
+    found = _or_none(lambda: {"size": model_size.of_folder(_objects(apis, bucket, f"{prefix.rstrip('/')}/"))})
+    return None if found is None else found["size"]
 
 
 def _objects(apis: Apis, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:

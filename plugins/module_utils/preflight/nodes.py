@@ -28,13 +28,25 @@ _GPU_TAINT = (_GPU, "present", "NO_SCHEDULE")
 """GKE puts it on nodes with GPUs, and lets pods that request some tolerate it.
 https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"""
 
+_FAMILIES_WITH_GPUS = ("a2", "a3", "a4", "a4x", "g2", "g4")
+"""https://cloud.google.com/compute/docs/gpus"""
+
 _NODES_OWN_LABELS = (
     "topology.kubernetes.io/",
     "kubernetes.io/",
     "node.kubernetes.io/",
     "beta.kubernetes.io/",
+    "topology.gke.io/",
+    "cloud.google.com/",
 )
 """Beginnings of labels that nodes get from their place and machine: not judged before there are nodes."""
+
+_POOLS_LABELS = tuple(
+    f"cloud.google.com/gke-{name}"
+    for name in ("accelerator", "nodepool", "preemptible", "provisioning", "spot")
+)
+"""Of those, the labels that follow from the node pool.
+https://cloud.google.com/kubernetes-engine/docs/concepts/spot-vms, .../preemptible-vms"""
 
 
 def shape(pool: Pool, project: Project) -> MachineShape:
@@ -51,10 +63,29 @@ def shape(pool: Pool, project: Project) -> MachineShape:
         raise NotKnown(Unread(reason, fix)) from None
 
 
+def accelerators(pool: Pool, project: Project) -> tuple[tuple[str, int], ...]:
+    """Types and numbers of a node's GPUs: those that the pool says, else those that its machines come with.
+
+    Raises ``NotKnown`` for machines that come with some, where Google did not tell which.
+    """
+    offers = project.machine_types
+    if pool.accelerators:
+        return pool.accelerators
+    if not isinstance(offers, Unread):
+        return next((offer.accelerators for offer in offers.get(pool.machine_type, {}).values()), ())
+    if pool.machine_type.partition("-")[0] in _FAMILIES_WITH_GPUS:
+        reason = f"which GPUs machine type {pool.machine_type} (node pool {pool.name}) comes with is not known here"
+        raise NotKnown(
+            Unread(reason, "Allow this account compute.machineTypes.list, or name them as accelerators.")
+        )
+    return ()
+
+
 def allocatable(pool: Pool, settings: Settings, project: Project) -> Resources:
     """What a node of the pool has for pods that are not GKE's own."""
     found = shape(pool, project)
-    whole = Resources(found.allocatable_cpu_milli, found.allocatable_memory_mib * 2**20, pool.gpus)
+    gpus = pool.gpus or sum(count for _unused, count in accelerators(pool, project))
+    whole = Resources(found.allocatable_cpu_milli, found.allocatable_memory_mib * 2**20, gpus)
     return whole - settings.node_overhead
 
 
@@ -67,6 +98,13 @@ def pools_to_judge(settings: Settings) -> tuple[Pool, ...]:
         )
     if cluster.autopilot or cluster.autoprovisioning:
         return ()
+    if not cluster.pools_known:
+        raise NotKnown(
+            Unread(
+                "cluster_node_pools has a mistake, so how many nodes there can be is not known",
+                "Mend that first.",
+            )
+        )
     if not cluster.pools:
         raise NotKnown(
             Unread("cluster_node_pools is empty: how many nodes there can be is not known", "Name the pools.")
@@ -76,7 +114,7 @@ def pools_to_judge(settings: Settings) -> tuple[Pool, ...]:
 
 def why_not_there(pool: Pool, settings: Settings, project: Project) -> str | None:
     """Why the model server's pods can never be on this pool's nodes; None where they can."""
-    return why_never(_pod(settings.serving), _node(pool, allocatable(pool, settings, project)))
+    return why_never(_pod(settings.serving), _node(pool, project, allocatable(pool, settings, project)))
 
 
 def rooms(settings: Settings, project: Project, *, most: bool = True) -> list[Room]:
@@ -103,7 +141,11 @@ def _pod(serving: Serving) -> Json:
     if serving.pod.gpus:
         requests[_GPU] = str(serving.pod.gpus)
         tolerations.append({"key": _GPU, "operator": "Exists"})
-    selector = {key: value for key, value in serving.node_selector if not key.startswith(_NODES_OWN_LABELS)}
+    selector = {
+        key: value
+        for key, value in serving.node_selector
+        if key in _POOLS_LABELS or not key.startswith(_NODES_OWN_LABELS)
+    }
     return {
         "spec": {
             "containers": [{"resources": {"requests": requests}}],
@@ -113,13 +155,16 @@ def _pod(serving: Serving) -> Json:
     }
 
 
-def _node(pool: Pool, free: Resources) -> Json:
+def _node(pool: Pool, project: Project, free: Resources) -> Json:
     labels = {"cloud.google.com/gke-nodepool": pool.name, **dict(pool.labels)}
     taints = list(pool.taints)
+    kind = "preemptible" if pool.preemptible else "spot" if pool.spot else "standard"
+    labels["cloud.google.com/gke-provisioning"] = kind
     if pool.spot:
-        labels["cloud.google.com/gke-spot"] = "true"
-    if pool.accelerators:
-        labels[GPU_LABEL] = pool.accelerators[0][0]
+        labels[f"cloud.google.com/gke-{kind}"] = "true"
+    cards = accelerators(pool, project)
+    if cards:
+        labels[GPU_LABEL] = cards[0][0]
         taints.append(_GPU_TAINT)
     return {
         "metadata": {"name": pool.name, "labels": labels},

@@ -51,10 +51,11 @@ class Quota:
 
 @dataclass(frozen=True)
 class MachineType:
-    """A machine type as a zone offers it: vCPUs, memory in MiB."""
+    """A machine type as a zone offers it: vCPUs, memory in MiB, types and numbers of the GPUs that it comes with."""
 
     cores: int
     memory_mib: int
+    accelerators: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class Project:
     """Facts of a project. ``None`` for a cluster or bucket that does not exist.
 
     ``machine_types`` and ``accelerator_types``: by name, then by zone. ``account_policy``: of the Google service
-    account that pods act as. ``model_bytes``: size of the model that is served next; None: there is none yet.
+    account that pods act as. ``model_bytes``: size of the model that is served next, or of each of those that are
+    named (0: it is not there); None: there is none yet.
     ``model_versions``: numbers that are whole, as far as names of objects tell; only where nothing is to be published.
     """
 
@@ -86,5 +88,5 @@ class Project:
     bucket: Bucket | Unread | None = NOT_ASKED
     project_policy: Json | Unread = NOT_ASKED
     account_policy: Json | Unread = NOT_ASKED
-    model_bytes: int | Unread | None = field(default=NOT_ASKED)
+    model_bytes: int | tuple[int, ...] | Unread | None = field(default=NOT_ASKED)
     model_versions: frozenset[int] | Unread = NOT_ASKED

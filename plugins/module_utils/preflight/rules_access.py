@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..gcs.iam import workload
+from ..gcs.iam import wanted, workload
 from .findings import Rule, Trouble
 from .project import Bucket, NotKnown, Project, Unread, known
 from .settings import Settings, Storage
@@ -80,7 +80,14 @@ def has_workload_identity(settings: Settings, project: Project) -> bool:
     return bool((present or {}).get("workloadIdentityConfig", {}).get("workloadPool"))
 
 
-def _pods(settings: Settings, bucket: Bucket) -> str:
+def _granted_in_this_run(settings: Settings, bucket: Bucket | None) -> set[str]:
+    """Members whom ``storage_iam_members`` lets read."""
+    number = bucket.project_number if bucket else None
+    found = wanted(settings.storage.grants, settings.project, number)
+    return {member for role in READING_ROLES & found.keys() for member in found[role]}
+
+
+def _pods(settings: Settings, bucket: Bucket | None) -> str:
     """The pods as a member, by Workload Identity."""
     storage = settings.storage
     identity = {
@@ -88,7 +95,7 @@ def _pods(settings: Settings, bucket: Bucket) -> str:
         "service_account": storage.reader_name,
         "project": storage.reader_project,
     }
-    number = storage.reader_project_number or bucket.project_number
+    number = storage.reader_project_number or (bucket.project_number if bucket else None)
     return workload(identity, settings.project, number)
 
 
@@ -96,8 +103,14 @@ def _pods_without_right(settings: Settings, project: Project, bucket: Bucket | N
     """With Workload Identity pods are themselves, whatever their nodes' account may do."""
     if bucket is not None:
         member = _pods(settings, bucket)
+        if member in _granted_in_this_run(settings, bucket):
+            yield from _granted_by_us(bucket, settings.storage, member)
+            return
         if _reads(known(bucket.policy), member, None) or _reads(known(project.project_policy), member, None):
             return
+        _refuse_to_guess(member, bucket.policy, project.project_policy)
+    elif _pods(settings, None) in _granted_in_this_run(settings, None):
+        return
     yield Trouble(
         "the cluster has Workload Identity, so pods read as themselves, and storage_reader_workload_identity is false: "
         f"nobody lets them read bucket {settings.storage.bucket}",
@@ -139,6 +152,7 @@ def _granted_by_us(bucket: Bucket, storage: Storage, member: str) -> Iterator[Tr
     if not isinstance(bucket.policy, Unread) and _reads(bucket.policy, member, None):
         return
     if SET_POLICY not in known(bucket.permissions):
+        _refuse_to_guess(member, bucket.policy)
         yield Trouble(
             f"{member} can't read bucket {storage.bucket}, and this account may not grant it ({SET_POLICY})",
             f"Have its owner grant roles/storage.objectViewer on the bucket to that member, or {SET_POLICY} to you.",
@@ -163,6 +177,10 @@ def _nodes_account(settings: Settings, project: Project, bucket: Bucket | None) 
                 ))  # fmt: skip
             email = f"{bucket.project_number}-compute@developer.gserviceaccount.com"
         member = f"serviceAccount:{email.lower()}"
+        if member in _granted_in_this_run(settings, bucket):
+            if bucket is not None:
+                yield from _granted_by_us(bucket, settings.storage, member)
+            continue
         if bucket is not None and _reads(known(bucket.policy), member, None):
             continue
         whole = known(project.project_policy)
@@ -170,6 +188,7 @@ def _nodes_account(settings: Settings, project: Project, bucket: Bucket | None) 
             bucket is not None and _reads(known(bucket.policy), member, whole)
         ):
             continue
+        _refuse_to_guess(member, bucket.policy if bucket else whole, whole)
         yield Trouble(
             f"pods read the model as their nodes' account {email}, which has no right to read bucket "
             f"{settings.storage.bucket}",
@@ -190,6 +209,29 @@ def _reads(policy: Json, member: str, project_policy: Json | None) -> bool:
             if project_policy and kind in _BASIC and member in _members(project_policy, _BASIC[kind]):
                 return True
     return False
+
+
+def _refuse_to_guess(member: str, *policies: Json | Unread) -> None:
+    """Raises ``NotKnown`` where a member may have the right by what is not resolved here."""
+    for policy in policies:
+        for binding in [] if isinstance(policy, Unread) else policy.get("bindings", []):
+            role = binding["role"]
+            if role in READING_ROLES or role.startswith(("projects/", "organizations/")):
+                by = [one for one in binding.get("members", []) if _may_be(one, member)]
+                if by:
+                    raise NotKnown(Unread(
+                        f"whether {member} can read the bucket hangs on a condition, group or custom role, which are not "
+                        f"resolved here: {role} of {by[0]}",
+                        "See that it does, and set preflight_ignore: [model-access].",
+                    ))  # fmt: skip
+
+
+def _may_be(one: str, member: str) -> bool:
+    """Whether a policy's member is this one, or a group that it may be in. Groups have no Kubernetes' accounts."""
+    if one.startswith(("group:", "domain:")):
+        return member.startswith("serviceAccount:")
+    pool = member.partition("/subject/")[0].removeprefix("principal://")
+    return one in (member, *_EVERYBODY) or one.startswith(f"principalSet://{pool}/")
 
 
 def _members(policy: Json, role: str) -> set[str]:

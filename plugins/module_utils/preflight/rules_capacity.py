@@ -89,14 +89,17 @@ def loadtest_room(settings: Settings, project: Project) -> Iterator[Trouble]:
 
 
 def model_memory(settings: Settings, project: Project) -> Iterator[Trouble]:
-    size = known(project.model_bytes)
-    if size is None:
+    found = known(project.model_bytes)
+    sizes = [size for size in (found if isinstance(found, tuple) else (found,)) if size]
+    if not sizes:
         return  # There is no model yet.
-    needed = MODEL_COPIES * size
+    needed = sum(sizes) + (MODEL_COPIES - 1) * max(sizes)
     if settings.serving.memory < needed:
+        what = "the model has" if len(sizes) == 1 else f"the {len(sizes)} versions to serve have together"
+        it = "it" if len(sizes) == 1 else f"the largest ({memory(max(sizes))})"
         yield Trouble(
-            f"serving_memory is {memory(settings.serving.memory)}, and the model has {memory(size)}: "
-            f"while it is loaded or a version follows another it is there {MODEL_COPIES} times",
+            f"serving_memory is {memory(settings.serving.memory)}, and {what} {memory(sum(sizes))}: "
+            f"while it is loaded or a version follows another {it} is there {MODEL_COPIES} times",
             f"Set serving_memory to {memory(_rounded(needed))} at least; TF Serving itself comes on top.",
         )
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..gke.option import at_least
 from ..gke.rules import region_of
 from ..gke.sizes import bounds
 from .findings import Rule, Trouble
-from .nodes import shape
-from .project import Project, known
+from .nodes import accelerators, shape
+from .project import Project, Quota, known
 from .settings import Cluster, Pool, Settings
 
 Json = dict[str, Any]
@@ -131,8 +131,7 @@ def quota(settings: Settings, project: Project) -> Iterator[Trouble]:
     needs: Counter[str] = Counter()
     for pool in pools:
         new = max(0, pool.most - _present(pool, project))
-        spot = quotas.get("PREEMPTIBLE_CPUS")
-        for metric, each in _needs(pool, settings, project, spot_has_its_own=bool(spot and spot.limit)):
+        for metric, each in _needs(pool, settings, project, quotas):
             needs[metric] += each * new
     for metric, needed in sorted(needs.items()):
         found = quotas.get(metric)
@@ -156,15 +155,15 @@ def _present(pool: Pool, project: Project) -> int:
 
 
 def _needs(
-    pool: Pool, settings: Settings, project: Project, *, spot_has_its_own: bool
+    pool: Pool, settings: Settings, project: Project, quotas: Mapping[str, Quota]
 ) -> list[tuple[str, int]]:
-    """Quotas that one node counts in, with how much."""
+    """Quotas that one node counts in, with how much. Spot machines have their own where the project was given some."""
     cores = _cores(pool, project)
     family = pool.machine_type.partition("-")[0]
     metric = "CPUS" if family in _SHARED_QUOTA else _OWN_QUOTA.get(family)
-    preemptible = "PREEMPTIBLE_" if pool.spot and spot_has_its_own else ""
+    preemptible = quotas.get("PREEMPTIBLE_CPUS")
     found = [("INSTANCES", 1)]
-    if preemptible:
+    if pool.spot and preemptible and preemptible.limit:
         found.append(("PREEMPTIBLE_CPUS", cores))
     elif metric:
         found.append((metric, cores))
@@ -175,9 +174,11 @@ def _needs(
         private = present.get("networkConfig", {}).get("defaultEnablePrivateNodes", False)
     if not private:
         found.append(("IN_USE_ADDRESSES", 1))
-    for kind, count in pool.accelerators:
+    for kind, count in accelerators(pool, project):
         name = kind.removeprefix("nvidia-").removeprefix("tesla-").upper().replace("-", "_")
-        found.append((f"{preemptible}NVIDIA_{name}_GPUS", count))
+        own = f"PREEMPTIBLE_NVIDIA_{name}_GPUS"
+        spot = pool.spot and own in quotas and quotas[own].limit
+        found.append((own if spot else f"NVIDIA_{name}_GPUS", count))
     return found
 
 

@@ -9,13 +9,22 @@ from collections.abc import Iterator
 
 from .findings import Rule, Trouble
 from .project import Project, known
-from .settings import Settings
+from .settings import Settings, Storage
 
 
 def model_missing(settings: Settings, project: Project) -> Iterator[Trouble]:
     """Whether there can be a version to serve; what a source publishes will be there."""
     storage = settings.storage
-    if not storage.bucket or storage.source or storage.named_elsewhere:
+    if not storage.bucket:
+        return
+    if storage.served:
+        yield from _named(storage, project)
+    if storage.source and not storage.served and known(project.model_bytes) is None:
+        yield Trouble(
+            f"storage_model_source is {storage.source}, and nothing is there: no version could be published",
+            "Set it to the SavedModel's folder, an archive or gs://BUCKET/PATH/VERSION that exists.",
+        )
+    if storage.source or storage.served:
         return
     if known(project.bucket) is None:
         what = f"bucket {storage.bucket} does not exist"
@@ -32,11 +41,23 @@ def model_missing(settings: Settings, project: Project) -> Iterator[Trouble]:
     )
 
 
+def _named(storage: Storage, project: Project) -> Iterator[Trouble]:
+    """Versions that are named to be served; what is published in this run may be among them."""
+    sizes = known(project.model_bytes)
+    published = f"gs://{storage.bucket}/{storage.path}/" if storage.source else None
+    for uri, size in zip(storage.served, sizes if isinstance(sizes, tuple) else (), strict=False):
+        if not size and not (published and uri.startswith(published)):
+            yield Trouble(
+                f"{uri} is to be served, and nothing is there",
+                "Publish it first (storage_model_source), or name a version that exists.",
+            )
+
+
 RULES = (
     Rule(
         "model-missing",
         "warning",
-        "The bucket has no version of the model to serve, and none is to be published.",
+        "There is no version of the model to serve, or nothing where one is to be published from.",
         model_missing,
     ),
 )

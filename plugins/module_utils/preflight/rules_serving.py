@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .findings import Rule, Trouble
 from .nodes import serving_pools
@@ -17,14 +18,17 @@ SPOT_NOTICE_SECONDS = 15
 """What pods have at least of the 30 s of notice that a Spot VM gets: 15 or 25 s, by GKE's version.
 https://cloud.google.com/kubernetes-engine/docs/concepts/spot-vms"""
 
+HPA_TOLERANCE_PERCENT = 10
+"""https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#algorithm-details"""
+
 DRAIN_LIMIT_SECONDS = 600
 """How long the node autoscaler waits for a pod to end before it takes the node away all the same: its default,
 which GKE does not let change. https://github.com/kubernetes/kubernetes/issues/94435"""
 
 
 def variables(settings: Settings, _unused: Project) -> Iterator[Trouble]:
-    for problem in settings.problems:
-        yield Trouble(problem, "The role's defaults/main.yml says what it takes.")
+    for message, fix in settings.problems:
+        yield Trouble(message, fix)
 
 
 def hpa_request(settings: Settings, _unused: Project) -> Iterator[Trouble]:
@@ -42,6 +46,17 @@ def hpa_request(settings: Settings, _unused: Project) -> Iterator[Trouble]:
             f"the HPA aims at {settings.autoscaling.target_percent} % of the CPU that {container} requests, and "
             f"{variable} requests none: the HPA would never scale",
             f"Set {variable} to the CPU that one replica needs.",
+        )
+
+
+def target_out_of_reach(settings: Settings, _unused: Project) -> Iterator[Trouble]:
+    """Containers may use no more CPU than they request, so 100 % is all that the HPA can see."""
+    target = settings.autoscaling.target_percent
+    if target * (100 + HPA_TOLERANCE_PERCENT) >= 100 * 100:
+        yield Trouble(
+            f"autoscaling_target_cpu_percent is {target}, and the HPA acts on {HPA_TOLERANCE_PERCENT} % more than its aim "
+            "at least: pods get no more than 100 % of what they request, so it would never scale out",
+            "Set it to 50 to 70, so that pods bear the load until others have come; 90 is the most that can work.",
         )
 
 
@@ -81,7 +96,8 @@ def _only_spot(settings: Settings, project: Project) -> bool:
         pools = serving_pools(settings, project)
     except NotKnown:
         pools = list(settings.cluster.pools)  # A pool's size does not matter here.
-    return bool(pools) and all(pool.spot for pool in pools)
+    there = [pool for pool in pools if pool.most]
+    return bool(there) and all(pool.spot for pool in there)
 
 
 def drain_below_request(settings: Settings, _unused: Project) -> Iterator[Trouble]:
@@ -126,10 +142,10 @@ def source_ranges(settings: Settings, _unused: Project) -> Iterator[Trouble]:
 
 
 def open_endpoint(settings: Settings, _unused: Project) -> Iterator[Trouble]:
-    wide = [text for text in settings.serving.source_ranges if _is_everybody(text)]
-    if _is_external(settings) and wide:
+    ranges = settings.serving.source_ranges
+    if _is_external(settings) and _are_everybody(ranges):
         yield Trouble(
-            f"serving_source_ranges has {', '.join(wide)}: anybody can use the model, without a password, at your cost",
+            f"serving_source_ranges is {', '.join(ranges)}, which is everybody: anybody can use the model, without a password, at your cost",
             "Name the ranges that need it, or put a gateway that authenticates in front of an internal address.",
         )
 
@@ -138,11 +154,17 @@ def _is_external(settings: Settings) -> bool:
     return settings.serving.service_type == "LoadBalancer" and not settings.serving.internal
 
 
-def _is_everybody(text: str) -> bool:
-    try:
-        return ipaddress.ip_network(text, strict=False).prefixlen == 0
-    except ValueError:
-        return False  # No range at all: the serving role refuses it.
+def _are_everybody(ranges: Iterable[str]) -> bool:
+    """Whether ranges are all addresses together, as 0.0.0.0/1 and 128.0.0.0/1 are."""
+    networks = []
+    for text in ranges:
+        with contextlib.suppress(ValueError):  # No range at all: the serving role refuses it.
+            networks.append(ipaddress.ip_network(text, strict=False))
+    four = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
+    six = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]
+    return any(one.prefixlen == 0 for one in ipaddress.collapse_addresses(four)) or any(
+        one.prefixlen == 0 for one in ipaddress.collapse_addresses(six)
+    )
 
 
 RULES = (
@@ -152,6 +174,12 @@ RULES = (
         "error",
         "The HPA measures a container that is not there, or that requests no CPU.",
         hpa_request,
+    ),
+    Rule(
+        "target-out-of-reach",
+        "error",
+        "The HPA's aim is so high that no load can make it scale out.",
+        target_out_of_reach,
     ),
     Rule(
         "stabilization-window",
@@ -174,7 +202,7 @@ RULES = (
         "A pod that goes drains for less time than a request may take.",
         drain_below_request,
     ),
-    Rule("grace-limit", "warning", "Pods take longer to go than the node autoscaler waits.", grace_limit),
+    Rule("grace-limit", "error", "Pods take longer to go than the node autoscaler waits.", grace_limit),
     Rule(
         "budget-blocks-draining",
         "error",

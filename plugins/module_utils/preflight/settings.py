@@ -44,6 +44,7 @@ class Resources:
 class Pool:
     """A node pool. ``least`` and ``most``: nodes in all zones together. ``zones``: empty where Google chooses them.
 
+    ``spot``: whether Google may take nodes away; ``preemptible``: whether by the rules of that older kind.
     ``accelerators``: types and how many cards; ``gpus``: how many a node's pods see of them, shared ones several times.
     """
 
@@ -53,6 +54,7 @@ class Pool:
     most: int = 0
     zones: tuple[str, ...] = ()
     spot: bool = False
+    preemptible: bool = False
     accelerators: tuple[tuple[str, int], ...] = ()
     gpus: int = 0
     labels: tuple[tuple[str, str], ...] = ()
@@ -69,7 +71,8 @@ class Pool:
 class Cluster:
     """The cluster. ``given``: it exists, and is reached by a kubeconfig; nothing of it is this project's to make.
 
-    ``private_nodes``, ``workload_identity``: None leaves it as it is.
+    ``private_nodes``, ``workload_identity``: None leaves it as it is. ``pools_known``: whether all pools could be
+    read, and say how many nodes they have.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Cluster:
     private_nodes: bool | None = None
     workload_identity: bool | None = None
     pools: tuple[Pool, ...] = ()
+    pools_known: bool = True
 
     @property
     def region(self) -> str:
@@ -155,21 +159,23 @@ class Autoscaling:
 class Storage:
     """The bucket, the model in it, and who reads it (``reader_*``, Workload Identity).
 
-    ``bucket``: empty where the model is elsewhere, in an image or a volume. ``named_elsewhere``: what is served is
-    named by itself, and not what this bucket has at ``path``.
+    ``bucket``: empty where the model is elsewhere, in an image or a volume. ``served``: the addresses of versions that
+    are served and named by themselves, in place of what this bucket has at ``path``. ``grants``: who else gets roles
+    on the bucket in this run, as the module takes them.
     """
 
     bucket: str
     path: str
     source: str = ""
     version: int | None = None
-    named_elsewhere: bool = False
+    served: tuple[str, ...] = ()
     workload_identity: bool = False
     reader_namespace: str = ""
     reader_name: str = ""
     reader_project: str = ""
     reader_project_number: str = ""
     google_service_account: str = ""
+    grants: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,7 +191,7 @@ class Settings:
     """Everything that rules look at, from variables alone.
 
     ``node_overhead``: what GKE's own pods request on each node; ``system_pods``: those that are there once.
-    ``problems``: variables with values that the roles would refuse.
+    ``problems``: what is wrong with variables that the roles would refuse, and the way out.
     """
 
     project: str
@@ -198,7 +204,7 @@ class Settings:
     system_pods: tuple[Resources, ...] = ()
     metrics_window: int = 30
     node_seconds: tuple[int, int] = (80, 120)
-    problems: tuple[str, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
 
 
 def absolute(text: str, whole: int) -> int:

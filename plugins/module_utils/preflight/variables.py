@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..gcp.errors import BadInput
 from ..gke.rules import is_zone
 from ..k8s.quantities import quantity
 from .settings import (
@@ -42,6 +43,32 @@ def resources(cpu: Any, memory: Any) -> Resources:
     return Resources(math.ceil(_amount(cpu) * 1000), math.ceil(_amount(memory)))
 
 
+def refuse_options(options: Mapping[str, Any]) -> None:
+    """Raises ``BadInput`` for options of the module that nothing can be counted with."""
+    requests = options["system_requests"]
+    for where, pod in [
+        ("node", requests["node"]),
+        *((f"pods[{n}]", pod) for n, pod in enumerate(requests["pods"])),
+    ]:
+        strangers = sorted(set(map(str, pod)) - {"cpu", "memory"})
+        if strangers:
+            raise BadInput(
+                f"preflight_system_requests.{where} has {', '.join(strangers)}: write cpu and memory."
+            )
+        for name, amount in pod.items():
+            try:
+                resources(amount, 0)
+            except ValueError as error:
+                raise BadInput(
+                    f"preflight_system_requests.{where}.{name} is {amount!r}: write a quantity such as 400m or 700Mi."
+                ) from error
+    boot = options["node_boot_seconds"]
+    if len(boot) != 2 or not 0 <= boot[0] <= boot[1]:
+        raise BadInput(
+            f"preflight_node_boot_seconds is {boot}: write the seconds at least and at most, such as [80, 120]."
+        )
+
+
 def _amount(text: Any) -> Any:
     return quantity(text) if text not in (None, "") else quantity("0")
 
@@ -59,7 +86,7 @@ def _pairs(labels: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
 
 
 def settings(
-    given: Variables, project: str, options: Mapping[str, Any], problems: tuple[str, ...] = ()
+    given: Variables, project: str, options: Mapping[str, Any], problems: tuple[tuple[str, str], ...] = ()
 ) -> Settings:
     """The settings. ``options``: those of the module. Raises ``ValueError`` for what is no number or quantity."""
     overhead = options["system_requests"]
@@ -81,13 +108,14 @@ def settings(
             path=str(given["storage_model_path"]),
             source=str(given["storage_model_source"] or ""),
             version=int(given["storage_model_version"]) if given["storage_model_version"] else None,
-            named_elsewhere=bool(given["serving_model_uri"] or given["serving_models"]),
+            served=_served(given),
             workload_identity=_true(given["storage_reader_workload_identity"]),
             reader_namespace=str(given["storage_reader_namespace"]),
             reader_name=str(given["storage_reader_name"]),
             reader_project=str(given["storage_reader_project"] or ""),
             reader_project_number=str(given["storage_reader_project_number"] or ""),
             google_service_account=str(given["storage_reader_google_service_account"] or ""),
+            grants=tuple(one for one in given["storage_iam_members"] or () if "role" in one),
         ),
         loadtest=_loadtest(given),
         node_overhead=resources(overhead["node"].get("cpu"), overhead["node"].get("memory")),
@@ -98,10 +126,24 @@ def settings(
     )
 
 
+def _served(given: Variables) -> tuple[str, ...]:
+    """gs://BUCKET/PATH/VERSION of every version that is named to be served."""
+    promoted = given["serving_promoted"] or {}
+    if given["serving_models"]:
+        return tuple(
+            f"{model['uri']}/{version}"
+            for model in given["serving_models"]
+            for version in ([promoted[model["name"]]] if model["name"] in promoted else model["versions"])
+        )
+    return (str(given["serving_model_uri"]),) if given["serving_model_uri"] else ()
+
+
 def _cluster(given: Variables) -> Cluster:
     location = str(given["cluster_location"])
     zones = tuple(given["cluster_node_locations"] or ()) or ((location,) if is_zone(location) else ())
     scaling = given["cluster_autoscaling"] or {}
+    wanted = given["cluster_node_pools"] or ()
+    pools = [found for one in wanted if (found := _readable_pool(one, zones))]
     return Cluster(
         name=str(given["cluster_name"]),
         location=location,
@@ -113,13 +155,29 @@ def _cluster(given: Variables) -> Cluster:
         min_version=str(given["cluster_min_master_version"] or ""),
         private_nodes=_if_said(given["cluster_private_nodes"]),
         workload_identity=_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
-        pools=tuple(pool(one, zones) for one in given["cluster_node_pools"] or ()),
+        pools=tuple(pools),
+        pools_known=len(pools) == len(wanted) and all(map(_says_most, wanted)),
     )
+
+
+def _readable_pool(given: Mapping[str, Any], zones: tuple[str, ...]) -> Pool | None:
+    """None for a pool without a name, or with a text for a number: ``mistakes`` tells it."""
+    try:
+        return pool(given, zones)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _says_most(pool: Mapping[str, Any]) -> bool:
+    """Whether a pool that grows by itself says how far."""
+    scaling = pool.get("autoscaling") or {}
+    grows = scaling and _true(scaling.get("enabled", True))
+    return bool(not grows or scaling.get("max_node_count") or scaling.get("total_max_node_count"))
 
 
 def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
     """A node pool from the options of ``gke_node_pool``."""
-    zones = tuple(given.get("node_locations") or ()) or cluster_zones
+    zones = tuple(map(str, given.get("node_locations") or ())) or cluster_zones
     count = len(zones) or ZONES_OF_A_REGION
     scaling = given.get("autoscaling") or {}
     size = int(given.get("node_count") or given.get("initial_node_count") or 0) * count
@@ -134,6 +192,7 @@ def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
         most=most,
         zones=zones,
         spot=_true(given.get("spot")) or _true(given.get("preemptible")),
+        preemptible=_true(given.get("preemptible")),
         accelerators=tuple(
             (str(one.get("accelerator_type", "")), int(one.get("accelerator_count") or 1))
             for one in given.get("accelerators") or ()

@@ -21,6 +21,8 @@ from hypothesis import strategies as st
         ("n1-standard-1", 1000, 940),
         ("e2-standard-16", 16000, 15890),
         ("e2-custom-4-8192", 4000, 3920),
+        ("e2-custom-medium-4096", 2000, 940),
+        ("n2-custom-6-10240", 6000, 5915),
     ],
 )
 def test_allocatable_cpu_is_what_gke_documents(name: str, cpu: int, allocatable: int) -> None:

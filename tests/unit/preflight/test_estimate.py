@@ -12,12 +12,14 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.estimate
     reaction,
     total,
 )
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project import MachineType, Unread
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.variables import pool as read_pool
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.words import (
     cost_in_words,
     reaction_in_words,
 )
 from cases import asked, pool, project
+from cases import found as found_of
 
 DISK = 0.10 * 100 / 730
 
@@ -32,6 +34,40 @@ def hour(**options: Any) -> float | None:
 )
 def test_a_node_costs_what_google_publishes_and_its_disk(machine: str, published: float) -> None:
     assert hour(machine_type=machine) == pytest.approx(published + DISK, rel=0.002)
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [
+        ("custom-4-15360", 1.05 * 0.19), ("n2-custom-4-16384", 1.05 * (4 * 0.031611 + 16 * 0.004237)),
+        ("e2-custom-4-16384", 0.13402), ("e2-custom-medium-4096", 0.02181159 + 4 * 0.00292353),
+    ],
+)  # fmt: skip
+def test_custom_machines_cost_a_little_more_but_those_of_e2(machine: str, expected: float) -> None:
+    assert hour(machine_type=machine) == pytest.approx(expected + DISK, rel=0.002)
+
+
+def test_what_is_priced_otherwise_has_no_price() -> None:
+    """Extended memory; and a machine of whose GPUs nothing is known."""
+    assert hour(machine_type="n2-custom-4-40960-ext") is None
+    unread = project(machine_types=Unread("403"))
+    settings = asked(cluster_node_pools=pool(machine_type="g2-standard-4"))
+    found = cost(settings, unread, prices({}))
+    assert found is not None
+    assert found["unpriced"] == ["default-pool"]
+    assert [(one.id, one.severity) for one in found_of(settings, unread)] == [
+        ("pod-fits-no-node", "unknown"), ("replicas-exceed-nodes", "unknown"), ("rollout-room", "unknown"),
+        ("machine-type", "unknown"), ("quota", "unknown"),
+    ]  # fmt: skip
+
+
+def test_gpus_that_a_machine_comes_with_count() -> None:
+    offers = {"g2-standard-4": {"us-central1-a": MachineType(4, 16384, (("nvidia-l4", 1),))}}
+    settings = asked(cluster_node_pools=pool(machine_type="g2-standard-4"))
+    found = cost(settings, project(machine_types=offers), prices({}))
+    assert found is not None
+    node = 4 * 0.024988 + 16 * 0.002927 + 0.56004 + DISK
+    assert found["max_per_hour"] == pytest.approx(0.125 + 4 * node, abs=0.002)
 
 
 def test_spot_is_cheaper_and_its_disk_is_not() -> None:

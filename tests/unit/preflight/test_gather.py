@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,20 +20,21 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project 
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.settings import Settings
 from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.files import MANIFEST
-from cases import asked, found, pool
+from cases import ROOT, asked, found, pool
 from emulator import Emulator
 from objects import Objects
 from starlette.testclient import TestClient
 
 PROJECT = "sandbox-project"
 BASE = f"/v1/projects/{PROJECT}/locations/us-central1-f"
+MODEL = str(ROOT / "tests/unit/saved_model/models/good")
 READER = f"model-reader@{PROJECT}.iam.gserviceaccount.com"
 
 Ask = Callable[..., Project]
 
 
 def mine(**changed: Any) -> Settings:
-    found = asked(**{"storage_bucket": "models-of-mine", **changed})
+    found = asked(**{"storage_bucket": "models-of-mine", "storage_model_source": MODEL, **changed})
     return replace(found, project=PROJECT)
 
 
@@ -47,13 +49,13 @@ def apis(emulator: Emulator, url: str) -> Apis:
 
 
 def test_an_empty_project(apis: Apis) -> None:
-    facts = gather(mine(), apis)
+    facts = gather(mine(storage_model_source=""), apis)
     assert (facts.cluster, facts.bucket, facts.model_bytes) == (None, None, None)
     assert isinstance(facts.machine_types, dict)
     assert facts.machine_types["e2-standard-4"]["us-central1-f"] == MachineType(4, 16384)
     assert isinstance(facts.quotas, dict)
     assert facts.quotas["CPUS"].left > 0
-    assert found(mine(), facts) == []
+    assert found(mine(), gather(mine(), apis)) == []
 
 
 def test_only_what_the_settings_give_a_reason_for_is_asked(apis: Apis) -> None:
@@ -119,6 +121,56 @@ def test_the_bucket_its_policy_and_the_model_in_it(apis: Apis, objects: Objects)
     assert [finding.id for finding in found(stored, facts)] == ["model-missing"], "whole is neither"
     objects.put("models-of-mine", f"models/image_classifier/2/{MANIFEST}", b"{}")
     assert found(stored, gather(stored, apis)) == []
+
+
+def test_of_versions_that_are_named_those_are_measured_wherever_they_are(
+    apis: Apis, objects: Objects
+) -> None:
+    """Not what the bucket has for the one model, nor what is published beside."""
+    objects.make_bucket("models-of-mine")
+    objects.make_bucket("others")
+    for bucket, name, size in (
+        ("models-of-mine", "models/image_classifier/1/v", 900), ("others", "a/3/v", 30), ("others", "a/4/v", 40),
+        ("others", "a/40/v", 400), ("others", "b/1/v", 5),
+    ):  # fmt: skip
+        objects.put(bucket, name, b"x" * size)
+    several = mine(
+        serving_models=[
+            {"name": "a", "uri": "gs://others/a", "versions": [3, 4]}, {"name": "b", "uri": "gs://others/b", "versions": [1, 2]},
+        ]
+    )  # fmt: skip
+    facts = gather(several, apis)
+    assert facts.model_bytes == (30, 40, 5, 0)
+    (finding,) = found(several, facts)
+    assert (finding.id, finding.message) == (
+        "model-missing",
+        "gs://others/b/2 is to be served, and nothing is there",
+    )
+    elsewhere = mine(serving_model_uri="gs://nobodys/b/1")
+    assert [one.id for one in found(elsewhere, gather(elsewhere, apis))] == ["model-missing"]
+    promoted = mine(
+        serving_models=[{"name": "a", "uri": "gs://others/a", "versions": [3]}], serving_promoted={"a": 40}
+    )
+    assert gather(promoted, apis).model_bytes == (400,)
+    assert gather(mine(serving_model_uri="gs://others/b/1"), apis).model_bytes == (5,)
+
+
+def test_gpus_that_machines_come_with_are_read() -> None:
+    offer = {
+        "name": "g2-standard-24", "guestCpus": 24, "memoryMb": 98304,
+        "accelerators": [{"guestAcceleratorType": "nvidia-l4", "guestAcceleratorCount": 2}],
+    }  # fmt: skip
+    settings = mine(cluster_node_pools=pool(machine_type="g2-standard-24"))
+
+    def google(method: str, url: str, *, body: Any, headers: Mapping[str, str]) -> Answer:
+        items = {"zones/us-central1-a": {"machineTypes": [offer]}, "zones/us-central1-d": {"warning": {}}}
+        return Answer(
+            200, {}, json.dumps({"items": items} if "aggregated/machineTypes" in url else {}).encode()
+        )
+
+    facts = gather(settings, Apis(Google("http://x", google, attempts=1), dict.fromkeys(HOSTS, "http://x")))
+    found = MachineType(24, 98304, (("nvidia-l4", 2),))
+    assert facts.machine_types == {"g2-standard-24": {"us-central1-a": found}}
 
 
 def test_a_version_is_whole_with_its_manifest_and_what_comes_last() -> None:

@@ -93,6 +93,25 @@ def test_everything_is_told_at_once_and_fails_before_anything_is_made(emulator: 
     assert emulator.clusters == []
 
 
+def test_what_can_not_be_read_hides_nothing_else(emulator: Emulator, url: str) -> None:
+    """Neither a text for a quantity nor a pool without a name, nor a template of nothing, ends the look."""
+    code, output = play(
+        emulator, url, "dev", storage_model_source=MODEL, serving_cpu="many", cluster_name="{{ not_there }}",
+        autoscaling_max_replicas=None, serving_batching=-1, cluster_node_pools=[{"machine_type": "e2-standard-5"}], serving_source_ranges=[],
+    )  # fmt: skip
+    assert code == 2
+    for words in (
+        "error [variables] serving_cpu is 'many': it is not a quantity of Kubernetes. Write one such as 3 or 500m.",
+        "error [variables] cluster_name can't be read",
+        "error [variables] autoscaling_max_replicas is null, and has to be a number",
+        "error [variables] cluster_node_pools[0], without a name: missing required arguments: name",
+        "error [variables] serving_batching is -1, and has to be a dict.",
+        "error [source-ranges]",
+        "replicas-exceed-nodes, rollout-room] cluster_node_pools has a mistake",
+    ):
+        assert words in output
+
+
 def test_a_rule_that_is_not_there_can_not_be_ignored(emulator: Emulator, url: str) -> None:
     code, output = play(emulator, url, "dev", preflight_ignore=["source-range"])
     assert code == 2

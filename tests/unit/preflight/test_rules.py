@@ -8,9 +8,13 @@ from typing import Any, NamedTuple
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import BadInput
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.findings import refuse_strangers
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project import Quota, Unread
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project import (
+    MachineType,
+    Quota,
+    Unread,
+)
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rules import RULES
-from cases import asked, bucket, found, ids, member, policy, pool, project
+from cases import NAME, ZONES, asked, bucket, found, ids, member, policy, pool, project
 
 SIX = {"min_node_count": 1, "max_node_count": 6}
 ACCOUNT = "model-reader@p-project.iam.gserviceaccount.com"
@@ -21,6 +25,17 @@ WITHOUT_IDENTITY = {"cluster_workload_identity": "", "storage_reader_workload_id
 MIB = 2**20
 UNPUBLISHED = {"storage_model_source": "", "fact:bucket": bucket(policy((READS, member())))}
 T4 = pool(accelerators=[{"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 1}])
+SPOT_T4 = pool(
+    machine_type="n1-standard-4",
+    spot=True,
+    accelerators=[{"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 1}],
+)
+SEVERAL = {
+    "serving_models": [{"name": "resnet", "uri": f"gs://{NAME}-models/models/resnet", "versions": [1, 2]}]
+}
+GRANTS = [{"role": READS, "members": [NODES]}]
+PREEMPTIBLE = pool(preemptible=True)
+G2 = {"g2-standard-4": {zone: MachineType(4, 16384, (("nvidia-l4", 1),)) for zone in ZONES}}
 SHARED = pool(accelerators=[
     {"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 1, "max_shared_clients_per_gpu": 2}
 ])  # fmt: skip
@@ -110,11 +125,14 @@ CASES = [
          {"loadtest_enabled": True, "autoscaling_max_replicas": 4}, {"autoscaling_max_replicas": 4}),
     Case("model-memory", "less than twice the model", {"serving_memory": "799Mi", **facts(model_bytes=400 * MIB)},
          {"serving_memory": "800Mi", **facts(model_bytes=400 * MIB)}),
-    Case("variables", "as the roles' argument specs find", {"problems": ("no number",)}, {"problems": ()}),
+    Case("variables", "as the roles' argument specs find", {"problems": (("no number", "Write one."),)},
+         {"problems": ()}),
     Case("hpa-request", "no CPU requested", {"serving_cpu": "0"}, {"serving_cpu": "1m"}),
     Case("hpa-request", "nothing said", {"serving_cpu": ""}, {"serving_cpu": 1}),
     Case("hpa-request", "a container that is not there",
          {"autoscaling_container": "proxy", "serving_proxy_enabled": False}, {"autoscaling_container": "proxy"}),
+    Case("target-out-of-reach", "with a tenth on top no container gets there", {"autoscaling_target_cpu_percent": 91},
+         {"autoscaling_target_cpu_percent": 90}),
     Case("stabilization-window", "shorter than the metrics", {"autoscaling_scale_down_stabilization_seconds": 29},
          {"autoscaling_scale_down_stabilization_seconds": 30}),
     Case("stabilization-window", "metrics that are slow", {"preflight_metrics_window_seconds": 301},
@@ -123,6 +141,9 @@ CASES = [
          {"cluster_node_pools": pool(spot=True), "autoscaling_min_replicas": 2}),
     Case("spot-replicas", "preemptible nodes go, too", {"cluster_node_pools": pool(preemptible=True)},
          {"cluster_node_pools": [*pool(preemptible=True), {**pool()[0], "name": "firm"}]}),
+    Case("spot-replicas", "a pool that has no nodes helps nobody",
+         {"cluster_node_pools": [*pool(spot=True), {**pool(autoscaling=None)[0], "name": "firm"}]},
+         {"cluster_node_pools": [*pool(spot=True), {**pool(autoscaling=None, node_count=1)[0], "name": "firm"}]}),
     Case("spot-notice", "a drain that the notice does not wait for", {"cluster_node_pools": pool(spot=True)},
          {"cluster_node_pools": pool(spot=True), "serving_propagation_seconds": 5, "serving_drain_seconds": 10,
           "serving_request_timeout": 10}),
@@ -142,6 +163,37 @@ CASES = [
          {"serving_source_ranges": ["10.0.0.0/8", "128.0.0.0/1"]}),
     Case("open-endpoint", "everybody by IPv6", {"serving_source_ranges": ["::/0"]},
          {"serving_source_ranges": ["::/0"], "serving_service_internal": True}),
+    Case("open-endpoint", "everybody in two halves", {"serving_source_ranges": ["0.0.0.0/1", "128.0.0.0/1"]},
+         {"serving_source_ranges": ["0.0.0.0/1", "128.0.0.0/2"]}),
+    Case("pod-fits-no-node", "spot nodes wanted of a pool that has the older kind",
+         {"cluster_node_pools": PREEMPTIBLE, "serving_node_selector": {"cloud.google.com/gke-spot": "true"}},
+         {"cluster_node_pools": PREEMPTIBLE, "serving_node_selector": {"cloud.google.com/gke-preemptible": "true"}}),
+    Case("pod-fits-no-node", "GKE's label for the kind of nodes",
+         {"serving_node_selector": {"cloud.google.com/gke-provisioning": "spot"}},
+         {"serving_node_selector": {"cloud.google.com/gke-provisioning": "standard"}}),
+    Case("pod-fits-no-node", "a label of one's own, and one that GKE gives a node by its machine",
+         {"serving_node_selector": {"machine-family": "e2"}},
+         {"serving_node_selector": {"cloud.google.com/machine-family": "e2"}}),
+    Case("pod-fits-no-node", "GPUs that machines come with, and how many",
+         {"cluster_node_pools": pool(machine_type="g2-standard-4"), "serving_gpus": 2, **facts(machine_types=G2)},
+         {"cluster_node_pools": pool(machine_type="g2-standard-4"), "serving_gpus": 1, **facts(machine_types=G2)}),
+    Case("quota", "GPUs that machines come with",
+         {"cluster_node_pools": pool(machine_type="g2-standard-4"), "serving_gpus": 1,
+          **facts(machine_types=G2, quotas={"NVIDIA_L4_GPUS": Quota(3, 0)})},
+         {"cluster_node_pools": pool(machine_type="g2-standard-4"), "serving_gpus": 1,
+          **facts(machine_types=G2, quotas={"NVIDIA_L4_GPUS": Quota(4, 0)})}),
+    Case("quota", "spot GPUs have a quota of their own, whatever that of vCPUs is",
+         {"cluster_node_pools": SPOT_T4, "serving_gpus": 1,
+          **facts(quotas={"PREEMPTIBLE_NVIDIA_T4_GPUS": Quota(3, 0), "NVIDIA_T4_GPUS": Quota(9, 0)})},
+         {"cluster_node_pools": SPOT_T4, "serving_gpus": 1,
+          **facts(quotas={"PREEMPTIBLE_NVIDIA_T4_GPUS": Quota(4, 0), "NVIDIA_T4_GPUS": Quota(0, 0)})}),
+    Case("model-memory", "several versions, of which the largest is there twice while it is loaded",
+         {"serving_memory": "1199Mi", **facts(model_bytes=(400 * MIB, 300 * MIB, 100 * MIB))},
+         {"serving_memory": "1200Mi", **facts(model_bytes=(400 * MIB, 300 * MIB, 100 * MIB))}),
+    Case("model-missing", "a source that is not there", facts(model_bytes=None), facts(model_bytes=1)),
+    Case("model-missing", "a version of several that is not there, and is not published in this run",
+         {**SEVERAL, "storage_model_path": "models/other", **facts(model_bytes=(1, 0))},
+         {**SEVERAL, "storage_model_path": "models/resnet", **facts(model_bytes=(1, 0))}),
     Case("machine-type", "misspelled", {"cluster_node_pools": pool(machine_type="e2-standard-4x")},
          {"cluster_node_pools": pool(machine_type="n1-standard-4")}),
     Case("machine-type", "not in this zone", {"cluster_location": "us-central1-d"}, {"cluster_location": "us-central1-c"}),
@@ -214,6 +266,14 @@ CASES = [
          {**WITHOUT_IDENTITY, **facts(
              bucket=bucket(policy(("roles/storage.legacyObjectOwner", "projectEditor:p-project"))),
              project_policy=policy(("roles/editor", NODES)))}),
+    Case("model-access", "the nodes' account, that storage_iam_members lets read",
+         {**WITHOUT_IDENTITY, "storage_iam_members": GRANTS, **facts(bucket=bucket())},
+         {**WITHOUT_IDENTITY, "storage_iam_members": GRANTS,
+          **facts(bucket=bucket(None, "storage.buckets.setIamPolicy"))}),
+    Case("model-access", "an account of one's own in a bucket that is made in this run",
+         {**WITHOUT_IDENTITY, "cluster_node_pools": pool(service_account=ACCOUNT)},
+         {**WITHOUT_IDENTITY, "cluster_node_pools": pool(service_account=ACCOUNT),
+          "storage_iam_members": [{"role": READS, "members": [f"serviceAccount:{ACCOUNT}"]}]}),
     Case("model-access", "nodes whose scopes leave Cloud Storage out",
          {**WITHOUT_IDENTITY, **facts(bucket=bucket(policy((READS, NODES)))),
           "cluster_node_pools": pool(oauth_scopes=["https://www.googleapis.com/auth/monitoring"])},
@@ -296,6 +356,30 @@ def test_what_can_not_be_read_is_told_and_fails_nothing() -> None:
     why = Unread("quotas of region us-central1: Required permission (403 forbidden)", "Allow it.")
     (finding,) = found(asked(), project(quotas=why))
     assert (finding.id, finding.severity, finding.message) == ("quota", "unknown", why.reason)
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        {"role": READS, "members": [member()], "condition": {"title": "until May"}},
+        {"role": "projects/p-project/roles/modelReader", "members": [member()]},
+        {"role": READS, "members": [member().replace("principal:", "principalSet:").partition("/subject/")[0] + "/namespace/tfserving"]},
+    ],
+)  # fmt: skip
+def test_a_right_that_hangs_on_what_is_not_resolved_is_neither_there_nor_missing(
+    binding: dict[str, Any],
+) -> None:
+    (finding,) = found(asked(), project(bucket=bucket({"bindings": [binding]})))
+    assert (finding.id, finding.severity) == ("model-access", "unknown")
+    assert binding["role"] in finding.message
+
+
+def test_groups_may_have_the_nodes_account_but_no_pods() -> None:
+    group = bucket(policy((READS, "group:readers@example.com")))
+    (finding,) = found(asked(**WITHOUT_IDENTITY), project(bucket=group))
+    assert (finding.id, finding.severity) == ("model-access", "unknown")
+    (finding,) = found(asked(), project(bucket=group))
+    assert (finding.id, finding.severity) == ("model-access", "error")
 
 
 def test_nothing_is_said_to_be_unknown_that_no_setting_asks_about() -> None:

@@ -19,6 +19,8 @@ def service(**variables: Any) -> dict[str, Any]:
 
 def test_an_external_load_balancer_keeps_to_its_ranges() -> None:
     found = service(serving_source_ranges=["203.0.113.0/24"])
+    alone = service(serving_source_ranges=["192.0.2.1", "2001:db8::1"])
+    assert alone["spec"]["loadBalancerSourceRanges"] == ["192.0.2.1/32", "2001:db8::1/128"]
     assert found["spec"]["type"] == "LoadBalancer"
     assert found["spec"]["loadBalancerSourceRanges"] == ["203.0.113.0/24"]
     assert found["spec"]["externalTrafficPolicy"] == "Local"
