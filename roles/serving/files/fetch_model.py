@@ -258,7 +258,7 @@ class Storage:
         elif error.status in (401, 403):
             self._token = None
             who = "the pod's identity may not read it" if self.settings.metadata_host else "it is not public"
-            text = f"{uri}: {who}: {error}"
+            text = f"{uri}: {who} (playbooks/storage.yml grants it by storage_reader_*): {error}"
             if self.settings.metadata_host is None or self.deadline.elapsed > DENIED_GRACE:
                 raise FetchError(text)
             self.deadline.pause(attempt, text)
