@@ -195,7 +195,7 @@ if (TREE := installed()) is not None:  # where gcloud is not installed, there is
         assert len(steps) == 6
         google_says = TestClient(emulator.app, headers={"Authorization": f"Bearer {emulator.token}"})
         deployer, nodes = (
-            f"{name}@{PROJECT}.iam.gserviceaccount.com" for name in ("tfserving-deployer", "gke-nodes")
+            f"{name}@{PROJECT}.iam.gserviceaccount.com" for name in ("tfserving-deployer", "gke-nodes-dev")
         )
         project = google_says.post(f"/v1/projects/{PROJECT}:getIamPolicy", json={}).json()["bindings"]
         assert {(b["role"], *b["members"]) for b in project} == {

@@ -88,6 +88,24 @@ def test_every_body_is_mounted_beside_the_code(objects: dict[str, dict[str, Any]
         assert names == ["locust-r", "locust-r-payload-0", "locust-r-payload-1"]
 
 
+def test_locusts_pods_are_ones_that_the_restricted_standard_admits(
+    objects: dict[str, dict[str, Any]],
+) -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+    for component in ("master", "worker"):
+        pod = objects[f"Job/locust-r-{component}"]["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert "serviceAccountName" not in pod, "the namespace's default, which nobody has granted anything"
+        for item in pod["containers"]:
+            assert item["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+
+
 def test_a_run_that_nobody_removes_ends_and_goes_by_itself(objects: dict[str, dict[str, Any]]) -> None:
     for component in ("master", "worker"):
         spec = objects[f"Job/locust-r-{component}"]["spec"]

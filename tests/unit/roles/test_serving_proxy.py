@@ -11,9 +11,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from serving_role import files_of
 
@@ -78,28 +81,40 @@ class Slow(http.server.BaseHTTPRequestHandler):
         return
 
 
+@contextmanager
+def proxy(folder: Path, text: str, **places: int) -> Iterator[dict[str, int]]:
+    """HAProxy with the configuration, on ports of its own; ``places``: those of a model server, by their usual ones."""
+    assert HAPROXY, "no haproxy: run tools/setup, or apt-get install haproxy"
+    ports = {"rest": free_port(), "grpc": free_port(), "status": free_port()}
+    changes = {f"bind :{usual}": f"bind 127.0.0.1:{ports[name]}" for name, usual in USUAL.items()}
+    changes |= {f"127.0.0.1:{SERVERS[name]}": f"127.0.0.1:{port}" for name, port in places.items()}
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "haproxy.cfg").write_text(text)
+    process = subprocess.Popen([HAPROXY, "-db", "-f", str(folder / "haproxy.cfg")], stdout=subprocess.DEVNULL)
+    until(lambda: metrics(ports["status"]) is not None)
+    try:
+        yield ports
+    finally:
+        process.kill()
+        process.wait()
+
+
+USUAL = {"rest": 8501, "grpc": 8500, "status": 8404}
+SERVERS = {"rest": 18501, "grpc": 18500}
+
+
 @pytest.fixture
 def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
     """The ports for REST and metrics of a proxy with one place at work and one in its queue."""
-    assert HAPROXY, "no haproxy: run tools/setup, or apt-get install haproxy"
     Slow.released.clear()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     text = files_of(serving_concurrency=1, serving_queue_length=1)["haproxy.cfg"]
-    port, status = free_port(), free_port()
-    for old, new in (
-        ("127.0.0.1:18501", f"127.0.0.1:{server.server_address[1]}"), ("bind :8501", f"bind 127.0.0.1:{port}"),
-        ("bind :8500", f"bind 127.0.0.1:{free_port()}"), ("bind :8404", f"bind 127.0.0.1:{status}"),
-    ):  # fmt: skip
-        assert old in text
-        text = text.replace(old, new)
-    (tmp_path / "haproxy.cfg").write_text(text)
-    proxy = subprocess.Popen([HAPROXY, "-db", "-f", str(tmp_path / "haproxy.cfg")], stdout=subprocess.DEVNULL)
-    until(lambda: metrics(status) is not None)
-    yield port, status
-    Slow.released.set()
-    proxy.kill()
-    proxy.wait()
+    with proxy(tmp_path, text, rest=server.server_address[1]) as found:
+        yield found["rest"], found["status"]
+        Slow.released.set()
     server.shutdown()
     server.server_close()
 
@@ -156,3 +171,53 @@ def test_a_connection_stays_unless_its_last_request_is_told(
     assert answer.will_close is not kept
     assert connection.sock is None or kept
     connection.close()
+
+
+def test_metrics_are_not_for_users(ports: tuple[int, int]) -> None:
+    for path in ("/monitoring/prometheus/metrics", "/", "/metrics"):
+        connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=20)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (404, b'{"error": "no such path"}')
+        connection.close()
+
+
+class Everything(grpc.GenericRpcHandler):
+    """A server that has every method and answers what it is asked, as an echo."""
+
+    def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        return grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+
+
+@pytest.fixture
+def channel(tmp_path: Path) -> Iterator[grpc.Channel]:
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[Everything()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with (
+        proxy(tmp_path, files_of()["haproxy.cfg"], grpc=port) as found,
+        grpc.insecure_channel(f"127.0.0.1:{found['grpc']}") as opened,
+    ):
+        yield opened
+    server.stop(None).wait()
+
+
+def test_by_grpc_clients_get_predictions_and_status(channel: grpc.Channel) -> None:
+    for method in (
+        "tensorflow.serving.PredictionService/Predict", "tensorflow.serving.PredictionService/GetModelMetadata",
+        "tensorflow.serving.ModelService/GetModelStatus", "grpc.health.v1.Health/Check",
+    ):  # fmt: skip
+        assert channel.unary_unary(f"/{method}")(b"asked", timeout=20) == b"asked"
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "tensorflow.serving.ModelService/HandleReloadConfigRequest", "tensorflow.ProfilerService/Profile",
+        "tensorflow.serving.PredictionServices/Predict",
+    ],
+)  # fmt: skip
+def test_by_grpc_nobody_changes_what_is_served(channel: grpc.Channel, method: str) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary(f"/{method}")(b"asked", timeout=20)
+    assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
