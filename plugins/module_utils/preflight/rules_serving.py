@@ -184,7 +184,7 @@ RULES = (
     Rule(
         "stabilization-window",
         "warning",
-        "The HPA forgets former wishes before a change of load shows in the metrics.",
+        "The HPA forgets former recommendations before a change of load shows in the metrics.",
         stabilization_window,
     ),
     Rule(

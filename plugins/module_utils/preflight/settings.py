@@ -145,7 +145,7 @@ class Serving:
 
 @dataclass(frozen=True)
 class Autoscaling:
-    """The HPA. Seconds: how long the highest or the lowest wish of the past counts."""
+    """The HPA. Seconds: how long the highest or the lowest recommendation of the past counts."""
 
     least: int
     most: int
