@@ -118,7 +118,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def played(stage: Stage) -> Played:
     """Everything in one play, since each takes a second to begin."""
     return stage.play(
-        *where_tasks(stage), *alike_tasks(stage), *check_tasks(stage), *progress_tasks(stage),
+        *where_tasks(stage), *alike_tasks(stage), *check_tasks(stage), *progress_tasks(stage), *preflight_tasks(stage),
         ANSIBLE_BECOME_ALLOW_SAME_USER="true",
     )  # fmt: skip
 
@@ -264,6 +264,25 @@ def test_progress_is_shown_while_a_module_works_unless_the_task_is_secret(played
     for replicas, so_often in ((3, 1), (4, 1), (5, 0), (6, 0)):
         assert played.results[f"wait {replicas}"]["replicas"] == replicas
         assert sum(f"0 of {replicas} available" in line for line in shown) == so_often, shown
+
+
+def preflight_tasks(stage: Stage) -> list[Json]:
+    """It has no module's process ever. One that a survey's empty text tells to ignore nothing."""
+    told = {"mlops.tfserving.preflight": {**google(stage), "ignore": ""}}
+    given = {"cluster_kubeconfig_file": "none", "storage_model_path": "my-models"}
+    return [
+        {"name": "preflight", **told, "vars": {**given, "storage_bucket": "echo"}},
+        {"name": "secret preflight", **told, "vars": {**given, "storage_bucket": "echo"}, "no_log": True},
+    ]
+
+
+def test_preflight_tells_no_secret(played: Played) -> None:
+    """That no output has the token is asked above."""
+    told, secret = (json.dumps(played.results[name]) for name in ("preflight", "secret preflight"))
+    assert "you sent Bearer ********" in told
+    assert "you sent Bearer ********" in played.output
+    assert "my-models" in secret
+    assert "my-models" not in played.output.partition("TASK [secret preflight]")[2].partition("TASK [")[0]
 
 
 def test_nothing_is_left_in_the_folder_for_temporary_files(stage: Stage, played: Played) -> None:

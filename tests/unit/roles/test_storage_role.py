@@ -89,8 +89,16 @@ def test_bucket_versions_and_pruning(
     [
         ("canary", "bucket", "has no complete version 9. It has none: set canary_version to one of them."),
         ("promote", "bucket", "has no complete version 9. It has none: set promote_version to one of them."),
-        ("canary", "image", "canary_version is 9, and the model comes from serving_model_source image, not from a bucket: leave it out"),
-        ("promote", "volume", "promote_version is 9, and the model comes from serving_model_source volume, not from a bucket: leave it out"),
+        (
+            "canary",
+            "image",
+            "canary_version is 9, and the model comes from serving_model_source image, not from a bucket: leave it out",
+        ),
+        (
+            "promote",
+            "volume",
+            "promote_version is 9, and the model comes from serving_model_source volume, not from a bucket: leave it out",
+        ),
     ],
 )
 def test_a_version_that_is_not_there_is_refused_by_the_name_it_was_given(
