@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.gcp.errors import GoogleError
+from ..module_utils.no_log import secrets
 from ..module_utils.preflight.check import ARGUMENTS, preflight
 from ..module_utils.preflight.mistakes import mistakes
 from ..plugin_utils.role_variables import role_variables
@@ -36,6 +38,8 @@ class ActionModule(ActionBase):
             found = preflight(options, variables, problems)
         except GoogleError as error:
             raise AnsibleActionFail(str(error)) from None  # Ansible would say it twice
+        found = remove_values(found, secrets(ARGUMENTS, options))
         for line in found.pop("lines"):
-            Display().display(f"    {line}")
+            if not self._task.no_log:
+                Display().display(f"    {line}")
         return {**result, **found}

@@ -20,5 +20,7 @@ def progress(message: str) -> None:
     """Shows a line; never fails."""
     path = os.environ.get(VARIABLE)
     if path:
-        with contextlib.suppress(OSError), Path(path).open("a", encoding="utf-8") as file:
+        # Nobody removes a file that would be created now: its reader is gone.
+        with contextlib.suppress(OSError), Path(path).open("r+", encoding="utf-8") as file:
+            file.seek(0, os.SEEK_END)
             file.write(" ".join(message.split()) + "\n")

@@ -168,8 +168,6 @@ import socket
 import tempfile
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.gcp.errors import BadInput
 from ..module_utils.gcp.options import GCS_ENDPOINT, Json, answered, argument_spec
 from ..module_utils.gcp.options import PACKAGES as GOOGLE_PACKAGES
@@ -179,6 +177,7 @@ from ..module_utils.gcs.publish import Version, plan, prunable
 from ..module_utils.gcs.publisher import Model
 from ..module_utils.gcs.source import Folder, Prefix, Source, is_prefix
 from ..module_utils.gcs.storage import Storage
+from ..module_utils.no_log import Module
 from ..module_utils.outcome import end, require
 from ..module_utils.progress import progress
 from ..module_utils.saved_model.archive import is_archive, unpack
@@ -360,7 +359,7 @@ def answer(params: Json, *, check_mode: bool) -> Json:
 
 
 def main() -> None:
-    module = AnsibleModule(**SPEC)
+    module = Module(**SPEC)
     require(module, PACKAGES)
     end(module, answer(module.params, check_mode=module.check_mode))
 

@@ -103,11 +103,11 @@ reason:
   sample: CLUSTER_ALREADY_HAS_OPERATION
 """
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gke.converge import converge_pool
 from ..module_utils.gke.wanted import POOL_ARGUMENTS
+from ..module_utils.no_log import Module
 from ..module_utils.outcome import end, require
 
 SPEC: Json = {
@@ -129,7 +129,7 @@ def answer(params: Json, *, check_mode: bool) -> Json:
 
 
 def main() -> None:
-    module = AnsibleModule(**SPEC)
+    module = Module(**SPEC)
     require(module, PACKAGES)
     end(module, answer(module.params, check_mode=module.check_mode))
 

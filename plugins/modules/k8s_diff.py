@@ -88,12 +88,11 @@ reason:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
 from ..module_utils.k8s.differences import check_definition, compare
 from ..module_utils.k8s.errors import KubeError
 from ..module_utils.k8s.resources import Resources
+from ..module_utils.no_log import Module
 from ..module_utils.outcome import end, failure
 
 SPEC: dict[str, Any] = {
@@ -129,7 +128,7 @@ def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(**SPEC)
+    module = Module(**SPEC)
     require_kubernetes(module)
     end(module, answer(module.params, check_mode=module.check_mode))
 

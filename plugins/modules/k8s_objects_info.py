@@ -78,8 +78,6 @@ reason:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.k8s.client import (
     KubeApi,
     client_from_params,
@@ -89,6 +87,7 @@ from ..module_utils.k8s.client import (
 from ..module_utils.k8s.errors import KubeError
 from ..module_utils.k8s.listing import pages
 from ..module_utils.k8s.resources import Resources
+from ..module_utils.no_log import Module
 from ..module_utils.outcome import end, failure
 
 SPEC: dict[str, Any] = {
@@ -128,7 +127,7 @@ def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(**SPEC)
+    module = Module(**SPEC)
     require_kubernetes(module)
     end(module, answer(module.params, check_mode=module.check_mode))
 

@@ -155,13 +155,12 @@ container:
 import time
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.k8s.client import KubeApi, client_from_params, kube_argument_spec, require_kubernetes
 from ..module_utils.k8s.errors import KubeError
 from ..module_utils.k8s.rollout import Clock, RolloutFailed, standing, wait_for_rollout
 from ..module_utils.k8s.undo import undo
 from ..module_utils.k8s.workloads import KINDS, Counts, revision_of
+from ..module_utils.no_log import Module
 from ..module_utils.outcome import end, failure
 from ..module_utils.progress import progress
 
@@ -226,7 +225,7 @@ def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(**SPEC)
+    module = Module(**SPEC)
     require_kubernetes(module)
     end(module, answer(module.params, check_mode=module.check_mode))
 

@@ -152,7 +152,6 @@ removed:
 import time
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.validation import check_type_path
 
 from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
@@ -161,6 +160,7 @@ from ..module_utils.loadtest import payload, prepare
 from ..module_utils.loadtest.shapes import ShapeError, plan
 from ..module_utils.loadtest.slo import SloError
 from ..module_utils.loadtest.verdict import check_slo
+from ..module_utils.no_log import Module
 
 
 def shape_of(given: dict) -> dict:
@@ -174,7 +174,7 @@ def shape_of(given: dict) -> dict:
     return shape
 
 
-def present(module: AnsibleModule) -> dict:
+def present(module: Module) -> dict:
     params = module.params
     check_slo(params["slo"] or {})
     made_plan = plan(shape_of(params["shape"]))
@@ -225,7 +225,7 @@ def present(module: AnsibleModule) -> dict:
     }
 
 
-def absent(module: AnsibleModule) -> dict:
+def absent(module: Module) -> dict:
     api, params = client_from_params(module.params), module.params
     if module.check_mode:
         there = prepare.objects_of_runs(api, params["namespace"]).get(params["run"], [])
@@ -238,7 +238,7 @@ def absent(module: AnsibleModule) -> dict:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **kube_argument_spec(),
             "namespace": {"type": "str", "required": True},

@@ -124,8 +124,6 @@ import threading
 import time
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
 from ..module_utils.k8s.errors import KubeError
 from ..module_utils.loadtest.counters import Counters
@@ -133,6 +131,7 @@ from ..module_utils.loadtest.locust import FILES, Locust, bring_home
 from ..module_utils.loadtest.run import Clock, LoadTest, RunFailed, Settings
 from ..module_utils.loadtest.shapes import Plan
 from ..module_utils.loadtest.watch import CannotList, Timeline, follow, followers
+from ..module_utils.no_log import Module
 from ..module_utils.progress import progress
 
 LIST_SECONDS = 30
@@ -183,7 +182,7 @@ def steady_clock() -> Clock:
     return Clock(lambda: offset + time.monotonic(), dog.sleep, time.time, dog.reason)
 
 
-def run(module: AnsibleModule, folder: Path) -> dict:
+def run(module: Module, folder: Path) -> dict:
     params = module.params
     settings = Settings(
         namespace=params["namespace"],
@@ -223,7 +222,7 @@ def run(module: AnsibleModule, folder: Path) -> dict:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **kube_argument_spec(),
             "namespace": {"type": "str", "required": True},

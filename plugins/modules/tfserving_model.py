@@ -282,8 +282,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.k8s.client import (
     KubeClient,
     client_from_params,
@@ -291,6 +289,7 @@ from ..module_utils.k8s.client import (
     require_kubernetes,
 )
 from ..module_utils.k8s.errors import KubeError
+from ..module_utils.no_log import Module
 from ..module_utils.outcome import end
 from ..module_utils.tfserving.check import Outcome, check, find_pods
 from ..module_utils.tfserving.connect import connect_by, require_grpc
@@ -345,7 +344,7 @@ SPEC: dict[str, Any] = {
 
 
 def main() -> None:
-    module = AnsibleModule(**SPEC)
+    module = Module(**SPEC)
     require_kubernetes(module)
     if module.params["protocol"] == "grpc":
         require_grpc(module)

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from ansible import constants
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.json import AnsibleJSONEncoder
 from ansible.module_utils.common.parameters import remove_values
@@ -21,7 +23,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.k8s.client import kubeconfig_secrets
+from ..module_utils.no_log import secrets, shown
 from ..module_utils.outcome import failure
 from ..module_utils.progress import VARIABLE
 
@@ -61,7 +63,7 @@ class ModuleAction(ActionBase):
             if self.module is None or self._needs_a_process():
                 result.update(self._in_a_process(task_vars, {VARIABLE: lines}))
             else:
-                result.update(self._here(self.module, lines))
+                result.update(self._here(self.module, lines, task_vars))
         return result
 
     def _needs_a_process(self) -> bool:
@@ -81,20 +83,23 @@ class ModuleAction(ActionBase):
         finally:
             self._task.environment = before
 
-    def _here(self, module: Module, lines: str) -> Json:
+    def _here(self, module: Module, lines: str, task_vars: Json | None) -> Json:
         spec = {name: value for name, value in module.SPEC.items() if name != "supports_check_mode"}
         # As a module gets them: plain values, and not Ansible's own kinds of text and number.
         given = json.loads(json.dumps(self._task.args, cls=AnsibleJSONEncoder, vault_to_text=True))
         checked = ArgumentSpecValidator(**spec).validate(given)
-        params = checked.validated_parameters
-        secrets = _secrets(spec["argument_spec"], params)
+        params, options = checked.validated_parameters, spec["argument_spec"]
         if checked.error_messages:
-            return dict(remove_values(self._refused(checked.errors), secrets))
-        os.environ[VARIABLE] = lines
-        # Paths count from where a module of this play would start.
-        with contextlib.chdir(self._loader.get_basedir()):
-            found = module.answer(params, check_mode=self._task.check_mode)
-        return dict(remove_values(found, secrets))
+            found = self._refused(checked.errors)
+        else:
+            os.environ[VARIABLE] = lines
+            # Paths count from where a module of this play would start.
+            with contextlib.chdir(self._loader.get_basedir()):
+                found = module.answer(params, check_mode=self._task.check_mode)
+        found = {name: value for name, value in found.items() if name != "warnings" or value}
+        if _shows_options(task_vars):
+            found["invocation"] = {"module_args": shown(options, params)}
+        return dict(remove_values(found, secrets(options, params)))
 
     def _refused(self, errors: Any) -> Json:
         """As a module in a process says it. An exception would show a wrong value, be it a secret."""
@@ -105,7 +110,8 @@ class ModuleAction(ActionBase):
     @contextlib.contextmanager
     def _progress(self) -> Iterator[str]:
         """A file whose lines reach the terminal. Another machine's module does not find it, and says nothing."""
-        descriptor, name = tempfile.mkstemp(prefix="progress-")
+        # In Ansible's own folder, which it removes even where this process is killed.
+        descriptor, name = tempfile.mkstemp(prefix="progress-", dir=constants.DEFAULT_LOCAL_TMP)
         os.close(descriptor)
         file, done = Path(name), threading.Event()
         watcher = threading.Thread(target=self._show, args=(file, done), daemon=True)
@@ -130,8 +136,9 @@ class ModuleAction(ActionBase):
                     return
 
 
-def _secrets(argument_spec: Json, params: Json) -> set[str]:
-    """What nobody may see of the options' values. A kubeconfig is hidden in part, and its path not at all."""
-    hidden = {name for name, option in argument_spec.items() if option.get("no_log")} - {"kubeconfig"}
-    found = {str(params[name]) for name in hidden if params.get(name)}
-    return found | kubeconfig_secrets(params.get("kubeconfig"))
+def _shows_options(task_vars: Json | None) -> bool:
+    """Whether results hold the task's options. Older releases of Ansible have no setting for that, and always do."""
+    try:
+        return bool(constants.config.get_config_value("INJECT_INVOCATION", variables=task_vars))
+    except AnsibleError:
+        return True

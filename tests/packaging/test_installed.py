@@ -87,10 +87,15 @@ def test_every_playbook_is_found_by_its_name_and_lists_its_tasks(installed: Inst
 def test_check_mode_of_the_site_on_an_empty_project(installed: Installed, google: Google) -> None:
     command = [
         "ansible-playbook", "-i", "hosts.yml", "mlops.tfserving.site", "--check", "--diff",
-        "-e", '{"serving_source_ranges": ["203.0.113.0/24"]}', "-e", f"storage_model_source={MODEL}",
+        "-e", '{"serving_source_ranges": ["203.0.113.0/24"]}', "-e", "storage_model_source=model", "-e", "loadtest_enabled=true", "-e", "loadtest_payload=payload",
     ]  # fmt: skip
+    # Relative paths begin where Ansible is started, and not among the collection's playbooks.
+    shutil.copytree(MODEL, installed.home / "model", dirs_exist_ok=True)
+    (installed.home / "payload").mkdir(exist_ok=True)
+    (installed.home / "payload/one.json").write_text('{"x": 1}')
     output = installed.ok(*command, env=google.env)
     assert "would create" in output
+    assert "would run a load test" in output
     assert re.search(r"changed=[1-9]", output)
     assert google.emulator.clusters == []
 

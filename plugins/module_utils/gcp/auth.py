@@ -163,10 +163,11 @@ def _impersonated(source: Any, params: Mapping[str, Any]) -> Any:
 
 
 def _read(option: str, path: Any) -> dict[str, Any]:
+    file = Path(path).expanduser().absolute()
     try:
-        return _parsed(f"{option} {path}", Path(path).expanduser().read_text(encoding="utf-8"))
+        return _parsed(f"{option} {path}", file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInput(f"{option} {path}: {error.strerror}.") from error
+        raise BadInput(f"{option} {file}: {error.strerror}.") from error
 
 
 def _parsed(where: str, text: str) -> dict[str, Any]:

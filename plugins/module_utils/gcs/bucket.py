@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..gcp.errors import BadInput
+from ..gcp.labels import as_texts
 
 Json = dict[str, Any]
 
@@ -69,7 +70,7 @@ def wanted(options: Mapping[str, Any]) -> Json:
     if options.get("storage_class") is not None:
         body["storageClass"] = options["storage_class"]
     if options.get("labels") is not None:
-        body["labels"] = options["labels"]
+        body["labels"] = as_texts(options["labels"])
     if options.get("versioning") is not None:
         body["versioning"] = {"enabled": options["versioning"]}
     if options.get("soft_delete_seconds") is not None:
@@ -122,10 +123,7 @@ def patch(options: Mapping[str, Any], current: Json) -> Json:
     body = _changed(wanted(options), current)
     if "labels" in body:
         # A label that is not wanted goes by an explicit null.
-        gone = {key: None for key in current.get("labels", {}) if key not in options["labels"]}
-        body["labels"] = {**options["labels"], **gone}
-    elif options.get("labels") is not None and set(current.get("labels", {})) - set(options["labels"]):
-        body["labels"] = {key: None for key in current["labels"] if key not in options["labels"]}
+        body["labels"] = {**dict.fromkeys(current.get("labels", {})), **body["labels"]}
     return body
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..gcp.labels import as_texts
 from .check_cluster import check_cluster, check_place
 from .check_pool import check_pool
 from .cluster_options import CLUSTER_OPTIONS
@@ -41,25 +42,9 @@ _LABELS = {o.name for o in (*CLUSTER_OPTIONS, *POOL_OPTIONS) if isinstance(o.sha
 
 
 def _given(options: Mapping[str, Any], names: Iterable[str]) -> Json:
-    """The options that were given. Labels are text, as YAML's numbers, true and null would be written."""
+    """The options that were given."""
     found = {name: options[name] for name in names if options.get(name) is not None}
-    return {name: _texts(value) if name in _LABELS else given(value) for name, value in found.items()}
-
-
-def _texts(labels: Mapping[str, Any]) -> Json:
-    return {str(key): _text(value) for key, value in labels.items()}
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, (Mapping, list)):
-        return value  # No label: the check says so.
-    return (
-        {True: "true", False: "false"}[value]
-        if isinstance(value, bool)
-        else ""
-        if value is None
-        else str(value)
-    )
+    return {name: as_texts(value) if name in _LABELS else given(value) for name, value in found.items()}
 
 
 def _pool(options: Mapping[str, Any]) -> Json:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
+from ..no_log import is_text
 from ..outcome import require
 from .errors import KubeError
 from .port_forward import ForwardedPort
@@ -285,6 +286,13 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
             )
         else:
             path = kubeconfig or os.environ.get("K8S_AUTH_KUBECONFIG") or os.environ.get("KUBECONFIG")
+            if path and is_text(path):
+                # It holds secrets, and is not to be shown.
+                raise KubeError(
+                    0, "Kubeconfig",
+                    "`kubeconfig` is what is in a kubeconfig, as text: give the file's path, or a dict, by "
+                    "`| ansible.builtin.from_yaml`.",
+                )  # fmt: skip
             where = path or "~/.kube/config"
             kubernetes.config.load_kube_config(
                 config_file=str(Path(path).expanduser()) if path and os.pathsep not in path else path,
@@ -294,6 +302,8 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
             )
     except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
         words = str(error).split("\n", maxsplit=1)[0].rstrip(".")
+        if not isinstance(kubeconfig, Mapping) and not where.startswith(("/", "~")):
+            words = f"{words} (a relative path begins in {Path.cwd()})"
         raise KubeError(
             0,
             "Kubeconfig",
@@ -338,34 +348,9 @@ def kube_argument_spec() -> dict[str, dict[str, Any]]:
     }
 
 
-def kubeconfig_secrets(kubeconfig: object) -> set[str]:
-    """The values of a kubeconfig dict that nobody may see: tokens, keys, passwords."""
-    secret = {"token", "client-key-data", "password", "id-token", "refresh-token", "access-token"}
-    found: set[str] = set()
-    if isinstance(kubeconfig, Mapping):
-        for name, value in kubeconfig.items():
-            if name in secret and isinstance(value, str) and value:
-                found.add(value)
-            else:
-                found |= kubeconfig_secrets(value)
-    elif isinstance(kubeconfig, list):
-        for value in kubeconfig:
-            found |= kubeconfig_secrets(value)
-    return found
-
-
 def require_kubernetes(module: AnsibleModule) -> None:
-    """Fails the module in one line when the Python package is missing; call it first in `main`.
-
-    Ansible would hide every value of a kubeconfig dict, "v1" included, wherever it occurs in the result, and the
-    path of one in the very message that says what is wrong with it: only the secrets are to be hidden.
-    """
+    """Fails the module in one line when the Python package is missing; call it first in `main`."""
     require(module, PACKAGES)
-    kubeconfig = module.params.get("kubeconfig")
-    if isinstance(kubeconfig, Mapping):
-        module.no_log_values = kubeconfig_secrets(kubeconfig)
-    elif isinstance(kubeconfig, str):
-        module.no_log_values.discard(kubeconfig)
 
 
 def client_from_params(params: Mapping[str, Any]) -> KubeClient:

@@ -48,6 +48,12 @@ class Resources:
     def _kinds(self, api_version: str) -> dict[str, Json]:
         if api_version not in self._known:
             found = self.api.get_or_none(_root(api_version)) or {"resources": []}
+            if "resources" not in found:
+                raise KubeError(
+                    0,
+                    "NotKubernetes",
+                    f"{_root(api_version)} is no list of kinds: is the server in the kubeconfig a Kubernetes API server?",
+                )
             # A subresource, as pods/log, has the kind of its object.
             self._known[api_version] = {r["kind"]: r for r in found["resources"] if "/" not in r["name"]}
         return self._known[api_version]

@@ -68,7 +68,7 @@ def _findings(rule: Rule, settings: Settings, project: Project) -> Iterator[Find
 def refuse_strangers(ids: Iterable[str], ignore: Iterable[str]) -> None:
     """Raises ``BadInput`` for an ignored rule that is not there: a typing error would hide nothing."""
     known = sorted(ids)
-    strangers = sorted(set(ignore) - set(known))
+    strangers = sorted(set(ignore) - {*known, ""})  # An empty text, as of a survey, is a list with that.
     if strangers:
         raise BadInput(
             f"preflight_ignore: there is no rule {', '.join(strangers)}. There are: {', '.join(known)}."

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..paths import absolute_path
 from ..saved_model.files import MANIFEST
 
 Objects = Iterable[tuple[str, int]]
@@ -22,7 +23,7 @@ def is_local(source: str) -> bool:
 
 def local(source: str) -> int | None:
     """The size of a SavedModel's folder, or of what an archive holds, at least; None where nothing is there."""
-    path = Path(source).expanduser()
+    path = Path(absolute_path(source))
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     if not path.is_file():

@@ -56,7 +56,7 @@ def find_files(source: str) -> dict[str, Path]:
     folder = Path(source).expanduser()
     if not folder.is_dir():
         raise InvalidModel(
-            f"source {source} is not a folder: give the folder of a SavedModel, which holds {SAVED_MODEL}"
+            f"source {folder.absolute()} is not a folder: give the folder of a SavedModel, which holds {SAVED_MODEL}"
         )
     if not (folder / SAVED_MODEL).is_file():
         versions = sorted(entry.name for entry in folder.iterdir() if (entry / SAVED_MODEL).is_file())

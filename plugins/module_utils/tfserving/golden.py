@@ -106,7 +106,9 @@ def read(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise GoldenError(f"no file {path}: record golden predictions first (state: recorded)") from error
+        raise GoldenError(
+            f"no file {path.absolute()}: record golden predictions first (state: recorded)"
+        ) from error
     except (OSError, ValueError) as error:
         raise GoldenError(f"cannot read golden predictions from {path}: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.mlops.tfserving.plugins.module_utils.progress import VARIABLE, progress
 from loopback_cloud import Cloud, cloud
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,6 +47,8 @@ class Stage:
     def __init__(self, folder: Path, server: Cloud) -> None:
         self.folder, self.cloud = folder, server
         (folder / "plays").mkdir()
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
         self.write("kubeconfig", json.dumps(self.kubeconfig(exec=self.asks_who())))
 
     def write(self, name: str, text: str) -> Path:
@@ -84,7 +88,7 @@ class Stage:
             [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "-vvv",
              str(self.folder / "plays/play.yml")],
             cwd=self.folder, capture_output=True, text=True, check=False, timeout=120,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **environment},
+            env={**os.environ, "TMPDIR": str(self.temporary), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **environment},
         )  # fmt: skip
         output = done.stdout + done.stderr
         assert done.returncode == 0, output
@@ -101,7 +105,7 @@ def both(name: str, module: str, options: Json, **keywords: Any) -> list[Json]:
 
 def said(result: Json) -> Json:
     """Without what Ansible itself adds for a module's process."""
-    return {name: value for name, value in result.items() if name not in ("invocation", "exception")}
+    return {name: value for name, value in result.items() if name != "exception"}
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +118,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def played(stage: Stage) -> Played:
     """Everything in one play, since each takes a second to begin."""
     return stage.play(
-        *where_tasks(stage), *alike_tasks(stage), *check_tasks(stage), *progress_tasks(stage),
+        *where_tasks(stage), *alike_tasks(stage), *check_tasks(stage), *progress_tasks(stage), *preflight_tasks(stage),
         ANSIBLE_BECOME_ALLOW_SAME_USER="true",
     )  # fmt: skip
 
@@ -171,6 +175,9 @@ def alike(stage: Stage) -> dict[str, tuple[str, Json]]:
     metadata = "{{ '{name: echo, annotations: {since: 2026-01-31}}' | from_yaml }}"
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     cluster = {"name": "c", "location": "us-central1-f"}
+    key = {"type": "service_account", "private_key": f"-----\n{SECRET}\n-----"}
+    text = yaml.safe_dump(kubernetes["kubeconfig"])
+    objects = {"kind": "Namespace"}
     return {
         "google repeats": ("gcs_bucket", google(stage, name="echo")),
         "kubernetes repeats": ("k8s_diff", {**kubernetes, "definition": [namespace], "field_manager": "m"}),
@@ -178,6 +185,13 @@ def alike(stage: Stage) -> dict[str, tuple[str, Json]]:
         "no choice": ("gcs_bucket", google(stage, name="b", auth_kind=SECRET)),
         "unknown": ("gcs_bucket", google(stage, name="b", colour="red")),
         "missing": ("k8s_diff", {"definition": []}),
+        "missing beside a secret": ("k8s_diff", {"definition": [], **kubernetes}),
+        "a kubeconfig's text": ("k8s_objects_info", {"kubeconfig": f"# mine\n{text}", **objects}),
+        "no such kubeconfig": ("k8s_objects_info", {"kubeconfig": "there/is/none", **objects}),
+        "a key of another kind": (
+            "gcs_bucket",
+            google(stage, name="models-true", service_account_contents=key),
+        ),
     }
 
 
@@ -199,7 +213,10 @@ def test_the_result_is_the_same_and_holds_no_secret(stage: Stage, played: Played
     assert "you sent Bearer ********" in words["kubernetes repeats"]
     assert "value of auth_kind must be one of: application" in words["no choice"]
     assert "Unsupported parameters for (mlops.tfserving.gcs_bucket) module: colour." in words["unknown"]
-    assert words["missing"] == "missing required arguments: field_manager"
+    assert words["missing"] == words["missing beside a secret"] == "missing required arguments: field_manager"
+    assert "as text: give the file's path, or a dict" in words["a kubeconfig's text"]
+    assert f"(a relative path begins in {stage.folder}/plays)" in words["no such kubeconfig"]
+    assert words["a key of another kind"].startswith("service_account_contents (or its environment variable)")
     assert played.results["a warning"].get("warnings") == ["c is DEGRADED: the network is full."], (
         played.results["a warning"]
     )
@@ -247,3 +264,39 @@ def test_progress_is_shown_while_a_module_works_unless_the_task_is_secret(played
     for replicas, so_often in ((3, 1), (4, 1), (5, 0), (6, 0)):
         assert played.results[f"wait {replicas}"]["replicas"] == replicas
         assert sum(f"0 of {replicas} available" in line for line in shown) == so_often, shown
+
+
+def preflight_tasks(stage: Stage) -> list[Json]:
+    """It has no module's process ever. One that a survey's empty text tells to ignore nothing."""
+    told = {"mlops.tfserving.preflight": {**google(stage), "ignore": ""}}
+    given = {"cluster_kubeconfig_file": "none", "storage_model_path": "my-models"}
+    return [
+        {"name": "preflight", **told, "vars": {**given, "storage_bucket": "echo"}},
+        {"name": "secret preflight", **told, "vars": {**given, "storage_bucket": "echo"}, "no_log": True},
+    ]
+
+
+def test_preflight_tells_no_secret(played: Played) -> None:
+    """That no output has the token is asked above."""
+    told, secret = (json.dumps(played.results[name]) for name in ("preflight", "secret preflight"))
+    assert "you sent Bearer ********" in told
+    assert "you sent Bearer ********" in played.output
+    assert "my-models" in secret
+    assert "my-models" not in played.output.partition("TASK [secret preflight]")[2].partition("TASK [")[0]
+
+
+def test_nothing_is_left_in_the_folder_for_temporary_files(stage: Stage, played: Played) -> None:
+    assert played.results["async"]["resources"], "that one outlives its task"
+    assert list(stage.temporary.iterdir()) == []
+
+
+def test_a_line_of_progress_that_nobody_waits_for_makes_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "progress"
+    monkeypatch.setenv(VARIABLE, str(file))
+    progress("too late")
+    assert not file.exists()
+    file.write_text("one\n")
+    progress("two")
+    assert file.read_text() == "one\ntwo\n"

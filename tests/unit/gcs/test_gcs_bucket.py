@@ -68,6 +68,13 @@ def test_the_order_of_rules_means_nothing(call: Call) -> None:
     assert not call(gcs_bucket, name="models", lifecycle_rules=turned)["changed"]
 
 
+def test_labels_are_text(call: Call) -> None:
+    labels = {"version": 1, "spot": True, "owner": None}
+    told = [call(gcs_bucket, name="models", labels=labels) for _ in range(2)]
+    assert [one["changed"] for one in told] == [True, False]
+    assert told[0]["bucket"]["labels"] == {"version": "1", "spot": "true", "owner": ""}
+
+
 def test_options_that_are_not_given_are_not_managed(call: Call) -> None:
     full = {"labels": {"a": "b"}, "versioning": True, "lifecycle_rules": [{"action": "Delete", "age": 9}]}
     call(gcs_bucket, name="models", **full)

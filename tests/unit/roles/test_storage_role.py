@@ -59,7 +59,8 @@ def test_bucket_versions_and_pruning(
         "GCP_ACCESS_TOKEN": emulator.token,
     }
     runs = [
-        {"storage_model_source": str(MODEL), "storage_versions_in_use": [1]},
+        # From where Ansible is started, and not from the playbook.
+        {"storage_model_source": str(MODEL.relative_to(ROOT)), "storage_versions_in_use": [1]},
         {"storage_model_source": str(other), "storage_versions_in_use": [1]},
         {"storage_model_source": str(other), "storage_versions_in_use": [2]},
     ]
@@ -81,6 +82,40 @@ def test_bucket_versions_and_pruning(
         "bucket, two versions, one pruned, and nothing again"
     )
     assert {name.split("/")[2] for name in objects.names("models")} == {"2"}
+
+
+@pytest.mark.parametrize(
+    ("playbook", "source", "words"),
+    [
+        ("canary", "bucket", "has no complete version 9. It has none: set canary_version to one of them."),
+        ("promote", "bucket", "has no complete version 9. It has none: set promote_version to one of them."),
+        (
+            "canary",
+            "image",
+            "canary_version is 9, and the model comes from serving_model_source image, not from a bucket: leave it out",
+        ),
+        (
+            "promote",
+            "volume",
+            "promote_version is 9, and the model comes from serving_model_source volume, not from a bucket: leave it out",
+        ),
+    ],
+)
+def test_a_version_that_is_not_there_is_refused_by_the_name_it_was_given(
+    emulator: Emulator, objects: Objects, url: str, playbook: str, source: str, words: str
+) -> None:
+    objects.make_bucket("models", "sandbox-project")
+    variables = {
+        f"{playbook}_version": 9, "storage_bucket": "models", "storage_api_endpoint": url, "gcp_project": "sandbox-project",
+        "gcp_auth_kind": "accesstoken", "gcp_service_account_file": "", "cluster_kubeconfig_file": "/not/asked", "serving_model_source": source,
+    }  # fmt: skip
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", "inventories/existing", f"playbooks/{playbook}.yml",
+         "-e", json.dumps(variables)],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "GCP_ACCESS_TOKEN": emulator.token},
+    )  # fmt: skip
+    assert words in " ".join(done.stdout.split())
 
 
 CASES: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [

@@ -1,0 +1,98 @@
+"""Which of a module's options nobody may see, and a module that hides these and nothing else."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+Json = dict[str, Any]
+
+HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+"""What Ansible itself shows in such a value's place."""
+
+_SECRET_KEYS = {
+    "token", "client-key-data", "password", "id-token", "refresh-token", "access-token", "client-secret",
+    "private_key", "private_key_id", "client_secret", "refresh_token",
+}  # fmt: skip
+"""Of kubeconfigs and of Google's credential files."""
+
+
+class Module(AnsibleModule):  # type: ignore[misc]
+    """Hides the secrets in its options marked with ``no_log``.
+
+    Of an option that is a dictionary Ansible would hide every value, "v1" and "service_account" included, wherever it
+    occurs in a result, even within other words; and of the path of a kubeconfig the very file that could not be read.
+    """
+
+    params: Json
+
+    def exit_json(self, **result: Any) -> None:
+        self._hide()
+        super().exit_json(**result)
+
+    def fail_json(self, msg: str, **result: Any) -> None:
+        """Ansible's own refusal of options comes here, too."""
+        self._hide()
+        super().fail_json(msg, **result)
+
+    def _hide(self) -> None:
+        self.no_log_values = secrets(self.argument_spec, self.params)
+        self.params = shown(self.argument_spec, self.params)  # Ansible may show them.
+
+
+def secrets(argument_spec: Json, params: Mapping[str, Any]) -> set[str]:
+    """What nobody may see, wherever it occurs."""
+    found: set[str] = set()
+    for value in _hidden(argument_spec, params).values():
+        if isinstance(value, str):
+            found |= {value, *_within(_parsed(value))}
+        else:
+            found |= _within(value)
+    return found | {json.dumps(secret)[1:-1] for secret in found}
+
+
+def shown(argument_spec: Json, params: Mapping[str, Any]) -> Json:
+    """The options as a very talkative Ansible shows them."""
+    return {**params, **dict.fromkeys(_hidden(argument_spec, params), HIDDEN)}
+
+
+def is_text(kubeconfig: str) -> bool:
+    """Whether it is what is in a kubeconfig, and not the path of one."""
+    return "\n" in kubeconfig or kubeconfig.lstrip().startswith("{")
+
+
+def _hidden(argument_spec: Json, params: Mapping[str, Any]) -> Json:
+    given = {name: params.get(name) for name, option in argument_spec.items() if option.get("no_log")}
+    return {
+        name: value
+        for name, value in given.items()
+        if value and not (name == "kubeconfig" and isinstance(value, str) and not is_text(value))
+    }
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _within(value: Any) -> set[str]:
+    """The secrets somewhere in a kubeconfig or a credential file."""
+    if isinstance(value, list):
+        return {secret for item in value for secret in _within(item)}
+    if not isinstance(value, Mapping):
+        return set()
+    found: set[str] = set()
+    for name, inner in value.items():
+        if name in _SECRET_KEYS and isinstance(inner, str) and inner:
+            found.add(inner)
+        else:
+            found |= _within(inner)
+    return found
