@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..paths import absolute_path
 from .auth_errors import auth_failure, unreachable
 from .errors import BadInput, GoogleError
 
@@ -163,7 +164,7 @@ def _impersonated(source: Any, params: Mapping[str, Any]) -> Any:
 
 
 def _read(option: str, path: Any) -> dict[str, Any]:
-    file = Path(path).expanduser().absolute()
+    file = Path(absolute_path(path))
     try:
         return _parsed(f"{option} {path}", file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..gcp.errors import ApiError, BadInput
+from ..paths import absolute_path
 from ..saved_model.bundle import INDEX
 from ..saved_model.errors import InvalidModel
 from ..saved_model.files import MANIFEST, ModelFile, check_path, read_files, sizes_of
@@ -47,7 +48,7 @@ class Folder:
 
     def __init__(self, path: str, name: str = "") -> None:
         self.name = name or path
-        self._folder = Path(path).expanduser()
+        self._folder = Path(absolute_path(path))
         try:
             self.files = read_files(path)
         except InvalidModel as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..gcp.errors import BadInput, GoogleError
+from ..paths import absolute_path
 from .shape import Json, look_up
 
 EXEC_USER: Json = {
@@ -96,7 +97,7 @@ def write(path: str, content: Json, *, current: bool = False) -> None:
 
     A file that can't be read as a kubeconfig is refused and left as it is.
     """
-    target = Path(path).expanduser().resolve()  # A link stays one.
+    target = Path(absolute_path(path)).resolve()  # A link stays one.
     try:
         text = target.read_text(encoding="utf-8") if target.exists() else ""
         merged, as_json = _parse(text, target) if text.strip() else ({}, True)

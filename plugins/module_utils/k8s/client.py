@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 from ..no_log import is_text
 from ..outcome import require
+from ..paths import absolute_path
 from .errors import KubeError
 from .port_forward import ForwardedPort
 
@@ -295,13 +296,19 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
                 )  # fmt: skip
             where = path or "~/.kube/config"
             kubernetes.config.load_kube_config(
-                config_file=str(Path(path).expanduser()) if path and os.pathsep not in path else path,
+                config_file=absolute_path(path) if path and os.pathsep not in path else path,
                 context=context,
                 client_configuration=configuration,
                 persist_config=False,
             )
     except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
         words = str(error).split("\n", maxsplit=1)[0].rstrip(".")
+        if (
+            not isinstance(kubeconfig, Mapping)
+            and os.pathsep not in where
+            and not Path(absolute_path(where)).exists()
+        ):
+            words = "there is no such file"
         if not isinstance(kubeconfig, Mapping) and not where.startswith(("/", "~")):
             words = f"{words} (a relative path begins in {Path.cwd()})"
         raise KubeError(

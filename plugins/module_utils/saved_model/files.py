@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..paths import absolute_path
 from .checksum import in_base64, new_crc32c
 from .errors import InvalidModel
 from .graph import SAVED_MODEL
@@ -53,10 +54,10 @@ def sizes_of(files: Iterable[ModelFile]) -> dict[str, int]:
 
 def find_files(source: str) -> dict[str, Path]:
     """Every file of the SavedModel in a folder by its path in it, in order. Raises ``InvalidModel``."""
-    folder = Path(source).expanduser()
+    folder = Path(absolute_path(source))
     if not folder.is_dir():
         raise InvalidModel(
-            f"source {folder.absolute()} is not a folder: give the folder of a SavedModel, which holds {SAVED_MODEL}"
+            f"source {folder} is not a folder: give the folder of a SavedModel, which holds {SAVED_MODEL}"
         )
     if not (folder / SAVED_MODEL).is_file():
         versions = sorted(entry.name for entry in folder.iterdir() if (entry / SAVED_MODEL).is_file())

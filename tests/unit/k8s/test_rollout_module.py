@@ -93,7 +93,11 @@ def test_check_mode_of_what_is_not_there_yet_is_no_error() -> None:
         ({"kind": "ReplicaSet"}, "Deployment, StatefulSet, DaemonSet, Job"),
         (
             {"kubeconfig": "/nonexistent/kubeconfig"},
-            "cannot use /nonexistent/kubeconfig: Invalid kube-config file. No configuration found. Give `kubeconfig`",
+            "cannot use /nonexistent/kubeconfig: there is no such file. Give `kubeconfig`",
+        ),
+        (
+            {"kubeconfig": "~nobody-at-all/kubeconfig"},
+            "cannot use ~nobody-at-all/kubeconfig: there is no such",
         ),
     ],
 )
