@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -125,6 +126,8 @@ class ModuleAction(ActionBase):
 
     def _show(self, file: Path, done: threading.Event) -> None:
         """Follows the file until the module has ended and every line is shown."""
+        # Python acts on a signal in its main thread only, and would not wake that up for one that comes here.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         display = Display()
         with file.open(encoding="utf-8") as lines:
             while True:
