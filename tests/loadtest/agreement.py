@@ -83,7 +83,9 @@ def _outward(events: list[Json], reaction: Json, name: str, decided: float) -> I
         )
         there = asked + reaction["node_wait"]
         registered = _said(events, "RegisteredNode", f"Node/{node}")
-        yield Comparison(f"{name}: its node was there", there, _nearest(registered, there), NODE_MONITOR_SECONDS)
+        yield Comparison(
+            f"{name}: its node was there", there, _nearest(registered, there), NODE_MONITOR_SECONDS
+        )
 
 
 def _said(events: list[Json], reason: str, about: str, *, prefix: bool = False) -> list[float]:
