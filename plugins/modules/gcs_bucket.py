@@ -197,10 +197,10 @@ objects_removed:
   returned: with state absent
 """
 
-
 from ..module_utils.gcp.options import GCS_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gcp.rest import connect
 from ..module_utils.gcs.converge import absent, check, present
+from ..module_utils.gcs.iam import GRANT_ARGUMENTS
 from ..module_utils.gcs.storage import Storage
 from ..module_utils.no_log import Module
 from ..module_utils.outcome import end, require
@@ -231,20 +231,6 @@ def rule_options() -> Json:
     }
 
 
-def grant_options() -> Json:
-    identity = {
-        "namespace": {"type": "str", "required": True},
-        "service_account": {"type": "str", "required": True},
-        "project": {"type": "str"},
-        "project_number": {"type": "str"},
-    }
-    return {
-        "role": {"type": "str", "required": True},
-        "members": {"type": "list", "elements": "str", "default": []},
-        "workload_identities": {"type": "list", "elements": "dict", "default": [], "options": identity},
-    }
-
-
 SPEC: Json = {
     "argument_spec": argument_spec(
         GCS_ENDPOINT,
@@ -258,7 +244,7 @@ SPEC: Json = {
         public_access_prevention={"type": "str", "choices": ["enforced", "inherited"]},
         soft_delete_seconds={"type": "int"},
         lifecycle_rules={"type": "list", "elements": "dict", "options": rule_options()},
-        iam_members={"type": "list", "elements": "dict", "options": grant_options()},
+        iam_members={"type": "list", "elements": "dict", "options": GRANT_ARGUMENTS},
         iam_members_exclusive={"type": "bool", "default": False},
         force={"type": "bool", "default": False},
     ),

@@ -639,7 +639,6 @@ reason:
   sample: CLUSTER_ALREADY_HAS_OPERATION
 """
 
-
 from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gke.converge import converge_cluster
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS

@@ -83,7 +83,6 @@ kubeconfig_context:
   returned: when the cluster can be reached
 """
 
-
 from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS, read_cluster
 from ..module_utils.no_log import Module

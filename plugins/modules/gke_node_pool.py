@@ -103,7 +103,6 @@ reason:
   sample: CLUSTER_ALREADY_HAS_OPERATION
 """
 
-
 from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gke.converge import converge_pool
 from ..module_utils.gke.wanted import POOL_ARGUMENTS

@@ -12,6 +12,23 @@ from typing import Any
 from ..gcp.errors import BadInput
 
 Json = dict[str, Any]
+
+GRANT_ARGUMENTS: Json = {
+    "role": {"type": "str", "required": True},
+    "members": {"type": "list", "elements": "str", "default": []},
+    "workload_identities": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "namespace": {"type": "str", "required": True},
+            "service_account": {"type": "str", "required": True},
+            "project": {"type": "str"},
+            "project_number": {"type": "str"},
+        },
+    },
+}
+"""Options of one of a bucket's ``iam_members``."""
 Grants = dict[str, list[str]]
 """Members by role."""
 

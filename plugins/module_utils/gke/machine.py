@@ -29,8 +29,6 @@ _SHARED_RESERVED = 1060
 _MEMORY_TIERS = ((4, 0.25), (8, 0.20), (16, 0.10), (128, 0.06), (float("inf"), 0.02))
 _EVICTION_MIB = 100
 _CUSTOM = re.compile(r"(?:([a-z][a-z0-9]*)-)?custom-(\d+)-(\d+)(?:-ext)?")
-
-
 _SHARED_CUSTOM = re.compile(r"e2-custom-(?:micro|small|medium)-(\d+)")
 
 

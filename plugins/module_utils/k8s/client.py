@@ -303,14 +303,11 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
             )
     except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
         words = str(error).split("\n", maxsplit=1)[0].rstrip(".")
-        if (
-            not isinstance(kubeconfig, Mapping)
-            and os.pathsep not in where
-            and not Path(absolute_path(where)).exists()
-        ):
-            words = "there is no such file"
-        if not isinstance(kubeconfig, Mapping) and not where.startswith(("/", "~")):
-            words = f"{words} (a relative path begins in {Path.cwd()})"
+        if not isinstance(kubeconfig, Mapping):
+            if os.pathsep not in where and not Path(absolute_path(where)).exists():
+                words = "there is no such file"
+            if not where.startswith(("/", "~")):
+                words = f"{words} (a relative path begins in {Path.cwd()})"
         raise KubeError(
             0,
             "Kubeconfig",

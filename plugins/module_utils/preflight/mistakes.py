@@ -31,19 +31,6 @@ _OTHERWISE_NAMED = {
     "cluster_version": "initial_cluster_version",
     "cluster_private_nodes": "default_enable_private_nodes",
 }
-_IDENTITY = {
-    "namespace": {"type": "str", "required": True},
-    "service_account": {"type": "str", "required": True},
-    "project": {"type": "str"},
-    "project_number": {"type": "str"},
-}
-_GRANT = {
-    "role": {"type": "str", "required": True},
-    "members": {"type": "list", "elements": "str"},
-    "workload_identities": {"type": "list", "elements": "dict", "options": _IDENTITY},
-}
-"""As ``iam_members`` of mlops.tfserving.gcs_bucket."""
-
 _RANGES = {
     "autoscaling_target_cpu_percent": (1, 2**31 - 1),
     "autoscaling_scale_up_stabilization_seconds": (0, 3600),
@@ -122,7 +109,7 @@ def _storage(given: Variables, project: str) -> Iterator[Mistake]:
             yield Mistake("storage_bucket", text)
         grants = given["storage_iam_members"] or ()
         for number, grant in enumerate(grants):
-            _unused, wrongs = _checked(grant, _GRANT)
+            _unused, wrongs = _checked(grant, iam.GRANT_ARGUMENTS)
             members = grant.get("members") or []
             if not isinstance(members, list) or not all(
                 isinstance(one, str) for one in (grant.get("role"), *members)

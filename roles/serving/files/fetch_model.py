@@ -257,8 +257,12 @@ class Storage:
             raise FetchError(f"{uri} does not exist: is the version published, and completely? ({error})")
         elif error.status in (401, 403):
             self._token = None
-            who = "the pod's identity may not read it" if self.settings.metadata_host else "it is not public"
-            text = f"{uri}: {who} (playbooks/storage.yml grants it by storage_reader_*): {error}"
+            who = (
+                "the pod's identity may not read it (playbooks/storage.yml grants it by storage_reader_*)"
+                if self.settings.metadata_host
+                else "it is not public"
+            )
+            text = f"{uri}: {who}: {error}"
             if self.settings.metadata_host is None or self.deadline.elapsed > DENIED_GRACE:
                 raise FetchError(text)
             self.deadline.pause(attempt, text)

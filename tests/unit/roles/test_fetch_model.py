@@ -237,3 +237,4 @@ def test_without_an_identity_a_private_bucket_is_not_read(fetch: Fetch) -> None:
     done = fetch(FETCH_IDENTITY="anonymous")
     assert done.returncode == 1
     assert "it is not public" in done.stderr
+    assert "storage_reader" not in done.stderr, "which grants to identities"
