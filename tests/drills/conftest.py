@@ -22,9 +22,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("run", range(1, int(os.environ.get("DRILL_RUNS", "1")) + 1))
 
 
+def sandbox(action: str) -> None:
+    subprocess.run([f"{ROOT}/.venv/bin/python", "-m", "sandbox", action], cwd=ROOT, check=True)
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    subprocess.run([f"{ROOT}/.venv/bin/python", "-m", "sandbox", "up"], cwd=ROOT, check=True)
+    sandbox("up")
     converge("playbooks/teardown.yml")
     converge("playbooks/cluster.yml")
     for version, name in VERSIONS.items():
@@ -36,6 +40,7 @@ def cluster() -> Iterator[Cluster]:
         )  # fmt: skip
     yield Cluster(KUBECONFIG)
     converge("playbooks/teardown.yml")
+    sandbox("down")
 
 
 @pytest.fixture
