@@ -6,14 +6,21 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.compare import Tolerance, Tolerances
-from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.latency import (
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.compare import (
+    Tolerance,
+    Tolerances,
+)
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.latency import (
     Latency,
     Limits,
     measure,
     percentile,
 )
-from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.skew import skew, spread, version_skew
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.skew import (
+    skew,
+    spread,
+    version_skew,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,9 +6,9 @@ import base64
 from typing import Any
 
 import pytest
-from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.errors import BadAnswer
-from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.protos import message
-from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.tensors import (
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.errors import BadAnswer
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.protos import message
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.tensors import (
     columns,
     fill,
     nested,

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.compare import Tolerance
-from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.errors import GoldenError
-from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.golden import (
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.compare import Tolerance
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.errors import GoldenError
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.golden import (
     FORMAT,
     Golden,
     goldens_of,

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from ansible_collections.mlops.tfserving.plugins.module_utils.tfserving.compare import (
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.compare import (
     Tolerance,
     Tolerances,
     compare,
