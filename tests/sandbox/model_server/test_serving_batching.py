@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ansible_collections.mlops.tfserving.plugins.module_utils.serving.batching import check_batching
-from ansible_collections.mlops.tfserving.plugins.module_utils.serving.problems import Variables
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.reading import Variables
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.serving_batching import check_batching
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_server.batching import (

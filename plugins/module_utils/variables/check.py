@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .access import check_access
-from .batching import check_batching
-from .models import check_models
-from .pods import check_pods
-from .problems import Problem, Variables
-from .times import check_times
-from .warmup import check_warmup
+from .reading import Problem, Variables
+from .serving_access import check_access
+from .serving_batching import check_batching
+from .serving_models import check_models, check_warmup
+from .serving_pod import check_pods
+from .serving_times import check_times
 
 
 def problems_of(given: Mapping[str, Any]) -> list[Problem]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .problems import Variables, whole
+from .reading import Variables, whole
 
 VARIABLE = "serving_batching"
 # The least that each may be.

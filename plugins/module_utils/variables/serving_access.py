@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 
 from .names import is_hostname, is_label, is_subdomain
-from .problems import Variables
+from .reading import Variables
 
 # The longest addition is that of the ConfigMaps, "-" and ten digits; the longest name of a Service is 63.
 _NAME_MOST = 52

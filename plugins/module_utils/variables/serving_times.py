@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .problems import Variables
+from .reading import Variables
 
 # The cluster autoscaler ends what takes longer (--max-graceful-termination-sec); Google's is not to be changed.
 # https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler#scheduling-and-disruption

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..k8s.quantities import in_words
 from .names import is_label_key, is_label_value, is_subdomain
-from .problems import Variables
+from .reading import Variables
 
 # Flags that other variables of the role set, and which.
 FLAGS = {
