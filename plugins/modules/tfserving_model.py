@@ -280,9 +280,9 @@ recorded:
 
 from ..module_utils import outcome
 from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
-from ..module_utils.tfserving.connect import missing_packages
-from ..module_utils.tfserving.converge import converge
-from ..module_utils.tfserving.options import ARGUMENTS, RULES
+from ..module_utils.model_server.connect import missing_packages
+from ..module_utils.model_server.converge import converge
+from ..module_utils.model_server.options import ARGUMENTS, RULES
 
 SPEC: Json = {"argument_spec": argument_spec(**ARGUMENTS), "supports_check_mode": True, **RULES}
 
