@@ -289,14 +289,14 @@ from ..module_utils.k8s.client import (
     require_kubernetes,
 )
 from ..module_utils.k8s.errors import KubeError
+from ..module_utils.model_server.check import Outcome, check, find_pods
+from ..module_utils.model_server.connect import connect_by, require_grpc
+from ..module_utils.model_server.errors import GoldenError
+from ..module_utils.model_server.golden import read, says_the_same, write
+from ..module_utils.model_server.options import ARGUMENTS, RULES, limits_of, refuse_nonsense, wanted_of
+from ..module_utils.model_server.record import document_of, summary
 from ..module_utils.no_log import Module
 from ..module_utils.outcome import end
-from ..module_utils.tfserving.check import Outcome, check, find_pods
-from ..module_utils.tfserving.connect import connect_by, require_grpc
-from ..module_utils.tfserving.errors import GoldenError
-from ..module_utils.tfserving.golden import read, says_the_same, write
-from ..module_utils.tfserving.options import ARGUMENTS, RULES, limits_of, refuse_nonsense, wanted_of
-from ..module_utils.tfserving.record import document_of, summary
 
 
 def run(api: KubeClient, params: dict[str, Any], *, check_mode: bool) -> tuple[Outcome, dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..k8s.client import KubeApi
 from ..k8s.objects import name_of
-from ..tfserving.pods import ready_pods
+from ..model_server.pods import ready_pods
 from .locust import Locust
 from .payload import Body, PayloadError, Tensor, signatures
 from .timeline import seconds
