@@ -13,6 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..gcp.errors import BadInput
 from ..gcs import bucket, iam
+from ..gke.role_options import role_options
 from ..gke.wanted import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, wanted_cluster, wanted_pool
 from ..k8s.quantities import quantity
 from ..variables.check import problems_of
@@ -27,10 +28,6 @@ _QUANTITIES = (
     "loadtest_master_cpu", "loadtest_worker_cpu", "loadtest_memory",
 )  # fmt: skip
 _SHARES = ("serving_max_surge", "serving_max_unavailable")
-_OTHERWISE_NAMED = {
-    "cluster_version": "initial_cluster_version",
-    "cluster_private_nodes": "default_enable_private_nodes",
-}
 _RANGES = {
     "autoscaling_target_cpu_percent": (1, 2**31 - 1),
     "autoscaling_scale_up_stabilization_seconds": (0, 3600),
@@ -166,14 +163,14 @@ def _cluster(given: Variables, project: str) -> Iterator[Mistake]:
         for text in texts or _refused(lambda: wanted_pool(pools[-1], location)):
             wrong = True
             yield Mistake("cluster_node_pools", text, "docs/gke.md has the options of node pools.")
-    options = {
-        _OTHERWISE_NAMED.get(name, name.removeprefix("cluster_")): value
-        for name, value in given.items()
-        if name.startswith("cluster_") and value not in ("", None, {}, [])
-    }
-    options = {
-        name: value for name, value in options.items() if name in CLUSTER_ARGUMENTS and name != "node_pools"
-    }
+    try:
+        options = role_options(given)
+    except BadInput as error:
+        yield Mistake(
+            "cluster_options", str(error), "docs/gke.md has the options of clusters.", unreadable=True
+        )
+        return
+    options.pop("node_pools", None)
     found, wrongs = _checked(options, CLUSTER_ARGUMENTS)
     found |= {"project": project, "location": location, "node_pools": pools if pools and not wrong else None}
     for text in wrongs or _refused(lambda: wanted_cluster(found)):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..gcp.errors import BadInput
+from ..gke.role_options import with_options
 from ..gke.rules import is_zone
 from ..k8s.quantities import quantity
 from .settings import (
@@ -93,7 +94,7 @@ def settings(
     boot = options["node_boot_seconds"]
     return Settings(
         project=project,
-        cluster=_cluster(given),
+        cluster=_cluster(with_options(given)),
         serving=_serving(given),
         autoscaling=Autoscaling(
             least=int(given["autoscaling_min_replicas"]),
