@@ -18,7 +18,7 @@ MANAGER = "mlops.tfserving"  # by which the roles apply
 ATTEMPTS = 10  # against controllers that write its status at the same time
 
 
-def undo(
+def rollback(
     api: KubeApi, kind: str, namespace: str, name: str, *, wanted: int | None = None, dry_run: bool = False
 ) -> tuple[bool, Json, Json]:
     """Returns to the previous pod template, or to that of revision `wanted`; returns changed, before, after.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
-from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.undo import undo
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.rollback import rollback
 from kube_objects import Json, workload
 from scripted_api import ScriptedApi
 
@@ -59,7 +59,7 @@ def cluster(kind: str = "Deployment", revisions: int = 3, **spec: Any) -> Script
 @pytest.mark.parametrize(("wanted", "image"), [(None, "m:2"), (1, "m:1")])
 def test_the_earlier_template_comes_back_as_it_was(kind: str, wanted: int | None, image: str) -> None:
     api = cluster(kind)
-    changed, before, after = undo(api, kind, "ns", "w", wanted=wanted)
+    changed, before, after = rollback(api, kind, "ns", "w", wanted=wanted)
     assert changed
     assert (before, after) == (template("m:3"), template(image))
     [(path, patch, content_type)] = api.patches
@@ -73,13 +73,13 @@ def test_the_earlier_template_comes_back_as_it_was(kind: str, wanted: int | None
 
 def test_a_dry_run_is_asked_of_the_server() -> None:
     api = cluster()
-    assert undo(api, "Deployment", "ns", "w", dry_run=True)[0]
+    assert rollback(api, "Deployment", "ns", "w", dry_run=True)[0]
     assert api.patches[0][0].endswith("&dryRun=All")
 
 
 def test_a_revision_that_is_there_already_changes_nothing() -> None:
     api = cluster()
-    assert undo(api, "Deployment", "ns", "w", wanted=3)[0] is False
+    assert rollback(api, "Deployment", "ns", "w", wanted=3)[0] is False
     assert api.patches == []
 
 
@@ -95,7 +95,7 @@ def test_a_revision_that_is_there_already_changes_nothing() -> None:
 )
 def test_what_cannot_be_undone_is_said(api: ScriptedApi, kind: str, wanted: int | None, words: str) -> None:
     with pytest.raises(KubeError) as raised:
-        undo(api, kind, "ns", "w", wanted=wanted)
+        rollback(api, kind, "ns", "w", wanted=wanted)
     assert words in raised.value.message
     assert api.patches == []
 
@@ -108,7 +108,7 @@ def test_somebody_who_changes_it_at_the_same_time_is_told() -> None:
     api.answers[path] = lambda _: next(looks)
     api.answers[f"PATCH {path}"] = KubeError(422, "Invalid", "the server rejected our request")
     with pytest.raises(KubeError) as raised:
-        undo(api, "Deployment", "ns", "w")
+        rollback(api, "Deployment", "ns", "w")
     assert raised.value.reason == "Conflict"
     assert "at the same time" in raised.value.message
 
@@ -122,7 +122,7 @@ def test_an_autoscaler_at_work_is_no_hindrance() -> None:
     api.answers[path] = lambda _: next(looks)
     refusals = iter([KubeError(422, "Invalid", "the server rejected our request"), {}])
     api.answers[f"PATCH {path}"] = lambda _: next(refusals)
-    assert undo(api, "Deployment", "ns", "w")[0]
+    assert rollback(api, "Deployment", "ns", "w")[0]
     assert [patch[0]["value"] for _, patch, _ in api.patches] == [2, 3]
 
 
@@ -137,7 +137,7 @@ def test_what_is_applied_gets_its_template_applied_so_that_the_next_apply_can_dr
     path = "/apis/apps/v1/namespaces/ns/deployments/w"
     annotations = {"deployment.kubernetes.io/revision": "3", "mlops.tfserving/routes": "x"}
     api.answers[path] = applied(annotations=annotations)
-    assert undo(api, "Deployment", "ns", "w") == (True, template("m:3"), template("m:2"))
+    assert rollback(api, "Deployment", "ns", "w") == (True, template("m:3"), template("m:2"))
     [(asked, body, content_type)] = api.patches
     assert asked == f"{path}?fieldManager=mlops.tfserving&force=true"
     assert content_type == "application/apply-patch+yaml"
@@ -154,7 +154,7 @@ def test_replicas_stay_with_who_applied_them() -> None:
     mine = applied()
     mine["metadata"]["managedFields"][0]["fieldsV1"] = {"f:spec": {"f:replicas": {}}}
     api.answers["/apis/apps/v1/namespaces/ns/deployments/w"] = mine
-    undo(api, "Deployment", "ns", "w")
+    rollback(api, "Deployment", "ns", "w")
     assert api.patches[0][1]["spec"]["replicas"] == 4
 
 
@@ -165,7 +165,7 @@ def test_a_status_that_is_written_at_the_same_time_is_no_hindrance() -> None:
     api.answers[path] = lambda _: next(looks)
     refusals = iter([KubeError(409, "Conflict", "the object has been modified"), {}])
     api.answers[f"PATCH {path}"] = lambda _: next(refusals)
-    assert undo(api, "Deployment", "ns", "w")[0]
+    assert rollback(api, "Deployment", "ns", "w")[0]
     assert [body["metadata"]["resourceVersion"] for _, body, _ in api.patches] == ["7", "8"]
 
 
@@ -175,5 +175,5 @@ def test_a_refusal_for_another_reason_is_told() -> None:
         422, "Invalid", "image: Required value"
     )
     with pytest.raises(KubeError, match="Required value"):
-        undo(api, "Deployment", "ns", "w")
+        rollback(api, "Deployment", "ns", "w")
     assert len(api.patches) == 1
