@@ -10,9 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
-from ..module_utils.k8s.environment import refusal
 from ..module_utils.paths import absolute_path
 
 DOCUMENTATION = r"""
@@ -22,7 +19,6 @@ version_added: 0.1.0
 description:
   - An absolute path, as by P(mlops.tfserving.absolute_path#filter). Of several with a C(:) between them, as kubectl takes
     them in E(KUBECONFIG), those that are there.
-  - Fails where the environment has C(K8S_AUTH_HOST) or the like, which modules of kubernetes.core would follow instead.
 author: The mlops.tfserving developers (!UNKNOWN)
 options:
   _input:
@@ -45,8 +41,6 @@ _value:
 
 
 def kubeconfig_path(given: Any) -> str:
-    if reason := refusal(os.environ):
-        raise AnsibleFilterError(reason)
     paths = [absolute_path(path) for path in str(given or "").split(os.pathsep)]
     # All of them where none is there, so that what reads them says so.
     return os.pathsep.join([path for path in paths if Path(path).exists()] or paths) if given else ""

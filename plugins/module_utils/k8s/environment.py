@@ -16,14 +16,14 @@ OPTIONS = (
 https://docs.ansible.com/ansible/latest/collections/kubernetes/core/k8s_module.html"""
 
 
-def refusal(environment: Mapping[str, str]) -> str:
-    """Why tasks would not all reach one cluster, and the way out; empty where they do."""
+def contradiction(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Why tasks would not all reach one cluster, and the hint; both empty where they do."""
     found = [name for option in OPTIONS if (name := f"K8S_AUTH_{option}") in environment]
     if not found:
-        return ""
+        return "", ""
     return (
         f"the environment has {', '.join(found)}: modules of kubernetes.core would follow that even over the kubeconfig "
-        f"that they are given, and apply to one cluster what was compared with another. Unset it (env "
-        f"{' '.join(f'-u {name}' for name in found)} ansible-playbook …; in AWX take the Kubernetes credential off the job "
-        "template), and name the cluster by a kubeconfig: of the cluster role, or in cluster_kubeconfig_file."
+        "that they are given, and apply to one cluster what was compared with another",
+        f"Unset it (env {' '.join(f'-u {name}' for name in found)} ansible-playbook …; in AWX take the Kubernetes "
+        "credential off the job template), and name a cluster that exists by its kubeconfig, in cluster_kubeconfig_file.",
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..outcome import failure, missing
 from .client import KUBERNETES_IMPORT_ERROR, KubeClient
-from .environment import refusal
+from .environment import contradiction
 from .errors import KubeError
 
 Json = dict[str, Any]
@@ -30,8 +30,9 @@ def client_from_params(params: Mapping[str, Any]) -> KubeClient:
 
     Raises ``KubeError`` where the environment would lead that collection elsewhere.
     """
-    if reason := refusal(os.environ):
-        raise KubeError(0, "Environment", reason)
+    reason, hint = contradiction(os.environ)
+    if reason:
+        raise KubeError(0, "Environment", f"{reason}. {hint}")
     kubeconfig = params.get("kubeconfig")
     if kubeconfig is not None and not isinstance(kubeconfig, Mapping | str):
         raise KubeError(0, "Kubeconfig", "`kubeconfig` must be a path or a dict.")

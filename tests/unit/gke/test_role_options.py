@@ -12,11 +12,11 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gke.role_options i
     variable_of,
     with_options,
 )
-from ansible_collections.mlops.tfserving.plugins.plugin_utils.role_variables import FOLDER
+from ansible_collections.mlops.tfserving.plugins.plugin_utils.role_variables import ROOT
 
 VARIABLES = {"cluster_options", *(
     line.partition(":")[0]
-    for line in (FOLDER / "cluster/defaults/main.yml").read_text().splitlines()
+    for line in (ROOT / "roles/cluster/defaults/main.yml").read_text().splitlines()
     if line.startswith("cluster_")
 )}  # fmt: skip
 UNSET: dict[str, Any] = dict.fromkeys(VARIABLES)

@@ -19,7 +19,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
     AUTH_ARG_SPEC,
     AUTH_PROXY_HEADERS_SPEC,
 )
-from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.environment import OPTIONS, refusal
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.environment import OPTIONS, contradiction
 
 ROOT = Path(__file__).resolve().parents[3]
 PODS = {"name": "pods", "namespaced": True, "kind": "Pod", "singularName": "pod", "verbs": ["list", "get"]}
@@ -135,8 +135,8 @@ def test_an_environment_that_leads_elsewhere_is_refused(
 
 
 def test_the_reason_names_what_is_set_and_nothing_secret() -> None:
-    assert refusal({"K8S_AUTH_KUBECONFIG": "/a", "KUBECONFIG": "/b", "PATH": "/bin"}) == ""
-    told = refusal({"K8S_AUTH_API_KEY": "hidden", "K8S_AUTH_VERIFY_SSL": "false"})
+    assert contradiction({"K8S_AUTH_KUBECONFIG": "/a", "KUBECONFIG": "/b", "PATH": "/bin"}) == ("", "")
+    told = " ".join(contradiction({"K8S_AUTH_API_KEY": "hidden", "K8S_AUTH_VERIFY_SSL": "false"}))
     assert "K8S_AUTH_API_KEY, K8S_AUTH_VERIFY_SSL" in told
     assert "hidden" not in told
 
