@@ -67,5 +67,7 @@ class LookupModule(LookupBase):
         found = [finding for role in terms for finding in role_findings(role, self._templar, given, **facts)]
         if not terms:
             ignore = names_of_rules(self._templar.template(given.get("preflight_ignore")))
-            found = kept([*environment(), *unknown(given, [*ROLES, *PLAYBOOKS, GOOGLE])], ignore, NEVER_IGNORED)
+            found = kept(
+                [*environment(), *unknown(given, [*ROLES, *PLAYBOOKS, GOOGLE])], ignore, NEVER_IGNORED
+            )
         return [str(finding) for finding in found if finding.severity == "error"]
