@@ -533,8 +533,8 @@ reason:
 from ..module_utils import outcome
 from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gke.converge import converge_cluster
+from ..module_utils.gke.desired import CLUSTER_ARGUMENTS
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS
-from ..module_utils.gke.wanted import CLUSTER_ARGUMENTS
 
 SPEC: Json = {
     "argument_spec": argument_spec(

@@ -29,7 +29,7 @@ EVENT_REASONS = frozenset(
 
 def seconds(timestamp: str | None) -> float | None:
     """A Kubernetes timestamp as seconds since 1970."""
-    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp() if timestamp else None
+    return datetime.fromisoformat(timestamp).timestamp() if timestamp else None
 
 
 def summary(kind: str, item: Json) -> Json | None:

@@ -13,7 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..gcp.errors import BadInput
 from ..gcs import bucket, iam
-from ..gke.wanted import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, wanted_cluster, wanted_pool
+from ..gke.desired import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, desired_cluster, desired_pool
 from ..k8s.quantities import quantity
 from ..variables.check import problems_of
 from ..variables.reading import Problem, whole
@@ -163,7 +163,7 @@ def _cluster(given: Variables, project: str) -> Iterator[Mistake]:
         pools.append(found)
         where = f"cluster_node_pools[{number}]"
         texts = [f"{where}, {pool.get('name', 'without a name')}: {text}" for text in wrongs]
-        for text in texts or _refused(lambda: wanted_pool(pools[-1], location)):
+        for text in texts or _refused(lambda: desired_pool(pools[-1], location)):
             wrong = True
             yield Mistake("cluster_node_pools", text, "docs/gke.md has the options of node pools.")
     options = {
@@ -176,7 +176,7 @@ def _cluster(given: Variables, project: str) -> Iterator[Mistake]:
     }
     found, wrongs = _checked(options, CLUSTER_ARGUMENTS)
     found |= {"project": project, "location": location, "node_pools": pools if pools and not wrong else None}
-    for text in wrongs or _refused(lambda: wanted_cluster(found)):
+    for text in wrongs or _refused(lambda: desired_cluster(found)):
         yield Mistake("cluster_name", text, "docs/gke.md has the options of clusters.")
 
 
