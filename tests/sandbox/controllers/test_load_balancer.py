@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -9,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.controllers.load_balancer import allocate, health_check, mark_of, rules
-from sandbox.controllers.quantity import cpu_milli, memory_bytes
+from sandbox.controllers.load_balancer import LoadBalancer, allocate, health_check, mark_of, rules
 
 POOL = IPv4Network("198.19.240.0/24")
 
@@ -49,13 +50,6 @@ def test_no_address_is_given_twice(count: int) -> None:
     assert len(set(addresses)) == len(addresses)
 
 
-def test_quantities() -> None:
-    assert [cpu_milli(text) for text in ("2", "0.5", "250m", "100n")] == [2000, 500, 250, 1]
-    assert [memory_bytes(text) for text in ("1Ki", "1Mi", "3043904Ki", "1e3", "128974848")] == [
-        1024, 2**20, 3043904 * 1024, 1000, 128974848,
-    ]  # fmt: skip
-
-
 def test_new_connections_are_spread_evenly_over_the_nodes_and_old_ones_keep_theirs() -> None:
     text = rules("C", {"198.19.240.10": ["198.18.0.10", "198.18.0.11", "198.18.0.12"]})
     lines = text.splitlines()
@@ -67,6 +61,33 @@ def test_new_connections_are_spread_evenly_over_the_nodes_and_old_ones_keep_thei
     assert first == pytest.approx((1 - first) * second, abs=1e-6)
     assert third == 1.0
     assert len({mark_of(f"198.18.{cluster}.{node}") for cluster in range(4) for node in range(10, 26)}) == 64
+
+
+def test_an_odd_service_does_not_end_the_load_balancer() -> None:
+    stop = threading.Event()
+    odd = {"metadata": {"name": "without a namespace"}, "spec": {"type": "LoadBalancer"}}
+    scans = [[odd], [service("b")]]
+    written: list[str] = []
+
+    class Rest:
+        def get(self, _: str) -> dict[str, Any]:
+            return {"items": scans.pop(0) if len(scans) > 1 else scans[0]}
+
+        def __getattr__(self, name: str) -> Any:
+            def send(*about: Any, **_: Any) -> None:
+                written.append(json.dumps([name, *about]))
+                if "198.19.240.10" in written[-1]:
+                    stop.set()
+
+            return send
+
+    rest: Any = Rest()
+    balancer = LoadBalancer(rest, POOL, lambda: {}, lambda *_, **__: "", healthy=lambda *_: True)
+    thread = threading.Thread(target=balancer.run, args=(stop,), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert "198.19.240.10" in "".join(written)
 
 
 def test_a_service_with_local_traffic_has_a_health_check_of_its_own() -> None:

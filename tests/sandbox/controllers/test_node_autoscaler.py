@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +20,7 @@ from sandbox.controllers.node_autoscaler import (
     ScaleUp,
     plan,
 )
+from sandbox.controllers.node_autoscaler_loop import NodeAutoscaler
 
 QUICK = AutoscalerSettings(scale_down_unneeded_seconds=30, scale_down_delay_after_add_seconds=30)
 SHAPE = machine_shape("e2-medium")
@@ -111,6 +114,101 @@ def test_at_the_maximum_nothing_comes_and_the_reason_is_told() -> None:
 
 def test_a_pod_that_fits_no_machine_is_told_so() -> None:
     assert decide([node("a")], [pod("2", 5000)]) == [NoScaleUp(("x", "2"), "1 Insufficient cpu")]
+
+
+def asking(name: str = "2", **spec: Any) -> dict[str, Any]:
+    """A pending pod with a request of 100m, and what else its specification says."""
+    found = pod(name, 100)
+    found["spec"] |= spec
+    return found
+
+
+def container(cpu: str, **more: str) -> dict[str, Any]:
+    return {"resources": {"requests": {"cpu": cpu, **more}}}
+
+
+def affinity(*terms: dict[str, Any]) -> dict[str, Any]:
+    required = {"nodeSelectorTerms": list(terms)}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+
+
+SIDECAR = {**container("100m"), "restartPolicy": "Always"}
+GT = {"matchExpressions": [{"key": "generation", "operator": "Gt", "values": ["3"]}]}
+MISMATCH = "1 node(s) didn't match Pod's node affinity/selector"
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"containers": [container("300m")], "initContainers": [SIDECAR, container("850m")]}, "1 Insufficient cpu"),
+        ({"resources": {"requests": {"cpu": "950m"}}}, "1 Insufficient cpu"),
+        ({"containers": [container("100m", **{"nvidia.com/gpu": "1"})]}, "1 Insufficient nvidia.com/gpu"),
+        ({"containers": [container("100m", memory="1Pi")]}, "1 Insufficient memory"),
+        ({"containers": [container("+1")]}, "1 Insufficient cpu"),
+        ({"affinity": affinity({})}, MISMATCH),
+        ({"affinity": affinity(GT)}, MISMATCH),
+    ],
+)  # fmt: skip
+def test_a_pod_that_no_node_of_the_pool_can_take_brings_none_and_is_told_why(
+    spec: dict[str, Any], reason: str
+) -> None:
+    """By Kubernetes' own arithmetic; the node there is is empty, and has a generation that is no number."""
+    labelled = node("a")
+    labelled["metadata"]["labels"] = {"generation": "third"}
+    assert decide([labelled], [asking(**spec)]) == [NoScaleUp(("x", "2"), reason)]
+
+
+def test_a_pod_with_a_gpu_brings_no_node_of_a_pool_without_when_the_others_are_full() -> None:
+    gpu = asking(containers=[container("100m", **{"nvidia.com/gpu": "1"})])
+    decisions = decide([node("a")], [pod("1", 900, "a"), gpu])
+    assert decisions == [NoScaleUp(("x", "2"), "1 Insufficient nvidia.com/gpu")]
+
+
+class Rest:
+    """An API server with a node that is full, and these pods one scan after the other."""
+
+    def __init__(self, *scans: list[dict[str, Any]]) -> None:
+        self.scans = list(scans)
+
+    def get(self, path: str, **_: str) -> dict[str, Any]:
+        if path == "/api/v1/pods":
+            return {"items": self.scans.pop(0) if len(self.scans) > 1 else self.scans[0]}
+        return {"items": [node("a")] if path == "/api/v1/nodes" else []}
+
+    def apply(self, *_: Any) -> None: ...
+
+    def post(self, *_: Any) -> None: ...
+
+
+class Pools:
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+        self.added: list[str] = []
+
+    def pool_states(self) -> list[PoolState]:
+        return [pool(["a"])]
+
+    def autoscaler_settings(self) -> AutoscalerSettings:
+        return AutoscalerSettings(scan_seconds=0)
+
+    def scale_up(self, pool_name: str) -> str:
+        self.added.append(pool_name)
+        self.stop.set()
+        return "b"
+
+
+def test_an_odd_pod_does_not_end_the_autoscaler(caplog: pytest.LogCaptureFixture) -> None:
+    full = pod("1", 900, "a")
+    stop = threading.Event()
+    nodes = Pools(stop)
+    odd = asking("odd", containers=[container("no quantity")])
+    rest: Any = Rest([full, odd], [full, pod("2", 300)])
+    thread = threading.Thread(target=NodeAutoscaler(rest, nodes).run, args=(stop,), daemon=True)  # type: ignore[arg-type]
+    thread.start()
+    thread.join(10)
+    stop.set()
+    assert nodes.added == ["p"]
+    assert "no quantity" in caplog.text
 
 
 def test_a_minimum_above_the_size_takes_effect() -> None:
