@@ -238,21 +238,21 @@ def pool_with(**options: Any) -> Json:
     return {"name": "c", "nodePools": [pool], "locations": ["us-central1-a"], "currentNodeCount": 1}
 
 
-def plan_for(name: str, before: Any, desired: Any) -> Plan:
+def plan_for(name: str, before: Any, wanted: Any) -> Plan:
     current = cluster_with(**({} if before is None else {name: before}))
-    return plan_cluster(desired_cluster({**PLACE, name: desired}), current, PATH)
+    return plan_cluster(desired_cluster({**PLACE, name: wanted}), current, PATH)
 
 
-def pool_plan_for(name: str, before: Any, desired: Any, *, recreate: bool = False) -> Plan:
+def pool_plan_for(name: str, before: Any, wanted: Any, *, recreate: bool = False) -> Plan:
     current = pool_with(**({} if before is None else {name: before}))
     return plan_pool(
-        desired_pool({"name": "n", name: desired}, "us-central1"), current, PATH, recreate=recreate
+        desired_pool({"name": "n", name: wanted}, "us-central1"), current, PATH, recreate=recreate
     )
 
 
 @pytest.mark.parametrize(("name", "before", "wanted", "body"), CLUSTER_TABLE)
-def test_each_field_of_a_cluster_has_its_request(name: str, before: Any, desired: Any, body: Any) -> None:
-    (change,) = plan_for(name, before, desired).changes
+def test_each_field_of_a_cluster_has_its_request(name: str, before: Any, wanted: Any, body: Any) -> None:
+    (change,) = plan_for(name, before, wanted).changes
     method, path = METHODS.get(name, ("PUT", PATH))
     assert (change.method, change.path, change.body) == (method, path, body)
     if method == "PUT":
@@ -260,8 +260,8 @@ def test_each_field_of_a_cluster_has_its_request(name: str, before: Any, desired
 
 
 @pytest.mark.parametrize(("name", "before", "wanted", "body"), POOL_TABLE)
-def test_each_field_of_a_pool_has_its_request(name: str, before: Any, desired: Any, body: Any) -> None:
-    (change,) = pool_plan_for(name, before, desired).changes
+def test_each_field_of_a_pool_has_its_request(name: str, before: Any, wanted: Any, body: Any) -> None:
+    (change,) = pool_plan_for(name, before, wanted).changes
     method, path = POOL_METHODS.get(name, ("PUT", POOL_PATH))
     assert (change.method, change.path, change.body) == (method, path, body)
 
@@ -272,14 +272,14 @@ def test_the_tables_have_every_field_that_can_be_changed() -> None:
 
 
 @pytest.mark.parametrize(("name", "before", "wanted", "body"), CLUSTER_TABLE)
-def test_a_cluster_that_is_so_already_is_left_alone(name: str, before: Any, desired: Any, body: Any) -> None:
-    wish = desired_cluster({**PLACE, name: desired})
+def test_a_cluster_that_is_so_already_is_left_alone(name: str, before: Any, wanted: Any, body: Any) -> None:
+    wish = desired_cluster({**PLACE, name: wanted})
     assert plan_cluster(wish, cluster_with(**{name: wish[name]}), PATH).changes == []
 
 
 @pytest.mark.parametrize(("name", "before", "wanted", "body"), POOL_TABLE)
-def test_a_pool_that_is_so_already_is_left_alone(name: str, before: Any, desired: Any, body: Any) -> None:
-    wish = desired_pool({"name": "n", name: desired}, "us-central1")
+def test_a_pool_that_is_so_already_is_left_alone(name: str, before: Any, wanted: Any, body: Any) -> None:
+    wish = desired_pool({"name": "n", name: wanted}, "us-central1")
     assert plan_pool(wish, pool_with(**{name: wish[name]}), PATH, recreate=False).changes == []
 
 
@@ -306,8 +306,8 @@ def test_a_pool_that_is_so_already_is_left_alone(name: str, before: Any, desired
         ),
     ],
 )  # fmt: skip
-def test_other_words_for_the_same_are_no_change(name: str, before: Any, desired: Any) -> None:
-    assert plan_for(name, before, desired).changes == []
+def test_other_words_for_the_same_are_no_change(name: str, before: Any, wanted: Any) -> None:
+    assert plan_for(name, before, wanted).changes == []
 
 
 @pytest.mark.parametrize(
@@ -327,8 +327,8 @@ def test_other_words_for_the_same_are_no_change(name: str, before: Any, desired:
         ("kubelet_config", {"podPidsLimit": "1024"}, {"podPidsLimit": 1024}),
     ],
 )  # fmt: skip
-def test_other_words_for_the_same_pool_are_no_change(name: str, before: Any, desired: Any) -> None:
-    assert pool_plan_for(name, before, desired).changes == []
+def test_other_words_for_the_same_pool_are_no_change(name: str, before: Any, wanted: Any) -> None:
+    assert pool_plan_for(name, before, wanted).changes == []
 
 
 def test_a_network_of_another_project_is_another_one() -> None:
@@ -393,32 +393,32 @@ def test_machine_and_disk_are_changed_together() -> None:
 
 def test_pools_that_are_not_named_stay_unless_the_list_is_exclusive() -> None:
     current = cluster_with(node_pools=[{"name": "n"}, {"name": "other"}])
-    desired = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
-    assert plan_cluster(desired, current, PATH).changes == []
-    (gone,) = plan_cluster(desired, current, PATH, exclusive_pools=True).changes
+    wanted = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
+    assert plan_cluster(wanted, current, PATH).changes == []
+    (gone,) = plan_cluster(wanted, current, PATH, exclusive_pools=True).changes
     assert (gone.method, gone.path) == ("DELETE", f"{PATH}/nodePools/other")
 
 
 def test_a_new_pool_is_there_before_an_old_one_goes() -> None:
-    desired = desired_cluster({**PLACE, "node_pools": [{"name": "new"}]})
-    changes = plan_cluster(desired, cluster_with(), PATH, exclusive_pools=True).changes
+    wanted = desired_cluster({**PLACE, "node_pools": [{"name": "new"}]})
+    changes = plan_cluster(wanted, cluster_with(), PATH, exclusive_pools=True).changes
     assert [c.method for c in changes] == ["POST", "DELETE"]
 
 
 def test_a_failed_cluster_and_a_failed_pool_are_made_anew() -> None:
-    desired = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
-    changes = plan_cluster(desired, {**cluster_with(), "status": "ERROR"}, PATH).changes
+    wanted = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
+    changes = plan_cluster(wanted, {**cluster_with(), "status": "ERROR"}, PATH).changes
     assert [c.method for c in changes] == ["DELETE", "POST"]
     current = cluster_with()
     current["nodePools"][0]["status"] = "ERROR"
-    changes = plan_cluster(desired, current, PATH).changes
+    changes = plan_cluster(wanted, current, PATH).changes
     assert [(c.method, c.path) for c in changes] == [("DELETE", POOL_PATH), ("POST", f"{PATH}/nodePools")]
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "DEGRADED", "RECONCILING", "PROVISIONING", "STOPPING"])
 def test_a_cluster_with_any_other_status_is_never_removed(status: str) -> None:
-    desired = desired_cluster({**PLACE, "network": "other", "node_pools": [{"name": "n", "spot": True}]})
-    changes = plan_cluster(desired, {**cluster_with(network="x"), "status": status}, PATH).changes
+    wanted = desired_cluster({**PLACE, "network": "other", "node_pools": [{"name": "n", "spot": True}]})
+    changes = plan_cluster(wanted, {**cluster_with(network="x"), "status": status}, PATH).changes
     assert not any(change.method == "DELETE" for change in changes)
 
 
@@ -450,9 +450,9 @@ def test_a_cluster_without_pools_gets_one_of_googles_but_an_autopilot_cluster_no
 
 
 def test_pools_of_an_autopilot_cluster_are_refused() -> None:
-    desired = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
+    wanted = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
     with pytest.raises(BadInput, match="Autopilot cluster"):
-        plan_cluster(desired, {**cluster_with(), "autopilot": {"enabled": True}}, PATH)
+        plan_cluster(wanted, {**cluster_with(), "autopilot": {"enabled": True}}, PATH)
 
 
 def test_a_fixed_size_under_an_autoscaler_is_refused_until_that_is_off() -> None:

@@ -83,16 +83,16 @@ def shown(value: Any) -> Any:
 @given(data=st.data())
 def test_what_is_written_over_anything_is_then_there(option: Option, data: st.DataObject) -> None:
     schema = option.schema
-    desired, before = data.draw(values(schema)), data.draw(values(schema))
+    wanted, before = data.draw(values(schema)), data.draw(values(schema))
     raw = write(schema, before)
-    kept = copy.deepcopy((desired, raw))
-    after = write(schema, desired, raw)
-    assert (desired, raw) == kept
-    assert same(schema, desired, read(schema, after))
-    assert same(schema, turned(desired), read(schema, after))
-    assert same(schema, desired, read(schema, turned(after) if not isinstance(schema, Raw) else after))
+    kept = copy.deepcopy((wanted, raw))
+    after = write(schema, wanted, raw)
+    assert (wanted, raw) == kept
+    assert same(schema, wanted, read(schema, after))
+    assert same(schema, turned(wanted), read(schema, after))
+    assert same(schema, wanted, read(schema, turned(after) if not isinstance(schema, Raw) else after))
     if not isinstance(schema, (Labels, Raw)):
-        assert same(schema, desired, read(schema, shown(after))), "left out is as good as falsy"
+        assert same(schema, wanted, read(schema, shown(after))), "left out is as good as falsy"
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_versions(text: str, numbers: Any) -> None:
         ("1.9", "1.34.4-gke.100", True), ("1.34", "1.33.9-gke.900", False), ("1.34", None, False),
     ],
 )  # fmt: skip
-def test_a_version_or_newer(desired: str, now: str | None, enough: bool) -> None:
-    assert at_least(desired, now) is enough
+def test_a_version_or_newer(wanted: str, now: str | None, enough: bool) -> None:
+    assert at_least(wanted, now) is enough
 
 
 @pytest.mark.parametrize(

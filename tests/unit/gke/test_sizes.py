@@ -37,10 +37,10 @@ def cluster(nodes: int, *pools: Json, zones: str = "a") -> Json:
     ],
 )
 def test_a_raised_minimum(
-    nodes: int, others: list[Json], zones: str, desired: Json, count: int | None
+    nodes: int, others: list[Json], zones: str, wanted: Json, count: int | None
 ) -> None:
     mine = pool("n", 1, 5)
-    assert growth({"enabled": True, **desired}, mine, cluster(nodes, mine, *others, zones=zones)) == count
+    assert growth({"enabled": True, **wanted}, mine, cluster(nodes, mine, *others, zones=zones)) == count
 
 
 def test_what_the_api_does_not_tell_is_not_guessed() -> None:
