@@ -16,8 +16,8 @@ from ..k8s.client import KubeApi
 from ..k8s.objects import name_of
 from ..model_server.pods import ready_pods
 from .locust import Locust
+from .objects import seconds
 from .payload import Body, PayloadError, Tensor, signatures
-from .timeline import seconds
 
 Json = dict[str, Any]
 
