@@ -24,7 +24,7 @@ SINE_PIECES = 48
 LONGEST = 24 * 3600.0
 """Seconds. A longer test is a mistake in a unit more often than meant."""
 
-MOST_MOMENTS = 20_000
+MOMENTS_MAX = 20_000
 """Recorded moments that fit a ConfigMap beside the rest."""
 
 
@@ -95,14 +95,14 @@ def plan(shape: Given) -> Plan:
     arrivals = str(shape.get("arrivals") or "even")
     if arrivals not in ("even", "poisson"):
         raise ShapeError(f"shape arrivals {arrivals!r} is unknown; there are even and poisson")
-    strangers = sorted(
+    unknown = sorted(
         key
         for key, value in shape.items()
         if key not in {*known, *_COMMON, "kind", "model", "arrivals"} and value is not None
     )
-    if strangers:
+    if unknown:
         raise ShapeError(
-            f"a shape of kind {kind} has no {', '.join(strangers)}; it has {', '.join([*known, *_COMMON])}"
+            f"a shape of kind {kind} has no {', '.join(unknown)}; it has {', '.join([*known, *_COMMON])}"
         )
     missing = [key for key, default in known.items() if default is None and shape.get(key) is None]
     if missing:
@@ -201,9 +201,9 @@ def _replay(v: Given, model: str) -> Made:
         raise ShapeError("replay: a CSV of moments alone is a list of requests; it needs `model: open`")
     if scale != 1.0:
         raise ShapeError("replay: recorded moments can't be scaled, only sped up (`speed`)")
-    if len(times) > MOST_MOMENTS:
+    if len(times) > MOMENTS_MAX:
         raise ShapeError(
-            f"replay: {len(times)} moments are more than {MOST_MOMENTS}: give rates (time,rate) instead"
+            f"replay: {len(times)} moments are more than {MOMENTS_MAX}: give rates (time,rate) instead"
         )
     # Shown as counts of whole seconds; each request keeps its own moment.
     length = math.floor(times[-1]) + 1

@@ -40,11 +40,9 @@ class Phase:
 def prices(changed: Mapping[str, Any]) -> Json:
     """The price table, with what a user knows better: a key wins, of a table its keys do. Raises ``BadInput``."""
     table: Json = json.loads(TABLE.read_text(encoding="utf-8"))
-    strangers = sorted(set(map(str, changed)) - set(table))
-    if strangers:
-        raise BadInput(
-            f"preflight_prices: there is no {', '.join(strangers)}. There are: {', '.join(table)}."
-        )
+    unknown = sorted(set(map(str, changed)) - set(table))
+    if unknown:
+        raise BadInput(f"preflight_prices: there is no {', '.join(unknown)}. There are: {', '.join(table)}.")
     return _merged(table, changed, "preflight_prices")
 
 

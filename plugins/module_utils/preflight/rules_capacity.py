@@ -72,7 +72,7 @@ def loadtest_room(settings: Settings, project: Project) -> Iterator[Said]:
     places = rooms(settings, project)
     alone = capacity(places, replica, settings.system_pods)
     found = capacity(places, replica, (*settings.system_pods, *settings.loadtest.pods))
-    if alone.replicas >= most and (found.replicas < most or found.homeless > alone.homeless):
+    if alone.replicas >= most and (found.replicas < most or found.unschedulable > alone.unschedulable):
         pods = len(settings.loadtest.pods)
         yield (
             f"beside Locust's {pods} pods there is room for {found.replicas} of {most} replicas: the load test would "

@@ -36,7 +36,7 @@ ZONES_OF_A_REGION = 3
 """Zones in which GKE puts the nodes of a regional cluster by default.
 https://cloud.google.com/kubernetes-engine/docs/concepts/regional-clusters"""
 
-MOST_PARTITIONS = 7
+PARTITIONS_MAX = 7
 """Instances that a partitioned GPU has at most. https://cloud.google.com/kubernetes-engine/docs/how-to/gpus-multi"""
 
 
@@ -52,10 +52,10 @@ def refuse_options(options: Mapping[str, Any]) -> None:
         ("node", requests["node"]),
         *((f"pods[{n}]", pod) for n, pod in enumerate(requests["pods"])),
     ]:
-        strangers = sorted(set(map(str, pod)) - {"cpu", "memory"})
-        if strangers:
+        unknown = sorted(set(map(str, pod)) - {"cpu", "memory"})
+        if unknown:
             raise BadInput(
-                f"preflight_system_requests.{where} has {', '.join(strangers)}: write cpu and memory."
+                f"preflight_system_requests.{where} has {', '.join(unknown)}: write cpu and memory."
             )
         for name, amount in pod.items():
             try:
@@ -207,7 +207,7 @@ def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
 def _visible(accelerator: Mapping[str, Any]) -> int:
     """GPUs that pods see: a shared card as often as it is shared, a partitioned one as often as it can be at most."""
     shared = int(accelerator.get("max_shared_clients_per_gpu") or 1)
-    parts = MOST_PARTITIONS if accelerator.get("gpu_partition_size") else 1
+    parts = PARTITIONS_MAX if accelerator.get("gpu_partition_size") else 1
     return int(accelerator.get("accelerator_count") or 1) * shared * parts
 
 
