@@ -186,7 +186,7 @@ def test_whether_pods_may_act_as_a_google_service_account(apis: Apis, http: Test
     assert http.post(accounts, json={"accountId": "model-reader", "serviceAccount": {}}).status_code == 200
     settings = mine(serving_google_service_account=READER, storage_reader_google_service_account=READER)
     (finding,) = found_of(settings, gather(settings, apis))
-    assert "gcloud iam service-accounts add-iam-policy-binding" in finding.fix
+    assert "gcloud iam service-accounts add-iam-policy-binding" in finding.hint
     grant = {
         "role": "roles/iam.workloadIdentityUser",
         "members": [f"serviceAccount:{PROJECT}.svc.id.goog[tfserving/image-classifier]"],
@@ -207,7 +207,7 @@ def test_a_missing_right_is_told_once_for_each_rule_with_googles_words(apis: Api
     findings = found_of(mine(), gather(mine(), Apis(google, apis.endpoints)))
     assert {(one.id, one.severity) for one in findings} == {("quota", "unknown"), ("machine-type", "unknown")}
     assert all("Required compute.regions.get permission" in one.message for one in findings)
-    assert all("docs/preflight.md" in one.fix for one in findings)
+    assert all("docs/preflight.md" in one.hint for one in findings)
 
 
 def test_where_google_is_not_reached_one_request_is_enough(tmp_path: Path) -> None:
