@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
+from ..gcp.errors import BadInput
+from ..gke.role_options import role_options
 from ..gke.wanted import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, wanted_cluster, wanted_pool
 from .arguments import refusals, typed
 from .reading import Variables
 
 _RULE = "cluster-options"
-_OTHERWISE_NAMED = {
-    "cluster_version": "initial_cluster_version",
-    "cluster_private_nodes": "default_enable_private_nodes",
-}
 
 
 def check_cluster(variables: Variables) -> None:
@@ -30,14 +28,13 @@ def check_cluster(variables: Variables) -> None:
             variables.tell(
                 "cluster_node_pools", text, "docs/gke.md has the options of node pools.", rule=_RULE
             )
-    options = {
-        _OTHERWISE_NAMED.get(name, name.removeprefix("cluster_")): value
-        for name, value in variables.given.items()
-        if name.startswith("cluster_") and value not in ("", None, {}, [])
-    }
-    options = {
-        name: value for name, value in options.items() if name in CLUSTER_ARGUMENTS and name != "node_pools"
-    }
+    try:
+        options = role_options(variables.given)
+    except BadInput as error:
+        variables.unreadable.add("cluster_options")
+        variables.tell("cluster_options", str(error), "", rule=_RULE)
+        return
+    options.pop("node_pools", None)
     found, wrongs = typed(options, CLUSTER_ARGUMENTS)
     # Any project will do where none is known here: the module has it from elsewhere then.
     found |= {"project": variables.project or "project", "location": location}
