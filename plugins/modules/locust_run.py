@@ -100,7 +100,7 @@ run_dir:
   returned: success
 files:
   description: What was brought home from Locust.
-  type: list
+  type: list[Any]
   elements: str
   returned: success
 settled:
@@ -109,7 +109,7 @@ settled:
   returned: success
 problems:
   description: What went wrong while there was load.
-  type: list
+  type: list[Any]
   elements: str
   returned: success
 results_home:
@@ -123,6 +123,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from ..module_utils.k8s.errors import KubeError
 from ..module_utils.k8s.options import argument_spec, client_from_params, require_kubernetes
@@ -183,7 +184,7 @@ def steady_clock() -> Clock:
     return Clock(lambda: offset + time.monotonic(), dog.sleep, time.time, dog.reason)
 
 
-def run(module: Module, folder: Path) -> dict:
+def run(module: Module, folder: Path) -> dict[str, Any]:
     params = module.params
     settings = Settings(
         namespace=params["namespace"],
