@@ -90,11 +90,11 @@ def shares(_unused: list[Json], report: Json) -> Any:
         [pod["fair"] for pod in pods], rows, linestyle="none", marker="D", color=FORE, markerfacecolor=BACK,
         label="had all ready pods shared evenly",
     )  # fmt: skip
-    most = max([1.0, *(max(pod["requests"], pod["fair"]) for pod in pods)])
+    maximum = max([1.0, *(max(pod["requests"], pod["fair"]) for pod in pods)])
     for row, pod in enumerate(pods):
         skew = "" if pod["skew"] is None else f"  {pod['skew']:.2f} of its share"
         axis.text(
-            max(pod["requests"], pod["fair"]) + 0.015 * most,
+            max(pod["requests"], pod["fair"]) + 0.015 * maximum,
             row,
             f"{pod['requests']}{skew}",
             va="center",
@@ -102,7 +102,7 @@ def shares(_unused: list[Json], report: Json) -> Any:
         )
     axis.set_yticks(rows, [pod["pod"] for pod in pods], color=FORE, fontsize=8)
     axis.invert_yaxis()
-    axis.set_xlim(0, most * 1.22)
+    axis.set_xlim(0, maximum * 1.22)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(axis="y", length=0)
     axis.grid(visible=True, axis="x", color=LINE, linewidth=0.8)

@@ -129,7 +129,7 @@ def plan(shape: Given) -> Plan:
 Made = tuple[list[Piece], list[float]]
 
 
-def _number(values: Given, key: str, default: float | None = None, *, least: float = 0.0) -> float:
+def _number(values: Given, key: str, default: float | None = None, *, minimum: float = 0.0) -> float:
     value = values.get(key)
     if value is None and default is not None:
         value = default
@@ -137,14 +137,14 @@ def _number(values: Given, key: str, default: float | None = None, *, least: flo
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise ShapeError(f"shape: {key} must be a number, not {value!r}") from None
-    if not math.isfinite(number) or number < least:
-        raise ShapeError(f"shape: {key} must be at least {least:g}, not {value}")
+    if not math.isfinite(number) or number < minimum:
+        raise ShapeError(f"shape: {key} must be at least {minimum:g}, not {value}")
     return number
 
 
 def _steps(v: Given, _unused: str) -> Made:
     steps, seconds, load = (
-        int(_number(v, "max_steps", least=1)),
+        int(_number(v, "max_steps", minimum=1)),
         _number(v, "step_time"),
         _number(v, "step_load"),
     )
@@ -173,7 +173,7 @@ def _spike(v: Given, _unused: str) -> Made:
 
 
 def _sine(v: Given, _unused: str) -> Made:
-    low, high, period = _number(v, "low"), _number(v, "high"), _number(v, "period", least=1.0)
+    low, high, period = _number(v, "low"), _number(v, "high"), _number(v, "period", minimum=1.0)
     if high <= low:
         raise ShapeError(f"shape: high ({high:g}) must be above low ({low:g})")
     count = _number(v, "periods")
@@ -187,7 +187,7 @@ def _sine(v: Given, _unused: str) -> Made:
 
 def _replay(v: Given, model: str) -> Made:
     rows = _rows(str(v["csv"]))
-    speed, scale = _number(v, "speed", least=1e-6), _number(v, "scale", least=1e-6)
+    speed, scale = _number(v, "speed", minimum=1e-6), _number(v, "scale", minimum=1e-6)
     times = [(row[0] - rows[0][0]) / speed for row in rows]
     if any(later < earlier for earlier, later in itertools.pairwise(times)):
         raise ShapeError("replay: the times of the CSV must not go back; sort it by its first column")

@@ -121,7 +121,7 @@ def cost(settings: Settings, project: Project, table: Mapping[str, Any]) -> Json
     fixed = table["cluster_hour"]
     if settings.serving.service_type == "LoadBalancer":
         fixed += table["forwarding_rule_hour"]
-    least = most = fixed
+    minimum = maximum = fixed
     unpriced = []
     for pool in cluster.pools:
         try:
@@ -131,11 +131,11 @@ def cost(settings: Settings, project: Project, table: Mapping[str, Any]) -> Json
         if each is None:
             unpriced.append(pool.name)
             continue
-        least += pool.least * each
-        most += pool.most * each
+        minimum += pool.minimum * each
+        maximum += pool.maximum * each
     return {
-        "min_per_hour": round(least, 3),
-        "max_per_hour": round(most, 3),
+        "min_per_hour": round(minimum, 3),
+        "max_per_hour": round(maximum, 3),
         "currency": table["currency"],
         "region": table["region"],
         "date": table["date"],

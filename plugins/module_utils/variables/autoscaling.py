@@ -21,11 +21,13 @@ _PERIOD_MAX = 1800
 
 
 def check_autoscaling(variables: Variables) -> None:
-    least, most = (whole(variables.given.get(f"autoscaling_{end}_replicas")) or 0 for end in ("min", "max"))
-    if not 1 <= least <= most:
+    minimum, maximum = (
+        whole(variables.given.get(f"autoscaling_{end}_replicas")) or 0 for end in ("min", "max")
+    )
+    if not 1 <= minimum <= maximum:
         variables.refuse(
             "autoscaling_min_replicas",
-            f"with autoscaling_max_replicas ({most}) it is no range",
+            f"with autoscaling_max_replicas ({maximum}) it is no range",
             "Let the minimum be at least 1 and at most the maximum",
             rule="replicas-range",
         )

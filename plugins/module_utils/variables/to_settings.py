@@ -92,8 +92,8 @@ def settings(given: Variables, project: str, options: Mapping[str, Any]) -> Sett
         cluster=_cluster(with_options(given)),
         serving=_serving(given),
         autoscaling=Autoscaling(
-            least=int(given["autoscaling_min_replicas"]),
-            most=int(given["autoscaling_max_replicas"]),
+            minimum=int(given["autoscaling_min_replicas"]),
+            maximum=int(given["autoscaling_max_replicas"]),
             up_seconds=int(given["autoscaling_scale_up_stabilization_seconds"]),
         ),
         storage=Storage(
@@ -148,7 +148,7 @@ def _cluster(given: Variables) -> Cluster:
         private_nodes=_if_said(given["cluster_private_nodes"]),
         workload_identity=is_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
         pools=tuple(pools),
-        pools_known=len(pools) == len(wanted) and all(map(_says_most, wanted)),
+        pools_known=len(pools) == len(wanted) and all(map(_says_maximum, wanted)),
     )
 
 
@@ -160,7 +160,7 @@ def _readable_pool(given: Mapping[str, Any], zones: tuple[str, ...]) -> Pool | N
         return None
 
 
-def _says_most(pool: Mapping[str, Any]) -> bool:
+def _says_maximum(pool: Mapping[str, Any]) -> bool:
     """Whether a pool that grows by itself says how far."""
     scaling = pool.get("autoscaling") or {}
     grows = scaling and is_true(scaling.get("enabled", True))
@@ -173,15 +173,15 @@ def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
     count = len(zones) or ZONES_OF_A_REGION
     scaling = given.get("autoscaling") or {}
     size = int(given.get("node_count") or given.get("initial_node_count") or 0) * count
-    least = most = size
+    minimum = maximum = size
     if scaling and is_true(scaling.get("enabled", True)):
-        least = int(scaling.get("total_min_node_count") or int(scaling.get("min_node_count") or 0) * count)
-        most = int(scaling.get("total_max_node_count") or int(scaling.get("max_node_count") or 0) * count)
+        minimum = int(scaling.get("total_min_node_count") or int(scaling.get("min_node_count") or 0) * count)
+        maximum = int(scaling.get("total_max_node_count") or int(scaling.get("max_node_count") or 0) * count)
     return Pool(
         name=str(given["name"]),
         machine_type=str(given.get("machine_type") or DEFAULT_MACHINE_TYPE),
-        least=least,
-        most=most,
+        minimum=minimum,
+        maximum=maximum,
         zones=zones,
         spot=is_true(given.get("spot")) or is_true(given.get("preemptible")),
         preemptible=is_true(given.get("preemptible")),

@@ -97,8 +97,8 @@ def test_a_percentage_of_pods_is_rounded_up(percent: int, whole: int) -> None:
 def test_counts_are_per_zone_unless_they_are_totals(low: int, high: int, zones: tuple[str, ...]) -> None:
     count = len(zones) or 3
     each = pool({**POOL, "autoscaling": {"min_node_count": low, "max_node_count": high}}, zones)
-    assert (each.least, each.most) == (low * count, high * count)
+    assert (each.minimum, each.maximum) == (low * count, high * count)
     if low and high:
         total = {"total_min_node_count": low, "total_max_node_count": high}
         whole = pool({**POOL, "autoscaling": total}, zones)
-        assert (whole.least, whole.most) == (low, high)
+        assert (whole.minimum, whole.maximum) == (low, high)
