@@ -9,12 +9,13 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
 
 from ..module_utils.variables.check import CHECKS
 from ..module_utils.variables.findings import kept, names_of_rules
 from ..module_utils.variables.rules import NEVER_IGNORED
 from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS
-from ..plugin_utils.role_variables import ROLES, role_findings, unknown
+from ..plugin_utils.role_variables import ROLES, environment, role_findings, unknown
 
 DOCUMENTATION = r"""
 name: variable_problems
@@ -30,7 +31,7 @@ options:
   _terms:
     description:
       - The role, V(cluster), V(storage), V(serving), V(autoscaling) or V(loadtest).
-      - None for names of variables alone, of all roles and playbooks.
+      - None for names of variables alone, of all roles and playbooks, and for the environment.
   facts:
     description: Names of other variables that the role's rules know, such as C(serving_model_bytes).
     type: list
@@ -61,11 +62,16 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         given = variables or {}
-        if strangers := set(terms) - set(CHECKS):
-            raise AnsibleLookupError(f"variable_problems: there is no role {', '.join(map(str, strangers))}")
+        if others := set(terms) - set(CHECKS):
+            raise AnsibleLookupError(f"variable_problems: there is no role {', '.join(map(str, others))}")
         facts = {name: self._templar.template(given[name]) for name in self.get_option("facts")}
         found = [finding for role in terms for finding in role_findings(role, self._templar, given, **facts)]
         if not terms:
             ignore = names_of_rules(self._templar.template(given.get("preflight_ignore")))
-            found = kept(unknown(given, [*ROLES, *PLAYBOOKS, GOOGLE]), ignore, NEVER_IGNORED)
+            found = kept(
+                [*environment(), *unknown(given, [*ROLES, *PLAYBOOKS, GOOGLE])], ignore, NEVER_IGNORED
+            )
+        for finding in found:
+            if finding.id == "renamed-variable":
+                Display().warning(str(finding))
         return [str(finding) for finding in found if finding.severity == "error"]
