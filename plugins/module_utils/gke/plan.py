@@ -20,7 +20,7 @@ from .cluster_options import CLUSTER_OPTIONS
 from .compare import restrict
 from .option import AT_CREATION, IN_PLACE, NEVER, RECREATE, Option
 from .pool_options import POOL_OPTIONS
-from .shape import Json, put, write
+from .shape import Json, look_up, put, write
 
 FAILED = "ERROR"
 """The status of a cluster or pool that could not be made: it is of no use, and Google removes it some day."""
@@ -292,7 +292,8 @@ def plan_cluster(
         found = plan_pool(pool, current, path, recreate=recreate_pools, prefix=prefix)
         plan.changes += found.changes
         plan.warnings += found.warnings
-    if exclusive_pools and "node_pools" in wanted:
+    googles = look_up(current, "autopilot.enabled")
+    if exclusive_pools and "node_pools" in wanted and not googles:
         named = {pool["name"] for pool in wanted["node_pools"]}
         others = [pool["name"] for pool in current.get("nodePools", []) if pool["name"] not in named]
         plan.changes += [remove_pool(other, path) for other in others]

@@ -18,7 +18,7 @@ from .tensors import columns, fill, nested, outputs
 
 GRPC_IMPORT_ERROR: str | None = None
 try:
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 except ImportError:
     GRPC_IMPORT_ERROR = traceback.format_exc()
 
