@@ -127,8 +127,8 @@ words:
   returned: with O(state=present)
 bodies:
   description: The request bodies as the workers find them, C(file), C(name) and C(weight) of each.
-  type: list
-  elements: dict
+  type: list[Any]
+  elements: dict[str, Any]
   returned: with O(state=present)
 inputs:
   description: Type and shape of the signature's inputs; empty when the model was not asked.
@@ -136,7 +136,7 @@ inputs:
   returned: with O(state=present)
 config_maps:
   description: Names of the ConfigMaps with the bodies.
-  type: list
+  type: list[Any]
   elements: str
   returned: with O(state=present)
 model_asked:
@@ -145,13 +145,14 @@ model_asked:
   returned: with O(state=present)
 removed:
   description: What was removed from the cluster, of earlier runs or of this one.
-  type: list
+  type: list[Any]
   elements: str
   returned: always
 """
 
 import time
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.common.validation import check_type_path
 
@@ -163,7 +164,7 @@ from ..module_utils.loadtest.slo import SloError, parse
 from ..module_utils.no_log import Module
 
 
-def shape_of(given: dict) -> dict:
+def shape_of(given: dict[str, Any]) -> dict[str, Any]:
     """The shape with the CSV file's text in place of its name."""
     shape = {key: value for key, value in given.items() if value is not None and key != "file"}
     if given.get("file"):
@@ -174,7 +175,7 @@ def shape_of(given: dict) -> dict:
     return shape
 
 
-def present(module: Module) -> dict:
+def present(module: Module) -> dict[str, Any]:
     params = module.params
     for line in params["slo"]:
         parse(line)
@@ -226,7 +227,7 @@ def present(module: Module) -> dict:
     }
 
 
-def absent(module: Module) -> dict:
+def absent(module: Module) -> dict[str, Any]:
     api, params = client_from_params(module.params), module.params
     if module.check_mode:
         there = prepare.objects_of_runs(api, params["namespace"]).get(params["run"], [])

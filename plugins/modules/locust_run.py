@@ -120,7 +120,8 @@ results_home:
 
 from ..module_utils import outcome
 from ..module_utils.k8s.options import PACKAGES, argument_spec
-from ..module_utils.loadtest.drive import Json, drive
+from ..module_utils.loadtest.drive import drive
+from ..module_utils.loadtest.schema import Json
 
 SPEC: Json = {
     "argument_spec": argument_spec(

@@ -122,7 +122,8 @@ html:
 """
 
 from ..module_utils import outcome
-from ..module_utils.loadtest.reporting import PACKAGES, Json, report_on
+from ..module_utils.loadtest.reporting import PACKAGES, report_on
+from ..module_utils.loadtest.schema import Json
 
 SPEC: Json = {
     "argument_spec": {

@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..gcp.errors import BadInput
-from .shape import Json
-from .wanted import CLUSTER_ARGUMENTS
+from .desired import CLUSTER_ARGUMENTS
+from .schema import Json
 
 _PREFIX = "cluster_"
 _OTHERWISE_NAMED = {

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ..gcp.errors import BadInput
+from ..gke.desired import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, desired_cluster, desired_pool
 from ..gke.role_options import role_options
-from ..gke.wanted import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, wanted_cluster, wanted_pool
 from .arguments import refusals, typed
 from .reading import Variables
 
@@ -23,7 +23,7 @@ def check_cluster(variables: Variables) -> None:
         pools.append(found)
         where = f"cluster_node_pools[{number}]"
         texts = [f"{where}, {pool.get('name', 'without a name')}: {text}" for text in wrongs]
-        for text in texts or refusals(lambda: wanted_pool(pools[-1], location)):
+        for text in texts or refusals(lambda: desired_pool(pools[-1], location)):
             wrong = True
             variables.tell(
                 "cluster_node_pools", text, "docs/gke.md has the options of node pools.", rule=_RULE
@@ -39,5 +39,5 @@ def check_cluster(variables: Variables) -> None:
     # Any project will do where none is known here: the module has it from elsewhere then.
     found |= {"project": variables.project or "project", "location": location}
     found |= {"node_pools": pools if pools and not wrong else None}
-    for text in wrongs or refusals(lambda: wanted_cluster(found)):
+    for text in wrongs or refusals(lambda: desired_cluster(found)):
         variables.tell("cluster_name", text, "docs/gke.md has the options of clusters.", rule=_RULE)

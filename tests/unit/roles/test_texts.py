@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.desired import CLUSTER_ARGUMENTS
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.role_options import role_options
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.wanted import CLUSTER_ARGUMENTS
 from role_work import ROOT, defaults_of, made, options_of
 
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
