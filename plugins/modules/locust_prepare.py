@@ -127,7 +127,7 @@ words:
   returned: with O(state=present)
 bodies:
   description: The request bodies as the workers find them, C(file), C(name) and C(weight) of each.
-  type: list[Any]
+  type: list
   elements: dict[str, Any]
   returned: with O(state=present)
 inputs:
@@ -136,7 +136,7 @@ inputs:
   returned: with O(state=present)
 config_maps:
   description: Names of the ConfigMaps with the bodies.
-  type: list[Any]
+  type: list
   elements: str
   returned: with O(state=present)
 model_asked:
@@ -145,7 +145,7 @@ model_asked:
   returned: with O(state=present)
 removed:
   description: What was removed from the cluster, of earlier runs or of this one.
-  type: list[Any]
+  type: list
   elements: str
   returned: always
 """

@@ -14,7 +14,7 @@ from ..k8s.options import client_from_params
 from ..outcome import failure
 from ..progress import progress
 from .counters import Counters
-from .locust import FILES, Locust, bring_home
+from .locust import FILES, Locust, collect_results
 from .run import LoadTest, RunFailed, Settings
 from .schema import Json
 from .shapes import Plan
@@ -67,7 +67,7 @@ def _run(params: Json, folder: Path) -> Json:
         try:
             test.run()
         finally:
-            files = bring_home(locust, folder, time.sleep) if test.begun else []
+            files = collect_results(locust, folder, time.sleep) if test.begun else []
         settled = test.settle()
     finally:
         stop.set()

@@ -30,7 +30,7 @@ MEANING = {
     "fail": "the run is sound and a limit was broken",
     "invalid": "the run proves nothing about the server",
 }
-MOST_ROWS = 60
+MAX_ROWS = 60
 """Rows of a table; report.json has all of them."""
 
 
@@ -38,7 +38,7 @@ def render(report: Json, figures: Mapping[str, str], run: str, files: Sequence[s
     """The page. ``figures``: SVGs made for a page, by name; ``files``: what else is in the run's folder."""
     reactions = report["scaling"]["reactions"]
     return _page(
-        "report", report=report, run=run, files=files, meaning=MEANING, most=MOST_ROWS,
+        "report", report=report, run=run, files=files, meaning=MEANING, most=MAX_ROWS,
         figures=figures,
         phases={p: text for p, text in PHASES.items() if any(p in one["phases"] for one in reactions)},
         settings=json.dumps(report["environment"], indent=2, ensure_ascii=False),

@@ -27,7 +27,7 @@ FIELD_MANAGER = "mlops.tfserving"
 
 REST_PORT = 8501
 TRIAL_TIMEOUT = 60.0
-MOST_TRIALS = 20
+TRIALS_MAX = 20
 """Bodies that are tried; of a larger folder only the first."""
 
 YOUNG_SECONDS = 120.0
@@ -93,7 +93,7 @@ class Model:
 
     def try_all(self, made: Sequence[Body]) -> None:
         """Sends bodies once each, before thousands of them are. Raises PayloadError in the server's words."""
-        for body in made[:MOST_TRIALS]:
+        for body in made[:TRIALS_MAX]:
             status, answer, text = self._ask("POST", ":predict", body.content)
             if status != 200 or not ({"predictions", "outputs"} & set(answer)):
                 raise PayloadError(f"{body.name}: the model answers {status}: {text}")
@@ -114,9 +114,9 @@ class Model:
 
 def check_grpc(made: Sequence[Body], signature: str, inputs: Mapping[str, Tensor]) -> None:
     """Raises PayloadError for what the workers' slim gRPC client can't send."""
-    strangers = sorted({tensor.dtype for tensor in inputs.values()} - GRPC_DTYPES)
-    if strangers:
-        raise PayloadError(f"gRPC: inputs of type {', '.join(strangers)} can't be sent; use REST")
+    unknown = sorted({tensor.dtype for tensor in inputs.values()} - GRPC_DTYPES)
+    if unknown:
+        raise PayloadError(f"gRPC: inputs of type {', '.join(unknown)} can't be sent; use REST")
     for body in made:
         if json.loads(body.content)["signature_name"] != signature:
             raise PayloadError(f"gRPC: {body.name} must ask for signature {signature!r}, as all bodies do")
