@@ -119,7 +119,7 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description: The curve of load, with the most C(users), the C(requests) of the open model, and its C(seconds).
-  type: dict[str, Any]
+  type: dict
   returned: with O(state=present)
 words:
   description: The plan in a sentence.
@@ -127,16 +127,16 @@ words:
   returned: with O(state=present)
 bodies:
   description: The request bodies as the workers find them, C(file), C(name) and C(weight) of each.
-  type: list[Any]
+  type: list
   elements: dict[str, Any]
   returned: with O(state=present)
 inputs:
   description: Type and shape of the signature's inputs; empty when the model was not asked.
-  type: dict[str, Any]
+  type: dict
   returned: with O(state=present)
 config_maps:
   description: Names of the ConfigMaps with the bodies.
-  type: list[Any]
+  type: list
   elements: str
   returned: with O(state=present)
 model_asked:
@@ -145,7 +145,7 @@ model_asked:
   returned: with O(state=present)
 removed:
   description: What was removed from the cluster, of earlier runs or of this one.
-  type: list[Any]
+  type: list
   elements: str
   returned: always
 """
