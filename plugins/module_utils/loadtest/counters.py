@@ -48,12 +48,12 @@ class Counters:
         while not stop.wait(PAUSE_SECONDS):
             pod = self._next()
             if pod is not None:
-                self.look(pod["name"], pod.get("metrics_port") or 8501)
+                self.poll(pod["name"], pod.get("metrics_port") or 8501)
 
     def first(self) -> None:
         """One look at every pod that is ready: what was counted before the run."""
         for pod in self._mine():
-            self.look(pod["name"], pod.get("metrics_port") or 8501)
+            self.poll(pod["name"], pod.get("metrics_port") or 8501)
 
     def _mine(self) -> list[dict[str, object]]:
         return [
@@ -71,7 +71,7 @@ class Counters:
         due = self._seen.get(str(oldest["name"]), (0.0, 0))[0] + ROUND_SECONDS
         return oldest if self._timeline.now() >= due else None
 
-    def look(self, pod: object, port: object) -> None:
+    def poll(self, pod: object, port: object) -> None:
         name = str(pod)
         before = self._seen.get(name, (0.0, -1))[1]
         path = f"/api/v1/namespaces/{self._namespace}/pods/http:{name}:{port}/proxy{METRICS_PATH}"

@@ -186,9 +186,9 @@ def leftovers(api: KubeApi, namespace: str, run: str, now: float) -> list[str]:
             and item.get("status", {}).get("active", 0)
             for resource, item in objects
         )
-        look = Locust(api, namespace, f"locust-{other}").look(observer=True) if active else None
-        driven = look is not None and float(look.get("driver_silent_s", SILENT_SECONDS)) < SILENT_SECONDS
-        if driven or (young and (active or look is None)):
+        stats = Locust(api, namespace, f"locust-{other}").poll(observer=True) if active else None
+        driven = stats is not None and float(stats.get("driver_silent_s", SILENT_SECONDS)) < SILENT_SECONDS
+        if driven or (young and (active or stats is None)):
             raise PrepareError(
                 f"load test {other} is under way in namespace {namespace}: two at a time would measure each other. "
                 "Wait until it has ended; a run whose playbook was killed counts as ended after two minutes."
