@@ -124,6 +124,10 @@ words:
   description: The plan in a sentence.
   type: str
   returned: with O(state=present)
+path:
+  description: The path at which the model is asked by REST.
+  type: str
+  returned: with O(state=present)
 bodies:
   description: The request bodies as the workers find them, C(file), C(name) and C(weight) of each.
   type: list
@@ -214,6 +218,7 @@ def present(module: Module) -> dict:
         "changed": True,
         "plan": made_plan.as_json(),
         "words": made_plan.words(),
+        "path": target.predict_path,
         "bodies": [
             {"file": f"body-{number}", "name": body.name, "weight": body.weight}
             for number, body in enumerate(made)

@@ -15,6 +15,7 @@ from typing import Any
 from ..k8s.client import KubeApi
 from ..k8s.objects import name_of
 from ..model_server.pods import ready_pods
+from ..model_server.runtime import TF_SERVING
 from .locust import Locust
 from .payload import Body, PayloadError, Tensor, signatures
 from .timeline import seconds
@@ -25,7 +26,6 @@ LABELS = {"app.kubernetes.io/name": "locust", "app.kubernetes.io/part-of": "mlop
 RUN_LABEL = "mlops.tfserving/run"
 FIELD_MANAGER = "mlops.tfserving"
 
-REST_PORT = 8501
 TRIAL_TIMEOUT = 60.0
 MOST_TRIALS = 20
 """Bodies that are tried; of a larger folder only the first."""
@@ -58,8 +58,8 @@ class Target:
     version: int | None
 
     @property
-    def path(self) -> str:
-        return f"/v1/models/{self.model}" + ("" if self.version is None else f"/versions/{self.version}")
+    def predict_path(self) -> str:
+        return TF_SERVING.predict_path(self.model, self.version)
 
 
 def read_payload(path: Path) -> dict[str, bytes]:
@@ -81,10 +81,10 @@ class Model:
                 "Look at playbooks/status.yml"
             )
         self._api, self._target = api, target
-        self._base = f"/api/v1/namespaces/{target.namespace}/pods/http:{name_of(pods[0])}:{REST_PORT}/proxy{target.path}"
+        self._base = f"/api/v1/namespaces/{target.namespace}/pods/http:{name_of(pods[0])}:{TF_SERVING.rest_port}/proxy"
 
     def signatures(self) -> dict[str, dict[str, Tensor]]:
-        status, answer, text = self._ask("GET", "/metadata", None)
+        status, answer, text = self._ask("GET", TF_SERVING.metadata_path(self._target.model, self._target.version), None)
         if status != 200:
             raise PrepareError(
                 f"model {self._target.model} can't be asked for its signatures: {status} {text}"
@@ -94,7 +94,7 @@ class Model:
     def try_all(self, made: Sequence[Body]) -> None:
         """Sends bodies once each, before thousands of them are. Raises PayloadError in the server's words."""
         for body in made[:MOST_TRIALS]:
-            status, answer, text = self._ask("POST", ":predict", body.content)
+            status, answer, text = self._ask("POST", self._target.predict_path, body.content)
             if status != 200 or not ({"predictions", "outputs"} & set(answer)):
                 raise PayloadError(f"{body.name}: the model answers {status}: {text}")
 

@@ -14,6 +14,7 @@ from .errors import BadAnswer
 from .golden import Golden
 from .protos import STATES, message
 from .rest import Servable, state_in_words
+from .runtime import TF_SERVING
 from .tensors import columns, fill, nested, outputs
 
 GRPC_IMPORT_ERROR: str | None = None
@@ -37,7 +38,7 @@ class GrpcModelServer:
     def versions(self, servable: Servable) -> dict[str, str]:
         request = message("GetModelStatusRequest")
         _address(request.model_spec, Servable(servable.model, None, servable.label))
-        answer = self._call("ModelService/GetModelStatus", request, "GetModelStatusResponse")
+        answer = self._call(TF_SERVING.grpc_status, request, "GetModelStatusResponse")
         return {
             str(found.version): state_in_words(
                 STATES.get(found.state, str(found.state)), found.status.error_message
@@ -53,7 +54,7 @@ class GrpcModelServer:
         request.model_spec.signature_name = name
         for key, value in columns(golden.request, list(signature.inputs)).items():
             fill(request.inputs[key], key, value, signature.inputs[key].dtype)
-        answer = self._call("PredictionService/Predict", request, "PredictResponse")
+        answer = self._call(TF_SERVING.grpc_predict, request, "PredictResponse")
         found = {key: nested(answer.outputs[key], key) for key in sorted(answer.outputs)}
         return outputs(found, by_rows=golden.by_rows)
 
@@ -63,7 +64,7 @@ class GrpcModelServer:
             request = message("GetModelMetadataRequest")
             _address(request.model_spec, servable)
             request.metadata_field.append("signature_def")
-            answer = self._call("PredictionService/GetModelMetadata", request, "GetModelMetadataResponse")
+            answer = self._call(TF_SERVING.grpc_metadata, request, "GetModelMetadataResponse")
             found = message("SignatureDefMap")
             found.ParseFromString(answer.metadata["signature_def"].value)
             self._signatures[servable] = dict(found.signature_def)
@@ -76,7 +77,7 @@ class GrpcModelServer:
 
     def _call(self, method: str, request: Any, answer: str) -> Any:
         call = self._channel.unary_unary(
-            f"/tensorflow.serving.{method}",
+            method,
             request_serializer=lambda sent: sent.SerializeToString(),
             response_deserializer=type(message(answer)).FromString,
         )
@@ -88,7 +89,7 @@ class GrpcModelServer:
 
 @contextmanager
 def channel_to(target: str) -> Iterator[Any]:
-    """A plain-text channel to an address as gRPC writes it (``unix:/path``, ``127.0.0.1:8500``)."""
+    """A plain-text channel to an address as gRPC writes it (``unix:/path``, ``127.0.0.1:PORT``)."""
     options = [("grpc.max_receive_message_length", LARGEST), ("grpc.max_send_message_length", LARGEST)]
     with grpc.insecure_channel(target, options=[*options, ("grpc.enable_http_proxy", 0)]) as channel:
         yield channel

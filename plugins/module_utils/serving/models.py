@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..model_server.runtime import TF_SERVING
 from .problems import Variables, whole
 from .warmup import warmup_requests
 
@@ -266,7 +267,7 @@ def served_models(
                     {
                         "uri": f"{model['uri']}/{version}",
                         "folder": f"/models/{name}/{version}",
-                        "answers": f"/v1/models/{name}/versions/{version}/metadata",
+                        "answers": TF_SERVING.metadata_path(name, version),
                     }
                     for version in versions
                 ],
