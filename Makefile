@@ -21,8 +21,8 @@ test: ## everything that CI runs, in two lanes side by side
 lint: .venv ## ruff, mypy, ansible-lint, changelog, documentation, secrets, requirements: offline, no root
 	@tools/lint
 
-unit: .venv ## unit tests: two minutes, no root, no sandbox
-	@.venv/bin/pytest tests/unit -n 2
+unit: .venv ## unit tests, the sandbox's too: two minutes, no root, no sandbox
+	@.venv/bin/pytest tests/unit tests/sandbox -n 2
 
 docs: .venv ## what the documentation says: every command, link, variable and file; half a minute, no root
 	@.venv/bin/pytest tests/docs -n 2

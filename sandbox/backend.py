@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from .api.metadata import MetadataServer, Workload, workload_of
 from .controllers.drain import evict, taint
 from .controllers.load_balancer import LoadBalancer
 from .controllers.node_autoscaler import AutoscalerSettings
 from .controllers.node_autoscaler_loop import NodeAutoscaler, Nodes
+from .iam.metadata import MetadataServer, Workload, workload_of
 from .kube.cluster import KubeCluster, NodeSpec
 from .kube.rest import Json
 
@@ -19,7 +19,7 @@ _DRAIN_SECONDS = 120
 
 
 class RealCluster:
-    """Implements ``clusters.Backend``."""
+    """Implements ``gke.cluster.Backend``."""
 
     def __init__(
         self, name: str, index: int, *, project: str, location: str, images: Path, binaries: Path, metadata: MetadataServer,

@@ -19,7 +19,7 @@ import google.auth.exceptions
 import google.auth.transport.requests
 from google.oauth2 import service_account
 
-from . import preflight
+from . import host_check
 from .build import BuildFailed, build_binaries
 from .host import clean_leftovers
 from .images.build import build_all
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build() -> int:
-    if preflight.main():
+    if host_check.main():
         return 2
     build_all(say)
     return 0
@@ -78,7 +78,7 @@ def up() -> int:
     if _healthy():
         print(f"==> the sandbox is up: {API_URL}")
         return 0
-    if preflight.main():
+    if host_check.main():
         return 2
     print("==> starting the sandbox")
     found = clean_leftovers(say)

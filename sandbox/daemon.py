@@ -12,14 +12,14 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from .api.app import make_app
-from .api.gcs_store import Store
-from .api.metadata import DELAY_VARIABLE, MetadataServer
-from .api.tokens import Tokens, load_or_make_key
+from .app import make_app
 from .backend import RealCluster
-from .https_proxy import HttpsProxy, make_certificates
+from .gcs.store import Store
+from .gke.clusters import Cluster, Orchestrator
+from .google.https_proxy import HttpsProxy, make_certificates
+from .google.tokens import Tokens, load_or_make_key
+from .iam.metadata import DELAY_VARIABLE, MetadataServer
 from .kube.network import make_bridge
-from .orchestrator import Cluster, Orchestrator
 from .paths import API_PORT, GATEWAY, HTTPS_PROXY_PORT, authority_dir, state_dir
 
 

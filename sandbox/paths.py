@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from .preflight import cache_dir
+from .host_check import cache_dir
 
 __all__ = [
     "API_PORT", "API_URL", "BRIDGE", "GATEWAY", "HTTPS_PROXY_PORT", "HTTPS_PROXY_URL", "MARKER", "ClusterAddresses",

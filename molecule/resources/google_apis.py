@@ -19,15 +19,13 @@ from background import answer_until_ended, hold_signals, write  # noqa: E402
 from cryptography.hazmat.primitives import serialization  # noqa: E402
 from emulator import PROJECT, Emulator  # noqa: E402
 
-from sandbox.api import gcs  # noqa: E402
-from sandbox.api.tokens import ACCOUNT  # noqa: E402
+from sandbox.google.tokens import ACCOUNT  # noqa: E402
 
 
 def serve(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as objects:
         emulator = Emulator(Path(objects))
         with emulator.served() as url:
-            gcs.API_URL = url  # type: ignore[attr-defined]  # sessions of resumable uploads are there
             key = emulator.tokens._key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )

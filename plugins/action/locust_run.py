@@ -16,6 +16,10 @@ DRIVERS = "MLOPS_TFSERVING_DRIVERS"
 class ActionModule(ModuleAction):
     """Runs the module. It stops the load when this process or its parent, the playbook, is gone."""
 
+    def _needs_a_process(self) -> bool:
+        """Signals end it, and it goes on after its parent's end."""
+        return True
+
     def _in_a_process(self, task_vars: dict[str, Any] | None, environment: dict[str, str]) -> dict[str, Any]:
         if self._connection.transport == "local":
             environment = {**environment, DRIVERS: f"{os.getpid()},{os.getppid()}"}

@@ -5,16 +5,11 @@
 
 from __future__ import annotations
 
-from ..module_utils.k8s.client import PACKAGES
-from ..modules import tfserving_model
 from ..plugin_utils.module_action import ModuleAction
 
 
 class ActionModule(ModuleAction):
     """Runs the module."""
-
-    module = tfserving_model
-    packages = PACKAGES
 
     def _needs_a_process(self) -> bool:
         """gRPC's packages are looked for where the module says what is missing."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils.serving.check import problems_of
+from ..module_utils.variables.check import problems_of
 
 DOCUMENTATION = r"""
 name: serving_problems

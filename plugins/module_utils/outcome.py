@@ -5,16 +5,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
+
+from .no_log import Module
 
 Json = dict[str, Any]
 
+Packages = Mapping[str, str | None]
+"""Python packages that a module needs, and the error of their import, or None."""
 
-def end(module: AnsibleModule, result: Json) -> None:
-    """Ends the module with its result: a failure where that holds ``failed``, with the warnings it holds."""
-    result = dict(result)
+
+class Answer(Protocol):
+    """What a module does: from checked options to its result, which holds ``failed`` where it failed."""
+
+    def __call__(self, params: Json, *, check_mode: bool) -> Json: ...
+
+
+def main(spec: Json, packages: Packages, answer: Answer) -> None:
+    """The module in a process of its own: reads options, answers, ends."""
+    module = Module(**spec)
+    result = dict(missing(packages) or answer(module.params, check_mode=module.check_mode))
     for warning in result.pop("warnings", []):
         module.warn(warning)
     if result.pop("failed", False):
@@ -27,8 +40,9 @@ def failure(message: str, **more: Any) -> Json:
     return {"failed": True, "msg": message, **more}
 
 
-def require(module: AnsibleModule, packages: dict[str, str | None]) -> None:
-    """Fails the module in one line when a Python package is missing: names, and the import's error or None."""
+def missing(packages: Packages, reason: str | None = None) -> Json | None:
+    """The failure, in one line, of a module whose Python lacks a package."""
     for name, error in packages.items():
         if error is not None:
-            module.fail_json(msg=missing_required_lib(name), exception=error)
+            return failure(missing_required_lib(name, reason=reason), exception=error)
+    return None

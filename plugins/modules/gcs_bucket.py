@@ -197,13 +197,12 @@ objects_removed:
   returned: with state absent
 """
 
+from ..module_utils import outcome
 from ..module_utils.gcp.options import GCS_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gcp.rest import connect
 from ..module_utils.gcs.converge import absent, check, present
 from ..module_utils.gcs.iam import GRANT_ARGUMENTS
 from ..module_utils.gcs.storage import Storage
-from ..module_utils.no_log import Module
-from ..module_utils.outcome import end, require
 
 CLASSES = ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]
 
@@ -262,9 +261,7 @@ def answer(params: Json, *, check_mode: bool) -> Json:
 
 
 def main() -> None:
-    module = Module(**SPEC)
-    require(module, PACKAGES)
-    end(module, answer(module.params, check_mode=module.check_mode))
+    outcome.main(SPEC, PACKAGES, answer)
 
 
 if __name__ == "__main__":

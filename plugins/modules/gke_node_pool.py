@@ -103,11 +103,10 @@ reason:
   sample: CLUSTER_ALREADY_HAS_OPERATION
 """
 
+from ..module_utils import outcome
 from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gke.converge import converge_pool
 from ..module_utils.gke.wanted import POOL_ARGUMENTS
-from ..module_utils.no_log import Module
-from ..module_utils.outcome import end, require
 
 SPEC: Json = {
     "argument_spec": argument_spec(
@@ -128,9 +127,7 @@ def answer(params: Json, *, check_mode: bool) -> Json:
 
 
 def main() -> None:
-    module = Module(**SPEC)
-    require(module, PACKAGES)
-    end(module, answer(module.params, check_mode=module.check_mode))
+    outcome.main(SPEC, PACKAGES, answer)
 
 
 if __name__ == "__main__":

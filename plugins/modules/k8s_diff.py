@@ -86,51 +86,30 @@ reason:
   returned: failure
 """
 
-from typing import Any
+from ..module_utils import outcome
+from ..module_utils.k8s.differences import check, pending
+from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
 
-from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
-from ..module_utils.k8s.differences import check_definition, compare
-from ..module_utils.k8s.errors import KubeError
-from ..module_utils.k8s.resources import Resources
-from ..module_utils.no_log import Module
-from ..module_utils.outcome import end, failure
-
-SPEC: dict[str, Any] = {
-    "argument_spec": {
-        **kube_argument_spec(),
-        "definition": {"type": "list", "elements": "dict", "required": True},
-        "field_manager": {"type": "str", "required": True},
-        "force_conflicts": {"type": "bool", "default": False},
-    },
+SPEC: Json = {
+    "argument_spec": argument_spec(
+        definition={"type": "list", "elements": "dict", "required": True},
+        field_manager={"type": "str", "required": True},
+        force_conflicts={"type": "bool", "default": False},
+    ),
     "supports_check_mode": True,
 }
 
 
-def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    for number, item in enumerate(params["definition"], start=1):
-        wrong = check_definition(item)
-        if wrong is not None:
-            return failure(f"definition, object {number}: {wrong}.")
-    try:
-        api = client_from_params(params)
-        resources = Resources(api)
-        found = [
-            compare(api, resources, item, params["field_manager"], force=params["force_conflicts"])
-            for item in params["definition"]
-        ]
-    except KubeError as error:
-        return failure(error.message, reason=error.reason)
-    return {
-        "changed": False,
-        "pending": [difference.definition for difference in found if difference.differs],
-        "objects": [difference.after for difference in found if difference.after is not None],
-    }
+def answer(params: Json, *, check_mode: bool) -> Json:
+    def work() -> Json:
+        check(params["definition"])
+        return pending(client_from_params(params), params)
+
+    return answered(work)
 
 
 def main() -> None:
-    module = Module(**SPEC)
-    require_kubernetes(module)
-    end(module, answer(module.params, check_mode=module.check_mode))
+    outcome.main(SPEC, PACKAGES, answer)
 
 
 if __name__ == "__main__":

@@ -76,60 +76,28 @@ reason:
   returned: failure
 """
 
-from typing import Any
+from ..module_utils import outcome
+from ..module_utils.k8s.listing import read
+from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
 
-from ..module_utils.k8s.client import (
-    KubeApi,
-    client_from_params,
-    kube_argument_spec,
-    require_kubernetes,
-)
-from ..module_utils.k8s.errors import KubeError
-from ..module_utils.k8s.listing import pages
-from ..module_utils.k8s.resources import Resources
-from ..module_utils.no_log import Module
-from ..module_utils.outcome import end, failure
-
-SPEC: dict[str, Any] = {
-    "argument_spec": {
-        **kube_argument_spec(),
-        "api_version": {"type": "str", "default": "v1"},
-        "kind": {"type": "str", "required": True},
-        "namespace": {"type": "str"},
-        "name": {"type": "str"},
-        "label_selectors": {"type": "list", "elements": "str", "default": []},
-    },
+SPEC: Json = {
+    "argument_spec": argument_spec(
+        api_version={"type": "str", "default": "v1"},
+        kind={"type": "str", "required": True},
+        namespace={"type": "str"},
+        name={"type": "str"},
+        label_selectors={"type": "list", "elements": "str", "default": []},
+    ),
     "supports_check_mode": True,
 }
 
 
-def read(api: KubeApi, params: dict[str, Any]) -> list[dict[str, Any]]:
-    """The objects; raises KubeError."""
-    api_version, kind, namespace, name = (params[key] for key in ("api_version", "kind", "namespace", "name"))
-    resources = Resources(api)
-    if name and resources.namespaced(api_version, kind) and not namespace:
-        raise KubeError(0, "NoNamespace", f"name is {name}: say in which namespace, with namespace.")
-    path = resources.path(api_version, kind, namespace, name)
-    if name:
-        found = api.get_or_none(path)
-        return [] if found is None else [found]
-    selector = ",".join(params["label_selectors"]) or None
-    # A list's items don't say what they are.
-    known = {"apiVersion": api_version, "kind": kind}
-    return [{**known, **item} for page in pages(api, path, labelSelector=selector) for item in page]
-
-
-def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    try:
-        return {"changed": False, "resources": read(client_from_params(params), params)}
-    except KubeError as error:
-        return failure(error.message, reason=error.reason)
+def answer(params: Json, *, check_mode: bool) -> Json:
+    return answered(lambda: {"changed": False, "resources": read(client_from_params(params), params)})
 
 
 def main() -> None:
-    module = Module(**SPEC)
-    require_kubernetes(module)
-    end(module, answer(module.params, check_mode=module.check_mode))
+    outcome.main(SPEC, PACKAGES, answer)
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ evidence:
   elements: str
   returned: failure
   sample: ["Failed to start server. Error: ...", "event BackOff: Back-off restarting failed container (3 times)"]
-way_out:
+hint:
   description: What to do about it.
   type: str
   returned: failure
@@ -152,82 +152,34 @@ container:
   sample: tfserving
 """
 
-import time
-from typing import Any
+from ..module_utils import outcome
+from ..module_utils.k8s.converge import check, converge
+from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.k8s.workloads import KINDS
 
-from ..module_utils.k8s.client import KubeApi, client_from_params, kube_argument_spec, require_kubernetes
-from ..module_utils.k8s.errors import KubeError
-from ..module_utils.k8s.rollout import Clock, RolloutFailed, standing, wait_for_rollout
-from ..module_utils.k8s.undo import undo
-from ..module_utils.k8s.workloads import KINDS, Counts, revision_of
-from ..module_utils.no_log import Module
-from ..module_utils.outcome import end, failure
-from ..module_utils.progress import progress
-
-
-def run(api: KubeApi, params: dict[str, Any], *, check_mode: bool, clock: Clock) -> dict[str, Any]:
-    """The module's work: what it returns on success; raises KubeError and RolloutFailed."""
-    kind, namespace, name = params["kind"], params["namespace"], params["name"]
-    result: dict[str, Any] = {"changed": False}
-    if params["state"] == "undone":
-        changed, before, after = undo(
-            api, kind, namespace, name, wanted=params["revision"], dry_run=check_mode
-        )
-        result.update(changed=changed, diff={"before": before, "after": after})
-    if check_mode:
-        return {**result, "status": standing(api, kind, namespace, name, clock.now())}
-    workload, status = wait_for_rollout(
-        api, kind, namespace, name, timeout=params["timeout"], clock=clock, say=progress
-    )
-    return {
-        **result,
-        "status": status,
-        "replicas": Counts.of(kind, workload).available,
-        "revision": revision_of(kind, workload),
-    }
-
-
-SPEC: dict[str, Any] = {
-    "argument_spec": {
-        **kube_argument_spec(),
-        "namespace": {"type": "str", "required": True},
-        "name": {"type": "str", "required": True},
-        "kind": {"type": "str", "choices": list(KINDS), "default": "Deployment"},
-        "state": {"type": "str", "choices": ["waited", "undone"], "default": "waited"},
-        "revision": {"type": "int"},
-        "timeout": {"type": "int", "default": 300},
-    },
+SPEC: Json = {
+    "argument_spec": argument_spec(
+        namespace={"type": "str", "required": True},
+        name={"type": "str", "required": True},
+        kind={"type": "str", "choices": list(KINDS), "default": "Deployment"},
+        state={"type": "str", "choices": ["waited", "undone"], "default": "waited"},
+        revision={"type": "int"},
+        timeout={"type": "int", "default": 300},
+    ),
     "supports_check_mode": True,
 }
 
 
-def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    if params["revision"] is not None and params["state"] != "undone":
-        return failure("`revision` only says where `state: undone` returns to; leave it out otherwise.")
-    if params["timeout"] < 0:
-        return failure(f"`timeout` must be 0 seconds or more, not {params['timeout']}.")
-    try:
-        api = client_from_params(params)
-        return run(api, params, check_mode=check_mode, clock=Clock(time.time, time.sleep))
-    except RolloutFailed as error:
-        failed = error.failed
-        words = "\n  ".join(["", *failed.evidence]) if failed.evidence else ""
-        return failure(
-            f"{params['name']}: {failed.reason}. Way out: {failed.way_out}.{words}",
-            reason=failed.reason,
-            evidence=list(failed.evidence),
-            way_out=failed.way_out,
-            pod=failed.pod or "",
-            container=failed.container or "",
-        )
-    except KubeError as error:
-        return failure(error.message, reason=error.reason, evidence=[], way_out="")
+def answer(params: Json, *, check_mode: bool) -> Json:
+    def work() -> Json:
+        check(params)
+        return converge(client_from_params(params), params, check_mode)
+
+    return answered(work)
 
 
 def main() -> None:
-    module = Module(**SPEC)
-    require_kubernetes(module)
-    end(module, answer(module.params, check_mode=module.check_mode))
+    outcome.main(SPEC, PACKAGES, answer)
 
 
 if __name__ == "__main__":

@@ -158,8 +158,8 @@ from pathlib import Path
 
 from ansible.module_utils.common.validation import check_type_path
 
-from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
 from ..module_utils.k8s.errors import KubeError
+from ..module_utils.k8s.options import argument_spec, client_from_params, require_kubernetes
 from ..module_utils.loadtest import payload, prepare
 from ..module_utils.loadtest.shapes import ShapeError, plan
 from ..module_utils.loadtest.slo import SloError
@@ -245,7 +245,7 @@ def absent(module: Module) -> dict:
 def main() -> None:
     module = Module(
         argument_spec={
-            **kube_argument_spec(),
+            **argument_spec(),
             "namespace": {"type": "str", "required": True},
             "run": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -124,8 +124,8 @@ import threading
 import time
 from pathlib import Path
 
-from ..module_utils.k8s.client import client_from_params, kube_argument_spec, require_kubernetes
 from ..module_utils.k8s.errors import KubeError
+from ..module_utils.k8s.options import argument_spec, client_from_params, require_kubernetes
 from ..module_utils.loadtest.counters import Counters
 from ..module_utils.loadtest.locust import FILES, Locust, bring_home
 from ..module_utils.loadtest.run import Clock, LoadTest, RunFailed, Settings
@@ -224,7 +224,7 @@ def run(module: Module, folder: Path) -> dict:
 def main() -> None:
     module = Module(
         argument_spec={
-            **kube_argument_spec(),
+            **argument_spec(),
             "namespace": {"type": "str", "required": True},
             "service": {"type": "str", "required": True},
             "run": {"type": "str", "required": True},

@@ -126,50 +126,24 @@ files:
   sample: [{path: saved_model.pb, size: 61000, sha256: "9f86d0…", crc32c: "yZRlqg=="}]
 """
 
-from pathlib import Path
+from ..module_utils import outcome
+from ..module_utils.saved_model.info import PACKAGES, Json, read
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+SPEC: Json = {
+    "argument_spec": {
+        "path": {"type": "path", "required": True},
+        "tag": {"type": "str", "default": "serve"},
+    },
+    "supports_check_mode": True,
+}
 
-from ..module_utils.saved_model.checksum import CRC32C_IMPORT_ERROR
-from ..module_utils.saved_model.errors import InvalidModel
-from ..module_utils.saved_model.files import digest, read_files, sizes_of
-from ..module_utils.saved_model.info import inspect
-from ..module_utils.saved_model.messages import PROTOBUF_IMPORT_ERROR
+
+def answer(params: Json, *, check_mode: bool) -> Json:
+    return read(params["path"], params["tag"])
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "path": {"type": "path", "required": True},
-            "tag": {"type": "str", "default": "serve"},
-        },
-        supports_check_mode=True,
-    )
-    for package, error in (("protobuf", PROTOBUF_IMPORT_ERROR), ("google-crc32c", CRC32C_IMPORT_ERROR)):
-        if error is not None:
-            module.fail_json(msg=missing_required_lib(package), exception=error)
-    try:
-        files = read_files(module.params["path"])
-        info = inspect(Path(module.params["path"]), sizes_of(files), tag=module.params["tag"])
-    except InvalidModel as error:
-        module.fail_json(msg=f"{error}.")
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or module.params['path']} can't be read: {error.strerror}.")
-    module.exit_json(
-        changed=False,
-        loadable=info.loadable,
-        problems=info.problems,
-        warnings_found=info.warnings,
-        signatures=info.signatures,
-        tags=info.tags,
-        tensorflow_version=info.tensorflow_version,
-        variables=info.variables,
-        assets=info.assets,
-        warmup_records=info.warmup_records,
-        size=sum(file.size for file in files),
-        sha256=digest(files),
-        files=[{"path": f.path, "size": f.size, "sha256": f.sha256, "crc32c": f.crc32c} for f in files],
-    )
+    outcome.main(SPEC, PACKAGES, answer)
 
 
 if __name__ == "__main__":

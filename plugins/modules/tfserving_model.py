@@ -271,77 +271,22 @@ recorded:
   sample: {image_classifier: 3}
 """
 
-import time
-from pathlib import Path
-from typing import Any
+from ..module_utils import outcome
+from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.model_server.connect import missing_packages
+from ..module_utils.model_server.converge import converge
+from ..module_utils.model_server.options import ARGUMENTS, RULES
 
-from ..module_utils.k8s.client import (
-    KubeClient,
-    client_from_params,
-    kube_argument_spec,
-    require_kubernetes,
-)
-from ..module_utils.k8s.errors import KubeError
-from ..module_utils.model_server.check import Outcome, check, find_pods
-from ..module_utils.model_server.connect import connect_by, require_grpc
-from ..module_utils.model_server.errors import GoldenError
-from ..module_utils.model_server.golden import read, says_the_same, write
-from ..module_utils.model_server.options import ARGUMENTS, RULES, limits_of, refuse_nonsense, wanted_of
-from ..module_utils.model_server.record import document_of, summary
-from ..module_utils.no_log import Module
-from ..module_utils.outcome import end
+SPEC: Json = {"argument_spec": argument_spec(**ARGUMENTS), "supports_check_mode": True, **RULES}
 
 
-def run(api: KubeClient, params: dict[str, Any], *, check_mode: bool) -> tuple[Outcome, dict[str, Any]]:
-    """The module's work: what the pods said, and what else it returns. Raises GoldenError and KubeError."""
-    refuse_nonsense(params)
-    path = None if params["golden_file"] is None else Path(params["golden_file"])
-    recorded = params["state"] == "recorded"
-    before = read(path) if path is not None and (path.exists() or not recorded) else None
-    wanted = wanted_of(params, before)
-    limits = limits_of(params, wanted)
-    pods = find_pods(api, params)
-    outcome = check(api, connect_by(api, params), wanted, pods, minimum=params["minimum_pods"], limits=limits)
-    if not recorded or path is None or outcome.bad:
-        return outcome, {"changed": False}
-    after = document_of(wanted, outcome.results, outcome.skew, time.time())
-    changed = not says_the_same(before, after)
-    if changed and not check_mode:
-        write(path, after)
-    kept = after if changed else before
-    return outcome, {
-        "changed": changed,
-        "recorded": {model["name"]: model["version"] for model in after["models"]},
-        "diff": {"before": summary(before), "after": summary(kept)},
-    }
-
-
-def answer(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    try:
-        outcome, more = run(client_from_params(params), params, check_mode=check_mode)
-    except (GoldenError, KubeError) as error:
-        return {"failed": True, "msg": str(error), "reason": getattr(error, "reason", "Golden")}
-    if not outcome.bad:
-        return {**more, **outcome.as_dict()}
-    asked = params["models"] or [{"name": params["model"]}]
-    what = " and ".join(dict.fromkeys(model["name"] for model in asked))
-    found = f"{len(outcome.bad)} of {len(outcome.results)} pods do not serve {what} as expected:\n  {outcome.text}"
-    return {"failed": True, "msg": found, **outcome.as_dict()}
-
-
-SPEC: dict[str, Any] = {
-    "argument_spec": {**kube_argument_spec(), **ARGUMENTS},
-    "supports_check_mode": True,
-    **RULES,
-}
+def answer(params: Json, *, check_mode: bool) -> Json:
+    lacking = missing_packages(params["protocol"])
+    return lacking or answered(lambda: converge(client_from_params(params), params, check_mode))
 
 
 def main() -> None:
-    module = Module(**SPEC)
-    require_kubernetes(module)
-    if module.params["protocol"] == "grpc":
-        require_grpc(module)
-    end(module, answer(module.params, check_mode=module.check_mode))
+    outcome.main(SPEC, PACKAGES, answer)
 
 
 if __name__ == "__main__":

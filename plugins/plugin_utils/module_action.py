@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol, cast
 
 from ansible import constants
 from ansible.errors import AnsibleError
@@ -25,7 +26,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.no_log import secrets, shown
-from ..module_utils.outcome import failure
+from ..module_utils.outcome import Answer, Packages, failure
 from ..module_utils.progress import VARIABLE
 
 _SECONDS = 0.5
@@ -37,7 +38,8 @@ class Module(Protocol):
     """A module of the collection, imported."""
 
     SPEC: Json
-    answer: Callable[..., Json]
+    PACKAGES: Packages
+    answer: Answer
 
 
 class ModuleAction(ActionBase):
@@ -52,20 +54,19 @@ class ModuleAction(ActionBase):
     _supports_async = True
     _requires_connection = True
 
-    module: ClassVar[Any] = None
-    """The `Module`; without one it always has a process."""
-
-    packages: ClassVar[Mapping[str, str | None]] = {}
-    """Python packages that the module needs, and why they can't be imported here, if so."""
-
     def run(self, tmp: Any = None, task_vars: Json | None = None) -> Json:
         result: Json = super().run(tmp, task_vars)
         with self._progress() as lines:
-            if self.module is None or self._needs_a_process():
+            if self._needs_a_process():
                 result.update(self._in_a_process(task_vars, {VARIABLE: lines}))
             else:
-                result.update(self._here(self.module, lines, task_vars))
+                result.update(self._here(self._module(), lines, task_vars))
         return result
+
+    def _module(self) -> Module:
+        """The module that has the name of the action plugin's file."""
+        name = type(self).__module__.rpartition(".")[2]
+        return cast(Module, importlib.import_module(f"..modules.{name}", __package__))
 
     def _needs_a_process(self) -> bool:
         return bool(
@@ -73,7 +74,7 @@ class ModuleAction(ActionBase):
             or self._play_context.become
             or self._task.async_val
             or any(self._task.environment or [])
-            or any(self.packages.values())
+            or any(self._module().PACKAGES.values())
         )
 
     def _in_a_process(self, task_vars: Json | None, environment: dict[str, str]) -> Json:

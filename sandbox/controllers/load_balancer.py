@@ -144,6 +144,9 @@ class LoadBalancer:
                 self.step()
             except (KubeError, requests.RequestException, RuntimeError) as error:
                 log.warning("load balancer: %s", error)
+            except Exception:
+                # One odd object must not end it.
+                log.exception("load balancer")
             stop.wait(_SECONDS)
         self._set_routes({})
         self._set_tables(set())

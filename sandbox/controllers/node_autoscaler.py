@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from plugins.module_utils.gke.machine import MachineShape
+from plugins.module_utils.k8s.fit import requests_of
+from plugins.module_utils.k8s.objects import Json
 
 from ..kube.node import Taint
-from .quantity import cpu_milli, memory_bytes
-from .scheduling import Json, NodeView, Resources, requests_of, why_not
+from .node_view import NodeView, place
 
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 SCALE_DOWN_DISABLED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
-DELETION_TAINT = "ToBeDeletedByClusterAutoscaler"
 _MAX_PODS = 110
 
 
@@ -100,7 +100,7 @@ def plan(
     view: ClusterView, pools: list[PoolState], settings: AutoscalerSettings, memory: Memory, now: float
 ) -> list[Decision]:
     """One scan. Changes ``memory``; scale-up comes before scale-down, never both."""
-    nodes = {node["metadata"]["name"]: node_view(node) for node in view.nodes}
+    nodes = {node["metadata"]["name"]: NodeView(node) for node in view.nodes}
     _account(view, nodes)
     ups = _scale_ups(view, pools, nodes)
     if any(isinstance(decision, ScaleUp) for decision in ups):
@@ -109,21 +109,6 @@ def plan(
     if any(isinstance(decision, ScaleUp) for decision in ups):
         return ups
     return [*ups, *downs]
-
-
-def node_view(node: Json) -> NodeView:
-    status, spec = node["status"], node.get("spec", {})
-    given = status.get("allocatable", {})
-    allocatable = Resources(
-        cpu_milli(given.get("cpu", 0)), memory_bytes(given.get("memory", 0)), int(given.get("pods", 0))
-    )
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
-    taints = tuple((t["key"], t.get("value", ""), t["effect"]) for t in spec.get("taints", []))
-    labels = node["metadata"].get("labels", {})
-    name = node["metadata"]["name"]
-    return NodeView(
-        name, allocatable, allocatable, labels, taints, ready, not spec.get("unschedulable", False)
-    )
 
 
 def key_of(pod: Json) -> tuple[str, str]:
@@ -135,7 +120,7 @@ def _account(view: ClusterView, nodes: dict[str, NodeView]) -> None:
     for pod in view.pods:
         node = nodes.get(pod["spec"].get("nodeName", ""))
         if node is not None and not _finished(pod):
-            node.free -= requests_of(pod)
+            node.take(pod)
 
 
 def _finished(pod: Json) -> bool:
@@ -157,32 +142,36 @@ def _unschedulable(pod: Json) -> bool:
 def _imagined(pool: PoolState, number: int, view: ClusterView) -> NodeView:
     """A node that the pool would add, with its DaemonSets' pods on it."""
     shape = pool.shape
-    whole = Resources(shape.allocatable_cpu_milli, shape.allocatable_memory_mib * 2**20, _MAX_PODS)
-    taints = tuple((t.key, t.value, t.effect) for t in pool.taints)
-    node = NodeView(f"{pool.name}-upcoming-{number}", whole, whole, pool.labels, taints)
+    node = NodeView(
+        {
+            "metadata": {"name": f"{pool.name}-upcoming-{number}", "labels": pool.labels},
+            "spec": {"taints": [asdict(taint) for taint in pool.taints]},
+            "status": {
+                "allocatable": {
+                    "cpu": f"{shape.allocatable_cpu_milli}m",
+                    "memory": f"{shape.allocatable_memory_mib}Mi",
+                    "pods": str(_MAX_PODS),
+                }
+            },
+        }
+    )
     seen = set()
     for pod in view.pods:
         owner = _controller(pod)
         if owner and owner["kind"] == "DaemonSet" and owner["uid"] not in seen:
             seen.add(owner["uid"])
-            node.free -= requests_of(pod)
+            node.take(pod)
     return node
 
 
 def _scale_ups(view: ClusterView, pools: list[PoolState], nodes: dict[str, NodeView]) -> list[Decision]:
     known = set(nodes)
-    ready = [node for node in nodes.values() if node.ready and node.schedulable and not _goes(node)]
+    ready = [node for node in nodes.values() if node.ready and node.schedulable and not node.goes]
     coming: list[NodeView] = []
     for pool in pools:
         missing = [name for name in pool.nodes if name not in known or not nodes[name].ready]
         coming += [_imagined(pool, number, view) for number, _ in enumerate(missing)]
-    left = []
-    for pod in (p for p in view.pods if _unschedulable(p)):
-        home = next((n for n in [*ready, *coming] if why_not(pod, n) is None), None)
-        if home is None:
-            left.append(pod)
-        else:
-            home.free -= requests_of(pod)
+    left = [pod for pod in view.pods if _unschedulable(pod) and not place(pod, [*ready, *coming])]
     decisions: list[Decision] = []
     for pool in pools:
         if pool.autoscaled and len(pool.nodes) < pool.min_nodes:
@@ -202,24 +191,18 @@ def _scale_ups(view: ClusterView, pools: list[PoolState], nodes: dict[str, NodeV
     return decisions
 
 
-def _goes(node: NodeView) -> bool:
-    return any(key == DELETION_TAINT for key, _, _ in node.taints)
-
-
 def _helped(pool: PoolState, pods: list[Json], view: ClusterView) -> ScaleUp:
     """The smallest number of new nodes that takes all the pods it can, within the pool's limit."""
     room = pool.max_nodes - len(pool.nodes)
     new: list[NodeView] = []
     placed = []
     for pod in pods:
-        home = next((node for node in new if why_not(pod, node) is None), None)
-        if home is None and len(new) < room:
+        found = place(pod, new)
+        if not found and len(new) < room:
             fresh = _imagined(pool, len(new), view)
-            if why_not(pod, fresh) is None:
-                new.append(fresh)
-                home = fresh
-        if home is not None:
-            home.free -= requests_of(pod)
+            found = place(pod, [fresh])
+            new += [fresh] if found else []
+        if found:
             placed.append(key_of(pod))
     return ScaleUp(pool.name, len(new), len(pool.nodes), pool.max_nodes, pool.group, tuple(placed))
 
@@ -233,7 +216,7 @@ def _reason(pod: Json, pools: list[PoolState], view: ClusterView) -> str:
     for pool in pools:
         if not pool.autoscaled:
             continue
-        why = why_not(pod, _imagined(pool, 0, view))
+        why = _imagined(pool, 0, view).why_not(pod)
         text = why or "max node group size reached"
         counts[text] = counts.get(text, 0) + 1
     return ", ".join(f"{count} {text}" for text, count in sorted(counts.items())) or "no node group"
@@ -281,7 +264,7 @@ def _unneeded(
             continue
         for name in pool.nodes:
             node = nodes.get(name)
-            if node is None or not node.ready or name in disabled or _goes(node):
+            if node is None or not node.ready or name in disabled or node.goes:
                 continue
             pods = [p for p in view.pods if p["spec"].get("nodeName") == name and not _finished(p)]
             moving = [p for p in pods if not _stays(p)]
@@ -295,10 +278,11 @@ def _unneeded(
 
 
 def _utilization(node: NodeView, pods: list[Json]) -> float:
-    used = Resources()
-    for pod in pods:
-        used += requests_of(pod)
-    return max(used.cpu / max(1, node.allocatable.cpu), used.memory / max(1, node.allocatable.memory))
+    asked = [requests_of(pod) for pod in pods]
+    return max(
+        float(sum(one.get(name, 0) for one in asked) / (node.allocatable.get(name) or 1))
+        for name in ("cpu", "memory")
+    )
 
 
 def _controller(pod: Json) -> Json | None:
@@ -344,10 +328,6 @@ def _covers(budget: Json, pod: Json) -> bool:
 
 
 def _movable(pods: list[Json], others: list[NodeView]) -> bool:
-    homes = [copy.copy(node) for node in others if node.ready and not _goes(node)]
-    for pod in sorted(pods, key=lambda p: -requests_of(p).cpu):
-        home = next((node for node in homes if why_not(pod, node) is None), None)
-        if home is None:
-            return False
-        home.free -= requests_of(pod)
-    return True
+    homes = [copy.copy(node) for node in others if node.ready and not node.goes]
+    largest_first = sorted(pods, key=lambda pod: -requests_of(pod).get("cpu", 0))
+    return all(place(pod, homes) for pod in largest_first)

@@ -15,7 +15,6 @@ from ..kube.rest import Json, KubeError, KubeRest
 from .drain import evict, taint, untaint
 from .events import emit
 from .node_autoscaler import (
-    DELETION_TAINT,
     AutoscalerSettings,
     ClusterView,
     Decision,
@@ -27,6 +26,7 @@ from .node_autoscaler import (
     key_of,
     plan,
 )
+from .node_view import DELETION_TAINT
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Nodes(Protocol):
 
 
 class NodeAutoscaler:
-    """The loop. Errors of the API server are logged and the next scan tries again."""
+    """The loop. Whatever goes wrong is logged, and the next scan tries again."""
 
     def __init__(self, rest: KubeRest, nodes: Nodes, now: Callable[[], float] = time.time) -> None:
         self._rest = rest
@@ -60,8 +60,11 @@ class NodeAutoscaler:
         while not stop.is_set():
             try:
                 self.scan(stop)
-            except (KubeError, requests.RequestException, KeyError) as error:
+            except (KubeError, requests.RequestException) as error:
                 log.warning("scan: %s", error)
+            except Exception:
+                # One odd object must not end it: without this loop no node would come or go any more.
+                log.exception("scan")
             stop.wait(self._nodes.autoscaler_settings().scan_seconds)
 
     def scan(self, stop: threading.Event) -> list[Decision]:

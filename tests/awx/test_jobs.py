@@ -17,7 +17,7 @@ from project import ROOT, job_templates
 from starlette.testclient import TestClient
 from test_survey import OPTIONS, survey
 
-from sandbox.api.tokens import ACCOUNT
+from sandbox.google.tokens import ACCOUNT
 
 TEMPLATES = {template["name"]: template for template in job_templates()}
 Run = Callable[..., Job]

@@ -70,10 +70,8 @@ _SERVE = """
 import sys, threading; sys.path[:0] = [".", "tests/unit"]
 from pathlib import Path
 from emulator import Emulator
-import sandbox.api.gcs
 emulator = Emulator(Path(sys.argv[1]))
 with emulator.served() as url:
-    sandbox.api.gcs.API_URL = url
     print(url, emulator.token, flush=True)
     sys.stdin.read()
 """

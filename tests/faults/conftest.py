@@ -42,7 +42,6 @@ def service(emulator: Emulator) -> Iterator[str]:
 def proxy(service: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     made = Proxy(service)
     # Sessions of resumable uploads are at the address that the emulator believes to have.
-    monkeypatch.setattr("sandbox.api.gcs.API_URL", made.url, raising=False)
     yield made
     made.close()
 

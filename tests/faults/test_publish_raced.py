@@ -18,7 +18,6 @@ def test_pairs_with_different_content(
     emulator: Emulator, objects: Objects, service: str, tmp_path: Path, version: int | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("sandbox.api.gcs.API_URL", service, raising=False)
     models = [make_model(tmp_path / f"model{seed}", seed) for seed in (1, 2)]
     (models[1] / "assets.extra/only-here").write_text("a file that the other model has not")
     contents = [hashes(model) for model in models]
@@ -55,7 +54,6 @@ def test_pairs_with_the_same_content_both_end_well(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sandbox.api.gcs.API_URL", service, raising=False)
     wanted = hashes(model)
     for number in range(1, 6):
         running = [

@@ -233,7 +233,7 @@ def test_without_root_one_line_names_the_way_out() -> None:
     # The script comes by standard input: another user need not be able to read this checkout.
     done = subprocess.run(
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-"],
-        input=(ROOT / "sandbox/preflight.py").read_text(),
+        input=(ROOT / "sandbox/host_check.py").read_text(),
         cwd="/", capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2

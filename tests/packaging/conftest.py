@@ -82,7 +82,6 @@ def installed(
 def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
     emulator = Emulator(tmp_path / "gcs")
     with emulator.served() as url:
-        monkeypatch.setattr("sandbox.api.gcs.API_URL", url, raising=False)
         yield Google(
             emulator, url,
             {

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from environments import ROOT
 from installation import Google, Installed
 
-from sandbox.api.tokens import ACCOUNT
+from sandbox.google.tokens import ACCOUNT
 from tests.leaks import leaks, secrets_of, tokens_in
 
 NEWEST_ONLY = True

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.api.discovery import Document, load
+from sandbox.google.discovery import Document, load
 
 DOCUMENTS = (
     "container.v1", "container.v1beta1", "serviceusage.v1", "iam.v1", "compute.v1", "cloudresourcemanager.v1",

@@ -13,12 +13,12 @@ import uvicorn
 from contract import Contract
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sandbox.api.app import make_app
-from sandbox.api.gcs_store import Store
-from sandbox.api.tokens import ACCOUNT, Tokens
-from sandbox.https_proxy import HttpsProxy, make_certificates
+from sandbox.app import make_app
+from sandbox.gcs.store import Store
+from sandbox.gke.clusters import Cluster, Limits, Orchestrator
+from sandbox.google.https_proxy import HttpsProxy, make_certificates
+from sandbox.google.tokens import ACCOUNT, Tokens
 from sandbox.kube.node import NodeSpec
-from sandbox.orchestrator import Cluster, Limits, Orchestrator
 from tests.served import served
 
 PROJECT, ZONE = "sandbox-project", "us-central1-f"

@@ -14,17 +14,13 @@ import os
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from ..no_log import is_text
-from ..outcome import require
 from ..paths import absolute_path
 from .errors import KubeError
 from .port_forward import ForwardedPort
-
-if TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
 
 KUBERNETES_IMPORT_ERROR: str | None = None
 try:
@@ -36,9 +32,6 @@ try:
     from kubernetes.config.config_exception import ConfigException
 except ImportError:
     KUBERNETES_IMPORT_ERROR = traceback.format_exc()
-
-PACKAGES = {"kubernetes": KUBERNETES_IMPORT_ERROR}
-"""What every module that asks a cluster needs, and why it can't be imported here, if so."""
 
 Json = dict[str, Any]
 
@@ -267,14 +260,12 @@ class KubeClient:
         cause = getattr(error, "reason", None) or error
         text = str(cause).split("): ", 1)[-1]
         if "CERTIFICATE_VERIFY_FAILED" in text:
-            way_out = (
-                "The kubeconfig's certificate authority is not this server's: fetch the kubeconfig again."
-            )
+            hint = "The kubeconfig's certificate authority is not this server's: fetch the kubeconfig again."
         elif isinstance(cause, urllib3.exceptions.ReadTimeoutError):
-            way_out = "The API server is there but slow: look at its load, or try again."
+            hint = "The API server is there but slow: look at its load, or try again."
         else:
-            way_out = "Is the cluster running, and is its address reachable from here (firewall, VPN)?"
-        return KubeError(0, "NoAnswer", f"{method} {path}: no answer from {self._host}: {text}. {way_out}")
+            hint = "Is the cluster running, and is its address reachable from here (firewall, VPN)?"
+        return KubeError(0, "NoAnswer", f"{method} {path}: no answer from {self._host}: {text}. {hint}")
 
 
 def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | None) -> Any:
@@ -342,24 +333,3 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[Json]:
                 event = json.loads(line)
                 if isinstance(event, dict):
                     yield event
-
-
-def kube_argument_spec() -> dict[str, dict[str, Any]]:
-    """Options of every module that talks to a cluster; documented in the doc fragment `kubernetes`."""
-    return {
-        "kubeconfig": {"type": "raw", "no_log": True},
-        "context": {"type": "str"},
-    }
-
-
-def require_kubernetes(module: AnsibleModule) -> None:
-    """Fails the module in one line when the Python package is missing; call it first in `main`."""
-    require(module, PACKAGES)
-
-
-def client_from_params(params: Mapping[str, Any]) -> KubeClient:
-    """The client for a module's parameters `kubeconfig` and `context`."""
-    kubeconfig = params.get("kubeconfig")
-    if kubeconfig is not None and not isinstance(kubeconfig, Mapping | str):
-        raise KubeError(0, "Kubeconfig", "`kubeconfig` must be a path or a dict.")
-    return KubeClient(kubeconfig or None, params.get("context"))

@@ -157,7 +157,7 @@ def _workload_trouble(
         return Failed(
             reason + (f": {waits[0].text}" if waits else ""),
             (_text(snapshot.kind, workload), *(wait.text for wait in waits[1:])),
-            told.way_out or "look at the pods named above; nothing of the running version was taken away",
+            told.hint or "look at the pods named above; nothing of the running version was taken away",
             told.pod,
             told.container,
         )
@@ -172,13 +172,13 @@ def _failed_job(job: Json, pods: Sequence[Json]) -> Failed:
     failed = failed or [pod for pod in pods if not is_true(pod, "Ready")]
     last = max(failed, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
     how, container = last_words(last) if last is not None else ("its pods are gone", None)
-    way_out = "read its last words; correct its configuration or image, delete the Job, then run again"
+    hint = "read its last words; correct its configuration or image, delete the Job, then run again"
     if "DeadlineExceeded" in words:
-        way_out = "give it more time (activeDeadlineSeconds), or see why it is slow"
+        hint = "give it more time (activeDeadlineSeconds), or see why it is slow"
     return Failed(
         f"the Job has failed: {words}; {how}",
         (_job_text(job),),
-        way_out,
+        hint,
         None if last is None else name_of(last),
         container,
     )
@@ -186,9 +186,9 @@ def _failed_job(job: Json, pods: Sequence[Json]) -> Failed:
 
 def _waiting(text: str, waits: Sequence[Waiting]) -> Waiting:
     """All that is being waited for in one line; what to do, and whose log to read, from whoever knows it."""
-    told = next((wait for wait in waits if wait.way_out), waits[0] if waits else Waiting(""))
+    told = next((wait for wait in waits if wait.hint), waits[0] if waits else Waiting(""))
     texts = sorted({wait.text for wait in waits})
-    return Waiting("; ".join(filter(None, (text, *texts))), told.way_out, told.pod, told.container)
+    return Waiting("; ".join(filter(None, (text, *texts))), told.hint, told.pod, told.container)
 
 
 def _text(kind: str, workload: Json) -> str:

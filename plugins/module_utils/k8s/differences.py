@@ -8,7 +8,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -42,7 +42,29 @@ class Difference:
         return self.before is None or self.after is None or _bare(self.before) != _bare(self.after)
 
 
-def check_definition(definition: Json) -> str | None:
+def check(definitions: Sequence[Json]) -> None:
+    """Refuses what is no object, before anything is asked. Raises KubeError."""
+    for number, definition in enumerate(definitions, start=1):
+        lacks = _lacking(definition)
+        if lacks is not None:
+            raise KubeError(0, "Definition", f"definition, object {number}: {lacks}.")
+
+
+def pending(api: KubeApi, params: Json) -> Json:
+    """The result of the module k8s_diff. Raises KubeError."""
+    resources = Resources(api)
+    found = [
+        compare(api, resources, item, params["field_manager"], force=params["force_conflicts"])
+        for item in params["definition"]
+    ]
+    return {
+        "changed": False,
+        "pending": [difference.definition for difference in found if difference.differs],
+        "objects": [difference.after for difference in found if difference.after is not None],
+    }
+
+
+def _lacking(definition: Json) -> str | None:
     """What an object's definition lacks to be one; None for nothing."""
     metadata = definition.get("metadata")
     named = metadata if isinstance(metadata, Mapping) else {}

@@ -55,7 +55,7 @@ def requests_of(pod: Json) -> Amounts:
 
 def why_never(pod: Json, node: Json) -> str | None:
     """The first reason for which this node can never take the pod; None when it might."""
-    return _label(pod, node) or _taint(pod, node) or _size(pod, node)
+    return label_mismatch(pod, node) or _taint(pod, node) or _size(pod, node)
 
 
 def never_fits(pod: Json, nodes: Sequence[Json]) -> str | None:
@@ -89,7 +89,8 @@ def _size(pod: Json, node: Json) -> str | None:
     return None
 
 
-def _label(pod: Json, node: Json) -> str | None:
+def label_mismatch(pod: Json, node: Json) -> str | None:
+    """Why the pod's node selector or required node affinity does not mean the node; None when it does."""
     labels: Mapping[str, str] = node["metadata"].get("labels") or {}
     for key, value in sorted((pod["spec"].get("nodeSelector") or {}).items()):
         if labels.get(key) != value:
@@ -136,13 +137,22 @@ def _compares(value: str | None, values: Sequence[str], holds: Callable[[int, in
 
 
 def _taint(pod: Json, node: Json) -> str | None:
+    lasting = [t for t in node["spec"].get("taints") or [] if not t["key"].startswith(PASSING_TAINTS)]
+    taint = untolerated(pod, lasting)
+    if taint is None:
+        return None
+    value = f"={taint['value']}" if taint.get("value") else ""
+    return f"taint {taint['key']}{value}:{taint['effect']} is not tolerated"
+
+
+def untolerated(pod: Json, taints: Sequence[Json]) -> Json | None:
+    """The first of the taints that keeps the pod from being scheduled; None when none does."""
     tolerations = pod["spec"].get("tolerations") or []
-    for taint in node["spec"].get("taints") or []:
-        if taint.get("effect") not in ("NoSchedule", "NoExecute") or taint["key"].startswith(PASSING_TAINTS):
-            continue
-        if not any(_tolerates(toleration, taint) for toleration in tolerations):
-            value = f"={taint['value']}" if taint.get("value") else ""
-            return f"taint {taint['key']}{value}:{taint['effect']} is not tolerated"
+    for taint in taints:
+        if taint.get("effect") in ("NoSchedule", "NoExecute") and not any(
+            _tolerates(toleration, taint) for toleration in tolerations
+        ):
+            return taint
     return None
 
 

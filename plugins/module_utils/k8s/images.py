@@ -59,23 +59,21 @@ def image_trouble(
     began = first_time(pulls[0]) if pulls else since
     lasts = now - began >= GRACE
     if NOT_ALLOWED.search(message):
-        way_out = (
+        hint = (
             "give the nodes (or the pod, by imagePullSecrets) access to its registry; "
             "registries say the same of an image that does not exist"
         )
     elif reason in NEVER or MISSING.search(message):
-        way_out = (
+        hint = (
             "load the image onto the nodes, or let them pull it (imagePullPolicy)"
             if reason == "ErrImageNeverPull"
             else "correct the image's name, tag or platform"
         )
     elif lasts:
-        way_out = (
-            "look at the registry, and at the way to it from the nodes (firewall, NAT, proxy, rate limits)"
-        )
+        hint = "look at the registry, and at the way to it from the nodes (firewall, NAT, proxy, rate limits)"
     else:
         return None
-    return Failed(f"{what} has no image: {reason}: {message or image}", (f"image: {image}",), way_out, pod)
+    return Failed(f"{what} has no image: {reason}: {message or image}", (f"image: {image}",), hint, pod)
 
 
 def _failed_pull(event: Json, image: str) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .client import KubeApi
+from .errors import KubeError
+from .resources import Resources
 
 Json = dict[str, Any]
 
@@ -25,3 +27,19 @@ def pages(api: KubeApi, path: str, **query: object) -> Iterator[list[Json]]:
         more = (answer.get("metadata") or {}).get("continue")
         if not more:
             return
+
+
+def read(api: KubeApi, params: Json) -> list[Json]:
+    """The objects that the module k8s_objects_info is asked for. Raises KubeError."""
+    api_version, kind, namespace, name = (params[key] for key in ("api_version", "kind", "namespace", "name"))
+    resources = Resources(api)
+    if name and resources.namespaced(api_version, kind) and not namespace:
+        raise KubeError(0, "NoNamespace", f"name is {name}: say in which namespace, with namespace.")
+    path = resources.path(api_version, kind, namespace, name)
+    if name:
+        found = api.get_or_none(path)
+        return [] if found is None else [found]
+    selector = ",".join(params["label_selectors"]) or None
+    # A list's items don't say what they are.
+    known = {"apiVersion": api_version, "kind": kind}
+    return [{**known, **item} for page in pages(api, path, labelSelector=selector) for item in page]

@@ -64,12 +64,12 @@ def on_lost_node(
             return None
         lost = f"node {pod['spec'].get('nodeName', '?')} has lost touch with it", 0.0
     name, (words, lasts) = name_of(pod), lost
-    way_out = "repair the node, or delete it so that its pods are given up"
+    hint = "repair the node, or delete it so that its pods are given up"
     if replaced or lasts < NODE_LOST_GRACE:
         after = _tolerated(pod) if replaced else None
         more = f"; the pod is given up after {after:.0f} s" if after is not None else ""
-        return Waiting(f"{name}: {words}{more}", way_out, name)
-    return Failed(f"pod {name} is on a lost node: {words}", (), way_out, name)
+        return Waiting(f"{name}: {words}{more}", hint, name)
+    return Failed(f"pod {name} is on a lost node: {words}", (), hint, name)
 
 
 def starting_trouble(pod: Json, events: Sequence[Json], now: float) -> Failed | None:
@@ -146,7 +146,7 @@ def _tolerated(pod: Json) -> float | None:
 
 
 def _advice(message: str) -> str:
-    for words, way_out in (
+    for words, hint in (
         ("non-existent config key", "add the key, or correct its name in the pod template"),
         ("configmap", "make the ConfigMap, or correct its name in the pod template"),
         ("secret", "make the Secret, or correct its name in the pod template"),
@@ -159,7 +159,7 @@ def _advice(message: str) -> str:
         ("cni", "look at the node's network plugin"),
     ):
         if words in message:
-            return way_out
+            return hint
     return "make the object that the volume names, or correct its name"
 
 

@@ -71,7 +71,7 @@ def budget(probe: Mapping[str, Any]) -> float:
 
 def advice(said: str) -> str:
     """What a probe's answer points at."""
-    for pattern, way_out in (
+    for pattern, hint in (
         (r"statuscode: 404", "is what it asks for there: the model's name and version in the probe's path?"),
         (r"statuscode: (401|403)", "let the probe's path answer without credentials"),
         (r"statuscode: 5|statuscode: 4", "the server answers, but says no: its log says why"),
@@ -84,7 +84,7 @@ def advice(said: str) -> str:
         (r"unknown service|rpc", "is the server's gRPC health service enabled?"),
     ):
         if re.search(pattern, said):
-            return way_out
+            return hint
     return "look at what the probe asks and at the container's log"
 
 

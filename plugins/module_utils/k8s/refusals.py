@@ -48,10 +48,10 @@ def refusal(
     if told is None:
         return None
     message, since = told
-    _unused, grace, way_out = next(rule for rule in _RULES if re.search(rule[0], message))
+    _unused, grace, hint = next(rule for rule in _RULES if re.search(rule[0], message))
     if now - since < grace or ("exceeded quota" in message and pods_are_leaving):
         return None
-    return Failed(f"the API server refuses the pods: {message}", (), way_out)
+    return Failed(f"the API server refuses the pods: {message}", (), hint)
 
 
 def _condition(workload: Json) -> tuple[str, float] | None:

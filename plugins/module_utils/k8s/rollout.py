@@ -218,7 +218,7 @@ def _out_of_time(waiting: Waiting, timeout: float) -> Failed:
     return Failed(
         f"not rolled out within {timeout:.0f} s: {waiting.text}",
         (),
-        waiting.way_out or "look at what it waits for, or allow more time (timeout)",
+        waiting.hint or "look at what it waits for, or allow more time (timeout)",
         waiting.pod,
         waiting.container,
     )

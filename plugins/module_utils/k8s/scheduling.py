@@ -117,19 +117,17 @@ def _refused(
             name,
         )
     if waited >= UNSCHEDULABLE_GRACE and not room_is_coming:
-        way_out = (
+        hint = (
             "raise the node pool's maximum, or lower requests or replicas"
             if "max" in words
             else "raise the project's quota or use other zones or machines, or lower requests or replicas"
         )
-        return Failed(
-            f"pod {name} finds no room, and no node may be added: {words}", (message,), way_out, name
-        )
+        return Failed(f"pod {name} finds no room, and no node may be added: {words}", (message,), hint, name)
     return Waiting(f"{name}: no room yet ({words})", "raise the node pool's maximum", name)
 
 
 def _advice(words: str) -> str:
-    for pattern, way_out in (
+    for pattern, hint in (
         (r"affinity/selector|no label|^\d+ nodes?: label|node affinity does not", "correct nodeSelector or affinity, or label a node pool so"),
         (r"taint", "tolerate the taint, or give the cluster nodes without it"),
         (r"anti-affinity|topology spread", "relax the rule, or give the cluster more nodes or zones"),
@@ -139,5 +137,5 @@ def _advice(words: str) -> str:
         (r"ersistentvolume|volume", "look at the claim: its storage class, size and zone"),
     ):  # fmt: skip
         if re.search(pattern, words, re.IGNORECASE):
-            return way_out
+            return hint
     return "add a node, enable node autoscaling, or lower requests or replicas"

@@ -24,7 +24,7 @@ class Waiting:
     """
 
     text: str
-    way_out: str = ""
+    hint: str = ""
     pod: str | None = None
     container: str | None = None
 
@@ -35,7 +35,7 @@ class Failed:
 
     reason: str
     evidence: tuple[str, ...]
-    way_out: str
+    hint: str
     pod: str | None = None
     container: str | None = None
     previous: bool = False

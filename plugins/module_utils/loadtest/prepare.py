@@ -81,10 +81,14 @@ class Model:
                 "Look at playbooks/status.yml"
             )
         self._api, self._target = api, target
-        self._base = f"/api/v1/namespaces/{target.namespace}/pods/http:{name_of(pods[0])}:{TF_SERVING.rest_port}/proxy"
+        self._base = (
+            f"/api/v1/namespaces/{target.namespace}/pods/http:{name_of(pods[0])}:{TF_SERVING.rest_port}/proxy"
+        )
 
     def signatures(self) -> dict[str, dict[str, Tensor]]:
-        status, answer, text = self._ask("GET", TF_SERVING.metadata_path(self._target.model, self._target.version), None)
+        status, answer, text = self._ask(
+            "GET", TF_SERVING.metadata_path(self._target.model, self._target.version), None
+        )
         if status != 200:
             raise PrepareError(
                 f"model {self._target.model} can't be asked for its signatures: {status} {text}"

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..k8s.client import KubeClient
 from ..k8s.objects import Json, name_of
 from ..k8s.port_forward import ForwardedPort, forwarded
+from ..outcome import missing
 from .errors import BadAnswer
 from .golden import Golden
 from .pods import Connect
 from .rest import ModelServer, RestModelServer, Servable
-
-if TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
 
 
 def connect_by(api: KubeClient, params: Mapping[str, Any]) -> Connect:
@@ -72,14 +70,12 @@ class _Telling:
             raise BadAnswer(f"{error}. {why}" if why else str(error)) from error
 
 
-def require_grpc(module: AnsibleModule) -> None:
-    """Fails the module in one line when the Python packages for gRPC are missing."""
-    from ansible.module_utils.basic import missing_required_lib  # noqa: PLC0415
-
+def missing_packages(protocol: str) -> Json | None:
+    """The failure, in one line, of a module whose Python lacks the packages for gRPC; REST needs none."""
+    if protocol != "grpc":
+        return None
     from .grpc_server import GRPC_IMPORT_ERROR  # noqa: PLC0415
     from .protos import PROTOBUF_IMPORT_ERROR  # noqa: PLC0415
 
-    for package, error in (("grpcio", GRPC_IMPORT_ERROR), ("protobuf", PROTOBUF_IMPORT_ERROR)):
-        if error is not None:
-            reason = "for protocol: grpc; protocol: rest needs none"
-            module.fail_json(msg=missing_required_lib(package, reason=reason), exception=error)
+    packages = {"grpcio": GRPC_IMPORT_ERROR, "protobuf": PROTOBUF_IMPORT_ERROR}
+    return missing(packages, "for protocol: grpc; protocol: rest needs none")

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .settings import Resources
+from ..variables.settings import Resources
 
 SYSTEM_PODS_PER_NODE = 10
 """How many of a node's pods are GKE's own, about: network, DNS, metrics, logs, storage, identity."""

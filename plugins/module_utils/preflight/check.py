@@ -12,14 +12,14 @@ from typing import Any
 
 from ..gcp.errors import BadInput, GoogleError
 from ..gcp.options import GCS_ENDPOINT, GKE_ENDPOINT, argument_spec
+from ..variables.settings import Settings
+from ..variables.to_settings import refuse_options, settings
 from . import words
 from .estimate import cost, prices, reaction, total
 from .findings import judge, refuse_strangers
 from .gather import HOSTS, Apis, gather
 from .project import Project, Unread
 from .rules import RULES
-from .settings import Settings
-from .variables import refuse_options, settings
 
 Json = dict[str, Any]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..gcp.errors import BadInput
+from ..variables.settings import Pool, Settings
 from .nodes import accelerators, shape
 from .project import NotKnown, Project
-from .settings import Pool, Settings
 
 Json = dict[str, Any]
 

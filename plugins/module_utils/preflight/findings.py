@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..gcp.errors import BadInput
+from ..variables.settings import Settings
 from .project import NotKnown, Project
-from .settings import Settings
 
 Severity = Literal["error", "warning", "unknown"]
 

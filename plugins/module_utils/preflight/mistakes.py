@@ -15,9 +15,9 @@ from ..gcp.errors import BadInput
 from ..gcs import bucket, iam
 from ..gke.wanted import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, wanted_cluster, wanted_pool
 from ..k8s.quantities import quantity
-from ..serving.check import problems_of
-from ..serving.problems import Problem, whole
-from .settings import absolute
+from ..variables.check import problems_of
+from ..variables.reading import Problem, whole
+from ..variables.settings import absolute
 
 Variables = Mapping[str, Any]
 

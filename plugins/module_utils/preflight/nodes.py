@@ -12,9 +12,9 @@ from typing import Any
 
 from ..gke.machine import MachineShape, UnknownMachineType, machine_shape, shape_of
 from ..k8s.fit import why_never
+from ..variables.settings import GPU_LABEL, Pool, Resources, Serving, Settings
 from .capacity import SYSTEM_PODS_PER_NODE, Room
 from .project import NotKnown, Project, Unread
-from .settings import GPU_LABEL, Pool, Resources, Serving, Settings
 
 Json = dict[str, Any]
 

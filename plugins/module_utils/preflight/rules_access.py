@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..gcs.iam import wanted, workload
+from ..variables.settings import Settings, Storage
 from .findings import Rule, Trouble
 from .project import Bucket, NotKnown, Project, Unread, known
-from .settings import Settings, Storage
 
 Json = dict[str, Any]
 

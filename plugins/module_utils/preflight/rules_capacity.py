@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from ..k8s.quantities import in_words
+from ..variables.settings import Resources, Settings
 from .capacity import capacity, replicas_on
 from .findings import Rule, Trouble
 from .nodes import pools_to_judge, rooms, serving_pools, why_not_there
 from .project import Project, known
-from .settings import Resources, Settings
 
 MODEL_COPIES = 2
 """Copies of the model in memory while TF Serving restores it, or loads a version before it unloads the one before."""

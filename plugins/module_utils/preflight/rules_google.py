@@ -13,10 +13,10 @@ from typing import Any
 from ..gke.option import at_least
 from ..gke.rules import region_of
 from ..gke.sizes import bounds
+from ..variables.settings import Cluster, Pool, Settings
 from .findings import Rule, Trouble
 from .nodes import accelerators, shape
 from .project import Project, Quota, known
-from .settings import Cluster, Pool, Settings
 
 Json = dict[str, Any]
 

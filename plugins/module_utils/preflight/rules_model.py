@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..variables.settings import Settings, Storage
 from .findings import Rule, Trouble
 from .project import Project, known
-from .settings import Settings, Storage
 
 
 def model_missing(settings: Settings, project: Project) -> Iterator[Trouble]:

@@ -9,10 +9,10 @@ import contextlib
 import ipaddress
 from collections.abc import Iterable, Iterator
 
+from ..variables.settings import Settings, absolute
 from .findings import Rule, Trouble
 from .nodes import serving_pools
 from .project import NotKnown, Project
-from .settings import Settings, absolute
 
 SPOT_NOTICE_SECONDS = 15
 """What pods have at least of the 30 s of notice that a Spot VM gets: 15 or 25 s, by GKE's version.

@@ -11,10 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..outcome import failure
 from .bundle import INDEX, INDEX_MOST, Bundle, check_tensors, read_bundle
-from .checksum import new_crc32c, value_of
+from .checksum import CRC32C_IMPORT_ERROR, new_crc32c, value_of
 from .errors import InvalidModel
+from .files import digest, read_files, sizes_of
 from .graph import SAVED_MODEL, SERVE, Graph, read_graphs
+from .messages import PROTOBUF_IMPORT_ERROR
+
+PACKAGES = {"google-crc32c": CRC32C_IMPORT_ERROR, "protobuf": PROTOBUF_IMPORT_ERROR}
+"""What reading a model needs, and why it can't be imported here, if so."""
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 WARMUP_MOST = 1000
@@ -43,6 +49,32 @@ class Info:
     @property
     def loadable(self) -> bool:
         return not self.problems
+
+
+def read(path: str, tag: str) -> Json:
+    """The result of the module saved_model_info."""
+    try:
+        files = read_files(path)
+        info = inspect(Path(path), sizes_of(files), tag=tag)
+    except InvalidModel as error:
+        return failure(f"{error}.")
+    except OSError as error:
+        return failure(f"{error.filename or path} can't be read: {error.strerror}.")
+    return {
+        "changed": False,
+        "loadable": info.loadable,
+        "problems": info.problems,
+        "warnings_found": info.warnings,
+        "signatures": info.signatures,
+        "tags": info.tags,
+        "tensorflow_version": info.tensorflow_version,
+        "variables": info.variables,
+        "assets": info.assets,
+        "warmup_records": info.warmup_records,
+        "size": sum(file.size for file in files),
+        "sha256": digest(files),
+        "files": [{"path": f.path, "size": f.size, "sha256": f.sha256, "crc32c": f.crc32c} for f in files],
+    }
 
 
 def inspect(folder: Path, sizes: Mapping[str, int], *, tag: str = SERVE, tensors: bool = True) -> Info:

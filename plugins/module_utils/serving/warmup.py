@@ -10,10 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..model_server.runtime import TF_SERVING
-from .problems import Variables
-
-SIZE_MOST = 768 * 1024
-"""Bytes. A ConfigMap holds 1 MiB in all: https://kubernetes.io/docs/concepts/configuration/configmap/"""
 
 
 def warmup_requests(name: str, versions: Sequence[int], golden: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -32,27 +28,3 @@ def warmup_requests(name: str, versions: Sequence[int], golden: Sequence[Mapping
             )
             found.append("\r\n".join([*head, "", body]))
     return found
-
-
-def check_warmup(variables: Variables) -> None:
-    times = variables.integer("serving_warmup_requests", 0, 1000)
-    if not times:
-        return
-    models = [model for model in variables.listing("serving_models") if isinstance(model, Mapping)]
-    asked = [(model.get("versions") or [], model.get("golden") or []) for model in models] or [
-        ([1], variables.listing("serving_golden"))
-    ]
-    size = sum(
-        len(request)
-        for versions, golden in asked
-        if isinstance(versions, list | tuple) and isinstance(golden, list | tuple)
-        for request in warmup_requests("", [0] * len(versions), [g for g in golden if isinstance(g, Mapping)])
-    )
-    if size > SIZE_MOST:
-        variables.refuse(
-            "serving_warmup_requests",
-            f"the golden predictions' requests take {size // 1024} KiB, and there is room for {SIZE_MOST // 1024} in a "
-            "ConfigMap",
-            "Write 0, or give requests that are smaller",
-            value=times,
-        )

@@ -67,7 +67,7 @@ IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
     ("configMaps.delete", "loadtest/prepare.py", "api.delete("),
     ("deployments.get", "k8s/workloads.py", '"Deployment": Kind("/apis/apps/v1", "deployments"'),
     ("deployments.list", "loadtest/watch.py", "/deployments"),
-    ("deployments.update", "k8s/undo.py", "api.patch("),
+    ("deployments.update", "k8s/rollback.py", "api.patch("),
     ("events.list", "k8s/rollout.py", "/events"),
     ("horizontalPodAutoscalers.list", "loadtest/watch.py", "/horizontalpodautoscalers"),
     ("jobs.list", "loadtest/prepare.py", '"jobs": "/apis/batch/v1"'),

@@ -25,7 +25,7 @@ from emulator import Emulator
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.api.discovery import load
+from sandbox.google.discovery import load
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -103,7 +103,6 @@ def test_the_life_of_a_site_asks_for_nothing_else(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sandbox.api.gcs.API_URL", url, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     place = {"location": "us-central1-f"}
     pool = {"name": "a", "machine_type": "e2-small", "initial_node_count": 1}

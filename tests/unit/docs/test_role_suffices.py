@@ -15,9 +15,9 @@ from ansible_collections.mlops.tfserving.plugins.modules import gcs_bucket, gcs_
 from emulator import PROJECT, Emulator
 from starlette.testclient import TestClient
 
-from sandbox.api import permissions
-from sandbox.api.gcs_iam import denied
-from sandbox.api.gcs_request import Access
+from sandbox.gcs.iam import denied
+from sandbox.gcs.request import Access
+from sandbox.iam import permissions
 
 Json = dict[str, Any]
 Call = Callable[..., Json]
@@ -42,7 +42,6 @@ def deploy(
 ) -> Callable[..., Json]:
     """``call`` as the deployer, who first is given the permissions."""
     monkeypatch.setattr(client, "FIRST_POLL", 0.05)
-    monkeypatch.setattr("sandbox.api.gcs.API_URL", url, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     account = {"accountId": NAME.partition("@")[0]}
     assert http.post(f"/v1/projects/{PROJECT}/serviceAccounts", json=account).status_code == 200

@@ -15,7 +15,6 @@ MODELS = Path(__file__).parents[1] / "saved_model/models"
 @pytest.fixture(autouse=True)
 def uploads_reach_the_emulator(emulator: Emulator, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sessions of resumable uploads are at the address that the emulator believes to have."""
-    monkeypatch.setattr("sandbox.api.gcs.API_URL", url, raising=False)
 
 
 @pytest.fixture(autouse=True)

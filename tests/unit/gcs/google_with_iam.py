@@ -11,7 +11,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.rest import An
 from emulator import Emulator
 from starlette.testclient import TestClient
 
-from sandbox.api.errors import GoogleError
+from sandbox.google.errors import GoogleError
 
 Json = dict[str, Any]
 REWRITTEN_AT_ONCE = 2**20

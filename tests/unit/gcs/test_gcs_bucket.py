@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from google_with_iam import FullGoogle
 
-from sandbox.api.gcs_store import project_number
+from sandbox.google.projects import project_number
 
 Call = Callable[..., dict[str, Any]]
 VIEWER = "roles/storage.objectViewer"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.gcs import saved_model
 from ansible_collections.mlops.tfserving.plugins.modules import gcs_saved_model
 from emulator import Emulator
 from objects import Objects
@@ -24,7 +25,7 @@ WHERE = {"bucket": "models", "path": "models/m"}
 @pytest.fixture
 def google(emulator: Emulator, objects: Objects, bucket: str, monkeypatch: pytest.MonkeyPatch) -> FullGoogle:
     full = FullGoogle(emulator)
-    monkeypatch.setattr(gcs_saved_model, "connect", full.connect)
+    monkeypatch.setattr(saved_model, "connect", full.connect)
     objects.make_bucket("research")
     return full
 

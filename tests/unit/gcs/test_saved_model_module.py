@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.gcs.publisher import Model
 from ansible_collections.mlops.tfserving.plugins.modules import gcs_saved_model
 from objects import Objects
 
@@ -181,13 +182,13 @@ def test_an_archive_is_the_same_content_as_its_folder(
 def test_a_file_that_changes_while_it_is_published_is_not_published(
     call: Call, objects: Objects, bucket: str, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = gcs_saved_model.Model.publish
+    real = Model.publish
 
     def publish(self: Any, *arguments: Any) -> Any:
         (model / NOTES).write_bytes(b"x" * (model / NOTES).stat().st_size)
         return real(self, *arguments)
 
-    monkeypatch.setattr(gcs_saved_model.Model, "publish", publish)
+    monkeypatch.setattr(Model, "publish", publish)
     assert "changed while it was being published" in call(gcs_saved_model, **WHERE, source=str(model))["msg"]
     assert f"models/m/1/{PB}" not in objects.names("models")
 

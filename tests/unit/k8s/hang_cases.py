@@ -16,7 +16,7 @@ class Case:
 
     found: Callable[[], Any]
     reason: str
-    way_out: str = ""
+    hint: str = ""
     in_vain: bool = True
 
 
@@ -26,8 +26,8 @@ def check(case: Case) -> None:
     assert isinstance(found, Failed if case.in_vain else Waiting), found
     words = found.reason if isinstance(found, Failed) else found.text
     assert case.reason in " ".join((words, *getattr(found, "evidence", ())))
-    assert case.way_out in found.way_out
-    assert not case.in_vain or found.way_out, "a failure names a way out"
+    assert case.hint in found.hint
+    assert not case.in_vain or found.hint, "a failure names a way out"
 
 
 def told(

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s import listing
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.differences import Difference, compare
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.resources import Resources
-from ansible_collections.mlops.tfserving.plugins.modules import k8s_diff, k8s_objects_info
+from ansible_collections.mlops.tfserving.plugins.modules import k8s_diff
 from hypothesis import given
 from hypothesis import strategies as st
 from kube_objects import Json
@@ -173,7 +174,7 @@ def test_what_is_no_object_is_told_by_its_number(wrong: Json, capsys: pytest.Cap
 
 def read(api: ScriptedApi, **params: Any) -> list[Json]:
     given = {"api_version": "v1", "kind": "Pod", "namespace": None, "name": None, "label_selectors": []}
-    return k8s_objects_info.read(api, {**given, **params})
+    return listing.read(api, {**given, **params})
 
 
 def test_objects_are_read_where_they_are_and_say_what_they_are() -> None:

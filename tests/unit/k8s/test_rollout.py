@@ -93,7 +93,7 @@ def test_when_time_is_over_it_tells_what_the_probe_said_and_the_log() -> None:
     assert api.seconds == 5
     assert "not rolled out within 5 s" in failed.reason
     assert "statuscode: 404" in failed.reason
-    assert "version" in failed.way_out
+    assert "version" in failed.hint
     assert "no versions of servable found" in failed.evidence
 
 

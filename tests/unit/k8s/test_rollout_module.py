@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.converge import converge
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 from ansible_collections.mlops.tfserving.plugins.modules import k8s_rollout
 from kube_objects import Json, crashing, history, pod, workload
@@ -43,7 +44,7 @@ def run(api: ScriptedApi, *, check_mode: bool = False, **params: Any) -> dict[st
         "revision": None,
         "timeout": 30,
     }
-    return k8s_rollout.run(api, {**defaults, **params}, check_mode=check_mode, clock=api.clock)
+    return converge(api, {**defaults, **params}, check_mode, api.clock)
 
 
 def test_it_returns_how_the_rollout_stands() -> None:

@@ -1,21 +1,32 @@
-"""A stand-in over folders, for every test that wants one."""
+"""Runs the module tfserving_model against pods of the test's own."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+import json
+from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from stub_server import Server
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlops.tfserving.plugins.modules import tfserving_model
+from fake_cluster import Ask, Cluster, Pod
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Server:
-    """Serves version 1 of the model m."""
-    made = Server(tmp_path)
-    made.versions(1)
-    made.manager.start([made.model()])
-    return made
+def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Asks these pods with these options; what the module returns."""
+
+    def run(
+        *pods: Pod, check: bool = False, cluster: Cluster | None = None, **options: Any
+    ) -> dict[str, Any]:
+        asked = cluster or Cluster(*pods)
+        whose = {} if {"pod", "label_selector"} & set(options) else {"deployment": "w"}
+        what = {} if "models" in options else {"model": "m"}
+        with asked.served():
+            common = {"kubeconfig": asked.kubeconfig, "namespace": "ns", "_ansible_check_mode": check}
+            with patch_module_args({**common, **whose, **what, **options}), pytest.raises(SystemExit):
+                tfserving_model.main()
+        output = capsys.readouterr().out
+        assert "secret-token" not in output
+        return dict(json.loads(output))
+
+    return run

@@ -16,8 +16,8 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project 
     Quota,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rules import RULES
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.settings import Settings
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.variables import settings
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.settings import Settings
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.to_settings import settings
 
 Json = dict[str, Any]
 

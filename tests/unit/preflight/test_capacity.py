@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import product
 
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.capacity import Room, capacity
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.settings import (
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.settings import (
     Resources,
     absolute,
 )
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.variables import pool
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.to_settings import pool
 from cases import POOL
 from hypothesis import given
 from hypothesis import strategies as st

@@ -13,11 +13,11 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.estimate
     total,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project import MachineType, Unread
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.variables import pool as read_pool
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.words import (
     cost_in_words,
     reaction_in_words,
 )
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.to_settings import pool as read_pool
 from cases import asked, pool, project
 from cases import found as found_of
 

@@ -18,8 +18,8 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project 
     Project,
     Unread,
 )
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.settings import Settings
 from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.files import MANIFEST
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.settings import Settings
 from cases import ROOT, asked, found, pool
 from emulator import Emulator
 from objects import Objects

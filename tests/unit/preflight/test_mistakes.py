@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import BadInput
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.estimate import prices
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.mistakes import Mistake, mistakes
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.variables import refuse_options
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.to_settings import refuse_options
 from cases import COMPUTED, NAME, asked, defaults, ids, pool, project
 
 IMAGE = {"serving_image": "docker.io/tensorflow/serving:2.19.0", "cluster_kubeconfig_path": "/nowhere"}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from emulator import Emulator
 
-from sandbox.orchestrator import Limits
+from sandbox.gke.clusters import Limits
 
 ROOT = Path(__file__).resolve().parents[3]
 MODEL = str(ROOT / "tests/unit/saved_model/models/good")

@@ -17,8 +17,8 @@ import pytest
 from emulator import Emulator
 from objects import Objects
 
-from sandbox.api.metadata import answer
-from sandbox.api.tokens import ACCOUNT
+from sandbox.google.tokens import ACCOUNT
+from sandbox.iam.metadata import answer
 
 SCRIPT = Path(__file__).resolve().parents[3] / "roles/serving/files/fetch_model.py"
 FILES = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mlops.tfserving.plugins.module_utils.serving.check import problems_of
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.check import problems_of
 from serving_role import ROLE, evaluate
 
 INSIDE = "/models/resnet/7"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.mlops.tfserving.plugins.module_utils.serving.check import problems_of
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.check import problems_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving_role import ROOT, URI, evaluate

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlops.tfserving.plugins.module_utils.serving.check import problems_of
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.check import problems_of
 from serving_role import container, evaluate, files_of, pod_of
 
 GOLDEN = [

@@ -46,7 +46,6 @@ HEAD = {
 def test_bucket_versions_and_pruning(
     emulator: Emulator, objects: Objects, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.api.gcs.API_URL", url, raising=False)
     other = Path(shutil.copytree(MODEL, tmp_path / "other"))
     (other / "notes").write_text("other")
     role: dict[str, Any] = {

@@ -1,0 +1,175 @@
+"""What the module gcs_saved_model does with a model's versions: publish, remove, prune, list."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..gcp.errors import BadInput
+from ..gcp.rest import connect
+from ..progress import progress
+from ..saved_model.archive import is_archive, unpack
+from ..saved_model.errors import InvalidModel
+from ..saved_model.files import MANIFEST
+from .manifest import make_manifest
+from .publish import Version, plan, prunable
+from .publisher import Model
+from .source import Folder, Prefix, Source, is_prefix
+from .storage import Storage
+
+Json = dict[str, Any]
+
+
+def converge(params: Json, check_mode: bool) -> Json:
+    """The module's result; raises GoogleError."""
+    params = {**params, "path": params["path"].strip("/")}
+    check(params)
+    storage = Storage(connect(params))
+    model = Model(storage, params["bucket"], params["path"], progress)
+    if params["state"] == "present":
+        return _present(storage, model, params, check_mode)
+    if params["state"] == "listed":
+        return _listed(model)
+    return (_absent if params["state"] == "absent" else _pruned)(model, params, check_mode)
+
+
+def check(params: Json) -> None:
+    """Refuses what can't be meant, before anything is asked."""
+    needed = {"present": "source", "absent": "version", "pruned": "keep"}.get(params["state"])
+    if needed is not None and params[needed] in (None, ""):
+        raise BadInput(f"state={params['state']} needs {needed}.")
+    if params["version"] is not None and not 1 <= params["version"] < 2**63:
+        raise BadInput(f"version {params['version']}: versions are numbered from 1.")
+    if params["keep"] is not None and params["keep"] < 1:
+        raise BadInput(f"keep {params['keep']}: at least the newest version stays.")
+    parts = params["path"].split("/")
+    if any(part in ("", ".", "..") for part in parts) or any(ord(c) < 32 for c in params["path"]):
+        raise BadInput(
+            f"path {params['path']!r}: a model's path is folders' names with slashes between them."
+        )
+    if parts[-1].isdigit():
+        raise BadInput(
+            f"path {params['path']!r} ends with a number, which TF Serving would take for a version: the path is the "
+            "model's folder, and the version's number is the option version."
+        )
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def _creator() -> str:
+    """Who publishes. A container may run as a user that has no name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _open_source(storage: Storage, params: Json, scratch: str) -> Source:
+    source = params["source"]
+    if is_prefix(source):
+        return Prefix(storage, source)
+    if is_archive(source) and not Path(source).is_dir():
+        try:
+            return Folder(str(unpack(Path(source), Path(scratch), params["archive_size_max"])), source)
+        except InvalidModel as error:
+            raise BadInput(f"{error}.") from error
+    return Folder(source)
+
+
+def _lines(names: list[str]) -> str:
+    return "".join(f"{name}\n" for name in names)
+
+
+def _present(storage: Storage, model: Model, params: Json, check_mode: bool) -> Json:
+    bucket, path = params["bucket"], params["path"]
+    with tempfile.TemporaryDirectory(prefix="saved-model-") as scratch:
+        source = _open_source(storage, params, scratch)
+        versions = model.versions(lenient=check_mode)
+        todo = plan(source.files, versions, params["version"], now=_now())
+        current = versions.get(todo.version, Version(todo.version))
+        prefix = f"{path}/{todo.version}"
+        created = [f"{prefix}/{name}" for name in todo.upload]
+        there = sorted(f"{prefix}/{name}" for name in current.objects)
+        claim = [f"{path}/.publishing/{todo.version}.json"] if todo.release else []
+        result: Json = {
+            "changed": todo.changed, "version": todo.version, "uri": f"gs://{bucket}/{prefix}", "created": created,
+            "manifest": current.manifest,
+            "diff": {"before": _lines(there + claim), "after": _lines(sorted(there + created))},
+        }  # fmt: skip
+        if not todo.changed:
+            return result
+        info = source.inspect() if todo.upload else None
+        if info is not None and not info.loadable and params["require_loadable"]:
+            raise BadInput(f"source {source.name} can't be served: {'; '.join(info.problems)}.")
+        manifest = current.manifest or make_manifest(
+            params["model"] or path.rpartition("/")[2], todo.version, source.files, info,
+            created=_now().isoformat(timespec="seconds").replace("+00:00", "Z"),
+            creator=_creator(), source=source.name,
+        )  # fmt: skip
+        if not check_mode:
+            progress(f"version {todo.version} of gs://{bucket}/{path}: {len(created)} objects to create")
+            manifest = model.publish(source, todo, manifest, current)
+        return result | {"manifest": manifest}
+
+
+def _absent(model: Model, params: Json, check_mode: bool) -> Json:
+    number = params["version"]
+    if number in params["in_use"]:
+        raise BadInput(f"version {number} of {model} is in use: serve another one first.")
+    version = model.versions(lenient=True).get(number)
+    if version is not None and version.state == "unfinished" and not params["force"]:
+        raise BadInput(
+            f"version {number} of {model} is being published by {version.claim}. Wait for it to end; if that publisher "
+            "is gone for good, set force: true."
+        )
+    names = model.names(version) if version else []
+    if version is not None and not check_mode:
+        model.remove(version)
+    return {"changed": bool(names), "removed": names, "diff": {"before": _lines(names), "after": ""}}
+
+
+def _pruned(model: Model, params: Json, check_mode: bool) -> Json:
+    versions = model.versions(lenient=True)
+    old, abandoned = prunable(versions, params["keep"], params["in_use"], now=_now())
+    going = sorted(old + abandoned)
+    names = [name for number in going for name in model.names(versions[number])]
+    if not check_mode:
+        for number in going:
+            progress(f"removing version {number} of {model}")
+            model.remove(versions[number])
+    return {
+        "changed": bool(names),
+        "removed": names,
+        "removed_versions": going,
+        "diff": {"before": _lines(names), "after": ""},
+    }
+
+
+def _listed(model: Model) -> Json:
+    return {
+        "changed": False,
+        "versions": [
+            {
+                "version": number,
+                "state": version.state,
+                "complete": version.complete,
+                "problems": version.problems,
+                "size": sum(int(o["size"]) for path, o in version.objects.items() if path != MANIFEST),
+                "digest": version.digest,
+                "created": (version.manifest or {}).get("created"),
+                "creator": (version.manifest or {}).get("creator"),
+            }
+            for number, version in sorted(model.versions(lenient=True).items())
+        ],
+    }

@@ -1,0 +1,46 @@
+"""Options that every module which asks a cluster has, and the one form of what they answer."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..outcome import failure, missing
+from .client import KUBERNETES_IMPORT_ERROR, KubeClient
+from .errors import KubeError
+
+Json = dict[str, Any]
+
+PACKAGES = {"kubernetes": KUBERNETES_IMPORT_ERROR}
+"""What every one of these modules needs, and why it can't be imported here, if so."""
+
+
+def argument_spec(**options: Json) -> Json:
+    """The options of a module: its own and the common ones, documented in the fragment ``kubernetes``."""
+    return {"kubeconfig": {"type": "raw", "no_log": True}, "context": {"type": "str"}, **options}
+
+
+def client_from_params(params: Mapping[str, Any]) -> KubeClient:
+    """The client for a module's parameters `kubeconfig` and `context`."""
+    kubeconfig = params.get("kubeconfig")
+    if kubeconfig is not None and not isinstance(kubeconfig, Mapping | str):
+        raise KubeError(0, "Kubeconfig", "`kubeconfig` must be a path or a dict.")
+    return KubeClient(kubeconfig or None, params.get("context"))
+
+
+def answered(work: Callable[[], Json]) -> Json:
+    """What ``work`` returns; its error in words, with ``failed``, where it raises one."""
+    try:
+        return work()
+    except KubeError as error:
+        return failure(error.message, reason=error.reason)
+
+
+def require_kubernetes(module: Any) -> None:
+    """Fails the module in one line when the Python package is missing."""
+    lacking = missing(PACKAGES)
+    if lacking:
+        module.fail_json(**lacking)

@@ -1,0 +1,123 @@
+"""How clients get in: names, the Service's type, the ranges that may reach it, the Gateway."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import ipaddress
+
+from .names import is_hostname, is_label, is_subdomain
+from .reading import Variables
+
+# The longest addition is that of the ConfigMaps, "-" and ten digits; the longest name of a Service is 63.
+_NAME_MOST = 52
+
+
+def check_access(variables: Variables) -> None:
+    if not is_label(variables.text("serving_namespace")):
+        variables.refuse(
+            "serving_namespace",
+            "no namespace can be called that",
+            "Use lower-case letters, digits and -, at most 63, a letter or digit at both ends",
+        )
+    name = variables.text("serving_name")
+    if not is_label(name) or name[0].isdigit() or len(name) > _NAME_MOST:
+        variables.refuse(
+            "serving_name",
+            "no Service can be called that",
+            f"Use lower-case letters, digits and -, at most {_NAME_MOST}, a letter first and no - last",
+        )
+    kind, internal = variables.text("serving_service_type"), variables.flag("serving_service_internal")
+    _check_ranges(variables, kind, internal=internal)
+    _check_internal(variables, kind, internal=internal)
+    if kind == "Gateway":
+        _check_gateway(variables)
+
+
+def _check_ranges(variables: Variables, kind: str, *, internal: bool) -> None:
+    ranges = variables.listing("serving_source_ranges")
+    if kind == "LoadBalancer" and not internal and not ranges:
+        variables.refuse(
+            "serving_source_ranges",
+            f"the load balancer of {variables.text('serving_name')} has an external address, and anybody could use the model",
+            "Name the ranges that may reach it, or set serving_service_internal: true",
+            value=ranges,
+        )
+    if kind in ("NodePort", "Gateway") and ranges:
+        variables.refuse(
+            "serving_source_ranges",
+            f"nothing would keep to them with serving_service_type {kind}",
+            "Leave them out, and restrict access by the network's firewall or the Gateway's policies",
+        )
+    for text in ranges:
+        try:
+            ipaddress.ip_network(str(text))
+        except ValueError:
+            variables.refuse(
+                "serving_source_ranges", "it is no range of addresses", _meant(str(text)), value=text
+            )
+
+
+def _meant(text: str) -> str:
+    try:
+        return f"Write {ipaddress.ip_network(text, strict=False)}, or /32 for one address"
+    except ValueError:
+        return "Write ADDRESS/BITS, such as 203.0.113.0/24"
+
+
+def _check_internal(variables: Variables, kind: str, *, internal: bool) -> None:
+    if internal and kind in ("NodePort", "Gateway"):
+        variables.refuse(
+            "serving_service_internal",
+            f"it is about load balancers, and serving_service_type is {kind}",
+            "Leave it out; a Gateway is internal by its class (gke-l7-rilb)",
+        )
+    for name in ("serving_internal_subnet", "serving_internal_global_access"):
+        text = variables.text(name).lower()
+        if text not in ("", "false") and not (internal and kind == "LoadBalancer"):
+            variables.refuse(
+                name,
+                "it is about internal load balancers",
+                "Set serving_service_internal: true, or leave it out",
+            )
+
+
+def _check_gateway(variables: Variables) -> None:
+    name = variables.text("serving_gateway_name")
+    if not is_subdomain(name):
+        variables.refuse(
+            "serving_gateway_name",
+            "serving_service_type Gateway needs the name of a Gateway that exists",
+            "Write its name; kubectl get gateways -A lists them",
+        )
+    namespace = variables.text("serving_gateway_namespace")
+    if namespace and not is_label(namespace):
+        variables.refuse(
+            "serving_gateway_namespace",
+            "no namespace can be called that",
+            "Write the namespace of the Gateway",
+        )
+    listener = variables.text("serving_gateway_listener")
+    if listener and not is_subdomain(listener):
+        variables.refuse(
+            "serving_gateway_listener", "no listener can be called that", "Leave it out for all of them"
+        )
+    rest, grpc = "serving_gateway_hostnames", "serving_gateway_grpc_hostnames"
+    for name in (rest, grpc):
+        for host in variables.listing(name):
+            if not is_hostname(str(host)):
+                variables.refuse(
+                    name,
+                    "it is no name of a host",
+                    "Write for example models.example.org or *.example.org, without scheme and port",
+                    value=host,
+                )
+    hosts, grpc_hosts = variables.listing(rest), variables.listing(grpc)
+    shared = [host for host in grpc_hosts if not hosts or host in hosts]
+    if shared:
+        variables.refuse(
+            grpc,
+            f"{shared[0]} is for REST, too (serving_gateway_hostnames), and a Gateway takes one kind of route for a host",
+            "Give REST and gRPC hosts of their own",
+        )

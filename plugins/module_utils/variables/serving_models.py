@@ -1,0 +1,265 @@
+"""Which models and versions are served: names, addresses, versions, labels, golden predictions."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..serving.warmup import warmup_requests
+from .reading import Variables, whole
+
+# A folder's name, part of a path in REST and of an address in gs://.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_BUCKET = r"gs://[a-z0-9][a-z0-9._-]*/"
+_VERSION_URI = re.compile(_BUCKET + r"[^\s]*[^\s/]/[1-9][0-9]*|" + _BUCKET + r"[1-9][0-9]*")
+_FOLDER_URI = re.compile(_BUCKET + r"[^\s]*[^\s/]")
+_MODEL_KEYS = ("name", "uri", "versions", "labels", "golden")
+# A version's folder in an image or a volume.
+_PLACE = re.compile(r"(/[^/\s]+)*/[1-9][0-9]*")
+_INT64_MOST = 2**63 - 1
+_WARMUP_BYTES_MOST = 768 * 1024
+"""A ConfigMap holds 1 MiB in all: https://kubernetes.io/docs/concepts/configuration/configmap/"""
+
+
+def check_models(variables: Variables) -> None:
+    models = variables.listing("serving_models")
+    if models:
+        _check_several(variables, models)
+    else:
+        _check_one(variables)
+    endpoint = urlsplit(variables.text("serving_storage_endpoint"))
+    if endpoint.scheme not in ("http", "https") or not endpoint.netloc:
+        variables.refuse(
+            "serving_storage_endpoint", "it is no address", "Write https://storage.googleapis.com or your own"
+        )
+    variables.integer("serving_fetch_timeout", 1, unit="seconds")
+
+
+def _check_one(variables: Variables) -> None:
+    _check_name(variables, "serving_model_name", variables.given.get("serving_model_name"))
+    uri = variables.text("serving_model_uri")
+    source = variables.text("serving_model_source") or "bucket"
+    if source != "bucket":
+        _check_elsewhere(variables, source, uri)
+    elif not uri:
+        variables.refuse(
+            "serving_model_uri",
+            "there is no version of the model to serve",
+            "Set storage_model_source to the folder of a SavedModel, which is published then, or name a version"
+            " that exists as gs://BUCKET/PATH/VERSION",
+        )
+    elif not _VERSION_URI.fullmatch(uri):
+        variables.refuse(
+            "serving_model_uri",
+            "it is not gs://BUCKET/PATH/VERSION",
+            "Publish a model first (storage_model_source), or name a version that exists",
+        )
+    place = _VERSION_URI if source == "bucket" else _PLACE
+    if place.fullmatch(uri) and str(variables.given.get("serving_model_version")) != uri.rsplit("/", 1)[1]:
+        variables.refuse(
+            "serving_model_version",
+            f"it is not the version of serving_model_uri, {uri}",
+            "Leave it out: it follows from the address",
+        )
+    _check_golden(variables, "serving_golden", variables.listing("serving_golden"))
+    if variables.mapping("serving_promoted"):
+        variables.refuse(
+            "serving_promoted",
+            "it goes with serving_models, and there are none",
+            "Name the version in serving_model_uri",
+        )
+
+
+def _check_elsewhere(variables: Variables, source: str, uri: str) -> None:
+    """A model in an image or a volume."""
+    if source not in ("image", "volume"):
+        variables.refuse("serving_model_source", "models are elsewhere", "Write bucket, image or volume")
+        return
+    if not _PLACE.fullmatch(uri):
+        variables.refuse(
+            "serving_model_uri",
+            f"it is not /PATH/VERSION, the model's folder in the {source} (serving_model_source)",
+            "Write one such as /models/resnet/1",
+        )
+    if source == "image":
+        if not variables.text("serving_model_image"):
+            variables.refuse(
+                "serving_model_image",
+                "no image holds the model",
+                "Name it, or set serving_model_source: bucket",
+            )
+    elif not variables.mapping("serving_model_volume"):
+        variables.refuse(
+            "serving_model_volume",
+            "no volume holds the model",
+            "Describe it as {persistentVolumeClaim: {claimName: models}}, or set serving_model_source: bucket",
+        )
+    if not variables.flag("serving_fetch"):
+        variables.refuse(
+            "serving_fetch", f"only a bucket can be read by TF Serving itself, not a {source}", "Write true"
+        )
+
+
+def _check_several(variables: Variables, models: Sequence[Any]) -> None:
+    if (source := variables.text("serving_model_source") or "bucket") != "bucket":
+        variables.refuse(
+            "serving_models",
+            f"several models come from buckets, not from a {source}",
+            "Set serving_model_source: bucket",
+        )
+    entries = [model for model in models if isinstance(model, Mapping)]
+    if len(entries) < len(models):
+        variables.refuse(
+            "serving_models", "an entry is not a dictionary", "Give each model name, uri and versions"
+        )
+    counted = Counter(str(model.get("name")) for model in entries)
+    for name in [name for name, times in counted.items() if times > 1]:
+        variables.refuse(
+            "serving_models",
+            f"model {name} is there {counted[name]} times",
+            "List each model once, with all its versions",
+            value=[model.get("name") for model in entries],
+        )
+    for number, model in enumerate(entries):
+        _check_entry(variables, f"serving_models[{number}]", model)
+    promoted = variables.mapping("serving_promoted")
+    for name in promoted:
+        if name not in counted:
+            variables.refuse(
+                "serving_promoted",
+                f"no model in serving_models is called {name}",
+                f"Name one of {', '.join(counted)}",
+            )
+        elif not _is_version(promoted[name]):
+            variables.refuse(
+                "serving_promoted", "a version is a whole number of at least 1", f"Write {{{name}: 1}}"
+            )
+    if variables.listing("serving_golden"):
+        variables.refuse(
+            "serving_golden",
+            "it does not say which of serving_models it asks",
+            "Write the predictions as golden in that model's entry",
+        )
+
+
+def _check_entry(variables: Variables, where: str, model: Mapping[str, Any]) -> None:
+    for key in model:
+        if key not in _MODEL_KEYS:
+            variables.refuse(
+                f"{where}.{key}",
+                "a model has no such key",
+                f"It has {', '.join(_MODEL_KEYS)}",
+                value=model[key],
+            )
+    _check_name(variables, f"{where}.name", model.get("name"))
+    uri = str(model.get("uri") or "")
+    if not _FOLDER_URI.fullmatch(uri):
+        variables.refuse(
+            f"{where}.uri",
+            "it is not gs://BUCKET/PATH, the folder that has a folder for each version",
+            "Write where the model is published, without a version",
+            value=uri,
+        )
+    versions = model.get("versions")
+    if not isinstance(versions, (list, tuple)) or not versions:
+        variables.refuse(
+            f"{where}.versions",
+            "no version is named",
+            "Name those to serve, such as [1] or [3, 4]",
+            value=versions or [],
+        )
+        versions = []
+    for version in versions:
+        if not _is_version(version):
+            variables.refuse(
+                f"{where}.versions", "a version is a whole number of at least 1", "Name those to serve, such as [3]",
+                value=versions,
+            )  # fmt: skip
+    if len({str(version) for version in versions}) < len(versions):
+        variables.refuse(f"{where}.versions", "a version is there twice", "Name each once", value=versions)
+    labels = model.get("labels") or {}
+    if not isinstance(labels, Mapping):
+        variables.refuse(
+            f"{where}.labels", "it is not a dictionary", "Write it as {stable: 3, canary: 4}", value=labels
+        )
+        labels = {}
+    for label, version in labels.items():
+        if not _NAME.fullmatch(str(label)):
+            variables.refuse(
+                f"{where}.labels",
+                f"{label!r} can't be part of a request's path",
+                "Use letters, digits, _ and -",
+                value=labels,
+            )
+        if str(version) not in {str(listed) for listed in versions}:
+            variables.refuse(
+                f"{where}.labels",
+                f"label {label} leads to version {version}, which is not in versions",
+                f"Add {version} to versions, or lead the label to one of {', '.join(map(str, versions)) or 'them'}",
+                value=labels,
+            )
+    golden = model.get("golden") or []
+    _check_golden(variables, f"{where}.golden", golden if isinstance(golden, (list, tuple)) else [golden])
+
+
+def _check_golden(variables: Variables, where: str, golden: Sequence[Any]) -> None:
+    names = [str(entry.get("name") or "") if isinstance(entry, Mapping) else "" for entry in golden]
+    if "" in names:
+        variables.refuse(
+            where, "a prediction has no name", "Give each one a name, for messages", value=golden
+        )
+    twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
+    if twice:
+        variables.refuse(where, f"{', '.join(twice)} is there twice", "Give each its own name", value=golden)
+    for entry, name in zip(golden, names, strict=True):
+        if isinstance(entry, Mapping) and ("instances" in entry) == ("inputs" in entry):
+            variables.refuse(
+                where,
+                f"{name or 'a prediction'} needs either instances (rows) or inputs (columns)",
+                "Give one of them",
+                value=entry,
+            )
+
+
+def _check_name(variables: Variables, where: str, name: Any) -> None:
+    if not _NAME.fullmatch(str(name)):
+        variables.refuse(
+            where,
+            "a model's name is part of paths and requests",
+            "Use letters, digits, _, . and -, at most 128, the first a letter, a digit or _",
+            value=name,
+        )
+
+
+def _is_version(version: Any) -> bool:
+    return 1 <= (whole(version) or 0) <= _INT64_MOST
+
+
+def check_warmup(variables: Variables) -> None:
+    times = variables.integer("serving_warmup_requests", 0, 1000)
+    if not times:
+        return
+    models = [model for model in variables.listing("serving_models") if isinstance(model, Mapping)]
+    asked = [(model.get("versions") or [], model.get("golden") or []) for model in models] or [
+        ([1], variables.listing("serving_golden"))
+    ]
+    size = sum(
+        len(request)
+        for versions, golden in asked
+        if isinstance(versions, list | tuple) and isinstance(golden, list | tuple)
+        for request in warmup_requests("", [0] * len(versions), [g for g in golden if isinstance(g, Mapping)])
+    )
+    if size > _WARMUP_BYTES_MOST:
+        variables.refuse(
+            "serving_warmup_requests",
+            f"the golden predictions' requests take {size // 1024} KiB, and there is room for {_WARMUP_BYTES_MOST // 1024} in a "
+            "ConfigMap",
+            "Write 0, or give requests that are smaller",
+            value=times,
+        )

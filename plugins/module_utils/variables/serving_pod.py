@@ -1,0 +1,211 @@
+"""What a pod consists of: images, processors, memory, threads, GPUs, arguments, and the nodes it may run on."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from ..k8s.quantities import in_words
+from .names import is_label_key, is_label_value, is_subdomain
+from .reading import Variables
+
+# Flags that other variables of the role set, and which.
+FLAGS = {
+    "port": "the Service's ports are fixed",
+    "rest_api_port": "the Service's ports are fixed",
+    "grpc_socket_path": "the proxy reaches the server by its port",
+    "model_name": "serving_model_name",
+    "model_base_path": "serving_model_uri",
+    "model_config_file": "serving_models",
+    "model_config_file_poll_wait_seconds": "a changed configuration is a rollout",
+    "allow_version_labels_for_unavailable_models": "labels in serving_models",
+    "grpc_max_threads": "serving_concurrency",
+    "monitoring_config_file": "the metrics are always on",
+    "enable_batching": "serving_batching",
+    "batching_parameters_file": "serving_batching",
+    "tensorflow_session_parallelism": "serving_threads",
+    "tensorflow_intra_op_parallelism": "serving_threads",
+    "tensorflow_inter_op_parallelism": "serving_threads",
+    "per_process_gpu_memory_fraction": "serving_gpu_memory_fraction",
+}
+_FLAG = re.compile(r"--([a-z][a-z0-9_]*)(=.*)?", re.DOTALL)
+# https://github.com/distribution/reference: domain, path, tag, digest.
+_IMAGE = re.compile(
+    r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>[a-z0-9]+:[0-9a-f]{32,}))?"
+)
+# HAProxy's two buffers of 16 KiB and what belongs to them, for each connection, and HAProxy itself.
+# https://docs.haproxy.org/3.2/management.html, section 6: "33 kB per established connection".
+_CONNECTION_BYTES = 33_000
+_PROXY_BYTES = 16 * 2**20
+
+
+def check_pods(variables: Variables) -> None:
+    cpu = variables.amount("serving_cpu", "10m", "3 or 500m")
+    memory = variables.amount("serving_memory", "64Mi", "4Gi")
+    variables.amount("serving_fetcher_memory", "16Mi", "256Mi")
+    _check_threads(variables, cpu)
+    if memory is not None:
+        _check_size(variables, memory)
+    _check_gpus(variables)
+    for name in ("serving_image", "serving_fetcher_image"):
+        _check_image(variables, name)
+    if variables.flag("serving_proxy_enabled"):
+        _check_image(variables, "serving_proxy_image")
+        variables.amount("serving_proxy_cpu", "1m", "200m")
+        _check_proxy_memory(variables, variables.amount("serving_proxy_memory", "16Mi", "64Mi"))
+    if variables.integer("serving_user", 0, 2**31 - 1) == 0:
+        variables.refuse("serving_user", "containers must not run as root", "Use a number such as 65532")
+    _check_arguments(variables)
+    _check_nodes(variables)
+
+
+def _check_threads(variables: Variables, cpu: Fraction | None) -> None:
+    threads = variables.integer("serving_threads")
+    if cpu is not None and threads is not None and threads > max(int(cpu), 1):
+        variables.refuse(
+            "serving_threads",
+            f"that is more than the processors of serving_cpu ({variables.text('serving_cpu')}): they would take turns, "
+            "and the kernel would hold all of them up",
+            f"Write 0 (as many as fit) or {max(int(cpu), 1)} at most, or raise serving_cpu",
+        )
+
+
+def _check_size(variables: Variables, memory: Fraction) -> None:
+    size = variables.integer("serving_model_bytes") or 0
+    if memory < size:
+        size_words = in_words("memory", Fraction(size))
+        variables.refuse(
+            "serving_memory",
+            f"the model alone has {size_words}: the kernel would end the server while it loads",
+            f"Write about twice the model's size, {in_words('memory', Fraction(2 * size))}",
+        )
+
+
+def _check_gpus(variables: Variables) -> None:
+    gpus = variables.integer("serving_gpus", 0, 16)
+    fraction = variables.number("serving_gpu_memory_fraction", 0, 1)
+    for name, value in (
+        ("serving_gpu_type", variables.text("serving_gpu_type")),
+        ("serving_gpu_memory_fraction", fraction),
+    ):
+        if gpus == 0 and value:
+            variables.refuse(
+                name, "there is no GPU (serving_gpus is 0)", f"Write serving_gpus: 1, or leave {name} out"
+            )
+    accelerator = variables.text("serving_gpu_type")
+    if accelerator and not is_label_value(accelerator):
+        variables.refuse(
+            "serving_gpu_type", "no node has such a label", "Write Google's name, such as nvidia-l4"
+        )
+    image = variables.text("serving_image")
+    if gpus and "tensorflow/serving:" in image and "-gpu" not in image:
+        variables.refuse(
+            "serving_image",
+            "this image computes on processors only",
+            "Use its variant whose tag ends in -gpu",
+        )
+
+
+def _check_image(variables: Variables, name: str) -> None:
+    found = _IMAGE.fullmatch(variables.text(name))
+    if found is None:
+        variables.refuse(
+            name, "it is no image's name", "Write REGISTRY/PATH:TAG or REGISTRY/PATH@sha256:DIGEST"
+        )
+    elif not found["digest"] and found["tag"] in (None, "latest"):
+        variables.refuse(
+            name,
+            "what runs would depend on the hour when a node pulled it",
+            "Name a version (:TAG), or better a digest (@sha256:…)",
+        )
+
+
+def _check_proxy_memory(variables: Variables, memory: Fraction | None) -> None:
+    connections = variables.integer("serving_proxy_connections", 1)
+    if memory is None or connections is None:
+        return
+    needed = _PROXY_BYTES + connections * _CONNECTION_BYTES
+    if memory < needed:
+        variables.refuse(
+            "serving_proxy_memory",
+            f"{connections} connections (serving_proxy_connections) take up to {in_words('memory', Fraction(needed))}",
+            "Raise it, or accept fewer connections",
+        )
+
+
+def _check_arguments(variables: Variables) -> None:
+    for argument in variables.listing("serving_extra_args"):
+        found = _FLAG.fullmatch(str(argument))
+        if found is None:
+            variables.refuse(
+                "serving_extra_args",
+                "tensorflow_model_server takes --name=value, each as one element",
+                "Write for example [--rest_api_num_threads=16]",
+                value=argument,
+            )
+        elif found[1] in FLAGS:
+            variables.refuse(
+                "serving_extra_args",
+                f"--{found[1]} is the role's to set ({FLAGS[found[1]]})",
+                "Leave it out here",
+                value=argument,
+            )
+
+
+def _check_nodes(variables: Variables) -> None:
+    for key, value in variables.mapping("serving_node_selector").items():
+        if not is_label_key(str(key)) or not isinstance(value, str) or not is_label_value(value):
+            variables.refuse(
+                "serving_node_selector",
+                f"{key}: {value!r} is no label of a node",
+                'Labels are texts: write true as "true" and 1 as "1"',
+            )
+    for toleration in variables.listing("serving_tolerations"):
+        _check_toleration(variables, toleration)
+    for key in variables.listing("serving_spread_over"):
+        if not is_label_key(str(key)):
+            variables.refuse(
+                "serving_spread_over",
+                "it is no key of a node's label",
+                "Write for example [kubernetes.io/hostname, topology.kubernetes.io/zone]",
+                value=key,
+            )
+    priority = variables.text("serving_priority_class")
+    if priority and not is_subdomain(priority):
+        variables.refuse(
+            "serving_priority_class", "no priority class can be called that", "Name one that exists"
+        )
+    account = variables.text("serving_google_service_account")
+    if account and not re.fullmatch(r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com", account):
+        variables.refuse(
+            "serving_google_service_account",
+            "it is no Google service account's e-mail",
+            "Write NAME@PROJECT.iam.gserviceaccount.com",
+        )
+
+
+def _check_toleration(variables: Variables, toleration: Any) -> None:
+    def refuse(reason: str, remedy: str) -> None:
+        variables.refuse("serving_tolerations", reason, remedy, value=toleration)
+
+    if not isinstance(toleration, Mapping):
+        refuse("it is not a dictionary", "Write {key: …, operator: Exists, effect: NoSchedule}")
+        return
+    operator, key = toleration.get("operator", "Equal"), toleration.get("key")
+    if operator not in ("Equal", "Exists"):
+        refuse(f"there is no operator {operator!r}", "Use Equal or Exists")
+    elif operator == "Equal" and not key:
+        refuse("without a key only operator Exists says something", "Add key, or write operator: Exists")
+    elif operator == "Exists" and toleration.get("value"):
+        refuse("operator Exists goes without value", "Leave value out, or use operator Equal")
+    if toleration.get("effect", "") not in ("", "NoSchedule", "PreferNoSchedule", "NoExecute"):
+        refuse(
+            "there is no such effect",
+            "Use NoSchedule, PreferNoSchedule or NoExecute, or leave it out for all",
+        )

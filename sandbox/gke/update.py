@@ -1,0 +1,220 @@
+"""What each field of a ClusterUpdate changes of a cluster, as Google's answers show it afterwards."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from ..google.errors import GoogleError
+from .defaults import (
+    Json,
+    Place,
+    addons,
+    autoscaling,
+    database_encryption,
+    maintenance,
+    merged,
+    private_cluster,
+)
+
+# Fields that say more about the one that changes.
+QUALIFIERS = ("etag", "desiredNodePoolId")
+# Fields that Google takes together.
+_PAIRS = (
+    {"desiredLoggingService", "desiredMonitoringService"},
+    {"desiredLoggingConfig", "desiredMonitoringConfig"},
+    {"desiredMasterVersion", "desiredEmulatedVersion"},
+    {"desiredImageType", "desiredImage", "desiredImageProject"},
+    {"desiredImageType", "desiredNodeVersion"},
+)
+# What changes nodes, and not only what the cluster says of itself.
+OF_NODES = ("desiredNodeVersion", "desiredImageType", "desiredNodePoolAutoscaling", "desiredLocations")
+OF_VERSION = "desiredMasterVersion"
+
+# The field takes this place in the cluster, as it is.
+_REPLACED = {
+    "desiredAdditionalIpRangesConfig.additionalIpRangesConfigs": "ipAllocationPolicy.additionalIpRangesConfigs",
+    "desiredAnonymousAuthenticationConfig": "anonymousAuthenticationConfig",
+    "desiredAuthenticatorGroupsConfig": "authenticatorGroupsConfig",
+    "desiredBinaryAuthorization": "binaryAuthorization",
+    "desiredClusterTelemetry": "clusterTelemetry",
+    "desiredContainerdConfig": "nodePoolDefaults.nodeConfigDefaults.containerdConfig",
+    "desiredControlPlaneEgress": "controlPlaneEgress",
+    "desiredCostManagementConfig": "costManagementConfig",
+    "desiredDatapathProvider": "networkConfig.datapathProvider",
+    "desiredDefaultEnablePrivateNodes": "networkConfig.defaultEnablePrivateNodes",
+    "desiredDefaultSnatStatus": "networkConfig.defaultSnatStatus",
+    "desiredDisableL4LbFirewallReconciliation": "networkConfig.disableL4LbFirewallReconciliation",
+    "desiredDnsConfig": "networkConfig.dnsConfig",
+    "desiredEnableCiliumClusterwideNetworkPolicy": "networkConfig.enableCiliumClusterwideNetworkPolicy",
+    "desiredEnableFqdnNetworkPolicy": "networkConfig.enableFqdnNetworkPolicy",
+    "desiredEnableMultiNetworking": "networkConfig.enableMultiNetworking",
+    "desiredGatewayApiConfig": "networkConfig.gatewayApiConfig",
+    "desiredGcfsConfig": "nodePoolDefaults.nodeConfigDefaults.gcfsConfig",
+    "desiredIdentityServiceConfig": "identityServiceConfig",
+    "desiredInTransitEncryptionConfig": "networkConfig.inTransitEncryptionConfig",
+    "desiredIntraNodeVisibilityConfig.enabled": "networkConfig.enableIntraNodeVisibility",
+    "desiredK8sBetaApis": "enableK8sBetaApis",
+    "desiredL4ilbSubsettingConfig.enabled": "networkConfig.enableL4ilbSubsetting",
+    "desiredLoggingConfig": "loggingConfig",
+    "desiredLoggingService": "loggingService",
+    "desiredManagedMachineLearningDiagnosticsConfig": "managedMachineLearningDiagnosticsConfig",
+    "desiredManagedOpentelemetryConfig": "managedOpentelemetryConfig",
+    "desiredMeshCertificates": "meshCertificates",
+    "desiredMonitoringService": "monitoringService",
+    "desiredNetworkPerformanceConfig": "networkConfig.networkPerformanceConfig",
+    "desiredNetworkTierConfig": "ipAllocationPolicy.networkTierConfig",
+    "desiredNodeCreationConfig": "nodeCreationConfig",
+    "desiredNodePoolAutoConfigLinuxNodeConfig": "nodePoolAutoConfig.linuxNodeConfig",
+    "desiredNodePoolAutoConfigNetworkTags": "nodePoolAutoConfig.networkTags",
+    "desiredNodePoolAutoConfigResourceManagerTags": "nodePoolAutoConfig.resourceManagerTags",
+    "desiredNodePoolLoggingConfig": "nodePoolDefaults.nodeConfigDefaults.loggingConfig",
+    "desiredNotificationConfig": "notificationConfig",
+    "desiredPodAutoscaling": "podAutoscaling",
+    "desiredPrivateIpv6GoogleAccess": "networkConfig.privateIpv6GoogleAccess",
+    "desiredPrivilegedAdmissionConfig": "autopilot.privilegedAdmissionConfig",
+    "desiredReleaseChannel": "releaseChannel",
+    "desiredResourceUsageExportConfig": "resourceUsageExportConfig",
+    "desiredSecretManagerConfig": "secretManagerConfig",  # pragma: allowlist secret
+    "desiredSecretSyncConfig": "secretSyncConfig",  # pragma: allowlist secret
+    "desiredServiceExternalIpsConfig": "networkConfig.serviceExternalIpsConfig",
+    "desiredShieldedNodes": "shieldedNodes",
+    "desiredStackType": "ipAllocationPolicy.stackType",
+    "desiredVerticalPodAutoscaling": "verticalPodAutoscaling",
+    "desiredWorkloadIdentityConfig": "workloadIdentityConfig",
+    "enableK8sBetaApis": "enableK8sBetaApis",
+    "gkeAutoUpgradeConfig": "gkeAutoUpgradeConfig",
+}
+# What the field says is laid over what is there.
+_MERGED = {
+    "desiredControlPlaneEndpointsConfig": "controlPlaneEndpointsConfig",
+    "desiredMonitoringConfig": "monitoringConfig",
+    "desiredNodeKubeletConfig": "nodePoolDefaults.nodeConfigDefaults.nodeKubeletConfig",
+    "desiredNodePoolAutoConfigKubeletConfig": "nodePoolAutoConfig.nodeKubeletConfig",
+    "desiredProtectConfig": "protectConfig",
+    "desiredRbacBindingConfig": "rbacBindingConfig",
+    "desiredSecurityPostureConfig": "securityPostureConfig",
+}
+
+
+def _addons(answer: Json, value: Json, _: Place) -> None:
+    answer["addonsConfig"] |= addons(value)
+
+
+def _autoscaling(answer: Json, value: Json, _: Place) -> None:
+    answer["autoscaling"] = autoscaling(value, autopilot=bool(answer["autopilot"].get("enabled")))
+
+
+def _encryption(answer: Json, value: Json, _: Place) -> None:
+    answer["databaseEncryption"] = database_encryption(value, answer["databaseEncryption"])
+
+
+def _endpoint(answer: Json, value: bool, _: Place) -> None:
+    answer["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]["enablePublicEndpoint"] = not value
+
+
+def _networks(answer: Json, value: Json, _: Place) -> None:
+    answer["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]["authorizedNetworksConfig"] = {
+        "gcpPublicCidrsAccessEnabled": True
+    } | value
+
+
+def _private(answer: Json, value: Json, _: Place) -> None:
+    private_cluster(answer, {"privateClusterConfig": value})
+
+
+def _tier(answer: Json, value: Json, _: Place) -> None:
+    tier = value.get("desiredTier", "CLUSTER_TIER_UNSPECIFIED")
+    answer["enterpriseConfig"] = answer["enterpriseConfig"] | {"clusterTier": tier, "desiredTier": tier}
+
+
+_SPECIAL: dict[str, Callable[[Json, Any, Place], None]] = {
+    "desiredAddonsConfig": _addons,
+    "desiredClusterAutoscaling": _autoscaling,
+    "desiredDatabaseEncryption": _encryption,
+    "desiredEnablePrivateEndpoint": _endpoint,
+    "desiredEnterpriseConfig": _tier,
+    "desiredMasterAuthorizedNetworksConfig": _networks,
+    "desiredPrivateClusterConfig": _private,
+}
+_ALIASES = {field.partition(".")[0]: field for field in _REPLACED}
+EMULATED = frozenset((*_ALIASES, *_MERGED, *_SPECIAL, *OF_NODES, OF_VERSION))
+
+
+def check_update(update: Json) -> list[str]:
+    """The fields that an update changes; refuses none, more than one, and what is not emulated."""
+    fields = sorted(set(update) - set(QUALIFIERS))
+    if not fields:
+        raise GoogleError(400, "Must specify a field to update.")
+    missing = [field for field in fields if field not in EMULATED]
+    if missing:
+        raise GoogleError(501, f"not emulated here: an update of {', '.join(missing)}")
+    if len(fields) > 1 and not any(set(fields) <= pair for pair in _PAIRS):
+        raise GoogleError(
+            400,
+            "Exactly one update can be applied to a cluster with each request, so at most one field can be "
+            f"provided; got {', '.join(fields)}.",
+        )
+    return fields
+
+
+def updated(answer: Json, fields: list[str], update: Json, place: Place) -> Json:
+    """The cluster's answer with these fields of an update applied."""
+    found = copy.deepcopy(answer)
+    for field in fields:
+        value = copy.deepcopy(update[field])
+        if field in _ALIASES:
+            inner = _ALIASES[field].partition(".")[2]
+            if inner:
+                value = value.get(inner, False if inner == "enabled" else [])
+            _set(found, _REPLACED[_ALIASES[field]], value)
+        elif field in _MERGED:
+            holder, key = _holder(found, _MERGED[field])
+            holder[key] = merged(holder.get(key, {}), value)
+        elif field in _SPECIAL:
+            _SPECIAL[field](found, value, place)
+        if field == "desiredControlPlaneEndpointsConfig":
+            _keep_presence(found, answer, value)
+    return found
+
+
+def _keep_presence(found: Json, before: Json, value: Json) -> None:
+    """Of the DNS endpoint, what an update leaves out is false afterwards."""
+    dns = found["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]
+    if "dnsEndpointConfig" in value:
+        for key in ("allowExternalTraffic", "enableK8sTokensViaDns"):
+            dns[key] = value["dnsEndpointConfig"].get(key, False)
+    dns["endpoint"] = before["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]["endpoint"]
+
+
+def with_maintenance(answer: Json, policy: Json) -> Json:
+    """The answer with another maintenance policy; refuses one that was made from an older answer."""
+    known = answer["maintenancePolicy"].get("resourceVersion")
+    if policy.get("resourceVersion") not in (None, "", known):
+        raise GoogleError(
+            409, "Maintenance policy resource version mismatch.", rpc_status="ABORTED", reason="aborted"
+        )
+    return answer | {"maintenancePolicy": maintenance(policy)}
+
+
+def check_etag(sent: str | None, current: str) -> None:
+    """Refuses a change that was planned on an older state."""
+    if sent and sent != current:
+        raise GoogleError(
+            409, f"Etag mismatch: the request has {sent}, the resource has {current}.",
+            rpc_status="ABORTED", reason="aborted",
+        )  # fmt: skip
+
+
+def _holder(answer: Json, path: str) -> tuple[Json, str]:
+    *parents, last = path.split(".")
+    holder = answer
+    for parent in parents:
+        holder = holder.setdefault(parent, {})
+    return holder, last
+
+
+def _set(answer: Json, path: str, value: Any) -> None:
+    holder, last = _holder(answer, path)
+    holder[last] = value
