@@ -74,8 +74,9 @@ options:
     type: dict
   slo:
     description: The limits of the run, as M(mlops.tfserving.scaling_report) takes them; only checked for mistakes.
-    type: raw
-    default: {}
+    type: list
+    elements: str
+    default: []
   ask_model:
     description: Whether there is a model to be asked. In check mode one that is not there yet is no error.
     type: bool
@@ -160,8 +161,7 @@ from ..module_utils.k8s.errors import KubeError
 from ..module_utils.k8s.options import argument_spec, client_from_params, require_kubernetes
 from ..module_utils.loadtest import payload, prepare
 from ..module_utils.loadtest.shapes import ShapeError, plan
-from ..module_utils.loadtest.slo import SloError
-from ..module_utils.loadtest.verdict import check_slo
+from ..module_utils.loadtest.slo import SloError, parse
 from ..module_utils.model_server.rest import Servable
 from ..module_utils.model_server.runtime import TF_SERVING
 from ..module_utils.no_log import Module
@@ -184,7 +184,8 @@ def shape_of(given: dict) -> dict:
 
 def present(module: Module) -> dict:
     params = module.params
-    check_slo(params["slo"] or {})
+    for line in params["slo"]:
+        parse(line)
     made_plan = plan(shape_of(params["shape"]))
     files = prepare.read_payload(Path(params["payload"]))
     servable = Servable(params["model"], params["version"])
@@ -259,7 +260,7 @@ def main() -> None:
             "payload_format": {"type": "str", "choices": ["row", "columnar"], "default": "row"},
             "payload_weights": {"type": "dict", "default": {}},
             "shape": {"type": "dict"},
-            "slo": {"type": "raw", "default": {}},
+            "slo": {"type": "list", "elements": "str", "default": []},
             "ask_model": {"type": "bool", "default": True},
         },
         required_if=[("state", "present", ("deployment", "model", "payload", "shape"))],

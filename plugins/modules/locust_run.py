@@ -130,7 +130,8 @@ from ..module_utils.loadtest.counters import Counters
 from ..module_utils.loadtest.locust import FILES, Locust, bring_home
 from ..module_utils.loadtest.run import Clock, LoadTest, RunFailed, Settings
 from ..module_utils.loadtest.shapes import Plan
-from ..module_utils.loadtest.watch import CannotList, Timeline, follow, followers
+from ..module_utils.loadtest.timeline import Timeline
+from ..module_utils.loadtest.watch import CannotList, follow, followers
 from ..module_utils.no_log import Module
 from ..module_utils.progress import progress
 

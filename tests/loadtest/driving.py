@@ -11,8 +11,8 @@ from typing import Any
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import Locust
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.run import Clock, LoadTest, Settings
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import Timeline
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.watch import Timeline
 from loopback import Cluster
 
 STEPS = {"max_steps": 2, "step_time": 4, "step_load": 3, "spawn_rate": 6, "ramp_down": 3}
@@ -56,6 +56,6 @@ class Driven:
 
     def report(self) -> dict[str, Any]:
         return analyse(
-            self.timeline.events, slo={}, workers=self.test._settings.workers, users=self.plan.users,
+            self.timeline.events, slo=[], workers=self.test._settings.workers, users=self.plan.users,
             environment={},
         )  # fmt: skip

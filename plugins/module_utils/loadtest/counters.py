@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 
 from ..k8s.client import KubeApi
 from ..k8s.errors import KubeError
 from ..model_server.runtime import TF_SERVING
-from .watch import Timeline
+from .schema import Metrics
+from .timeline import Timeline
 
 ROUND_SECONDS = 4.0
 """From one look at a pod to the next."""
@@ -69,7 +69,7 @@ class Counters:
             return None
         oldest = min(pods, key=lambda pod: self._seen.get(str(pod["name"]), (0.0, 0))[0])
         due = self._seen.get(str(oldest["name"]), (0.0, 0))[0] + ROUND_SECONDS
-        return oldest if time.monotonic() >= due else None
+        return oldest if self._timeline.now() >= due else None
 
     def look(self, pod: object, port: object) -> None:
         name = str(pod)
@@ -80,6 +80,6 @@ class Counters:
             count = (requests_in(body) or 0) if status == 200 else None
         except KubeError:
             count = None
-        self._seen[name] = (time.monotonic(), before if count is None else count)
+        self._seen[name] = (self._timeline.now(), before if count is None else count)
         if count is not None and count != before:
-            self._timeline.add("metrics", name=name, requests=count)
+            self._timeline.add("metrics", **Metrics(name=name, requests=count))

@@ -10,7 +10,7 @@ from typing import Any
 
 from .figure_style import BACK, BLUE, FORE, LINE, MOST_ROWS, PHASE_STYLES
 from .phases import PHASES
-from .timeline import Json
+from .schema import Json
 
 # Without it nothing is drawn: `figures` says so.
 with contextlib.suppress(ImportError):

@@ -12,7 +12,7 @@ from html import escape
 from .baseline import words as baseline_words
 from .markup import SIGNS, figure, moment, number, page, row, table
 from .phases import PHASES
-from .timeline import Json
+from .schema import Json
 
 MEANING = {
     "pass": "every limit was kept",
@@ -79,7 +79,7 @@ def _tiles(report: Json) -> str:
 
 def _findings(report: Json) -> str:
     items = "".join(
-        f"<li>{escape(finding['text'])}{' <b>' + escape(finding['advice']) + '</b>' if finding['advice'] else ''}</li>"
+        f"<li>{escape(finding['text'])}{' <b>' + escape(finding['hint']) + '</b>' if finding['hint'] else ''}</li>"
         for finding in report.get("findings", [])
     )
     return f'<ul class="findings">{items}</ul>' if items else ""

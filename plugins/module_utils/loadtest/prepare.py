@@ -17,8 +17,8 @@ from ..model_server.pods import ready_pods
 from ..model_server.rest import Servable
 from ..model_server.runtime import TF_SERVING
 from .locust import Locust
+from .objects import seconds
 from .payload import Body, PayloadError, Tensor, signatures
-from .timeline import seconds
 
 Json = dict[str, Any]
 

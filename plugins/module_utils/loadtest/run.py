@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from . import histogram
 from .locust import Locust, LocustError
+from .schema import ClockOffset, Gap, Json, Load, Run, Trouble
 from .shapes import Plan
-from .timeline import Json
-from .watch import Timeline
+from .timeline import Timeline
 
 SAMPLE_SECONDS = 2.0
 PROGRESS_SECONDS = 6.0
@@ -94,11 +94,12 @@ class LoadTest:
         pods, nodes = self._ready_pods(), self._ready_nodes()
         self._first_nodes = nodes
         plan = self._settings.plan
-        self._timeline.add(
-            "run", namespace=self._settings.namespace, deployment=self._settings.deployment,
+        run = Run(
+            namespace=self._settings.namespace, deployment=self._settings.deployment,
             replicas=pods, nodes=nodes, workers=self._settings.workers,
             plan=None if plan is None else plan.as_json(),
         )  # fmt: skip
+        self._timeline.add("run", **run)
         self.begun = True
         try:
             self._locust.start()
@@ -116,7 +117,7 @@ class LoadTest:
 
     def _trouble(self, words: str) -> None:
         self.troubles.append(words)
-        self._timeline.add("trouble", reason=words)
+        self._timeline.add("trouble", **Trouble(reason=words))
         self._say(words)
 
     def _stop(self, master: str) -> None:
@@ -141,10 +142,9 @@ class LoadTest:
             if look and there >= wanted:
                 if "time" in look:
                     middle, width = (asked + self._clock.now()) / 2, self._clock.now() - asked
-                    self._timeline.add(
-                        "clock", of="Locust's master", ahead_s=round(look["time"] - middle, 3),
-                        within_s=round(width / 2, 3),
-                    )  # fmt: skip
+                    ahead, within = round(look["time"] - middle, 3), round(width / 2, 3)
+                    clock = ClockOffset(of="Locust's master", ahead_s=ahead, within_s=within)
+                    self._timeline.add("clock", **clock)
                 return str(look.get("id", ""))
             why = self._clock.cancelled()
             if why:
@@ -176,9 +176,8 @@ class LoadTest:
             if str(look.get("id", "")) != master:
                 return "Locust's master was restarted: what the workers had counted is lost"
             if now - answered > 3 * SAMPLE_SECONDS + 1:
-                self._timeline.add(
-                    "gap", of="Locust", since=round(answered, 3), seconds=round(now - answered, 1)
-                )
+                gap = Gap(of="Locust", since=round(answered, 3), seconds=round(now - answered, 1))
+                self._timeline.add("gap", **gap)
             answered = now
             self._sample(look, now)
             if look.get("stopped_by"):
@@ -218,14 +217,11 @@ class LoadTest:
         then, requests, earlier = self._looks[0]
         rate = (look["requests"] - requests) / (now - then) if now > then else 0.0
         window = histogram.difference(buckets, earlier)
-        quantiles = {
-            f"p{int(share * 100)}_ms": histogram.percentile(window, share) for share in (0.5, 0.95, 0.99)
-        }
+        p50, p95, p99 = (_rounded(histogram.percentile(window, share)) for share in (0.5, 0.95, 0.99))
         fresh = histogram.difference(buckets, before)
         alive = _alive(look)
         elapsed, plan = look.get("elapsed"), self._settings.plan
-        self._timeline.add(
-            "load",
+        sample = Load(
             state=look["state"],
             users=look["users"] if plan is None or plan.model == "closed" else None,
             elapsed=elapsed,
@@ -246,9 +242,11 @@ class LoadTest:
             late_ms=max((worker.get("late_ms", 0.0) for worker in alive), default=0.0),
             started=look["started"],
             histogram={str(bucket): count for bucket, count in fresh.items()},
-            **{name: None if value is None else round(value, 1) for name, value in quantiles.items()},
+            p50_ms=p50,
+            p95_ms=p95,
+            p99_ms=p99,
         )
-        p95 = quantiles["p95_ms"]
+        self._timeline.add("load", **sample)
         waiting = sum(worker.get("backlog", 0) for worker in alive)
         load = (
             f"{look['users']:3d} users" if plan is None or plan.model == "closed" else f"{waiting:3d} waiting"
@@ -300,6 +298,10 @@ class LoadTest:
         if self._clock.now() - self._told >= PROGRESS_SECONDS:
             self._told = self._clock.now()
             self._say(text)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def _alive(look: Json) -> list[Json]:

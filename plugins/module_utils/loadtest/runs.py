@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 
 from .markup import SIGNS, number, page, row, table
-from .timeline import Json
+from .schema import Json
 
 
 def index(runs: Sequence[tuple[str, Json]]) -> str:

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from .curve import Curve, Piece
+from .schema import PlannedLoad
 
 Given = Mapping[str, Any]
 
@@ -54,10 +55,10 @@ class Plan:
             return None
         return len(self.moments) or round(self.curve.area(self.curve.length), 1)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> PlannedLoad:
         return {
             "kind": self.kind,
-            "model": self.model,
+            "model": "open" if self.model == "open" else "closed",
             "pieces": [[round(value, 6) for value in piece] for piece in self.curve.pieces],
             "spawn_rate": self.spawn_rate,
             "arrivals": self.arrivals,
@@ -241,7 +242,7 @@ def _moment(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        return datetime.fromisoformat(text).timestamp()
 
 
 _COMMON = ("spawn_rate", "ramp_down")

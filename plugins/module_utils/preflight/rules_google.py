@@ -14,7 +14,7 @@ from ..gke.option import at_least
 from ..gke.rules import region_of
 from ..gke.sizes import bounds
 from ..variables.settings import Cluster, Pool, Settings
-from .findings import Rule, Trouble
+from .judge import Rule, Said
 from .nodes import accelerators, shape
 from .project import Project, Quota, known
 
@@ -34,7 +34,7 @@ def _asked_pools(settings: Settings) -> tuple[Pool, ...]:
     return () if cluster.given or cluster.autopilot else cluster.pools
 
 
-def machine_type(settings: Settings, project: Project) -> Iterator[Trouble]:
+def machine_type(settings: Settings, project: Project) -> Iterator[Said]:
     for pool in _asked_pools(settings):
         if "custom-" in pool.machine_type:
             continue  # Google lists no custom types.
@@ -44,27 +44,27 @@ def machine_type(settings: Settings, project: Project) -> Iterator[Trouble]:
         )
 
 
-def accelerator_type(settings: Settings, project: Project) -> Iterator[Trouble]:
+def accelerator_type(settings: Settings, project: Project) -> Iterator[Said]:
     for pool in _asked_pools(settings):
         for kind, _unused in pool.accelerators:
             offered = set(known(project.accelerator_types).get(kind, ()))
             yield from _missing(settings.cluster, pool, f"accelerator {kind}", offered, "accelerators")
 
 
-def _missing(cluster: Cluster, pool: Pool, what: str, offered: set[str], option: str) -> Iterator[Trouble]:
+def _missing(cluster: Cluster, pool: Pool, what: str, offered: set[str], option: str) -> Iterator[Said]:
     """What the pool's zones lack. Where Google chooses the zones, one of the region is enough."""
     near = sorted(zone for zone in offered if region_of(zone) == cluster.region)
     lacking = [zone for zone in pool.zones if zone not in offered] if pool.zones else []
     if lacking or (not pool.zones and not near):
         where = f"zone {', '.join(lacking)}" if lacking else f"region {cluster.region}"
         has = f"in this region {', '.join(near)} has it" if near else "no zone of this region has it"
-        yield Trouble(
+        yield (
             f"node pool {pool.name}: {what} is not in {where}; {has}",
             f"Choose another {option}{', or other node_locations' if near else ', or another region'}; is it spelled right?",
         )
 
 
-def version(settings: Settings, project: Project) -> Iterator[Trouble]:
+def version(settings: Settings, project: Project) -> Iterator[Said]:
     cluster = settings.cluster
     if cluster.given:
         return
@@ -77,7 +77,7 @@ def version(settings: Settings, project: Project) -> Iterator[Trouble]:
     for variable, wanted, of_nodes in asked:
         offered = nodes if of_nodes else masters
         if not any(_is(wanted, one) for one in offered):
-            yield Trouble(
+            yield (
                 f"{variable} is {wanted}, which {where} does not have; it has {', '.join(_newest(masters))}",
                 f"Choose one of them, or leave {variable} empty for the default.",
             )
@@ -123,7 +123,7 @@ def _newest(versions: list[str]) -> list[str]:
     return found[-4:][::-1] or ["none"]
 
 
-def quota(settings: Settings, project: Project) -> Iterator[Trouble]:
+def quota(settings: Settings, project: Project) -> Iterator[Said]:
     pools = _asked_pools(settings)
     if not pools:
         return
@@ -136,7 +136,7 @@ def quota(settings: Settings, project: Project) -> Iterator[Trouble]:
     for metric, needed in sorted(needs.items()):
         found = quotas.get(metric)
         if found is not None and needed > found.left:
-            yield Trouble(
+            yield (
                 f"region {settings.cluster.region} has {found.left:g} of {found.limit:g} {metric} left, and the node "
                 f"pools can come to need {needed} more: the last nodes would never come",
                 f"Ask for more quota of {metric} (https://console.cloud.google.com/iam-admin/quotas), or lower "

@@ -94,5 +94,11 @@ def _check_sizes(variables: Variables, batching: dict[str, Any], maximum: int | 
         )
 
 
-def _refuse(variables: Variables, batching: dict[str, Any], name: str, reason: str, remedy: str) -> None:
-    variables.refuse(f"{VARIABLE}.{name}", reason, remedy, value=batching.get(name))
+def _refuse(variables: Variables, batching: dict[str, Any], name: str, reason: str, hint: str) -> None:
+    variables.refuse(
+        f"{VARIABLE}.{name}",
+        reason,
+        hint,
+        value=batching.get(name),
+        rule="batching",
+    )

@@ -12,6 +12,7 @@ from typing import Any
 from ..gcp.errors import BadInput
 from ..gke.rules import is_zone
 from ..k8s.quantities import quantity
+from .reading import is_true
 from .settings import (
     DEFAULT_DISK_GB,
     DEFAULT_DISK_TYPE,
@@ -73,21 +74,15 @@ def _amount(text: Any) -> Any:
     return quantity(text) if text not in (None, "") else quantity("0")
 
 
-def _true(value: Any) -> bool:
-    return str(value).lower() in ("true", "yes", "1", "on")
-
-
 def _if_said(value: Any) -> bool | None:
-    return None if value in (None, "") else _true(value)
+    return None if value in (None, "") else is_true(value)
 
 
 def _pairs(labels: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
     return tuple((str(key), str(value)) for key, value in (labels or {}).items())
 
 
-def settings(
-    given: Variables, project: str, options: Mapping[str, Any], problems: tuple[tuple[str, str], ...] = ()
-) -> Settings:
+def settings(given: Variables, project: str, options: Mapping[str, Any]) -> Settings:
     """The settings. ``options``: those of the module. Raises ``ValueError`` for what is no number or quantity."""
     overhead = options["system_requests"]
     boot = options["node_boot_seconds"]
@@ -98,10 +93,7 @@ def settings(
         autoscaling=Autoscaling(
             least=int(given["autoscaling_min_replicas"]),
             most=int(given["autoscaling_max_replicas"]),
-            container=str(given["autoscaling_container"]),
-            target_percent=int(given["autoscaling_target_cpu_percent"]),
             up_seconds=int(given["autoscaling_scale_up_stabilization_seconds"]),
-            down_seconds=int(given["autoscaling_scale_down_stabilization_seconds"]),
         ),
         storage=Storage(
             bucket=str(given["storage_bucket"]) if given["serving_model_source"] == "bucket" else "",
@@ -109,7 +101,7 @@ def settings(
             source=str(given["storage_model_source"] or ""),
             version=int(given["storage_model_version"]) if given["storage_model_version"] else None,
             served=_served(given),
-            workload_identity=_true(given["storage_reader_workload_identity"]),
+            workload_identity=is_true(given["storage_reader_workload_identity"]),
             reader_namespace=str(given["storage_reader_namespace"]),
             reader_name=str(given["storage_reader_name"]),
             reader_project=str(given["storage_reader_project"] or ""),
@@ -122,7 +114,6 @@ def settings(
         system_pods=tuple(resources(pod.get("cpu"), pod.get("memory")) for pod in overhead["pods"]),
         metrics_window=int(options["metrics_window_seconds"]),
         node_seconds=(int(boot[0]), int(boot[-1])),
-        problems=problems,
     )
 
 
@@ -148,20 +139,20 @@ def _cluster(given: Variables) -> Cluster:
         name=str(given["cluster_name"]),
         location=location,
         given=bool(given["cluster_kubeconfig_file"]),
-        autopilot=_true(given["cluster_autopilot"]),
-        autoprovisioning=_true(scaling.get("enable_node_autoprovisioning")),
+        autopilot=is_true(given["cluster_autopilot"]),
+        autoprovisioning=is_true(scaling.get("enable_node_autoprovisioning")),
         channel=str(given["cluster_release_channel"] or ""),
         version=str(given["cluster_version"] or ""),
         min_version=str(given["cluster_min_master_version"] or ""),
         private_nodes=_if_said(given["cluster_private_nodes"]),
-        workload_identity=_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
+        workload_identity=is_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
         pools=tuple(pools),
         pools_known=len(pools) == len(wanted) and all(map(_says_most, wanted)),
     )
 
 
 def _readable_pool(given: Mapping[str, Any], zones: tuple[str, ...]) -> Pool | None:
-    """None for a pool without a name, or with a text for a number: ``mistakes`` tells it."""
+    """None for a pool without a name, or with a text for a number: ``check_cluster`` tells it."""
     try:
         return pool(given, zones)
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -171,7 +162,7 @@ def _readable_pool(given: Mapping[str, Any], zones: tuple[str, ...]) -> Pool | N
 def _says_most(pool: Mapping[str, Any]) -> bool:
     """Whether a pool that grows by itself says how far."""
     scaling = pool.get("autoscaling") or {}
-    grows = scaling and _true(scaling.get("enabled", True))
+    grows = scaling and is_true(scaling.get("enabled", True))
     return bool(not grows or scaling.get("max_node_count") or scaling.get("total_max_node_count"))
 
 
@@ -182,7 +173,7 @@ def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
     scaling = given.get("autoscaling") or {}
     size = int(given.get("node_count") or given.get("initial_node_count") or 0) * count
     least = most = size
-    if scaling and _true(scaling.get("enabled", True)):
+    if scaling and is_true(scaling.get("enabled", True)):
         least = int(scaling.get("total_min_node_count") or int(scaling.get("min_node_count") or 0) * count)
         most = int(scaling.get("total_max_node_count") or int(scaling.get("max_node_count") or 0) * count)
     return Pool(
@@ -191,8 +182,8 @@ def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
         least=least,
         most=most,
         zones=zones,
-        spot=_true(given.get("spot")) or _true(given.get("preemptible")),
-        preemptible=_true(given.get("preemptible")),
+        spot=is_true(given.get("spot")) or is_true(given.get("preemptible")),
+        preemptible=is_true(given.get("preemptible")),
         accelerators=tuple(
             (str(one.get("accelerator_type", "")), int(one.get("accelerator_count") or 1))
             for one in given.get("accelerators") or ()
@@ -220,11 +211,10 @@ def _visible(accelerator: Mapping[str, Any]) -> int:
 
 
 def _serving(given: Variables) -> Serving:
-    proxy = _true(given["serving_proxy_enabled"])
     gpus = int(given.get("serving_gpus") or 0)
     server = resources(given["serving_cpu"], given["serving_memory"]) + Resources(gpus=gpus)
     containers = [("tfserving", server)]
-    if proxy:
+    if is_true(given["serving_proxy_enabled"]):
         containers.append(("proxy", resources(given["serving_proxy_cpu"], given["serving_proxy_memory"])))
     return Serving(
         namespace=str(given["serving_namespace"]),
@@ -238,16 +228,10 @@ def _serving(given: Variables) -> Serving:
         + (((GPU_LABEL, str(given["serving_gpu_type"])),) if gpus and given.get("serving_gpu_type") else ()),
         tolerations=tuple(given["serving_tolerations"] or ()),
         service_type=str(given["serving_service_type"]),
-        internal=_true(given["serving_service_internal"]),
-        source_ranges=tuple(map(str, given["serving_source_ranges"] or ())),
-        proxy=proxy,
-        handover=int(given["serving_handover_seconds"]),
         propagation=int(given["serving_propagation_seconds"]),
         drain=int(given["serving_drain_seconds"]),
-        request_timeout=int(given["serving_request_timeout"]),
         surge=str(given["serving_max_surge"]),
-        gate=_true(given["serving_gate_enabled"]),
-        max_unavailable=str(given["serving_max_unavailable"]),
+        gate=is_true(given["serving_gate_enabled"]),
         anonymous=given["serving_fetch_identity"] == "anonymous",
         google_service_account=str(given["serving_google_service_account"] or ""),
     )
@@ -257,4 +241,4 @@ def _loadtest(given: Variables) -> LoadTest:
     memory = given["loadtest_memory"]
     workers = [resources(given["loadtest_worker_cpu"], memory)] * int(given["loadtest_workers"])
     master = resources(given["loadtest_master_cpu"], memory)
-    return LoadTest(_true(given["loadtest_enabled"]), (master, *workers))
+    return LoadTest(is_true(given["loadtest_enabled"]), (master, *workers))

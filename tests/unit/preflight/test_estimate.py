@@ -18,8 +18,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.words im
     reaction_in_words,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.to_settings import pool as read_pool
-from cases import asked, pool, project
-from cases import found as found_of
+from cases import asked, found_of, pool, project
 
 DISK = 0.10 * 100 / 730
 
