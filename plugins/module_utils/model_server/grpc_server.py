@@ -19,7 +19,7 @@ from .tensors import address, nested, outputs, predict_request
 
 GRPC_IMPORT_ERROR: str | None = None
 try:
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 except ImportError:
     GRPC_IMPORT_ERROR = traceback.format_exc()
 
