@@ -14,7 +14,7 @@ from ..module_utils.variables.check import CHECKS
 from ..module_utils.variables.findings import kept, names_of_rules
 from ..module_utils.variables.rules import NEVER_IGNORED
 from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS
-from ..plugin_utils.role_variables import ROLES, role_findings, unknown
+from ..plugin_utils.role_variables import ROLES, environment, role_findings, unknown
 
 DOCUMENTATION = r"""
 name: variable_problems
@@ -30,7 +30,7 @@ options:
   _terms:
     description:
       - The role, V(cluster), V(storage), V(serving), V(autoscaling) or V(loadtest).
-      - None for names of variables alone, of all roles and playbooks.
+      - None for names of variables alone, of all roles and playbooks, and for the environment.
   facts:
     description: Names of other variables that the role's rules know, such as C(serving_model_bytes).
     type: list
@@ -67,5 +67,7 @@ class LookupModule(LookupBase):
         found = [finding for role in terms for finding in role_findings(role, self._templar, given, **facts)]
         if not terms:
             ignore = names_of_rules(self._templar.template(given.get("preflight_ignore")))
-            found = kept(unknown(given, [*ROLES, *PLAYBOOKS, GOOGLE]), ignore, NEVER_IGNORED)
+            found = kept(
+                [*environment(), *unknown(given, [*ROLES, *PLAYBOOKS, GOOGLE])], ignore, NEVER_IGNORED
+            )
         return [str(finding) for finding in found if finding.severity == "error"]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleError
 
+from ..module_utils.k8s.environment import contradiction
 from ..module_utils.variables.arguments import typed
 from ..module_utils.variables.check import CHECKS, judged
 from ..module_utils.variables.findings import Finding, kept, names_of_rules
@@ -38,6 +40,7 @@ def role_findings(role: str, templar: Any, variables: Mapping[str, Any], **facts
     values = {name: option.get("default") for name, option in options.items()} | values | facts
     project = templar.template(variables.get("gcp_project", ""))
     found = [
+        *(environment() if role == "cluster" else ()),
         *unknown(variables, [role]),
         *wrongs,
         *_others(judged(values, [role], project=project).findings, wrongs),
@@ -56,7 +59,7 @@ def project_variables(
     defaults = {role: _defaults(loader, role) for role in CHECKS}
     of_all = {name: value for role in CHECKS for name, value in defaults[role].items()}
     before, found = templar.available_variables, Json()
-    wrongs = list(unknown(task_vars, [*ROLES, *PLAYBOOKS, GOOGLE]))
+    wrongs = [*environment(), *unknown(task_vars, [*ROLES, *PLAYBOOKS, GOOGLE])]
     try:
         for role in CHECKS:
             templar.available_variables = {**of_all, **task_vars, "role_path": str(ROOT / "roles" / role)}
@@ -75,6 +78,12 @@ def project_variables(
     finally:
         templar.available_variables = before
     return found, [*wrongs, *told]
+
+
+def environment() -> list[Finding]:
+    """What is wrong with the environment that Ansible's own tasks run in."""
+    reason, hint = contradiction(os.environ)
+    return [Finding("one-cluster", "error", reason, hint)] if reason else []
 
 
 def unknown(variables: Iterable[str], owners: Iterable[str]) -> Iterable[Finding]:

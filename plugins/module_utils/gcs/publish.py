@@ -249,6 +249,6 @@ def removal_order(version: Version) -> list[str]:
 def time_of(item: Mapping[str, Any]) -> datetime:
     """When an object was created; long ago where the service does not say."""
     try:
-        return datetime.fromisoformat(str(item["timeCreated"]).replace("Z", "+00:00"))
+        return datetime.fromisoformat(str(item["timeCreated"]))
     except (KeyError, ValueError):
         return datetime.fromtimestamp(0, UTC)

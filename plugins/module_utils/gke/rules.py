@@ -153,7 +153,7 @@ def check_duration(what: str, text: str, *, most: float | None = None) -> None:
 def moment(what: str, text: str) -> datetime:
     """A point in time with its zone."""
     try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        found = datetime.fromisoformat(text)
     except ValueError:
         raise BadInput(f"{what} '{text}' is no time such as 2027-01-31T22:00:00Z.") from None
     if found.tzinfo is None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
+from ..retry import Clock
 from .client import KubeApi
 from .diagnosis import Snapshot, diagnose, settled, wants_nodes
 from .errors import KubeError
@@ -28,14 +29,6 @@ LOG_LINES = 20
 
 PAGES = 10
 """Pages of a list that are read at most, lest a namespace full of events makes every look slow."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time as the loop sees it: seconds since the epoch, and a way to let some pass."""
-
-    now: Callable[[], float]
-    sleep: Callable[[float], None]
 
 
 class RolloutFailed(Exception):
@@ -79,7 +72,7 @@ def wait_for_rollout(
     said = ""
     while True:
         try:
-            workload, verdict = look(api, kind, namespace, name, clock.now())
+            workload, verdict = look(api, kind, namespace, name, clock.wall())
             first = first or workload
             verdict = _taken_over(kind, first, workload) or verdict
         except KubeError as error:

@@ -139,12 +139,16 @@ def for_grpc(
     return found
 
 
-def _weight(name: str, weights: Mapping[str, float]) -> float:
+def _weight(name: str, weights: Mapping[str, Any]) -> float:
     for pattern, weight in weights.items():
         if fnmatch.fnmatch(name, pattern):
-            if not (isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0):
+            try:
+                number = float(weight)
+            except (TypeError, ValueError):
+                number = math.nan
+            if isinstance(weight, bool) or not 0 <= number < math.inf:
                 raise PayloadError(f"the weight of {pattern} must be a number of at least 0, not {weight!r}")
-            return float(weight)
+            return number
     return 1.0
 
 

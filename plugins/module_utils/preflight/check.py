@@ -12,6 +12,7 @@ from typing import Any
 
 from ..gcp.errors import BadInput, GoogleError
 from ..gcp.options import GCS_ENDPOINT, GKE_ENDPOINT, argument_spec
+from ..retry import Policy
 from ..variables.findings import Finding, kept, refuse_strangers
 from ..variables.rules import NEVER_IGNORED
 from ..variables.rules import RULES as RULES_OF_VARIABLES
@@ -42,7 +43,7 @@ ARGUMENTS: Json = argument_spec(
     node_boot_seconds={"type": "list", "elements": "int", "default": [80, 120]},
 )
 
-_ATTEMPTS = 2
+_POLICY = Policy(attempts=2)
 """Of a request: preflight is to be quick, and what it can't read it says."""
 
 
@@ -120,7 +121,7 @@ def _apis(asked: Settings, options: Json, variables: Mapping[str, Any]) -> Apis 
         )
     except GoogleError as error:
         return Unread(str(error).rstrip("."))
-    google.attempts = _ATTEMPTS
+    google.policy = _POLICY
     everything = options["api_endpoint"]
     endpoints = {name: everything or host for name, host in HOSTS.items()}
     for name, role, (_unused, environment) in (

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..gcp.errors import ApiError, GoogleError
 from ..gcp.rest import Google
-from ..gke.wanted import cluster_path, parent_path
+from ..gke.desired import cluster_path, parent_path
 from ..variables.settings import Settings
 from . import model_size
 from .project import NOT_ASKED, Bucket, MachineType, Project, Quota, Unread

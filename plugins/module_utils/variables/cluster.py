@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-from ..gke.wanted import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, wanted_cluster, wanted_pool
+from ..gcp.errors import BadInput
+from ..gke.desired import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, desired_cluster, desired_pool
+from ..gke.role_options import role_options
 from .arguments import refusals, typed
 from .reading import Variables
 
 _RULE = "cluster-options"
-_OTHERWISE_NAMED = {
-    "cluster_version": "initial_cluster_version",
-    "cluster_private_nodes": "default_enable_private_nodes",
-}
 
 
 def check_cluster(variables: Variables) -> None:
@@ -25,22 +23,21 @@ def check_cluster(variables: Variables) -> None:
         pools.append(found)
         where = f"cluster_node_pools[{number}]"
         texts = [f"{where}, {pool.get('name', 'without a name')}: {text}" for text in wrongs]
-        for text in texts or refusals(lambda: wanted_pool(pools[-1], location)):
+        for text in texts or refusals(lambda: desired_pool(pools[-1], location)):
             wrong = True
             variables.tell(
                 "cluster_node_pools", text, "docs/gke.md has the options of node pools.", rule=_RULE
             )
-    options = {
-        _OTHERWISE_NAMED.get(name, name.removeprefix("cluster_")): value
-        for name, value in variables.given.items()
-        if name.startswith("cluster_") and value not in ("", None, {}, [])
-    }
-    options = {
-        name: value for name, value in options.items() if name in CLUSTER_ARGUMENTS and name != "node_pools"
-    }
+    try:
+        options = role_options(variables.given)
+    except BadInput as error:
+        variables.unreadable.add("cluster_options")
+        variables.tell("cluster_options", str(error), "", rule=_RULE)
+        return
+    options.pop("node_pools", None)
     found, wrongs = typed(options, CLUSTER_ARGUMENTS)
     # Any project will do where none is known here: the module has it from elsewhere then.
     found |= {"project": variables.project or "project", "location": location}
     found |= {"node_pools": pools if pools and not wrong else None}
-    for text in wrongs or refusals(lambda: wanted_cluster(found)):
+    for text in wrongs or refusals(lambda: desired_cluster(found)):
         variables.tell("cluster_name", text, "docs/gke.md has the options of clusters.", rule=_RULE)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..gcp.errors import BadInput
+from ..gke.role_options import with_options
 from ..gke.rules import is_zone
 from ..k8s.quantities import quantity
 from .reading import is_true
@@ -88,7 +89,7 @@ def settings(given: Variables, project: str, options: Mapping[str, Any]) -> Sett
     boot = options["node_boot_seconds"]
     return Settings(
         project=project,
-        cluster=_cluster(given),
+        cluster=_cluster(with_options(given)),
         serving=_serving(given),
         autoscaling=Autoscaling(
             least=int(given["autoscaling_min_replicas"]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 
-from ..gke.wanted import CLUSTER_ARGUMENTS
+from ..gke.desired import CLUSTER_ARGUMENTS
 from .findings import Finding
 from .rules import RULES
 

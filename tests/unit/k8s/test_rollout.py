@@ -180,7 +180,7 @@ def test_long_lists_are_read_page_by_page() -> None:
 
 def test_a_run_that_does_not_wait_says_how_it_stands() -> None:
     def stands(api: ScriptedApi) -> str:
-        return standing(api, "Deployment", "ns", "w", api.clock.now())
+        return standing(api, "Deployment", "ns", "w", api.clock.wall())
 
     assert stands(cluster(DONE)).endswith("now: 1 of 1 available, 1 updated")
     assert "exit code 1" in stands(cluster(COMING, pod(containerStatuses=[crashing(1)])))

@@ -18,6 +18,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project 
     Project,
     Unread,
 )
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Policy
 from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.files import MANIFEST
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.settings import Settings
 from cases import ROOT, asked, found_of, pool
@@ -29,6 +30,8 @@ PROJECT = "sandbox-project"
 BASE = f"/v1/projects/{PROJECT}/locations/us-central1-f"
 MODEL = str(ROOT / "tests/unit/saved_model/models/good")
 READER = f"model-reader@{PROJECT}.iam.gserviceaccount.com"
+
+ONCE = Policy(attempts=1)
 
 Ask = Callable[..., Project]
 
@@ -44,7 +47,7 @@ def apis(emulator: Emulator, url: str) -> Apis:
         "auth_kind": "accesstoken", "access_token": emulator.token, "api_endpoint": url, "scopes": [],
     }  # fmt: skip
     google = connect(options)
-    google.attempts = 1
+    google.policy = ONCE
     return Apis(google, dict.fromkeys(HOSTS, url))
 
 
@@ -168,7 +171,7 @@ def test_gpus_that_machines_come_with_are_read() -> None:
             200, {}, json.dumps({"items": items} if "aggregated/machineTypes" in url else {}).encode()
         )
 
-    facts = gather(settings, Apis(Google("http://x", google, attempts=1), dict.fromkeys(HOSTS, "http://x")))
+    facts = gather(settings, Apis(Google("http://x", google, policy=ONCE), dict.fromkeys(HOSTS, "http://x")))
     found = MachineType(24, 98304, (("nvidia-l4", 2),))
     assert facts.machine_types == {"g2-standard-24": {"us-central1-a": found}}
 
@@ -186,7 +189,7 @@ def test_whether_pods_may_act_as_a_google_service_account(apis: Apis, http: Test
     assert http.post(accounts, json={"accountId": "model-reader", "serviceAccount": {}}).status_code == 200
     settings = mine(serving_google_service_account=READER, storage_reader_google_service_account=READER)
     (finding,) = found_of(settings, gather(settings, apis))
-    assert "gcloud iam service-accounts add-iam-policy-binding" in finding.fix
+    assert "gcloud iam service-accounts add-iam-policy-binding" in finding.hint
     grant = {
         "role": "roles/iam.workloadIdentityUser",
         "members": [f"serviceAccount:{PROJECT}.svc.id.goog[tfserving/image-classifier]"],
@@ -203,11 +206,11 @@ def test_a_missing_right_is_told_once_for_each_rule_with_googles_words(apis: Api
             return Answer(403, {}, text)
         return apis.google.transport(method, url, body=body, headers=headers)
 
-    google = Google(apis.google.endpoint, without_compute, attempts=1)
+    google = Google(apis.google.endpoint, without_compute, policy=ONCE)
     findings = found_of(mine(), gather(mine(), Apis(google, apis.endpoints)))
     assert {(one.id, one.severity) for one in findings} == {("quota", "unknown"), ("machine-type", "unknown")}
     assert all("Required compute.regions.get permission" in one.message for one in findings)
-    assert all("docs/preflight.md" in one.fix for one in findings)
+    assert all("docs/preflight.md" in one.hint for one in findings)
 
 
 def test_where_google_is_not_reached_one_request_is_enough(tmp_path: Path) -> None:
@@ -220,7 +223,7 @@ def test_where_google_is_not_reached_one_request_is_enough(tmp_path: Path) -> No
     model = tmp_path / "saved_model.pb"
     model.write_bytes(b"x" * 100)
     settings = mine(storage_model_source=str(tmp_path))
-    facts = gather(settings, Apis(Google("http://x", dead, attempts=1), dict.fromkeys(HOSTS, "http://x")))
+    facts = gather(settings, Apis(Google("http://x", dead, policy=ONCE), dict.fromkeys(HOSTS, "http://x")))
     assert len(asked_for) == 1
     assert facts.model_bytes == 100
     assert {finding.severity for finding in found_of(settings, facts)} == {"unknown"}
@@ -234,7 +237,7 @@ def test_a_given_cluster_needs_no_gke(apis: Apis) -> None:
         return apis.google.transport(method, url, body=body, headers=headers)
 
     settings = mine(cluster_kubeconfig_file="/kube/config", serving_service_type="ClusterIP")
-    gather(settings, Apis(Google("", watched, attempts=1), apis.endpoints))
+    gather(settings, Apis(Google("", watched, policy=ONCE), apis.endpoints))
     assert urls
     assert all("/storage/" in url for url in urls)
 

@@ -11,14 +11,14 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gke.compare import
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.option import Option, at_least, version
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.plan import plan_cluster, plan_pool
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.pool_options import POOL_OPTIONS
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.shape import (
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.schema import (
     Labels,
     Named,
     Raw,
     Record,
     Records,
     Scalar,
-    Shape,
+    Schema,
     Strings,
     read,
     write,
@@ -30,9 +30,9 @@ WORDS = st.sampled_from(["a", "b", "c", "d"])
 EVERY = [*CLUSTER_OPTIONS, *POOL_OPTIONS]
 
 
-def values(shape: Shape) -> st.SearchStrategy[Any]:
+def values(schema: Schema) -> st.SearchStrategy[Any]:
     """Values of an option."""
-    match shape:
+    match schema:
         case Scalar(choices=choices) if choices:
             return st.sampled_from(choices)
         case Scalar(form="duration"):
@@ -54,9 +54,9 @@ def values(shape: Shape) -> st.SearchStrategy[Any]:
         case Raw():
             return st.dictionaries(WORDS, WORDS | st.booleans() | st.dictionaries(WORDS, WORDS))
         case Record(parts=parts):
-            required = {p.name: values(p.shape) for p in parts if p.required}
+            required = {p.name: values(p.schema) for p in parts if p.required}
             return st.fixed_dictionaries(
-                required, optional={p.name: values(p.shape) for p in parts if not p.required}
+                required, optional={p.name: values(p.schema) for p in parts if not p.required}
             )
         case Records(record=inner, key=key):
             return st.lists(values(inner), max_size=3, unique_by=lambda item: item[key[0]])
@@ -82,35 +82,35 @@ def shown(value: Any) -> Any:
 @pytest.mark.parametrize("option", EVERY, ids=lambda option: option.name)
 @given(data=st.data())
 def test_what_is_written_over_anything_is_then_there(option: Option, data: st.DataObject) -> None:
-    shape = option.shape
-    wanted, before = data.draw(values(shape)), data.draw(values(shape))
-    raw = write(shape, before)
+    schema = option.schema
+    wanted, before = data.draw(values(schema)), data.draw(values(schema))
+    raw = write(schema, before)
     kept = copy.deepcopy((wanted, raw))
-    after = write(shape, wanted, raw)
+    after = write(schema, wanted, raw)
     assert (wanted, raw) == kept
-    assert same(shape, wanted, read(shape, after))
-    assert same(shape, turned(wanted), read(shape, after))
-    assert same(shape, wanted, read(shape, turned(after) if not isinstance(shape, Raw) else after))
-    if not isinstance(shape, (Labels, Raw)):
-        assert same(shape, wanted, read(shape, shown(after))), "left out is as good as falsy"
+    assert same(schema, wanted, read(schema, after))
+    assert same(schema, turned(wanted), read(schema, after))
+    assert same(schema, wanted, read(schema, turned(after) if not isinstance(schema, Raw) else after))
+    if not isinstance(schema, (Labels, Raw)):
+        assert same(schema, wanted, read(schema, shown(after))), "left out is as good as falsy"
 
 
 @pytest.mark.parametrize(
     "option",
-    [o for o in EVERY if isinstance(o.shape, Record) and not o.shape.whole],
+    [o for o in EVERY if isinstance(o.schema, Record) and not o.schema.whole],
     ids=lambda option: option.name,
 )
 @given(data=st.data())
 def test_what_no_option_speaks_of_goes_along(option: Option, data: st.DataObject) -> None:
-    after = write(option.shape, data.draw(values(option.shape)), {"stranger": {"a": 1}, "endpoint": "x"})
+    after = write(option.schema, data.draw(values(option.schema)), {"stranger": {"a": 1}, "endpoint": "x"})
     assert after["stranger"] == {"a": 1}
     assert "endpoint" not in after
 
 
 @given(
-    st.fixed_dictionaries({}, optional={o.name: values(o.shape) for o in CLUSTER_OPTIONS}),
+    st.fixed_dictionaries({}, optional={o.name: values(o.schema) for o in CLUSTER_OPTIONS}),
     st.fixed_dictionaries(
-        {}, optional={o.name: values(o.shape) for o in POOL_OPTIONS if o.name != "autoscaling"}
+        {}, optional={o.name: values(o.schema) for o in POOL_OPTIONS if o.name != "autoscaling"}
     ),
 )
 def test_what_is_not_wished_for_is_never_changed(cluster: dict[str, Any], pool: dict[str, Any]) -> None:

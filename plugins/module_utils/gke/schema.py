@@ -1,4 +1,4 @@
-"""Shapes of options: how a value looks to Ansible and to Google, read and written. Pure.
+"""The schema of options: how a value looks to Ansible and to Google, read and written. Pure.
 
 An option's value is plain data with names in snake_case. Google's form has names in camelCase, int64 as strings,
 and leaves out what is false, zero or empty; what it leaves out is here always the same as what it would show.
@@ -61,7 +61,7 @@ class Part:
 
     name: str
     api: str
-    shape: Shape
+    schema: Schema
     required: bool = False
 
 
@@ -92,7 +92,7 @@ class Named:
     record: Record
 
 
-Shape: TypeAlias = Scalar | Strings | Labels | Raw | Record | Records | Named
+Schema: TypeAlias = Scalar | Strings | Labels | Raw | Record | Records | Named
 
 TEXT, NUMBER, INT64, FLAG = Scalar("str"), Scalar("int"), Scalar("int", form="int64"), Scalar("bool")
 DURATION, RESOURCE = Scalar("str", form="duration"), Scalar("str", form="resource")
@@ -103,9 +103,9 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def part(name: str, shape: Shape, api: str = "", *, required: bool = False) -> Part:
+def part(name: str, schema: Schema, api: str = "", *, required: bool = False) -> Part:
     """A field, by default with Google's name for it in snake_case."""
-    return Part(name, api or camel(name), shape, required)
+    return Part(name, api or camel(name), schema, required)
 
 
 def record(*parts: Part, whole: bool = False) -> Record:
@@ -116,9 +116,9 @@ def choice(*values: str, default: str | None = None) -> Scalar:
     return Scalar("str", values, default)
 
 
-def argument(shape: Shape, name: str = "") -> Json:
-    """The shape as an Ansible argument spec."""
-    match shape:
+def argument(schema: Schema, name: str = "") -> Json:
+    """The schema as an Ansible argument spec."""
+    match schema:
         case Scalar(type=kind, choices=choices):
             found: Json = {"type": kind}
             if choices:
@@ -142,7 +142,7 @@ def argument(shape: Shape, name: str = "") -> Json:
 
 def _arguments(parts: tuple[Part, ...]) -> Json:
     return {
-        p.name: {**argument(p.shape, p.name), **({"required": True} if p.required else {})} for p in parts
+        p.name: {**argument(p.schema, p.name), **({"required": True} if p.required else {})} for p in parts
     }
 
 
@@ -163,11 +163,11 @@ def put(resource: Json, path: str, value: Any) -> None:
     resource[last] = value
 
 
-def read(shape: Shape, raw: Any) -> Any:
+def read(schema: Schema, raw: Any) -> Any:
     """The option's value for what Google shows; None for nothing."""
     if raw is None:
         return None
-    match shape:
+    match schema:
         case Scalar(type="int"):
             return int(raw)
         case Scalar(form="negated"):
@@ -179,7 +179,7 @@ def read(shape: Shape, raw: Any) -> Any:
         case Labels():
             return dict(raw)
         case Record(parts=parts):
-            found = {p.name: read(p.shape, look_up(raw, p.api)) for p in parts}
+            found = {p.name: read(p.schema, look_up(raw, p.api)) for p in parts}
             return {name: value for name, value in found.items() if value is not None} or None
         case Records(record=inner):
             return [read(inner, item) or {} for item in raw]
@@ -187,9 +187,9 @@ def read(shape: Shape, raw: Any) -> Any:
             return [{"name": name, **(read(inner, item) or {})} for name, item in raw.items()]
 
 
-def write(shape: Shape, value: Any, raw: Any = None) -> Any:
+def write(schema: Schema, value: Any, raw: Any = None) -> Any:
     """Google's form of a wanted value; ``raw``: what there is, which keeps what the value does not speak of."""
-    match shape:
+    match schema:
         case Scalar(form="int64"):
             return str(value)
         case Scalar(form="negated"):
@@ -207,14 +207,14 @@ def write(shape: Shape, value: Any, raw: Any = None) -> Any:
             return _write_record(parts, value, None if whole else raw)
         case Records(record=inner, googles=googles):
             items = list(raw or [])
-            asked = {identity(shape, item) for item in value}
+            asked = {identity(schema, item) for item in value}
             googles_own = [
                 item
                 for item in items
-                if is_googles_item(shape, found := read(inner, item) or {})
-                and identity(shape, found) not in asked
+                if is_googles_item(schema, found := read(inner, item) or {})
+                and identity(schema, found) not in asked
             ]
-            return googles_own + [write(inner, item, _find(shape, item, items)) for item in value]
+            return googles_own + [write(inner, item, _find(schema, item, items)) for item in value]
         case Named(record=inner):
             return {
                 item["name"]: write(inner, {k: v for k, v in item.items() if k != "name"}) for item in value
@@ -225,7 +225,7 @@ def _write_record(parts: tuple[Part, ...], value: Mapping[str, Any], raw: Any) -
     body: Json = without_output(raw or {})
     for p in parts:
         if value.get(p.name) is not None:
-            put(body, p.api, write(p.shape, value[p.name], look_up(raw or {}, p.api)))
+            put(body, p.api, write(p.schema, value[p.name], look_up(raw or {}, p.api)))
     return body
 
 
@@ -241,20 +241,22 @@ def is_googles(key: str, googles: tuple[str, ...]) -> bool:
     return any(key.startswith(own) or (own.startswith(".") and own in key) for own in googles)
 
 
-def identity(shape: Records, item: Mapping[str, Any]) -> tuple[Any, ...]:
+def identity(schema: Records, item: Mapping[str, Any]) -> tuple[Any, ...]:
     """What tells an item from others."""
-    return tuple(item.get(name) or None for name in shape.key)
+    return tuple(item.get(name) or None for name in schema.key)
 
 
-def is_googles_item(shape: Records, item: Mapping[str, Any]) -> bool:
+def is_googles_item(schema: Records, item: Mapping[str, Any]) -> bool:
     """Whether an item's key is one of Google's own."""
-    return is_googles(str(item.get(shape.key[0], "")), shape.googles)
+    return is_googles(str(item.get(schema.key[0], "")), schema.googles)
 
 
-def _find(shape: Records, wanted: Mapping[str, Any], items: list[Any]) -> Any:
+def _find(schema: Records, desired: Mapping[str, Any], items: list[Any]) -> Any:
     """The present item that is the wanted one, or None."""
     same_key = [
-        item for item in items if identity(shape, read(shape.record, item) or {}) == identity(shape, wanted)
+        item
+        for item in items
+        if identity(schema, read(schema.record, item) or {}) == identity(schema, desired)
     ]
     return same_key[0] if len(same_key) == 1 else None
 

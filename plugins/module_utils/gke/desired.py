@@ -1,4 +1,4 @@
-"""A module's options as wishes: only what was given, checked, and the API's paths. Pure."""
+"""The desired state that a module's options describe: only what was given, checked, and the API's paths. Pure."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
@@ -13,7 +13,7 @@ from .check_cluster import check_cluster, check_place
 from .check_pool import check_pool
 from .cluster_options import CLUSTER_OPTIONS
 from .pool_options import POOL_OPTIONS
-from .shape import Json, Labels, given
+from .schema import Json, Labels, given
 
 POOL_ARGUMENTS: Json = {
     "name": {"type": "str", "required": True},
@@ -34,11 +34,7 @@ def cluster_path(project: str, location: str, name: str) -> str:
     return f"{parent_path(project, location)}/clusters/{name}"
 
 
-def pool_path(cluster: str, name: str) -> str:
-    return f"{cluster}/nodePools/{name}"
-
-
-_LABELS = {o.name for o in (*CLUSTER_OPTIONS, *POOL_OPTIONS) if isinstance(o.shape, Labels)}
+_LABELS = {o.name for o in (*CLUSTER_OPTIONS, *POOL_OPTIONS) if isinstance(o.schema, Labels)}
 
 
 def _given(options: Mapping[str, Any], names: Iterable[str]) -> Json:
@@ -61,15 +57,15 @@ def _imply_surge(settings: Json) -> None:
         settings.setdefault("strategy", "SURGE")
 
 
-def wanted_pool(options: Mapping[str, Any], location: str) -> Json:
-    """A node pool's wishes. Raises ``BadInput``."""
+def desired_pool(options: Mapping[str, Any], location: str) -> Json:
+    """A node pool as it is desired. Raises ``BadInput``."""
     found = _pool(options)
     check_pool(found, location)
     return found
 
 
-def wanted_cluster(options: Mapping[str, Any]) -> Json:
-    """A cluster's wishes, ``node_pools`` among them. Raises ``BadInput``."""
+def desired_cluster(options: Mapping[str, Any]) -> Json:
+    """A cluster as it is desired, ``node_pools`` among them. Raises ``BadInput``."""
     check_place(options["project"], options["location"], options["name"])
     found = _given(options, CLUSTER_ARGUMENTS)
     if "workload_identity" in found:
