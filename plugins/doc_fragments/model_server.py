@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.runtime import TF_SERVING
+from ..module_utils.model_server.runtime import TF_SERVING
 
 
 class ModuleDocFragment:

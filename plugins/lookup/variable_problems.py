@@ -61,8 +61,8 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         given = variables or {}
-        if strangers := set(terms) - set(CHECKS):
-            raise AnsibleLookupError(f"variable_problems: there is no role {', '.join(map(str, strangers))}")
+        if others := set(terms) - set(CHECKS):
+            raise AnsibleLookupError(f"variable_problems: there is no role {', '.join(map(str, others))}")
         facts = {name: self._templar.template(given[name]) for name in self.get_option("facts")}
         found = [finding for role in terms for finding in role_findings(role, self._templar, given, **facts)]
         if not terms:

@@ -154,6 +154,7 @@ removed:
 
 import time
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.common.validation import check_type_path
 
@@ -171,7 +172,7 @@ from ..module_utils.protos import PROTOBUF_IMPORT_ERROR
 PACKAGES = {"protobuf": PROTOBUF_IMPORT_ERROR}
 
 
-def shape_of(given: dict) -> dict:
+def shape_of(given: dict[str, Any]) -> dict[str, Any]:
     """The shape with the CSV file's text in place of its name."""
     shape = {key: value for key, value in given.items() if value is not None and key != "file"}
     if given.get("file"):
@@ -182,7 +183,7 @@ def shape_of(given: dict) -> dict:
     return shape
 
 
-def present(module: Module) -> dict:
+def present(module: Module) -> dict[str, Any]:
     params = module.params
     for line in params["slo"]:
         parse(line)
@@ -206,8 +207,8 @@ def present(module: Module) -> dict:
         columnar=params["payload_format"] == "columnar",
         weights=params["payload_weights"],
     )
-    by_grpc = known is not None and params["protocol"] == "grpc"
-    parts = payload.pack(payload.for_grpc(made, servable, known) if by_grpc else made)
+    by_grpc = params["protocol"] == "grpc"
+    parts = payload.pack(payload.for_grpc(made, servable, known) if by_grpc and known is not None else made)
     if model is not None:
         model.try_all(made)
     maps = prepare.config_maps(f"locust-{params['run']}", params["namespace"], params["run"], parts)
@@ -232,7 +233,7 @@ def present(module: Module) -> dict:
     }
 
 
-def absent(module: Module) -> dict:
+def absent(module: Module) -> dict[str, Any]:
     api, params = client_from_params(module.params), module.params
     if module.check_mode:
         there = prepare.objects_of_runs(api, params["namespace"]).get(params["run"], [])

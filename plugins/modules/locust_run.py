@@ -123,11 +123,12 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from ..module_utils.k8s.errors import KubeError
 from ..module_utils.k8s.options import argument_spec, client_from_params, require_kubernetes
 from ..module_utils.loadtest.counters import Counters
-from ..module_utils.loadtest.locust import FILES, Locust, bring_home
+from ..module_utils.loadtest.locust import FILES, Locust, collect_results
 from ..module_utils.loadtest.run import Clock, LoadTest, RunFailed, Settings
 from ..module_utils.loadtest.shapes import Plan
 from ..module_utils.loadtest.timeline import Timeline
@@ -183,7 +184,7 @@ def steady_clock() -> Clock:
     return Clock(lambda: offset + time.monotonic(), dog.sleep, time.time, dog.reason)
 
 
-def run(module: Module, folder: Path) -> dict:
+def run(module: Module, folder: Path) -> dict[str, Any]:
     params = module.params
     settings = Settings(
         namespace=params["namespace"],
@@ -207,7 +208,7 @@ def run(module: Module, folder: Path) -> dict:
         try:
             test.run()
         finally:
-            files = bring_home(locust, folder, time.sleep) if test.begun else []
+            files = collect_results(locust, folder, time.sleep) if test.begun else []
         settled = test.settle()
     finally:
         stop.set()

@@ -112,6 +112,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -135,7 +136,7 @@ class NoBaseline(Exception):
     """The run to compare with has no report."""
 
 
-def read_baseline(given: str, folder: Path) -> tuple[str, dict]:
+def read_baseline(given: str, folder: Path) -> tuple[str, dict[str, Any]]:
     """Name and report of an earlier run."""
     path = Path(given)
     if not path.exists():
@@ -151,7 +152,7 @@ def read_baseline(given: str, folder: Path) -> tuple[str, dict]:
         ) from error
 
 
-def write(folder: Path, events: list, report: dict) -> None:
+def write(folder: Path, events: list[Any], report: dict[str, Any]) -> None:
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     (folder / "junit.xml").write_text(junit(report, folder.name), encoding="utf-8")
     figures = draw_all(events, report)
@@ -175,7 +176,7 @@ def write(folder: Path, events: list, report: dict) -> None:
     draft.replace(folder.parent / "index.html")
 
 
-def all_runs(reports: Path) -> list:
+def all_runs(reports: Path) -> list[Any]:
     """Name and report of each run that has one."""
     found = []
     for path in reports.glob("*/report.json"):

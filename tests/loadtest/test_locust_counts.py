@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import FILES as RESULTS
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import bring_home
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import collect_results
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.payload import Tensor, bodies, for_grpc
 from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.rest import Servable
 from driving import STEPS, Driven
@@ -29,7 +29,7 @@ def test_counts_are_exact_and_percentiles_within_one_percent_of_locusts_own(
     report = load.run()
     assert passed(report), report["generator"]
     assert report["requests"]["total"] == server.count > 100
-    assert bring_home(load.locust, tmp_path, time.sleep) == list(RESULTS)
+    assert collect_results(load.locust, tmp_path, time.sleep) == list(RESULTS)
     total = (tmp_path / "stats.csv").read_text().splitlines()[-1].split(",")
     header = (tmp_path / "stats.csv").read_text().splitlines()[0].split(",")
     locusts = dict(zip(header, total, strict=True))

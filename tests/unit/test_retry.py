@@ -31,9 +31,9 @@ class Time:
 
 def test_pauses_double_with_jitter_up_to_the_longest() -> None:
     policy = Policy(first=1, longest=10)
-    for failures, most in ((1, 1), (2, 2), (3, 4), (4, 8), (5, 10), (50, 10)):
+    for failures, maximum in ((1, 1), (2, 2), (3, 4), (4, 8), (5, 10), (50, 10)):
         pauses = {policy.pause(failures) for _ in range(20)}
-        assert most / 2 <= min(pauses) <= max(pauses) <= most
+        assert maximum / 2 <= min(pauses) <= max(pauses) <= maximum
         assert len(pauses) > 1, "not all clients at once"
 
 

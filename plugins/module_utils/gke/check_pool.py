@@ -175,11 +175,11 @@ def check_upgrade_settings(what: str, options: Any) -> None:
         raise BadInput(f"{what}: blue_green_settings need strategy: BLUE_GREEN.")
     if "node_pool_soak_duration" in (blue_green or {}):
         check_duration(
-            f"{what}.node_pool_soak_duration", blue_green["node_pool_soak_duration"], most=_SOAK_SECONDS
+            f"{what}.node_pool_soak_duration", blue_green["node_pool_soak_duration"], maximum=_SOAK_SECONDS
         )
     rollout = (blue_green or {}).get("standard_rollout_policy", {})
     if "batch_soak_duration" in rollout:
-        check_duration(f"{what}.batch_soak_duration", rollout["batch_soak_duration"], most=_SOAK_SECONDS)
+        check_duration(f"{what}.batch_soak_duration", rollout["batch_soak_duration"], maximum=_SOAK_SECONDS)
     if "batch_percentage" in rollout and "batch_node_count" in rollout:
         raise BadInput(f"{what}: batch_percentage and batch_node_count exclude each other.")
     if not 0 <= rollout.get("batch_percentage", 0) <= 1:

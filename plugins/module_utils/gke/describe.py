@@ -138,7 +138,7 @@ def _sayable(schema: Schema, value: Any) -> Any:
 def unmanaged(cluster: Json) -> list[str]:
     """Fields that the API shows and no option speaks of: dotted, those of pools behind ``nodePools``."""
     found = {
-        *_strangers(cluster, frozenset(_covered(CLUSTER_OPTIONS))),
+        *_unknown(cluster, frozenset(_covered(CLUSTER_OPTIONS))),
         *_unsayable(CLUSTER_OPTIONS, cluster),
     }
     for pool in cluster.get("nodePools", []):
@@ -147,7 +147,7 @@ def unmanaged(cluster: Json) -> list[str]:
 
 
 def unmanaged_of_pool(pool: Json) -> list[str]:
-    return sorted({*_strangers(pool, frozenset(_covered(POOL_OPTIONS))), *_unsayable(POOL_OPTIONS, pool)})
+    return sorted({*_unknown(pool, frozenset(_covered(POOL_OPTIONS))), *_unsayable(POOL_OPTIONS, pool)})
 
 
 def _unsayable(options: Iterable[Option], resource: Json) -> Iterator[str]:
@@ -175,17 +175,17 @@ def _paths(schema: Schema, path: str) -> Iterator[str]:
         yield path
 
 
-def _strangers(value: Any, covered: frozenset[str], path: str = "") -> Iterator[str]:
+def _unknown(value: Any, covered: frozenset[str], path: str = "") -> Iterator[str]:
     """Paths of what is there and neither covered nor only shown."""
     if path in covered or path in _READ_ONLY or path.rpartition(".")[2] in OUTPUT_ONLY:
         return
     if isinstance(value, Mapping):
         named = f"{path}.[]" if any(one.startswith(f"{path}.[].") for one in covered) else ""
         for key, item in value.items():
-            yield from _strangers(item, covered, named or (f"{path}.{key}" if path else key))
+            yield from _unknown(item, covered, named or (f"{path}.{key}" if path else key))
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
         for item in value:
             for key, inner in item.items():
-                yield from _strangers(inner, covered, f"{path}.[].{key}")
+                yield from _unknown(inner, covered, f"{path}.[].{key}")
     elif value:
         yield path

@@ -14,7 +14,7 @@ from .client import KubeApi
 from .errors import KubeError
 from .objects import Json
 from .rollback import rollback
-from .rollout import RolloutFailed, standing, wait_for_rollout
+from .rollout import RolloutFailed, status_now, wait_for_rollout
 from .workloads import Counts, revision_of
 
 
@@ -39,7 +39,7 @@ def converge(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None =
         )
         result.update(changed=changed, diff={"before": before, "after": after})
     if check_mode:
-        return {**result, "status": standing(api, kind, namespace, name, clock.wall())}
+        return {**result, "status": status_now(api, kind, namespace, name, clock.wall())}
     try:
         workload, status = wait_for_rollout(
             api, kind, namespace, name, timeout=params["timeout"], clock=clock, say=progress

@@ -116,7 +116,7 @@ def look(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> tupl
     return workload, diagnose(snapshot)
 
 
-def standing(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> str:
+def status_now(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> str:
     """How the rollout stands, for a run that does not wait: in words, in vain or not there included."""
     try:
         _unused, verdict = look(api, kind, namespace, name, now)

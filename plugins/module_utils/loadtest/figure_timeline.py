@@ -9,7 +9,7 @@ import contextlib
 import re
 from typing import Any
 
-from .figure_style import BACK, BLUE, FORE, GREEN, LINE, MOST_ROWS, ORANGE, PURPLE, SHADE, SOFT, VERMILION
+from .figure_style import BACK, BLUE, FORE, GREEN, LINE, ORANGE, PURPLE, ROWS_MAX, SHADE, SOFT, VERMILION
 from .hpa import share
 from .hpa import words as amount
 from .schema import Json
@@ -224,7 +224,7 @@ def _short_of(
 def _decisions(axes: Any, report: Json, origin: float, end: float) -> None:
     """A line through every panel at each decision of the HPA, numbered as in the other picture."""
     found = report["scaling"]["reactions"]
-    for number, reaction in enumerate(found[:MOST_ROWS], 1):
+    for number, reaction in enumerate(found[:ROWS_MAX], 1):
         decided = reaction["started"] + reaction["phases"]["decide"] - origin
         for axis in axes:
             axis.axvline(decided, color=FORE, linewidth=0.8, linestyle=(0, (1, 2)), alpha=0.7)

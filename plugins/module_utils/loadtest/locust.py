@@ -29,7 +29,7 @@ LOOK_TIMEOUT = 5.0
 STOP_TIMEOUT = 20.0
 """Seconds for a stop: users finish the request that they have sent."""
 
-HOME_ATTEMPTS, HOME_PAUSE = 4, 5.0
+COLLECT_ATTEMPTS, COLLECT_PAUSE = 4, 5.0
 """Results are asked for again, some seconds apart: an API server may just be restarting."""
 
 
@@ -98,16 +98,16 @@ class Locust:
         return answer
 
 
-def bring_home(locust: Locust, folder: Path, sleep: Callable[[float], None]) -> list[str]:
+def collect_results(locust: Locust, folder: Path, sleep: Callable[[float], None]) -> list[str]:
     """Locust's own reports and tables as files; the names of those that came, tried a few times."""
     came: list[str] = []
-    for attempt in range(HOME_ATTEMPTS):
+    for attempt in range(COLLECT_ATTEMPTS):
         for name, path in FILES.items():
             content = locust.fetch(path) if name not in came else None
             if content is not None:
                 (folder / name).write_bytes(content)
                 came.append(name)
-        if len(came) == len(FILES) or attempt + 1 == HOME_ATTEMPTS:
+        if len(came) == len(FILES) or attempt + 1 == COLLECT_ATTEMPTS:
             break
-        sleep(HOME_PAUSE)
+        sleep(COLLECT_PAUSE)
     return came

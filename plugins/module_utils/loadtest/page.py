@@ -19,7 +19,7 @@ MEANING = {
     "fail": "the run is sound and a limit was broken",
     "invalid": "the run proves nothing about the server",
 }
-MOST_ROWS = 60
+ROWS_MAX = 60
 """Rows of a table; report.json has all of them."""
 
 
@@ -117,7 +117,7 @@ def _reactions(report: Json, figures: Mapping[str, str]) -> str:
             numbers=range(2, len(shown) + 4),
         )
     ]
-    for place, reaction in enumerate(found[:MOST_ROWS], 1):
+    for place, reaction in enumerate(found[:ROWS_MAX], 1):
         cells = [number(reaction["phases"].get(phase)) for phase in shown]
         rows.append(
             row(
@@ -127,8 +127,8 @@ def _reactions(report: Json, figures: Mapping[str, str]) -> str:
                 numbers=range(2, len(shown) + 4),
             )
         )  # fmt: skip
-    if len(found) > MOST_ROWS:
-        rows.append(row("…", f"{len(found) - MOST_ROWS} more in report.json"))
+    if len(found) > ROWS_MAX:
+        rows.append(row("…", f"{len(found) - ROWS_MAX} more in report.json"))
     meaning = table(
         [row(f"<b>{name}</b>", escape(PHASES[phase])) for name, phase in zip(names, shown, strict=True)]
     )
@@ -148,9 +148,7 @@ def _pods(report: Json, figures: Mapping[str, str]) -> str:
         figures, "shares",
         "By the model servers' own counters. Users keep a connection, and so a pod, for some requests.",
     )  # fmt: skip
-    more = (
-        f"<p class=soft>{len(pods)} pods in all; report.json has them.</p>" if len(pods) > MOST_ROWS else ""
-    )
+    more = f"<p class=soft>{len(pods)} pods in all; report.json has them.</p>" if len(pods) > ROWS_MAX else ""
     return picture + more
 
 

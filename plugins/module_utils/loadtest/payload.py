@@ -36,7 +36,7 @@ SUFFIXES = {suffix: name for name, suffixes in PICTURES.values() for suffix in s
 PART_BYTES = 900_000
 """A ConfigMap holds 1 MiB at most; the rest is for names and JSON."""
 
-MOST_BYTES = 20 * 1024 * 1024
+BYTES_MAX = 20 * 1024 * 1024
 """All bodies together: etcd and every Locust pod hold them."""
 
 _WHOLE = {"DT_INT8", "DT_INT16", "DT_INT32", "DT_INT64", "DT_UINT8", "DT_UINT16", "DT_UINT32", "DT_UINT64"}
@@ -220,10 +220,10 @@ def _takes_bytes(
         other for other, tensors in known.items() if any(t.dtype == "DT_STRING" for t in tensors.values())
     ]
     takes = ", ".join(f"{key} {_words(tensor)}" for key, tensor in inputs.items())
-    way_out = (
+    hint = (
         f"signature {' or '.join(sorted(others))} takes bytes" if others else "send JSON files with numbers"
     )
-    raise PayloadError(f"{name}: signature {signature!r} takes {takes}, not a file's bytes; {way_out}")
+    raise PayloadError(f"{name}: signature {signature!r} takes {takes}, not a file's bytes; {hint}")
 
 
 def _words(tensor: Tensor) -> str:
@@ -319,9 +319,9 @@ def _is_b64(value: Mapping[str, Any]) -> bool:
 def pack(made: Sequence[Body]) -> list[list[Body]]:
     """The bodies in as few parts as come easily, each of which fits a ConfigMap. Raises PayloadError for what never does."""
     total = sum(len(body.content) for body in made)
-    if total > MOST_BYTES:
+    if total > BYTES_MAX:
         raise PayloadError(
-            f"the request bodies have {total >> 20} MiB together, more than {MOST_BYTES >> 20}: "
+            f"the request bodies have {total >> 20} MiB together, more than {BYTES_MAX >> 20}: "
             "send fewer or smaller files"
         )
     for body in made:

@@ -27,7 +27,7 @@ RUN_LABEL = "mlops.tfserving/run"
 FIELD_MANAGER = "mlops.tfserving"
 
 TRIAL_TIMEOUT = 60.0
-MOST_TRIALS = 20
+TRIALS_MAX = 20
 """Bodies that are tried; of a larger folder only the first."""
 
 YOUNG_SECONDS = 120.0
@@ -72,7 +72,7 @@ class Model:
 
     def try_all(self, made: Sequence[Body]) -> None:
         """Sends bodies once each, before thousands of them are. Raises PayloadError in the server's words."""
-        for body in made[:MOST_TRIALS]:
+        for body in made[:TRIALS_MAX]:
             status, answer, text = self._ask(
                 "POST", TF_SERVING.predict_path(self._model, self._version), body.content
             )

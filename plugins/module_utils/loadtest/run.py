@@ -272,10 +272,10 @@ class LoadTest:
 
     def _settled(self) -> bool:
         hpa = self._timeline.now_known("hpa")
-        least = hpa[0]["min"] if hpa else None
+        minimum = hpa[0]["min"] if hpa else None
         mine = [p for p in self._timeline.now_known("pod") if p["app"] == self._settings.deployment]
         wanted = [d["wanted"] for d in self._timeline.now_known("deployment")]
-        if least is not None and wanted and wanted[0] > least:
+        if minimum is not None and wanted and wanted[0] > minimum:
             return False
         return (
             not any(pod["leaving"] for pod in mine)

@@ -83,12 +83,12 @@ def _workers(running: list[Json], workers: int) -> Iterator[str]:
         return
     seen = max(event["workers"] for event in running)
     silent = max(event["silent_s"] for event in running)
-    fewest = min(event["workers"] for event in running)
+    minimum = min(event["workers"] for event in running)
     if seen < workers:
         yield f"only {seen} of {workers} workers took part: look at the pods of Locust's worker Job"
-    elif fewest < workers:
+    elif minimum < workers:
         yield (
-            f"a worker was lost: {fewest} of {workers} were left, with less load than planned; look at the pods "
+            f"a worker was lost: {minimum} of {workers} were left, with less load than planned; look at the pods "
             "of Locust's worker Job (out of memory, evicted, starved of CPU?)"
         )
     elif silent > SILENT_SECONDS:

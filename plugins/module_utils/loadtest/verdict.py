@@ -126,8 +126,8 @@ def _metrics(events: list[Json]) -> list[MetricSeen]:
     found: list[MetricSeen] = []
     for place, metric in enumerate(looks[-1] if looks else []):
         values = [look[place]["current"] for look in looks if len(look) == len(looks[-1])]
-        most = max((value for value in values if value is not None), default=None)
-        found.append({**metric, "max": most})
+        maximum = max((value for value in values if value is not None), default=None)
+        found.append({**metric, "max": maximum})
     return found
 
 

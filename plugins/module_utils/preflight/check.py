@@ -13,7 +13,7 @@ from typing import Any
 from ..gcp.errors import BadInput, GoogleError
 from ..gcp.options import GCS_ENDPOINT, GKE_ENDPOINT, argument_spec
 from ..retry import Policy
-from ..variables.findings import Finding, kept, refuse_strangers
+from ..variables.findings import Finding, kept, refuse_unknown
 from ..variables.rules import NEVER_IGNORED
 from ..variables.rules import RULES as RULES_OF_VARIABLES
 from ..variables.settings import Settings
@@ -57,7 +57,7 @@ def preflight(
 
     ``variables``: of the roles, templated. ``findings``: what is wrong with them already.
     """
-    refuse_strangers({*RULES_OF_VARIABLES, *(rule.id for rule in RULES)}, options["ignore"], NEVER_IGNORED)
+    refuse_unknown({*RULES_OF_VARIABLES, *(rule.id for rule in RULES)}, options["ignore"], NEVER_IGNORED)
     refuse_options(options)
     table = prices(options["prices"])
     project = options["project"] or ""

@@ -36,17 +36,17 @@ def pod_fits_no_node(settings: Settings, project: Project) -> Iterator[Said]:
 
 
 def replicas_exceed_nodes(settings: Settings, project: Project) -> Iterator[Said]:
-    most = settings.autoscaling.most
+    maximum = settings.autoscaling.maximum
     if not serving_pools(settings, project):
         return  # pod-fits-no-node tells that, or nodes come as they are needed.
     room = capacity(rooms(settings, project), settings.serving.pod, settings.system_pods).replicas
-    if room < most:
+    if room < maximum:
         yield (
-            f"autoscaling_max_replicas is {most}, and {_nodes(settings)} hold {room} "
+            f"autoscaling_max_replicas is {maximum}, and {_nodes(settings)} hold {room} "
             f"pod{'' if room == 1 else 's'} of {words(settings.serving.pod)} beside GKE's own: "
-            f"{_those(room, most)} would stay Pending for ever",
+            f"{_those(room, maximum)} would stay Pending for ever",
             _more_room(
-                settings, project, most, f"Set autoscaling_max_replicas: {room}, " if room else "Set "
+                settings, project, maximum, f"Set autoscaling_max_replicas: {room}, " if room else "Set "
             ),
         )
 
@@ -54,12 +54,12 @@ def replicas_exceed_nodes(settings: Settings, project: Project) -> Iterator[Said
 def rollout_room(settings: Settings, project: Project) -> Iterator[Said]:
     if not serving_pools(settings, project):
         return
-    most = settings.autoscaling.most
-    wanted = most + settings.serving.surplus(most)
+    maximum = settings.autoscaling.maximum
+    wanted = maximum + settings.serving.surplus(maximum)
     room = capacity(rooms(settings, project), settings.serving.pod, settings.system_pods).replicas
-    if most <= room < wanted:
+    if maximum <= room < wanted:
         yield (
-            f"at autoscaling_max_replicas ({most}) the nodes are full: a new version needs {wanted - most} more at "
+            f"at autoscaling_max_replicas ({maximum}) the nodes are full: a new version needs {wanted - maximum} more at "
             "once, and would wait until the load is lower",
             _more_room(settings, project, wanted, "Set "),
         )
@@ -68,14 +68,14 @@ def rollout_room(settings: Settings, project: Project) -> Iterator[Said]:
 def loadtest_room(settings: Settings, project: Project) -> Iterator[Said]:
     if not settings.loadtest.enabled or not serving_pools(settings, project):
         return
-    most, replica = settings.autoscaling.most, settings.serving.pod
+    maximum, replica = settings.autoscaling.maximum, settings.serving.pod
     places = rooms(settings, project)
     alone = capacity(places, replica, settings.system_pods)
     found = capacity(places, replica, (*settings.system_pods, *settings.loadtest.pods))
-    if alone.replicas >= most and (found.replicas < most or found.homeless > alone.homeless):
+    if alone.replicas >= maximum and (found.replicas < maximum or found.unschedulable > alone.unschedulable):
         pods = len(settings.loadtest.pods)
         yield (
-            f"beside Locust's {pods} pods there is room for {found.replicas} of {most} replicas: the load test would "
+            f"beside Locust's {pods} pods there is room for {found.replicas} of {maximum} replicas: the load test would "
             "not see the highest number",
             "Raise max_node_count, give Locust a pool of its own (loadtest_node_selector), or lower loadtest_workers "
             "or loadtest_worker_cpu.",
@@ -83,10 +83,10 @@ def loadtest_room(settings: Settings, project: Project) -> Iterator[Said]:
 
 
 def spot_replicas(settings: Settings, project: Project) -> Iterator[Said]:
-    if settings.autoscaling.least < 2 and _only_spot(settings, project):
+    if settings.autoscaling.minimum < 2 and _only_spot(settings, project):
         yield (
             f"all nodes for {settings.serving.name} are spot, and autoscaling_min_replicas is "
-            f"{settings.autoscaling.least}: when Google takes the node away nobody answers until another has come",
+            f"{settings.autoscaling.minimum}: when Google takes the node away nobody answers until another has come",
             "Set autoscaling_min_replicas: 2, or add a pool without spot.",
         )
 
@@ -108,7 +108,7 @@ def _only_spot(settings: Settings, project: Project) -> bool:
         pools = serving_pools(settings, project)
     except NotKnown:
         pools = list(settings.cluster.pools)  # A pool's size does not matter here.
-    there = [pool for pool in pools if pool.most]
+    there = [pool for pool in pools if pool.maximum]
     return bool(there) and all(pool.spot for pool in there)
 
 
@@ -121,12 +121,12 @@ def model_memory(settings: Settings, project: Project) -> Iterator[Said]:
 
 
 def _nodes(settings: Settings) -> str:
-    pools = [f"{pool.most} × {pool.machine_type}" for pool in pools_to_judge(settings)]
+    pools = [f"{pool.maximum} × {pool.machine_type}" for pool in pools_to_judge(settings)]
     return f"the nodes at most ({', '.join(pools)})"
 
 
-def _those(room: int, most: int) -> str:
-    return f"replica {most}" if most - room == 1 else f"replicas {room + 1} to {most}"
+def _those(room: int, maximum: int) -> str:
+    return f"replica {maximum}" if maximum - room == 1 else f"replicas {room + 1} to {maximum}"
 
 
 def _more_room(settings: Settings, project: Project, wanted: int, start: str) -> str:
@@ -134,11 +134,11 @@ def _more_room(settings: Settings, project: Project, wanted: int, start: str) ->
     pools, replica = serving_pools(settings, project), settings.serving.pod
     free = {room.free for room in rooms(settings, project) if room.serves}
     each = max(replicas_on(node, wanted, replica) for node in free)
-    pool = max(pools, key=lambda one: one.most)
+    pool = max(pools, key=lambda one: one.maximum)
     now = capacity(rooms(settings, project), replica, settings.system_pods).replicas
     more = math.ceil((wanted - now) / max(1, each))
     return (
-        f"{start}{'or ' if start.endswith(', ') else ''}max_node_count of pool {pool.name} so that there are {pool.most + more} nodes "
+        f"{start}{'or ' if start.endswith(', ') else ''}max_node_count of pool {pool.name} so that there are {pool.maximum + more} nodes "
         "in all, or use a larger machine_type, or lower serving_cpu and serving_memory."
     )
 

@@ -130,7 +130,7 @@ def quota(settings: Settings, project: Project) -> Iterator[Said]:
     quotas = known(project.quotas)
     needs: Counter[str] = Counter()
     for pool in pools:
-        new = max(0, pool.most - _present(pool, project))
+        new = max(0, pool.maximum - _present(pool, project))
         for metric, each in _needs(pool, settings, project, quotas):
             needs[metric] += each * new
     for metric, needed in sorted(needs.items()):
@@ -149,8 +149,8 @@ def _present(pool: Pool, project: Project) -> int:
     cluster = project.cluster if isinstance(project.cluster, dict) else {}
     for found in cluster.get("nodePools", []):
         if found["name"] == pool.name:
-            _unused, most = bounds(found, cluster)
-            return int(min(most, pool.most))
+            _unused, maximum = bounds(found, cluster)
+            return int(min(maximum, pool.maximum))
     return 0
 
 

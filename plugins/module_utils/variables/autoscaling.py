@@ -16,22 +16,24 @@ HPA_TOLERANCE_PERCENT = 10
 """https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#algorithm-details"""
 
 _TARGET = "autoscaling_target_cpu_percent"
-_WINDOW_MOST = 3600
-_PERIOD_MOST = 1800
+_WINDOW_MAX = 3600
+_PERIOD_MAX = 1800
 
 
 def check_autoscaling(variables: Variables) -> None:
-    least, most = (whole(variables.given.get(f"autoscaling_{end}_replicas")) or 0 for end in ("min", "max"))
-    if not 1 <= least <= most:
+    minimum, maximum = (
+        whole(variables.given.get(f"autoscaling_{end}_replicas")) or 0 for end in ("min", "max")
+    )
+    if not 1 <= minimum <= maximum:
         variables.refuse(
             "autoscaling_min_replicas",
-            f"with autoscaling_max_replicas ({most}) it is no range",
+            f"with autoscaling_max_replicas ({maximum}) it is no range",
             "Let the minimum be at least 1 and at most the maximum",
             rule="replicas-range",
         )
     _check_target(variables)
     for way in ("up", "down"):
-        variables.integer(f"autoscaling_scale_{way}_stabilization_seconds", 0, _WINDOW_MOST, unit="seconds")
+        variables.integer(f"autoscaling_scale_{way}_stabilization_seconds", 0, _WINDOW_MAX, unit="seconds")
         _check_policies(variables, f"autoscaling_scale_{way}_policies")
 
 
@@ -52,11 +54,11 @@ def _check_policies(variables: Variables, name: str) -> None:
     for policy in variables.listing(name):
         numbers = policy if isinstance(policy, Mapping) else {}
         value, period = whole(numbers.get("value")) or 0, whole(numbers.get("periodSeconds")) or 0
-        if value < 1 or not 1 <= period <= _PERIOD_MOST:
+        if value < 1 or not 1 <= period <= _PERIOD_MAX:
             variables.refuse(
                 name,
                 "Kubernetes takes no such policy",
-                f"Write a value of 1 at least, and a periodSeconds of 1 to {_PERIOD_MOST}",
+                f"Write a value of 1 at least, and a periodSeconds of 1 to {_PERIOD_MAX}",
                 value=policy,
             )
 

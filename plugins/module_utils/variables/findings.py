@@ -61,13 +61,13 @@ def names_of_rules(ignore: Any) -> list[str]:
     return [name for part in parts if (name := str(part).strip())]
 
 
-def refuse_strangers(ids: Collection[str], ignore: Iterable[str], never_ignored: Collection[str]) -> None:
+def refuse_unknown(ids: Collection[str], ignore: Iterable[str], never_ignored: Collection[str]) -> None:
     """Raises ``BadInput`` for an ignored rule that is not there, since it would hide nothing, or can't be ignored."""
     named = {name: name.partition(":")[0] for name in ignore if name}
-    strangers = sorted(name for name, rule in named.items() if rule not in ids)
-    if strangers:
+    unknown = sorted(name for name, rule in named.items() if rule not in ids)
+    if unknown:
         raise BadInput(
-            f"preflight_ignore: there is no rule {', '.join(strangers)}. There are: {', '.join(sorted(ids))}."
+            f"preflight_ignore: there is no rule {', '.join(unknown)}. There are: {', '.join(sorted(ids))}."
         )
     if fixed := sorted(name for name, rule in named.items() if rule in never_ignored):
         raise BadInput(

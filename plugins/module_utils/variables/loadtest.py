@@ -12,9 +12,9 @@ from .reading import Variables
 
 def check_loadtest(variables: Variables) -> None:
     variables.integer("loadtest_workers", 1)
-    for name, least, example in (
+    for name, minimum, example in (
         ("loadtest_master_cpu", "1m", "500m"),
         ("loadtest_worker_cpu", "1m", "1 or 500m"),
         ("loadtest_memory", "16Mi", "256Mi"),
     ):
-        variables.amount(name, least, example)
+        variables.amount(name, minimum, example)

@@ -70,29 +70,31 @@ class Variables:
         return is_true(value)
 
     def number(
-        self, variable: str, least: float = 0, most: float | None = None, *, unit: str = ""
+        self, variable: str, minimum: float = 0, maximum: float | None = None, *, unit: str = ""
     ) -> float | None:
         """A number of at least ``least``; None where it is none."""
         try:
             found = float(self.given.get(variable) or 0)
         except (TypeError, ValueError):
-            self.refuse(variable, "it is not a number", f"Write {_range(least, most, unit)}", readable=False)
+            self.refuse(
+                variable, "it is not a number", f"Write {_range(minimum, maximum, unit)}", readable=False
+            )
             return None
-        if not least <= found <= (float("inf") if most is None else most):
-            self.refuse(variable, "it is out of range", f"Write {_range(least, most, unit)}")
+        if not minimum <= found <= (float("inf") if maximum is None else maximum):
+            self.refuse(variable, "it is out of range", f"Write {_range(minimum, maximum, unit)}")
             return None
         return found
 
     def integer(
-        self, variable: str, least: int = 0, most: int | None = None, *, unit: str = ""
+        self, variable: str, minimum: int = 0, maximum: int | None = None, *, unit: str = ""
     ) -> int | None:
         """A whole number of at least ``least``; None where it is none."""
         found = whole(self.given.get(variable))
         if found is None:
-            what = f"Write {_range(least, most, unit)}"
+            what = f"Write {_range(minimum, maximum, unit)}"
             self.refuse(variable, "it is not a whole number", what, readable=False)
-        elif found < least or (most is not None and found > most):
-            self.refuse(variable, "it is out of range", f"Write {_range(least, most, unit)}")
+        elif found < minimum or (maximum is not None and found > maximum):
+            self.refuse(variable, "it is out of range", f"Write {_range(minimum, maximum, unit)}")
             return None
         return found
 
@@ -112,7 +114,7 @@ class Variables:
         self.refuse(variable, "it is not a dictionary", "Write it as {key: value}", readable=False)
         return {}
 
-    def amount(self, variable: str, least: str, example: str) -> Fraction | None:
+    def amount(self, variable: str, minimum: str, example: str) -> Fraction | None:
         """A Kubernetes quantity of at least ``least``; None where it is none."""
         try:
             found = quantity(self.text(variable))
@@ -120,9 +122,9 @@ class Variables:
             what = f"Write one such as {example}"
             self.refuse(variable, "it is not a quantity of Kubernetes", what, readable=False)
             return None
-        if found < quantity(least):
+        if found < quantity(minimum):
             self.refuse(
-                variable, f"no container starts with less than {least}", f"Write one such as {example}"
+                variable, f"no container starts with less than {minimum}", f"Write one such as {example}"
             )
             return None
         return found
@@ -145,6 +147,6 @@ def whole(value: Any) -> int | None:
         return None
 
 
-def _range(least: float, most: float | None, unit: str) -> str:
+def _range(minimum: float, maximum: float | None, unit: str) -> str:
     of = f" {unit}" if unit else ""
-    return f"{least:g}{of} or more" if most is None else f"{least:g} to {most:g}{of}"
+    return f"{minimum:g}{of} or more" if maximum is None else f"{minimum:g} to {maximum:g}{of}"

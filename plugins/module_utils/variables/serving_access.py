@@ -14,7 +14,7 @@ from .names import is_hostname, is_label, is_subdomain
 from .reading import Variables
 
 # The longest addition is that of the ConfigMaps, "-" and ten digits; the longest name of a Service is 63.
-_NAME_MOST = 52
+_NAME_MAX = 52
 
 
 def check_access(variables: Variables) -> None:
@@ -25,11 +25,11 @@ def check_access(variables: Variables) -> None:
             "Use lower-case letters, digits and -, at most 63, a letter or digit at both ends",
         )
     name = variables.text("serving_name")
-    if not is_label(name) or name[0].isdigit() or len(name) > _NAME_MOST:
+    if not is_label(name) or name[0].isdigit() or len(name) > _NAME_MAX:
         variables.refuse(
             "serving_name",
             "no Service can be called that",
-            f"Use lower-case letters, digits and -, at most {_NAME_MOST}, a letter first and no - last",
+            f"Use lower-case letters, digits and -, at most {_NAME_MAX}, a letter first and no - last",
         )
     kind, internal = variables.text("serving_service_type"), variables.flag("serving_service_internal")
     _check_ranges(variables, kind, internal=internal)

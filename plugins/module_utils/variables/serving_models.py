@@ -22,8 +22,8 @@ _FOLDER_URI = re.compile(_BUCKET + r"[^\s]*[^\s/]")
 _MODEL_KEYS = ("name", "uri", "versions", "labels", "golden")
 # A version's folder in an image or a volume.
 _PLACE = re.compile(r"(/[^/\s]+)*/[1-9][0-9]*")
-_INT64_MOST = 2**63 - 1
-_WARMUP_BYTES_MOST = 768 * 1024
+_INT64_MAX = 2**63 - 1
+_WARMUP_BYTES_MAX = 768 * 1024
 """A ConfigMap holds 1 MiB in all: https://kubernetes.io/docs/concepts/configuration/configmap/"""
 
 
@@ -282,7 +282,7 @@ def _check_name(variables: Variables, where: str, name: Any) -> None:
 
 
 def _is_version(version: Any) -> bool:
-    return 1 <= (whole(version) or 0) <= _INT64_MOST
+    return 1 <= (whole(version) or 0) <= _INT64_MAX
 
 
 def check_warmup(variables: Variables) -> None:
@@ -299,10 +299,10 @@ def check_warmup(variables: Variables) -> None:
         if isinstance(versions, list | tuple) and isinstance(golden, list | tuple)
         for request in warmup_requests("", [0] * len(versions), [g for g in golden if isinstance(g, Mapping)])
     )
-    if size > _WARMUP_BYTES_MOST:
+    if size > _WARMUP_BYTES_MAX:
         variables.refuse(
             "serving_warmup_requests",
-            f"the golden predictions' requests take {size // 1024} KiB, and there is room for {_WARMUP_BYTES_MOST // 1024} in a "
+            f"the golden predictions' requests take {size // 1024} KiB, and there is room for {_WARMUP_BYTES_MAX // 1024} in a "
             "ConfigMap",
             "Write 0, or give requests that are smaller",
             value=times,

@@ -11,7 +11,7 @@ from .reading import Variables, whole
 
 # The cluster autoscaler ends what takes longer (--max-graceful-termination-sec); Google's is not to be changed.
 # https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler#scheduling-and-disruption
-GRACE_MOST = 600
+GRACE_MAX = 600
 
 # A number of pods or a share of them, which Kubernetes rounds up to at least one.
 _SHARE = re.compile(r"[0-9]+%?")
@@ -68,12 +68,12 @@ def _check_end(variables: Variables) -> None:
         )
     handover = handover if variables.flag("serving_proxy_enabled") else 0
     grace = handover + propagation + drain + 3
-    if grace > GRACE_MOST:
+    if grace > GRACE_MAX:
         variables.refuse(
-            "serving_handover_seconds" if handover > GRACE_MOST // 2 else "serving_drain_seconds",
+            "serving_handover_seconds" if handover > GRACE_MAX // 2 else "serving_drain_seconds",
             f"a pod that goes could take {grace} s in all (handover {handover}, propagation {propagation}, drain {drain}, "
-            f"and 3), and Google's autoscaler kills it after {GRACE_MOST} s",
-            f"Make them {GRACE_MOST - 3} s together at most",
+            f"and 3), and Google's autoscaler kills it after {GRACE_MAX} s",
+            f"Make them {GRACE_MAX - 3} s together at most",
             rule="grace-limit",
         )
 

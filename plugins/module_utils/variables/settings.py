@@ -50,8 +50,8 @@ class Pool:
 
     name: str
     machine_type: str = DEFAULT_MACHINE_TYPE
-    least: int = 0
-    most: int = 0
+    minimum: int = 0
+    maximum: int = 0
     zones: tuple[str, ...] = ()
     spot: bool = False
     preemptible: bool = False
@@ -136,8 +136,8 @@ class Serving:
 class Autoscaling:
     """The HPA. ``up_seconds``: how long the lowest recommendation of the past counts."""
 
-    least: int
-    most: int
+    minimum: int
+    maximum: int
     up_seconds: int
 
 

@@ -36,7 +36,7 @@ ZONES_OF_A_REGION = 3
 """Zones in which GKE puts the nodes of a regional cluster by default.
 https://cloud.google.com/kubernetes-engine/docs/concepts/regional-clusters"""
 
-MOST_PARTITIONS = 7
+PARTITIONS_MAX = 7
 """Instances that a partitioned GPU has at most. https://cloud.google.com/kubernetes-engine/docs/how-to/gpus-multi"""
 
 
@@ -52,10 +52,10 @@ def refuse_options(options: Mapping[str, Any]) -> None:
         ("node", requests["node"]),
         *((f"pods[{n}]", pod) for n, pod in enumerate(requests["pods"])),
     ]:
-        strangers = sorted(set(map(str, pod)) - {"cpu", "memory"})
-        if strangers:
+        unknown = sorted(set(map(str, pod)) - {"cpu", "memory"})
+        if unknown:
             raise BadInput(
-                f"preflight_system_requests.{where} has {', '.join(strangers)}: write cpu and memory."
+                f"preflight_system_requests.{where} has {', '.join(unknown)}: write cpu and memory."
             )
         for name, amount in pod.items():
             try:
@@ -92,8 +92,8 @@ def settings(given: Variables, project: str, options: Mapping[str, Any]) -> Sett
         cluster=_cluster(with_options(given)),
         serving=_serving(given),
         autoscaling=Autoscaling(
-            least=int(given["autoscaling_min_replicas"]),
-            most=int(given["autoscaling_max_replicas"]),
+            minimum=int(given["autoscaling_min_replicas"]),
+            maximum=int(given["autoscaling_max_replicas"]),
             up_seconds=int(given["autoscaling_scale_up_stabilization_seconds"]),
         ),
         storage=Storage(
@@ -148,7 +148,7 @@ def _cluster(given: Variables) -> Cluster:
         private_nodes=_if_said(given["cluster_private_nodes"]),
         workload_identity=is_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
         pools=tuple(pools),
-        pools_known=len(pools) == len(wanted) and all(map(_says_most, wanted)),
+        pools_known=len(pools) == len(wanted) and all(map(_says_maximum, wanted)),
     )
 
 
@@ -160,7 +160,7 @@ def _readable_pool(given: Mapping[str, Any], zones: tuple[str, ...]) -> Pool | N
         return None
 
 
-def _says_most(pool: Mapping[str, Any]) -> bool:
+def _says_maximum(pool: Mapping[str, Any]) -> bool:
     """Whether a pool that grows by itself says how far."""
     scaling = pool.get("autoscaling") or {}
     grows = scaling and is_true(scaling.get("enabled", True))
@@ -173,15 +173,15 @@ def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
     count = len(zones) or ZONES_OF_A_REGION
     scaling = given.get("autoscaling") or {}
     size = int(given.get("node_count") or given.get("initial_node_count") or 0) * count
-    least = most = size
+    minimum = maximum = size
     if scaling and is_true(scaling.get("enabled", True)):
-        least = int(scaling.get("total_min_node_count") or int(scaling.get("min_node_count") or 0) * count)
-        most = int(scaling.get("total_max_node_count") or int(scaling.get("max_node_count") or 0) * count)
+        minimum = int(scaling.get("total_min_node_count") or int(scaling.get("min_node_count") or 0) * count)
+        maximum = int(scaling.get("total_max_node_count") or int(scaling.get("max_node_count") or 0) * count)
     return Pool(
         name=str(given["name"]),
         machine_type=str(given.get("machine_type") or DEFAULT_MACHINE_TYPE),
-        least=least,
-        most=most,
+        minimum=minimum,
+        maximum=maximum,
         zones=zones,
         spot=is_true(given.get("spot")) or is_true(given.get("preemptible")),
         preemptible=is_true(given.get("preemptible")),
@@ -207,7 +207,7 @@ def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
 def _visible(accelerator: Mapping[str, Any]) -> int:
     """GPUs that pods see: a shared card as often as it is shared, a partitioned one as often as it can be at most."""
     shared = int(accelerator.get("max_shared_clients_per_gpu") or 1)
-    parts = MOST_PARTITIONS if accelerator.get("gpu_partition_size") else 1
+    parts = PARTITIONS_MAX if accelerator.get("gpu_partition_size") else 1
     return int(accelerator.get("accelerator_count") or 1) * shared * parts
 
 

@@ -12,7 +12,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project 
     Unread,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rules import RULES
-from ansible_collections.mlops.tfserving.plugins.module_utils.variables.findings import refuse_strangers
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.findings import refuse_unknown
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.rules import NEVER_IGNORED
 from cases import NAME, ZONES, bucket, found, given, ids, member, policy, pool, project
 
@@ -344,7 +344,7 @@ def test_an_ignored_rule_is_silent_and_the_others_are_not() -> None:
 
 def test_a_rule_that_is_not_there_can_not_be_ignored() -> None:
     with pytest.raises(BadInput, match=r"no rule spot-replica\..*spot-replicas"):
-        refuse_strangers([rule.id for rule in RULES], ["spot-replica"], NEVER_IGNORED)
+        refuse_unknown([rule.id for rule in RULES], ["spot-replica"], NEVER_IGNORED)
 
 
 def test_what_can_not_be_read_is_told_and_fails_nothing() -> None:
