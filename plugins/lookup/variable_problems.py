@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
 
 from ..module_utils.variables.check import CHECKS
 from ..module_utils.variables.findings import kept, names_of_rules
@@ -70,4 +71,7 @@ class LookupModule(LookupBase):
             found = kept(
                 [*environment(), *unknown(given, [*ROLES, *PLAYBOOKS, GOOGLE])], ignore, NEVER_IGNORED
             )
+        for finding in found:
+            if finding.id == "renamed-variable":
+                Display().warning(str(finding))
         return [str(finding) for finding in found if finding.severity == "error"]

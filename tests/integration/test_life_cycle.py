@@ -163,7 +163,7 @@ def test_what_the_documentation_tells_to_type(script: str) -> None:
 def test_the_documented_roles_suffice_in_the_cluster(tmp_path: Path) -> None:
     """An operator looks, promotes and tests the load, a deployer converges, and neither reads a secret."""
     accounts = {role: kubeconfig_of(role, KUBECONFIG, tmp_path) for role in ("operator", "deployer")}
-    operator, deployer = (("-e", f"cluster_kubeconfig_file={path}") for path in accounts.values())
+    operator, deployer = (("-e", f"cluster_existing_kubeconfig={path}") for path in accounts.values())
     playbook("playbooks/status.yml", *operator).ok()
     playbook("playbooks/promote.yml", *operator).ok()
     short = {

@@ -25,5 +25,5 @@ def contradiction(environment: Mapping[str, str]) -> tuple[str, str]:
         f"the environment has {', '.join(found)}: modules of kubernetes.core would follow that even over the kubeconfig "
         "that they are given, and apply to one cluster what was compared with another",
         f"Unset it (env {' '.join(f'-u {name}' for name in found)} ansible-playbook …; in AWX take the Kubernetes "
-        "credential off the job template), and name a cluster that exists by its kubeconfig, in cluster_kubeconfig_file.",
+        "credential off the job template), and name a cluster that exists by its kubeconfig, in cluster_existing_kubeconfig.",
     )

@@ -61,7 +61,7 @@ def preflight(
     refuse_options(options)
     table = prices(options["prices"])
     project = options["project"] or ""
-    if not project and not variables["cluster_kubeconfig_file"]:
+    if not project and not variables["cluster_existing_kubeconfig"]:
         raise BadInput("project is not set: give gcp_project, or GCP_PROJECT in the environment.")
     try:
         asked = settings(variables, project, options)

@@ -15,7 +15,7 @@ _RULE = "cluster-options"
 
 
 def check_cluster(variables: Variables) -> None:
-    if variables.text("cluster_kubeconfig_file"):
+    if variables.text("cluster_existing_kubeconfig"):
         return  # It is there already, and nobody's to make.
     location, pools, wrong = variables.text("cluster_location"), [], False
     for number, pool in enumerate(variables.listing("cluster_node_pools")):

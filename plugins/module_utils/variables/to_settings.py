@@ -139,7 +139,7 @@ def _cluster(given: Variables) -> Cluster:
     return Cluster(
         name=str(given["cluster_name"]),
         location=location,
-        given=bool(given["cluster_kubeconfig_file"]),
+        given=bool(given["cluster_existing_kubeconfig"]),
         autopilot=is_true(given["cluster_autopilot"]),
         autoprovisioning=is_true(scaling.get("enable_node_autoprovisioning")),
         channel=str(given["cluster_release_channel"] or ""),

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 
 from ..gke.desired import CLUSTER_ARGUMENTS
 from .findings import Finding
+from .renamed import RENAMED
 from .rules import RULES
 
 PLAYBOOKS = ("promote", "canary", "rollback", "teardown")
@@ -26,6 +27,16 @@ def unknown_names(names: Iterable[str], real: Collection[str], used: Collection[
     """``names``: that a play has. ``real``: those that may be set. ``used``: that roles and playbooks have for themselves."""
     rule = RULES["unknown-variable"]
     for name in sorted(set(names) - {*real, *used}):
+        if new := RENAMED.get(name):
+            old = RULES["renamed-variable"]
+            yield Finding(
+                old.id,
+                old.severity,
+                f"{name} is now called {new}",
+                "The next release takes no other name.",
+                name,
+            )
+            continue
         is_googles = name.startswith(f"{GOOGLE}_")
         near = get_close_matches(name, sorted(real), 1, _NEARLY if is_googles else 0.6)
         if is_googles and not near:

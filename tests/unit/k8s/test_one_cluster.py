@@ -82,7 +82,9 @@ def kubeconfig(file: Path, **servers: str) -> Path:
     return file
 
 
-def play(folder: Path, given: str, env: dict[str, str]) -> tuple[int, str]:
+def play(
+    folder: Path, given: str, env: dict[str, str], variable: str = "cluster_existing_kubeconfig"
+) -> tuple[int, str]:
     """The cluster role connects, then both collections list pods."""
     connection = {"kubeconfig": "{{ cluster_kubeconfig }}"}
     tasks: list[dict[str, Any]] = [
@@ -92,7 +94,7 @@ def play(folder: Path, given: str, env: dict[str, str]) -> tuple[int, str]:
     ]
     (folder / "play.yml").write_text(yaml.safe_dump([{
         "hosts": "localhost", "gather_facts": False, "connection": "local", "tasks": tasks,
-        "vars": {"ansible_python_interpreter": sys.executable, "cluster_kubeconfig_file": given},
+        "vars": {"ansible_python_interpreter": sys.executable, variable: given},
         "module_defaults": {"group/mlops.tfserving.k8s": connection, "group/kubernetes.core.k8s": connection},
     }]))  # fmt: skip
     done = subprocess.run(
@@ -113,8 +115,9 @@ def test_both_collections_ask_the_cluster_of_the_kubeconfig(
         "KUBECONFIG": str(kubeconfig(tmp_path / "other", b=other.url)),
         "K8S_AUTH_KUBECONFIG": str(tmp_path / "other"),
     }
-    code, output = play(tmp_path, "~/config:~/not-there", env)
+    code, output = play(tmp_path, "~/config:~/not-there", env, "cluster_kubeconfig_file")
     assert code == 0, output
+    assert "[renamed-variable] cluster_kubeconfig_file is now called" in " ".join(output.split())
     lists = [path for path in one.paths if path.startswith("/api/v1/pods")]
     assert len(lists) == 2, one.paths
     assert other.paths == []

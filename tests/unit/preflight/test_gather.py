@@ -236,7 +236,7 @@ def test_a_given_cluster_needs_no_gke(apis: Apis) -> None:
         urls.append(url)
         return apis.google.transport(method, url, body=body, headers=headers)
 
-    settings = mine(cluster_kubeconfig_file="/kube/config", serving_service_type="ClusterIP")
+    settings = mine(cluster_existing_kubeconfig="/kube/config", serving_service_type="ClusterIP")
     gather(settings, Apis(Google("", watched, policy=ONCE), apis.endpoints))
     assert urls
     assert all("/storage/" in url for url in urls)

@@ -399,7 +399,7 @@ def test_where_nodes_come_as_they_are_needed_nothing_is_too_large(changed: dict[
 
 def test_of_a_given_cluster_nothing_is_asked_of_google() -> None:
     variables = given(
-        cluster_kubeconfig_file="/kube/config", serving_service_type="ClusterIP", cluster_node_pools=[]
+        cluster_existing_kubeconfig="/kube/config", serving_service_type="ClusterIP", cluster_node_pools=[]
     )
     findings = found(variables, project())
     assert {finding.severity for finding in findings} == {"unknown"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.arguments import typed
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.renamed import RENAMED
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -70,7 +71,7 @@ def code() -> Iterator[tuple[Path, ast.AST]]:
 
 def test_every_variable_that_the_code_speaks_of_exists() -> None:
     """In whatever words: those that it reads, and those in its messages."""
-    own = {"serving_model_bytes", "cluster_options"}
+    own = {"serving_model_bytes", "cluster_options", *RENAMED}
     # As options of modules, metrics and the like begin.
     begins = {"cluster_node_pools", "preflight_ignore"}
     found = {
@@ -119,3 +120,10 @@ def _settings(tree: Any) -> Iterator[tuple[str, Any]]:
         for name, value in tree.items():
             yield str(name), value
             yield from _settings(value)
+
+
+def test_an_old_name_has_its_value_for_the_new_one() -> None:
+    for old, new in RENAMED.items():
+        role = new.partition("_")[0]
+        assert old not in ALL
+        assert load(f"roles/{role}/defaults/main.yml")[new] == f"{{{{ {old} | default('') }}}}"

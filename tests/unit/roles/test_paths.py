@@ -17,7 +17,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight import m
 
 ROOT = Path(__file__).resolve().parents[3]
 PATHS = {
-    "cluster_bootstrap_ca_bundle", "cluster_kubeconfig_file", "cluster_kubeconfig_path", "gcp_service_account_file",
+    "cluster_bootstrap_ca_bundle", "cluster_existing_kubeconfig", "cluster_kubeconfig_path", "gcp_service_account_file",
     "loadtest_baseline", "loadtest_payload", "loadtest_reports_dir", "loadtest_shape.file", "serving_golden_file",
     "storage_model_source",
 }  # fmt: skip

@@ -228,7 +228,7 @@ def test_the_role_refuses_before_it_asks_or_changes_anything(tmp_path: Path) -> 
     )  # fmt: skip
     assert done.returncode == 2, done.stdout
     for words in (
-        "serving_threads is '9': that is more than the processors",
+        "serving_threads is 9: that is more than the processors",
         "serving_source_ranges is '10.0.0.1/8': it is no range of addresses. Write 10.0.0.0/8",
         "serving_memory is '128Mi': the model has 300Mi, and while it is loaded",
     ):

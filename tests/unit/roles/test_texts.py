@@ -9,6 +9,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.desired import CLUSTER_ARGUMENTS
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.role_options import role_options
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan
 from role_work import ROOT, defaults_of, made, options_of
 
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -25,13 +26,15 @@ SAMPLES: dict[str, Any] = {
     "storage_model_version": 7,
     "storage_versions_in_use": [3],
     "loadtest_version": 0,
-    "loadtest_payload_weights": {"a": 2},
     "storage_lifecycle_rules": [{"action": "Delete", "age": 30}],
     "serving_promoted": {"m": 4},
     "autoscaling_scale_up_policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}],
-    "loadtest_slo": {"requests_min": 1000, "failed_max": 0},
 }  # fmt: skip
 """Values of variables whose default has no number, or none that says much."""
+
+
+BY_THE_MODULE = ("loadtest_shape", "loadtest_payload_weights")
+"""What a module gets as it was written, and reads itself."""
 
 
 def is_switch(option: dict[str, Any]) -> bool:
@@ -53,6 +56,8 @@ def values(role: str, switched: bool) -> dict[str, Any]:
     """A value for each variable that is a number or a switch, or has such in it."""
     found: dict[str, Any] = {}
     for name, option in options_of(role).items():
+        if name in BY_THE_MODULE:
+            continue
         default = SAMPLES.get(name, defaults_of(role)[name])
         if is_switch(option):
             found[name] = switched
@@ -101,3 +106,8 @@ def test_nothing_but_an_empty_text_is_left_out_for_being_empty(role: str) -> Non
         for name in re.findall(r"\b(\w+) \| default\(omit, true\)", file.read_text()):
             option = options.get(name)
             assert option is None or (option["type"] in ("str", "path") and not is_switch(option)), name
+
+
+def test_a_shape_in_texts_is_the_same_shape() -> None:
+    shape = defaults_of("loadtest")["loadtest_shape"]
+    assert plan(as_text(shape)).as_json() == plan(shape).as_json()

@@ -40,6 +40,12 @@ def test_what_roles_and_playbooks_set_themselves_is_known() -> None:
     assert list(unknown(own, EVERYWHERE)) == []
 
 
+def test_an_old_name_is_a_warning_with_the_new_one() -> None:
+    (finding,) = unknown(["cluster_kubeconfig_file"], EVERYWHERE)
+    assert (finding.id, finding.severity) == ("renamed-variable", "warning")
+    assert "cluster_kubeconfig_file is now called cluster_existing_kubeconfig" in finding.message
+
+
 def test_a_role_looks_at_its_own_names() -> None:
     assert [one.variable for one in unknown(["serving_x", "cluster_x"], ["serving"])] == ["serving_x"]
 
