@@ -14,9 +14,8 @@ import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.baseline import words
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.figures import draw_all, for_page
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.junit import junit
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.page import render
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.pages import index, render
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.phases import reactions
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.runs import index
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shares import shares, skew_max
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import read
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
