@@ -16,6 +16,7 @@ from .golden import Golden, goldens_of, unique
 from .latency import Limits
 from .pods import Desired
 from .rest import Servable
+from .runtime import TF_SERVING
 
 _GOLDEN: dict[str, Any] = {
     "type": "list",
@@ -65,8 +66,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         },
     },
     "protocol": {"type": "str", "choices": ["rest", "grpc"], "default": "rest"},
-    "port": {"type": "int", "default": 8501},
-    "grpc_port": {"type": "int", "default": 8500},
+    "port": {"type": "int", "default": TF_SERVING.rest_port},
+    "grpc_port": {"type": "int", "default": TF_SERVING.grpc_port},
     "minimum_pods": {"type": "int", "default": 1},
     "timeout": {"type": "int", "default": 30},
 }
