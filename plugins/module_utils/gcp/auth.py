@@ -181,14 +181,14 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
     return found
 
 
-def _check_type(info: Mapping[str, Any], wanted: str, where: str) -> None:
+def _check_type(info: Mapping[str, Any], desired: str, where: str) -> None:
     """Each kind of file has its own kind of credentials."""
-    found = info.get("type", wanted)
-    if found == wanted:
+    found = info.get("type", desired)
+    if found == desired:
         return
     kind, option = _OTHER_TYPES.get(str(found), ("", ""))
     way = f"give it with auth_kind={kind} and {option}" if kind else "give another file"
-    raise BadInput(f"{where} is of type {found}, not {wanted}: {way}.")
+    raise BadInput(f"{where} is of type {found}, not {desired}: {way}.")
 
 
 def session(params: Mapping[str, Any]) -> Any:

@@ -18,7 +18,7 @@ from .schema import Json
 
 BUSY = "CLUSTER_ALREADY_HAS_OPERATION"
 FIRST_POLL, LAST_POLL = 1.0, 2.0
-"""Seconds between two looks at an operation: so its end is noticed within two."""
+"""Seconds between two polls at an operation: so its end is noticed within two."""
 
 UNCERTAIN_ATTEMPTS = 5
 """How often a change is sent whose answers get lost."""

@@ -35,7 +35,7 @@ class Option:
 
     ``path``: dotted, where an answer has it and a creation takes it. ``shown``: where an answer has it, if that is
     somewhere else. ``group``: options with the same one are changed by one request. ``later``: a creation does not
-    take it, so that it is set afterwards. ``one_way``: what is on stays on. ``body``: the last touch to a request's value; gets it and the wish.
+    take it, so that it is set afterwards. ``one_way``: what is on stays on. ``body``: the last touch to a request's value; gets it and what is desired.
     ``beside``: what goes along, from the resource.
     """
 

@@ -1,6 +1,6 @@
 """What has to change for a cluster and its pools to be as wanted: an ordered list of changes. Pure.
 
-Wishes are options as ``wanted`` gives them; what is missing is not managed. The present is a resource as the API
+Wishes are options as ``desired`` gives them; what is missing is not managed. The present is a resource as the API
 shows it.
 """
 
@@ -96,9 +96,9 @@ def differences(
     for option in options:
         if option.name not in desired or option.how == AT_CREATION:
             continue
-        now, wish = option.now(current), desired[option.name]
-        if not option.same(wish, now):
-            changes.setdefault(option.group or option.name, []).append((option, now, wish))
+        now, goal = option.now(current), desired[option.name]
+        if not option.same(goal, now):
+            changes.setdefault(option.group or option.name, []).append((option, now, goal))
     return [_change(differing, current, path, find, prefix) for differing in changes.values()]
 
 
@@ -112,18 +112,18 @@ def _change(
     else:
         option = differing[0][0]
         before = {one.name: now for one, now, _unused in differing}
-        after = {one.name: wish for one, _unused, wish in differing}
+        after = {one.name: goal for one, _unused, goal in differing}
     stuck = option.one_way and not after
     if option.request is None or stuck:
         return Change(prefix + name, before, after, NEVER if stuck else option.how)
     body: Json = {}
-    for one, _unused, wish in differing:
-        one.write_into(body, wish, current)
+    for one, _unused, goal in differing:
+        one.write_into(body, goal, current)
 
     def done(cluster: Json | None) -> bool:
         resource = find(cluster)
         return resource is not None and all(
-            one.same(wish, one.now(resource)) for one, _unused, wish in differing
+            one.same(goal, one.now(resource)) for one, _unused, goal in differing
         )
 
     request = option.request
@@ -273,7 +273,7 @@ def plan_cluster(
     exclusive_pools: bool = False,
     recreate_pools: bool = False,
 ) -> Plan:
-    """Changes for a cluster and the pools in ``wanted['node_pools']``; pools that are not named stay."""
+    """Changes for a cluster and the pools in ``desired['node_pools']``; pools that are not named stay."""
     name = desired["name"]
     plan = Plan()
     if current is not None and current.get("status") == FAILED:

@@ -35,7 +35,7 @@ def converge(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None =
     result: dict[str, Any] = {"changed": False}
     if params["state"] == "undone":
         changed, before, after = rollback(
-            api, kind, namespace, name, wanted=params["revision"], dry_run=check_mode
+            api, kind, namespace, name, desired=params["revision"], dry_run=check_mode
         )
         result.update(changed=changed, diff={"before": before, "after": after})
     if check_mode:

@@ -71,21 +71,23 @@ def never_fits(pod: Json, nodes: Sequence[Json]) -> str | None:
 
 def too_large(pod: Json, nodes: Sequence[Json]) -> str | None:
     """The resource of which the pod asks for more than the largest node has, in words; None if there is none."""
-    for resource, wanted in sorted(requests_of(pod).items()):
+    for resource, desired in sorted(requests_of(pod).items()):
         maximum = max((_allocatable(node, resource) for node in nodes), default=None)
-        if maximum is not None and wanted > maximum:
+        if maximum is not None and desired > maximum:
             return (
-                f"it requests {in_words(resource, wanted)} {resource}, "
+                f"it requests {in_words(resource, desired)} {resource}, "
                 f"the largest node has {in_words(resource, maximum)}"
             )
     return None
 
 
 def _size(pod: Json, node: Json) -> str | None:
-    for resource, wanted in sorted(requests_of(pod).items()):
+    for resource, desired in sorted(requests_of(pod).items()):
         has = _allocatable(node, resource)
-        if wanted > has:
-            return f"{resource} {in_words(resource, wanted)} requested, {in_words(resource, has)} allocatable"
+        if desired > has:
+            return (
+                f"{resource} {in_words(resource, desired)} requested, {in_words(resource, has)} allocatable"
+            )
     return None
 
 

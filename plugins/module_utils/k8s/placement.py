@@ -34,8 +34,8 @@ PASSING_MOUNT = re.compile(r"failed to sync \w+ cache|not registered")
 
 def node_of(pod: Json, nodes: Sequence[Json] | None) -> Json | None:
     """The pod's node among `nodes`; None when it has none, it is gone, or nodes may not be listed."""
-    wanted = pod["spec"].get("nodeName")
-    return next((node for node in nodes or [] if name_of(node) == wanted), None) if wanted else None
+    desired = pod["spec"].get("nodeName")
+    return next((node for node in nodes or [] if name_of(node) == desired), None) if desired else None
 
 
 def node_lost(pod: Json, nodes: Sequence[Json] | None, now: float) -> tuple[str, float] | None:

@@ -140,14 +140,14 @@ def _latency_limit(report: Json) -> float | None:
 
 def _metrics(axis: Any, events: list[Json], origin: float) -> None:
     """What the HPA looks at: one metric in its own unit, several as percent of their targets."""
-    looks = [event for event in of_kind(events, "hpa") if event["metrics"]]
-    shown = looks[-1]["metrics"] if looks else []
+    polls = [event for event in of_kind(events, "hpa") if event["metrics"]]
+    shown = polls[-1]["metrics"] if polls else []
     alone, top = len(shown) == 1, 0.0
     target = (shown[0]["target"] or 0.0) if alone else 100.0
     for place, metric in enumerate(shown):
         used = [
             (event["t"] - origin, seen["current"] if alone else 100 * (share(seen) or 0.0))
-            for event in looks
+            for event in polls
             if event["t"] >= origin and len(event["metrics"]) == len(shown)
             for seen in [event["metrics"][place]]
             if seen["current"] is not None

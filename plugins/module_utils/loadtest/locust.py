@@ -23,8 +23,8 @@ FILES = {
 }
 """What Locust has to say at the end, and where."""
 
-LOOK_TIMEOUT = 5.0
-"""Seconds for a look: the master answers from memory."""
+POLL_TIMEOUT = 5.0
+"""Seconds for a poll: the master answers from memory."""
 
 STOP_TIMEOUT = 20.0
 """Seconds for a stop: users finish the request that they have sent."""
@@ -44,15 +44,15 @@ class Locust:
         self._api = api
         self._base = f"/api/v1/namespaces/{namespace}/services/http:{service}:8089/proxy"
 
-    def look(self, *, observer: bool = False) -> Json | None:
+    def poll(self, *, observer: bool = False) -> Json | None:
         """State, users, counts and workers; None while the master does not answer.
 
-        Each look but an observer's tells the master that the run still has its driver.
+        Each poll but an observer's tells the master that the run still has its driver.
         """
         query = {"observer": 1} if observer else None
         try:
             status, _unused, body = self._api.raw(
-                "GET", f"{self._base}/loadtest", query=query, timeout=LOOK_TIMEOUT
+                "GET", f"{self._base}/loadtest", query=query, timeout=POLL_TIMEOUT
             )
             return dict(json.loads(body)) if status == 200 else None
         except (KubeError, ValueError, TypeError):

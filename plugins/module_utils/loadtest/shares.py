@@ -22,20 +22,20 @@ def shares(events: list[Json], app: str) -> list[Share]:
         Share(
             pod,
             nodes.get(pod),
-            _answered(looks, begun),
+            _answered(polls, begun),
             round(fair.get(pod, 0.0), 1),
             round(seconds.get(pod, 0.0), 1),
         )
-        for pod, looks in counted.items()
+        for pod, polls in counted.items()
     ]
     return sorted(found, key=lambda share: -share.requests)
 
 
-def _answered(looks: list[tuple[float, int]], begun: float) -> int:
+def _answered(polls: list[tuple[float, int]], begun: float) -> int:
     """What a counter grew by since the run began; a server that was restarted counts from 0 again."""
-    before = [count for t, count in looks if t <= begun]
+    before = [count for t, count in polls if t <= begun]
     last, total = (before[-1] if before else 0), 0
-    for t, count in looks:
+    for t, count in polls:
         if t > begun:
             total += count - last if count >= last else count
             last = count

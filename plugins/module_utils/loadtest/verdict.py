@@ -122,10 +122,10 @@ def _scaling(events: list[Json], app: str) -> Json:
 
 def _metrics(events: list[Json]) -> list[MetricSeen]:
     """The HPA's metrics as it saw them last, and the most of each."""
-    looks: list[list[Metric]] = [event["metrics"] for event in of_kind(events, "hpa")]
+    polls: list[list[Metric]] = [event["metrics"] for event in of_kind(events, "hpa")]
     found: list[MetricSeen] = []
-    for place, metric in enumerate(looks[-1] if looks else []):
-        values = [look[place]["current"] for look in looks if len(look) == len(looks[-1])]
+    for place, metric in enumerate(polls[-1] if polls else []):
+        values = [poll[place]["current"] for poll in polls if len(poll) == len(polls[-1])]
         maximum = max((value for value in values if value is not None), default=None)
         found.append({**metric, "max": maximum})
     return found

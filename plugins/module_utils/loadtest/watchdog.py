@@ -9,7 +9,7 @@ import os
 import signal
 import time
 
-from .run import Clock
+from ..retry import Clock
 
 WAKE_SECONDS = 0.2
 DRIVERS = "MLOPS_TFSERVING_DRIVERS"

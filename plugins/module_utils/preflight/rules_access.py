@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..gcs.iam import wanted, workload
+from ..gcs.iam import desired, workload
 from ..variables.settings import Settings, Storage
 from .judge import Rule, Said
 from .project import Bucket, NotKnown, Project, Unread, known
@@ -83,7 +83,7 @@ def has_workload_identity(settings: Settings, project: Project) -> bool:
 def _granted_in_this_run(settings: Settings, bucket: Bucket | None) -> set[str]:
     """Members whom ``storage_iam_members`` lets read."""
     number = bucket.project_number if bucket else None
-    found = wanted(settings.storage.grants, settings.project, number)
+    found = desired(settings.storage.grants, settings.project, number)
     return {member for role in READING_ROLES & found.keys() for member in found[role]}
 
 

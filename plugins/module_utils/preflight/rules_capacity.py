@@ -55,13 +55,13 @@ def rollout_room(settings: Settings, project: Project) -> Iterator[Said]:
     if not serving_pools(settings, project):
         return
     maximum = settings.autoscaling.maximum
-    wanted = maximum + settings.serving.surplus(maximum)
+    desired = maximum + settings.serving.surplus(maximum)
     room = capacity(rooms(settings, project), settings.serving.pod, settings.system_pods).replicas
-    if maximum <= room < wanted:
+    if maximum <= room < desired:
         yield (
-            f"at autoscaling_max_replicas ({maximum}) the nodes are full: a new version needs {wanted - maximum} more at "
+            f"at autoscaling_max_replicas ({maximum}) the nodes are full: a new version needs {desired - maximum} more at "
             "once, and would wait until the load is lower",
-            _more_room(settings, project, wanted, "Set "),
+            _more_room(settings, project, desired, "Set "),
         )
 
 
@@ -129,14 +129,14 @@ def _those(room: int, maximum: int) -> str:
     return f"replica {maximum}" if maximum - room == 1 else f"replicas {room + 1} to {maximum}"
 
 
-def _more_room(settings: Settings, project: Project, wanted: int, start: str) -> str:
+def _more_room(settings: Settings, project: Project, desired: int, start: str) -> str:
     """How many nodes of the largest serving pool would do, as an advice."""
     pools, replica = serving_pools(settings, project), settings.serving.pod
     free = {room.free for room in rooms(settings, project) if room.serves}
-    each = max(replicas_on(node, wanted, replica) for node in free)
+    each = max(replicas_on(node, desired, replica) for node in free)
     pool = max(pools, key=lambda one: one.maximum)
     now = capacity(rooms(settings, project), replica, settings.system_pods).replicas
-    more = math.ceil((wanted - now) / max(1, each))
+    more = math.ceil((desired - now) / max(1, each))
     return (
         f"{start}{'or ' if start.endswith(', ') else ''}max_node_count of pool {pool.name} so that there are {pool.maximum + more} nodes "
         "in all, or use a larger machine_type, or lower serving_cpu and serving_memory."

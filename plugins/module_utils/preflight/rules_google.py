@@ -74,11 +74,11 @@ def version(settings: Settings, project: Project) -> Iterator[Said]:
     config, channel = known(project.server_config), _channel(cluster, project)
     masters, where = _valid_masters(config, channel)
     nodes = [*config.get("validNodeVersions", []), *masters]
-    for variable, wanted, of_nodes in asked:
+    for variable, desired, of_nodes in asked:
         offered = nodes if of_nodes else masters
-        if not any(_is(wanted, one) for one in offered):
+        if not any(_is(desired, one) for one in offered):
             yield (
-                f"{variable} is {wanted}, which {where} does not have; it has {', '.join(_newest(masters))}",
+                f"{variable} is {desired}, which {where} does not have; it has {', '.join(_newest(masters))}",
                 f"Choose one of them, or leave {variable} empty for the default.",
             )
 
@@ -113,9 +113,9 @@ def _valid_masters(config: Json, channel: str) -> tuple[list[str], str]:
     return list(config.get("validMasterVersions", [])), "Google there"
 
 
-def _is(wanted: str, offered: str) -> bool:
+def _is(desired: str, offered: str) -> bool:
     """1.34 is any 1.34."""
-    return wanted == offered or re.match(rf"{re.escape(wanted)}[.-]", offered) is not None
+    return desired == offered or re.match(rf"{re.escape(desired)}[.-]", offered) is not None
 
 
 def _newest(versions: list[str]) -> list[str]:

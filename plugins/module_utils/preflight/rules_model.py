@@ -32,9 +32,9 @@ def model_missing(settings: Settings, project: Project) -> Iterator[Said]:
         versions = known(project.model_versions)
         if versions and storage.version in (None, *versions):
             return
-        wanted = "version" if storage.version is None else f"version {storage.version}"
+        desired = "version" if storage.version is None else f"version {storage.version}"
         there = f" (there are {', '.join(map(str, sorted(versions)))})" if versions else ""
-        what = f"gs://{storage.bucket}/{storage.path} has no complete {wanted}{there}"
+        what = f"gs://{storage.bucket}/{storage.path} has no complete {desired}{there}"
     yield (
         f"{what}, and storage_model_source is empty, so none is published: there would be no model to serve",
         "Set storage_model_source to the SavedModel's folder, an archive or gs://BUCKET/PATH/VERSION.",

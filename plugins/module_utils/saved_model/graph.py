@@ -278,8 +278,8 @@ class _Walk:
                 return self._data[first : min(last, first + _SMALL_NODE)].decode("utf-8", "replace")
         return ""
 
-    def _inner(self, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
-        return ((first, last) for number, first, last in fields(self._data, start, end) if number == wanted)
+    def _inner(self, start: int, end: int, desired: int) -> Iterator[tuple[int, int]]:
+        return ((first, last) for number, first, last in fields(self._data, start, end) if number == desired)
 
 
 def _operation(tensor: str) -> str:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ..outcome import failure
+from ..protos import PROTOBUF_IMPORT_ERROR
 from .bundle import INDEX, INDEX_MAX, Bundle, check_tensors, read_bundle
 from .checksum import CRC32C_IMPORT_ERROR, new_crc32c, value_of
 from .errors import InvalidModel
 from .files import digest, read_files, sizes_of
 from .graph import SAVED_MODEL, SERVE, Graph, read_graphs
-from .messages import PROTOBUF_IMPORT_ERROR
 
 PACKAGES = {"google-crc32c": CRC32C_IMPORT_ERROR, "protobuf": PROTOBUF_IMPORT_ERROR}
 """What reading a model needs, and why it can't be imported here, if so."""

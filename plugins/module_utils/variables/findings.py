@@ -51,8 +51,8 @@ def kept(
             ignore
         )
 
-    wanted = [finding for finding in findings if not is_ignored(finding)]
-    return sorted(wanted, key=lambda finding: ("error", "warning", "unknown").index(finding.severity))
+    desired = [finding for finding in findings if not is_ignored(finding)]
+    return sorted(desired, key=lambda finding: ("error", "warning", "unknown").index(finding.severity))
 
 
 def names_of_rules(ignore: Any) -> list[str]:

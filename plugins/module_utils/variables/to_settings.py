@@ -134,8 +134,8 @@ def _cluster(given: Variables) -> Cluster:
     location = str(given["cluster_location"])
     zones = tuple(given["cluster_node_locations"] or ()) or ((location,) if is_zone(location) else ())
     scaling = given["cluster_autoscaling"] or {}
-    wanted = given["cluster_node_pools"] or ()
-    pools = [found for one in wanted if (found := _readable_pool(one, zones))]
+    desired = given["cluster_node_pools"] or ()
+    pools = [found for one in desired if (found := _readable_pool(one, zones))]
     return Cluster(
         name=str(given["cluster_name"]),
         location=location,
@@ -148,7 +148,7 @@ def _cluster(given: Variables) -> Cluster:
         private_nodes=_if_said(given["cluster_private_nodes"]),
         workload_identity=is_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
         pools=tuple(pools),
-        pools_known=len(pools) == len(wanted) and all(map(_says_maximum, wanted)),
+        pools_known=len(pools) == len(desired) and all(map(_says_maximum, desired)),
     )
 
 

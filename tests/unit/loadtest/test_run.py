@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.curve import users_at
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.run import (
-    Clock,
     LoadTest,
     RunFailed,
     Settings,
@@ -20,6 +19,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.run impor
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import Timeline, read
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 
 PLAN = plan({"max_steps": 3, "step_time": 20, "step_load": 2, "spawn_rate": 2, "ramp_down": 10})
 
@@ -50,7 +50,7 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def look(self, *, observer: bool = False) -> dict[str, Any] | None:
+    def poll(self, *, observer: bool = False) -> dict[str, Any] | None:
         elapsed = None if self.started is None else self.now - self.started
         users = None if elapsed is None else users_at(PLAN.curve, elapsed)
         requests = 0 if elapsed is None else int(10 * min(elapsed, PLAN.curve.length))

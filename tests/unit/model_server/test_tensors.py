@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.errors import BadAnswer
-from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.protos import message
 from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.tensors import (
     columns,
     fill,
     nested,
     outputs,
 )
+from ansible_collections.mlops.tfserving.plugins.module_utils.protos import message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,7 +34,7 @@ METADATA = (
 
 
 def tensor(value: Any, dtype: int) -> Any:
-    found = message("Tensor")
+    found = message("TensorProto")
     fill(found, "x", value, dtype)
     return found
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import grpc
 import pytest
-from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.protos import message
 from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.tensors import fill, nested
+from ansible_collections.mlops.tfserving.plugins.module_utils.protos import message
 from fake_cluster import Ask, Pod
 
 FLOAT, STRING = 1, 7
@@ -126,14 +126,13 @@ def test_a_port_that_nothing_listens_on_is_told(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "package"), [("grpc_server", "GRPC", "grpcio"), ("protos", "PROTOBUF", "protobuf")]
+    ("module", "name", "package"),
+    [("model_server.grpc_server", "GRPC", "grpcio"), ("protos", "PROTOBUF", "protobuf")],
 )
 def test_a_package_that_is_missing_is_named(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, module: str, name: str, package: str
 ) -> None:
-    where = (
-        f"ansible_collections.mlops.tfserving.plugins.module_utils.model_server.{module}.{name}_IMPORT_ERROR"
-    )
+    where = f"ansible_collections.mlops.tfserving.plugins.module_utils.{module}.{name}_IMPORT_ERROR"
     monkeypatch.setattr(where, "ImportError: no such module")
     result = ask(Pod("w-1"), protocol="grpc")
     assert result["failed"]
