@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..no_log import MASK
 from ..retry import REFUSED_UNTOUCHED, TRANSIENT, Clock, Policy, Transient, retried, seconds_of
 from .auth_errors import auth_failure, cause, unreachable
 from .errors import GoogleError, NoAnswer, parse_error
@@ -134,13 +135,19 @@ def connect(params: Mapping[str, Any]) -> Google:
             answer = signed.request(
                 method, url, data=body, headers=dict(headers), timeout=TIMEOUT, allow_redirects=False
             )
-            return Answer(
-                answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content
-            )
+            content, token = answer.content, signed.credentials.token
+            if answer.status_code >= 300 and token:
+                content = content.replace(token.encode(), MASK)  # A server may repeat what it was sent.
+            return Answer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
         except google.auth.exceptions.TransportError as error:
             raise NoToken(unreachable(error)) from error
         except google.auth.exceptions.GoogleAuthError as error:
             raise GoogleError(auth_failure(error, params)) from error
+        except (requests.exceptions.InvalidHeader, UnicodeError):
+            # Its text holds the header, and so the token.
+            raise GoogleError(
+                "Whoever handed out the access token gave one with a character that no token has."
+            ) from None
         except requests.exceptions.RequestException as error:
             raise ConnectionError(cause(error)) from error
 
