@@ -5,18 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
-from ansible.utils.display import Display
-
-from ..module_utils.variables.check import CHECKS
-from ..module_utils.variables.findings import kept, names_of_rules
-from ..module_utils.variables.rules import NEVER_IGNORED
-from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS
-from ..plugin_utils.role_variables import ROLES, environment, role_findings, unknown
-
 DOCUMENTATION = r"""
 name: variable_problems
 short_description: Everything that is wrong with the variables of a role
@@ -54,6 +42,18 @@ _raw:
   type: list
   elements: str
 """
+
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
+
+from ..module_utils.variables.check import CHECKS
+from ..module_utils.variables.findings import kept, names_of_rules
+from ..module_utils.variables.rules import NEVER_IGNORED
+from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS
+from ..plugin_utils.role_variables import ROLES, environment, role_findings, unknown
 
 
 class LookupModule(LookupBase):

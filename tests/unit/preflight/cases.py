@@ -38,6 +38,7 @@ COMPUTED: Json = {
     "storage_reader_namespace": "tfserving",
     "storage_reader_name": "image-classifier",
     "storage_reader_google_service_account": "",
+    "cluster_existing_kubeconfig": "",
     "cluster_kubeconfig_path": "/nowhere",
     "serving_model_uri": "",
     "serving_model_version": "",
