@@ -16,6 +16,7 @@ from ..module_utils.gcp.errors import GoogleError
 from ..module_utils.no_log import secrets
 from ..module_utils.preflight.check import ARGUMENTS, preflight
 from ..module_utils.preflight.mistakes import mistakes
+from ..plugin_utils import before_forks  # noqa: F401
 from ..plugin_utils.role_variables import role_variables
 
 
