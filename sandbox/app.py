@@ -13,12 +13,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .compute.api import compute_service
 from .gcs.api import PREFIXES, StorageApi
-from .gcs.faults import StorageFaults
 from .gcs.store import Store
 from .gke.api import container_service
 from .gke.clusters import Orchestrator
 from .google.errors import GoogleError, respond
-from .google.faults import PATH as FAULTS
 from .google.faults import Faults
 from .google.service import Service
 from .google.tokens import Tokens
@@ -64,9 +62,6 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
         compute_service(orchestrator),
     ]
 
-    async def manage_faults(request: Request) -> Response:
-        return await faults.manage(request)
-
     async def google(request: Request) -> Response:
         identity = request.scope["identity"]
         if identity is None:
@@ -88,13 +83,11 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
             Route("/tokenreview", token_review, methods=["POST"]),
             *StorageApi(store, tokens).routes(),
             *CredentialsApi(tokens, accounts.policies).routes(),
-            Route(FAULTS, manage_faults, methods=["GET", "POST", "DELETE"]),
             Route("/{rest:path}", google, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ],
         exception_handlers={GoogleError: refused, 404: _unknown, 405: _unknown},
     )
-    faults = Faults(_Authenticated(app, tokens))
-    return StorageFaults(faults, tokens)
+    return Faults(_Authenticated(app, tokens), tokens)
 
 
 async def _first_answer(

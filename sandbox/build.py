@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -16,14 +17,18 @@ from .paths import cache_dir
 
 _SOURCES = Path(__file__).parent / "go"
 _VERSION = "k8s.io/component-base/version"
-KUBERNETES_VERSION = "1.34.4"
+# The release that ``go/kube`` compiles.
+KUBERNETES_VERSION = re.findall(
+    r"^\tk8s\.io/kubernetes v(\S+)$", (_SOURCES / "kube/go.mod").read_text(), re.M
+)[0]
+_MAJOR, _MINOR, _ = KUBERNETES_VERSION.split(".")
 # The name of each binary, and what the linker writes into it.
 _BINARIES = {
     "pause": "",
     "coredns": "",
     "metrics-server": "",
-    "kube": f"-X {_VERSION}.gitVersion=v{KUBERNETES_VERSION} -X {_VERSION}.gitMajor=1"
-    f" -X {_VERSION}.gitMinor=34",
+    "kube": f"-X {_VERSION}.gitVersion=v{KUBERNETES_VERSION} -X {_VERSION}.gitMajor={_MAJOR}"
+    f" -X {_VERSION}.gitMinor={_MINOR}",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
@@ -12,6 +13,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ from .build import BuildFailed, build_binaries
 from .host import clean_leftovers
 from .images.build import build_all
 from .kube.process import DidNotStart, Process
-from .paths import API_URL, HTTPS_PROXY_URL, authority_dir, state_dir
+from .paths import API_URL, HTTPS_PROXY_URL, LOCK, authority_dir, state_dir
 
 _PROJECT = "sandbox-project"
 _START_SECONDS = 30
@@ -80,6 +83,14 @@ def up() -> int:
         return 0
     if host_check.main():
         return 2
+    with _alone():
+        if _healthy():
+            print(f"==> the sandbox is up: {API_URL}")
+            return 0
+        return _start()
+
+
+def _start() -> int:
     print("==> starting the sandbox")
     found = clean_leftovers(say)
     if found:
@@ -103,15 +114,32 @@ def up() -> int:
 
 
 def bring_down(*, purge: bool) -> int:
-    print("==> stopping the sandbox")
-    _end_daemon()
-    clean_leftovers(say)
-    if purge:
-        shutil.rmtree(state_dir(), ignore_errors=True)
+    with _alone():
+        print("==> stopping the sandbox")
+        _end_daemon()
+        clean_leftovers(say)
+        if purge:
+            shutil.rmtree(state_dir(), ignore_errors=True)
     print(
         "==> nothing of the sandbox runs" + ("" if purge else f"; buckets are kept in {state_dir() / 'gcs'}")
     )
     return 0
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One who starts or stops the sandbox at a time: each would clean away what the other makes."""
+    try:
+        lock = LOCK.open("w")
+    except PermissionError:
+        raise RuntimeError("only root starts and stops the sandbox: run it as root") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another `up` or `down` that is at work")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _end_daemon() -> None:
@@ -119,7 +147,13 @@ def _end_daemon() -> None:
     file = state_dir() / "daemon.pid"
     if not file.exists():
         return
-    pid = int(file.read_text())
+    try:
+        pid = int(file.read_text())
+    except ValueError:
+        # As a full disk or a power cut leaves it.
+        say(f"{file} has no process number in it: ending the daemon as one of what was left")
+        file.unlink()
+        return
     command = Path(f"/proc/{pid}/cmdline")
     if command.exists() and b"sandbox.daemon" in command.read_bytes():
         os.kill(pid, signal.SIGTERM)
@@ -207,9 +241,15 @@ def _healthy() -> bool:
 
 
 def _token() -> str:
-    credentials = service_account.Credentials.from_service_account_file(
-        str(state_dir() / "service-account.json"), scopes=["https://www.googleapis.com/auth/cloud-platform"]
-    )
+    file = state_dir() / "service-account.json"
+    scopes = ["https://www.googleapis.com/auth/cloud-platform"]
+    try:
+        credentials = service_account.Credentials.from_service_account_file(str(file), scopes=scopes)
+    except (FileNotFoundError, ValueError, AttributeError):
+        raise RuntimeError(
+            f"{file} is not the key of the sandbox that runs: set MLOPS_TFSERVING_SANDBOX_STATE as it was "
+            "for `up`, or `python -m sandbox down` and `up`"
+        ) from None
     credentials.refresh(google.auth.transport.requests.Request())
     return str(credentials.token)
 

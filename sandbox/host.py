@@ -7,8 +7,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from .controllers import load_balancer
 from .kube import cgroup, mounts
 from .kube.network import end_processes, restore_forwarding, routes_through
 from .kube.node import HOST_FOLDERS
-from .kube.process import run
+from .kube.process import end_all, run
 from .paths import BRIDGE, MARKER, state_dir
 
 _NETNS = Path("/run/netns")
@@ -36,7 +34,7 @@ def clean_leftovers(progress: Callable[[str], None] = lambda _: None) -> list[st
     if pids:
         progress(f"ending {len(pids)} processes that were left")
         found.append(f"{len(pids)} processes")
-        _end(pids)
+        end_all(marked_processes, "the sandbox")
     for namespace in namespaces:
         end_processes(namespace)
     for group in groups:
@@ -117,20 +115,6 @@ def _ancestors() -> set[int]:
         except OSError:
             break
     return spared
-
-
-def _end(pids: list[int], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while pids:
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"processes {pids} can't be ended")
-        time.sleep(0.05)
-        pids = marked_processes()
 
 
 def _node_groups() -> list[str]:

@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+# Ports of the sandbox; ``paths`` has them from here, since this file stands alone.
 API_PORT = 8600
 API_SERVER_PORT = 443
 HTTPS_PROXY_PORT = 8643
@@ -129,7 +130,7 @@ def _needed_disk(machine: Machine) -> int:
 
 
 def cache_dir() -> Path:
-    """Where everything built is kept; the same rule as ``sandbox.paths``."""
+    """Where everything built is kept."""
     if "MLOPS_TFSERVING_CACHE" in os.environ:
         return Path(os.environ["MLOPS_TFSERVING_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-tfserving"

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from .host_check import cache_dir
+from .host_check import API_PORT, HTTPS_PROXY_PORT, METRICS_PORT, cache_dir
 
 __all__ = [
-    "API_PORT", "API_URL", "BRIDGE", "GATEWAY", "HTTPS_PROXY_PORT", "HTTPS_PROXY_URL", "MARKER", "ClusterAddresses",
-    "authority_dir", "cache_dir", "state_dir",
+    "API_PORT", "API_URL", "BRIDGE", "GATEWAY", "HTTPS_PROXY_PORT", "HTTPS_PROXY_URL", "LOCK", "MARKER", "METRICS_PORT",
+    "ClusterAddresses", "authority_dir", "cache_dir", "state_dir",
 ]  # fmt: skip
 
 BRIDGE = "sbx0"
 GATEWAY = IPv4Address("198.18.0.1")
 NODE_NETWORK = IPv4Network("198.18.0.0/18")
-API_PORT = 8600
 API_URL = f"http://{GATEWAY}:{API_PORT}"
-HTTPS_PROXY_PORT = 8643
 HTTPS_PROXY_URL = f"http://{GATEWAY}:{HTTPS_PROXY_PORT}"
 # Environment variable of every long-lived process of the sandbox, so that it is found after a crash.
 MARKER = "MLOPS_TFSERVING_SANDBOX"
+# Held by who starts or stops the sandbox: there is one on a machine, whatever its state folder.
+LOCK = Path("/run/mlops-tfserving-sandbox.lock")
 MAX_CLUSTERS = 4
 MAX_NODES = 16
 DEFAULT_STATE = "/var/lib/mlops-tfserving-sandbox"

@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..module_utils.loadtest.watchdog import DRIVERS
 from ..plugin_utils.module_action import ModuleAction
-
-DRIVERS = "MLOPS_TFSERVING_DRIVERS"
 
 
 class ActionModule(ModuleAction):

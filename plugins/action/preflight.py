@@ -15,9 +15,8 @@ from ansible.utils.display import Display
 from ..module_utils.gcp.errors import GoogleError
 from ..module_utils.no_log import secrets
 from ..module_utils.preflight.check import ARGUMENTS, preflight
-from ..module_utils.preflight.mistakes import mistakes
 from ..plugin_utils import before_forks  # noqa: F401
-from ..plugin_utils.role_variables import role_variables
+from ..plugin_utils.role_variables import project_variables
 
 
 class ActionModule(ActionBase):
@@ -29,14 +28,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _unused, options = self.validate_argument_spec(ARGUMENTS)
-        variables, problems = role_variables(
-            self._loader,
-            self._templar,
-            task_vars or {},
-            lambda found: mistakes(found, options["project"] or ""),
-        )
+        variables, findings = project_variables(self._loader, self._templar, task_vars or {}, options)
         try:
-            found = preflight(options, variables, problems)
+            found = preflight(options, variables, findings)
         except GoogleError as error:
             raise AnsibleActionFail(str(error)) from None  # Ansible would say it twice
         found = remove_values(found, secrets(ARGUMENTS, options))

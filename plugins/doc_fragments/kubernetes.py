@@ -12,7 +12,9 @@ options:
   kubeconfig:
     description:
       - The kubeconfig of the cluster, as a path or as a dictionary.
-      - Without it E(K8S_AUTH_KUBECONFIG), then E(KUBECONFIG), then C(~/.kube/config) is read.
+      - Without it E(K8S_AUTH_KUBECONFIG), then the cluster of the pod that Ansible runs in, then E(KUBECONFIG), then
+        C(~/.kube/config) is taken, as by modules of kubernetes.core.
+      - Other variables C(K8S_AUTH_…) that lead kubernetes.core to a cluster are refused, since both are used together.
     type: raw
   context:
     description: Name of the context in the kubeconfig; its current one if unset.

@@ -7,7 +7,58 @@ from __future__ import annotations
 
 from textwrap import indent
 
-_POOL = r"""
+_SHIELDED_INSTANCE_CONFIG = """
+enable_secure_boot:
+  description: Start only what is signed.
+  type: bool
+enable_integrity_monitoring:
+  description: Compare each start with a known one.
+  type: bool
+"""
+
+_MANAGEMENT = """
+auto_repair:
+  description: Replace broken nodes.
+  type: bool
+auto_upgrade:
+  description: Upgrade nodes with the control plane. It can't be off in a release channel.
+  type: bool
+"""
+
+_UPGRADE_SETTINGS = """
+strategy:
+  description: Some at a time, or by a second set of nodes.
+  type: str
+  choices: [SURGE, BLUE_GREEN]
+max_surge:
+  description: Nodes beyond the pool's size meanwhile.
+  type: int
+max_unavailable:
+  description: Nodes that may be missing meanwhile.
+  type: int
+blue_green_settings:
+  description: How the second set takes over.
+  type: dict
+  suboptions:
+    node_pool_soak_duration:
+      description: How long the old nodes are kept after that, in seconds (V(3600s)).
+      type: str
+    standard_rollout_policy:
+      description: How the old nodes are drained.
+      type: dict
+      suboptions:
+        batch_percentage:
+          description: Share of the nodes that is drained at a time, from 0.0 to 1.0.
+          type: float
+        batch_node_count:
+          description: Nodes that are drained at a time.
+          type: int
+        batch_soak_duration:
+          description: Time between two batches, in seconds (V(60s)).
+          type: str
+"""
+
+_POOL = f"""
 name:
   description: The pool's name.
   type: str
@@ -190,12 +241,7 @@ shielded_instance_config:
   description: Protection against changed boot code. Only a new pool can change this.
   type: dict
   suboptions:
-    enable_secure_boot:
-      description: Start only what is signed.
-      type: bool
-    enable_integrity_monitoring:
-      description: Compare each start with a known one.
-      type: bool
+{indent(_SHIELDED_INSTANCE_CONFIG.strip(), "    ")}
 confidential_nodes:
   description: Encryption of the nodes' memory. A change replaces the nodes.
   type: dict
@@ -281,46 +327,12 @@ management:
   description: What Google does to the nodes by itself.
   type: dict
   suboptions:
-    auto_repair:
-      description: Replace broken nodes.
-      type: bool
-    auto_upgrade:
-      description: Upgrade nodes with the control plane. It can't be off in a release channel.
-      type: bool
+{indent(_MANAGEMENT.strip(), "    ")}
 upgrade_settings:
   description: How nodes are replaced.
   type: dict
   suboptions:
-    strategy:
-      description: Some at a time, or by a second set of nodes.
-      type: str
-      choices: [SURGE, BLUE_GREEN]
-    max_surge:
-      description: Nodes beyond the pool's size meanwhile.
-      type: int
-    max_unavailable:
-      description: Nodes that may be missing meanwhile.
-      type: int
-    blue_green_settings:
-      description: How the second set takes over.
-      type: dict
-      suboptions:
-        node_pool_soak_duration:
-          description: How long the old nodes are kept after that, in seconds (V(3600s)).
-          type: str
-        standard_rollout_policy:
-          description: How the old nodes are drained.
-          type: dict
-          suboptions:
-            batch_percentage:
-              description: Share of the nodes that is drained at a time, from 0.0 to 1.0.
-              type: float
-            batch_node_count:
-              description: Nodes that are drained at a time.
-              type: int
-            batch_soak_duration:
-              description: Time between two batches, in seconds (V(60s)).
-              type: str
+{indent(_UPGRADE_SETTINGS.strip(), "    ")}
 node_drain_config:
   description: How nodes are drained.
   type: dict
@@ -348,4 +360,79 @@ options:
     elements: dict
     suboptions:
 {indent(_POOL.strip(), "      ")}
+"""
+
+    PROVISIONED: str = f"""
+options:
+  autoscaling:
+    description: The node autoscaler and node auto-provisioning.
+    type: dict
+    suboptions:
+      autoscaling_profile:
+        description: V(OPTIMIZE_UTILIZATION) removes nodes sooner.
+        type: str
+        choices: [BALANCED, OPTIMIZE_UTILIZATION]
+      enable_node_autoprovisioning:
+        description: Whether GKE makes and removes node pools by itself. It needs limits of V(cpu) and V(memory).
+        type: bool
+      resource_limits:
+        description: How much all nodes may have together; all others are removed.
+        type: list
+        elements: dict
+        suboptions:
+          resource_type:
+            description: V(cpu) (cores), V(memory) (GB), or a type of GPU.
+            type: str
+            required: true
+          minimum:
+            description: The least.
+            type: int
+          maximum:
+            description: The most.
+            type: int
+      autoprovisioning_locations:
+        description: Zones of pools that GKE makes.
+        type: list
+        elements: str
+      autoprovisioning_node_pool_defaults:
+        description: What pools that GKE makes are like.
+        type: dict
+        suboptions:
+          oauth_scopes:
+            description: OAuth scopes of the nodes, in full. GKE adds those for logging and monitoring by itself.
+            type: list
+            elements: str
+          service_account:
+            description: Google service account of the nodes.
+            type: str
+          disk_size_gb:
+            description: Size of the boot disk in GB.
+            type: int
+          disk_type:
+            description: Kind of the boot disk.
+            type: str
+          image_type:
+            description: Image of the nodes.
+            type: str
+          boot_disk_kms_key:
+            description: Key of Cloud KMS for the boot disks.
+            type: str
+          management:
+            description: What Google does to the nodes by itself.
+            type: dict
+            suboptions:
+{indent(_MANAGEMENT.strip(), " " * 14)}
+          upgrade_settings:
+            description: How nodes are replaced.
+            type: dict
+            suboptions:
+{indent(_UPGRADE_SETTINGS.strip(), " " * 14)}
+          shielded_instance_config:
+            description: Protection against changed boot code.
+            type: dict
+            suboptions:
+{indent(_SHIELDED_INSTANCE_CONFIG.strip(), " " * 14)}
+      default_compute_class_enabled:
+        description: Whether pods without a compute class get the cluster's default one.
+        type: bool
 """

@@ -228,116 +228,6 @@ options:
       - Whether pods can have Google identities, of the pool C(PROJECT.svc.id.goog).
       - Node pools need O(node_pools[].workload_metadata_mode=GKE_METADATA) for it.
     type: bool
-  autoscaling:
-    description: The node autoscaler and node auto-provisioning.
-    type: dict
-    suboptions:
-      autoscaling_profile:
-        description: V(OPTIMIZE_UTILIZATION) removes nodes sooner.
-        type: str
-        choices: [BALANCED, OPTIMIZE_UTILIZATION]
-      enable_node_autoprovisioning:
-        description: Whether GKE makes and removes node pools by itself. It needs limits of V(cpu) and V(memory).
-        type: bool
-      resource_limits:
-        description: How much all nodes may have together; all others are removed.
-        type: list
-        elements: dict
-        suboptions:
-          resource_type:
-            description: V(cpu) (cores), V(memory) (GB), or a type of GPU.
-            type: str
-            required: true
-          minimum:
-            description: The least.
-            type: int
-          maximum:
-            description: The most.
-            type: int
-      autoprovisioning_locations:
-        description: Zones of pools that GKE makes.
-        type: list
-        elements: str
-      autoprovisioning_node_pool_defaults:
-        description: What pools that GKE makes are like.
-        type: dict
-        suboptions:
-          oauth_scopes:
-            description: OAuth scopes of the nodes, in full. GKE adds those for logging and monitoring by itself.
-            type: list
-            elements: str
-          service_account:
-            description: Google service account of the nodes.
-            type: str
-          disk_size_gb:
-            description: Size of the boot disk in GB.
-            type: int
-          disk_type:
-            description: Kind of the boot disk.
-            type: str
-          image_type:
-            description: Image of the nodes.
-            type: str
-          boot_disk_kms_key:
-            description: Key of Cloud KMS for the boot disks.
-            type: str
-          management:
-            description: What Google does to the nodes by itself.
-            type: dict
-            suboptions:
-              auto_repair:
-                description: Replace broken nodes.
-                type: bool
-              auto_upgrade:
-                description: Upgrade nodes with the control plane.
-                type: bool
-          upgrade_settings:
-            description: How nodes are replaced.
-            type: dict
-            suboptions:
-              strategy:
-                description: Some at a time, or by a second set of nodes.
-                type: str
-                choices: [SURGE, BLUE_GREEN]
-              max_surge:
-                description: Nodes beyond the pool's size meanwhile.
-                type: int
-              max_unavailable:
-                description: Nodes that may be missing meanwhile.
-                type: int
-              blue_green_settings:
-                description: How the second set takes over.
-                type: dict
-                suboptions:
-                  node_pool_soak_duration:
-                    description: How long the old nodes are kept after that, in seconds (V(3600s)).
-                    type: str
-                  standard_rollout_policy:
-                    description: How the old nodes are drained.
-                    type: dict
-                    suboptions:
-                      batch_percentage:
-                        description: Share of the nodes that is drained at a time, from 0.0 to 1.0.
-                        type: float
-                      batch_node_count:
-                        description: Nodes that are drained at a time.
-                        type: int
-                      batch_soak_duration:
-                        description: Time between two batches, in seconds (V(60s)).
-                        type: str
-          shielded_instance_config:
-            description: Protection against changed boot code.
-            type: dict
-            suboptions:
-              enable_secure_boot:
-                description: Start only what is signed.
-                type: bool
-              enable_integrity_monitoring:
-                description: Compare each start with a known one.
-                type: bool
-      default_compute_class_enabled:
-        description: Whether pods without a compute class get the cluster's default one.
-        type: bool
   node_pool_auto_config_network_tags:
     description: Network tags of nodes that GKE makes by itself; all others are removed.
     type: list
@@ -557,6 +447,7 @@ extends_documentation_fragment:
   - mlops.tfserving.gcp.kubeconfig
   - mlops.tfserving.gcp.planned
   - mlops.tfserving.node_pool.listed
+  - mlops.tfserving.node_pool.provisioned
 """
 
 EXAMPLES = r"""
@@ -642,8 +533,8 @@ reason:
 from ..module_utils import outcome
 from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gke.converge import converge_cluster
+from ..module_utils.gke.desired import CLUSTER_ARGUMENTS
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS
-from ..module_utils.gke.wanted import CLUSTER_ARGUMENTS
 
 SPEC: Json = {
     "argument_spec": argument_spec(

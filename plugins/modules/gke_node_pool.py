@@ -106,7 +106,7 @@ reason:
 from ..module_utils import outcome
 from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
 from ..module_utils.gke.converge import converge_pool
-from ..module_utils.gke.wanted import POOL_ARGUMENTS
+from ..module_utils.gke.desired import POOL_ARGUMENTS
 
 SPEC: Json = {
     "argument_spec": argument_spec(

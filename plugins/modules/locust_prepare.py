@@ -46,7 +46,9 @@ options:
     type: str
     default: serving_default
   protocol:
-    description: How Locust asks. The check beforehand always uses REST.
+    description:
+      - How Locust asks. The check beforehand always uses REST.
+      - For V(grpc) the bodies are serialised here, which needs the Python package C(protobuf).
     type: str
     choices: [rest, grpc]
     default: rest
@@ -72,8 +74,9 @@ options:
     type: dict
   slo:
     description: The limits of the run, as M(mlops.tfserving.scaling_report) takes them; only checked for mistakes.
-    type: raw
-    default: {}
+    type: list
+    elements: str
+    default: []
   ask_model:
     description: Whether there is a model to be asked. In check mode one that is not there yet is no error.
     type: bool
@@ -124,14 +127,14 @@ words:
   description: The plan in a sentence.
   type: str
   returned: with O(state=present)
+path:
+  description: The path at which the model is asked by REST.
+  type: str
+  returned: with O(state=present)
 bodies:
   description: The request bodies as the workers find them, C(file), C(name) and C(weight) of each.
   type: list
   elements: dict
-  returned: with O(state=present)
-inputs:
-  description: Type and shape of the signature's inputs; empty when the model was not asked.
-  type: dict
   returned: with O(state=present)
 config_maps:
   description: Names of the ConfigMaps with the bodies.
@@ -151,6 +154,7 @@ removed:
 
 import time
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.common.validation import check_type_path
 
@@ -158,12 +162,17 @@ from ..module_utils.k8s.errors import KubeError
 from ..module_utils.k8s.options import argument_spec, client_from_params, require_kubernetes
 from ..module_utils.loadtest import payload, prepare
 from ..module_utils.loadtest.shapes import ShapeError, plan
-from ..module_utils.loadtest.slo import SloError
-from ..module_utils.loadtest.verdict import check_slo
+from ..module_utils.loadtest.slo import SloError, parse
+from ..module_utils.model_server.rest import Servable
+from ..module_utils.model_server.runtime import TF_SERVING
 from ..module_utils.no_log import Module
+from ..module_utils.outcome import missing
+from ..module_utils.protos import PROTOBUF_IMPORT_ERROR
+
+PACKAGES = {"protobuf": PROTOBUF_IMPORT_ERROR}
 
 
-def shape_of(given: dict) -> dict:
+def shape_of(given: dict[str, Any]) -> dict[str, Any]:
     """The shape with the CSV file's text in place of its name."""
     shape = {key: value for key, value in given.items() if value is not None and key != "file"}
     if given.get("file"):
@@ -174,17 +183,18 @@ def shape_of(given: dict) -> dict:
     return shape
 
 
-def present(module: Module) -> dict:
+def present(module: Module) -> dict[str, Any]:
     params = module.params
-    check_slo(params["slo"] or {})
+    for line in params["slo"]:
+        parse(line)
     made_plan = plan(shape_of(params["shape"]))
     files = prepare.read_payload(Path(params["payload"]))
-    target = prepare.Target(params["namespace"], params["deployment"], params["model"], params["version"])
+    servable = Servable(params["model"], params["version"])
     api, model, known = None, None, None
     if params["ask_model"]:
         api = client_from_params(params)
         try:
-            model = prepare.Model(api, target)
+            model = prepare.Model(api, params["namespace"], params["deployment"], servable)
         except prepare.PrepareError:
             if not module.check_mode:
                 raise
@@ -197,12 +207,10 @@ def present(module: Module) -> dict:
         columnar=params["payload_format"] == "columnar",
         weights=params["payload_weights"],
     )
-    inputs = (known or {}).get(params["signature"], {})
+    by_grpc = params["protocol"] == "grpc"
+    parts = payload.pack(payload.for_grpc(made, servable, known) if by_grpc and known is not None else made)
     if model is not None:
-        if params["protocol"] == "grpc":
-            prepare.check_grpc(made, params["signature"], inputs)
         model.try_all(made)
-    parts = payload.pack(made)
     maps = prepare.config_maps(f"locust-{params['run']}", params["namespace"], params["run"], parts)
     removed: list[str] = []
     if api is not None:
@@ -214,18 +222,18 @@ def present(module: Module) -> dict:
         "changed": True,
         "plan": made_plan.as_json(),
         "words": made_plan.words(),
+        "path": TF_SERVING.predict_path(servable.model, servable.version),
         "bodies": [
             {"file": f"body-{number}", "name": body.name, "weight": body.weight}
             for number, body in enumerate(made)
         ],
-        "inputs": {name: {"dtype": t.dtype, "shape": t.shape} for name, t in inputs.items()},
         "config_maps": [item["metadata"]["name"] for item in maps],
         "model_asked": model is not None,
         "removed": removed,
     }
 
 
-def absent(module: Module) -> dict:
+def absent(module: Module) -> dict[str, Any]:
     api, params = client_from_params(module.params), module.params
     if module.check_mode:
         there = prepare.objects_of_runs(api, params["namespace"]).get(params["run"], [])
@@ -253,13 +261,15 @@ def main() -> None:
             "payload_format": {"type": "str", "choices": ["row", "columnar"], "default": "row"},
             "payload_weights": {"type": "dict", "default": {}},
             "shape": {"type": "dict"},
-            "slo": {"type": "raw", "default": {}},
+            "slo": {"type": "list", "elements": "str", "default": []},
             "ask_model": {"type": "bool", "default": True},
         },
         required_if=[("state", "present", ("deployment", "model", "payload", "shape"))],
         supports_check_mode=True,
     )
     require_kubernetes(module)
+    if module.params["protocol"] == "grpc" and (lacks := missing(PACKAGES, "for protocol: grpc")):
+        module.fail_json(**lacks)
     try:
         module.exit_json(**(present if module.params["state"] == "present" else absent)(module))
     except (prepare.PrepareError, payload.PayloadError, ShapeError, SloError) as error:

@@ -40,7 +40,7 @@ options:
     type: int
     required: true
   deployment:
-    description: The Deployment under test. Its HPA has the same name, its pods the label C(app) with that value.
+    description: The Deployment under test; its pods have the label C(app) with that value. Its HPA is the one that scales it.
     type: str
     required: true
   reports_dir:
@@ -118,143 +118,34 @@ results_home:
   returned: success
 """
 
-import os
-import signal
-import threading
-import time
-from pathlib import Path
+from ..module_utils import outcome
+from ..module_utils.k8s.options import PACKAGES, argument_spec
+from ..module_utils.loadtest.drive import drive
+from ..module_utils.loadtest.schema import Json
 
-from ..module_utils.k8s.errors import KubeError
-from ..module_utils.k8s.options import argument_spec, client_from_params, require_kubernetes
-from ..module_utils.loadtest.counters import Counters
-from ..module_utils.loadtest.locust import FILES, Locust, bring_home
-from ..module_utils.loadtest.run import Clock, LoadTest, RunFailed, Settings
-from ..module_utils.loadtest.shapes import Plan
-from ..module_utils.loadtest.watch import CannotList, Timeline, follow, followers
-from ..module_utils.no_log import Module
-from ..module_utils.progress import progress
-
-LIST_SECONDS = 30
-WAKE_SECONDS = 0.2
-DRIVERS = "MLOPS_TFSERVING_DRIVERS"
-
-
-class Watchdog:
-    """Knows when to stop: a signal, or the end of the processes that wait for this module."""
-
-    def __init__(self) -> None:
-        # No Event: its lock, held while somebody waits, is what a signal's handler would wait for.
-        self._told = False
-        self._drivers = [int(pid) for pid in os.environ.get(DRIVERS, "").split(",") if pid.isdigit()]
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._tell)
-
-    def _tell(self, *_: object) -> None:
-        self._told = True
-
-    def reason(self) -> str | None:
-        if self._told:
-            return "the run was interrupted"
-        if not all(map(_lives, self._drivers)):
-            return "the playbook that had started the run is gone"
-        return None
-
-    def sleep(self, seconds: float) -> None:
-        """Wakes up when it is told to stop; what is to be done then may wait, too."""
-        deadline, before = time.monotonic() + seconds, self._told
-        while self._told == before and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(left, WAKE_SECONDS))
+SPEC: Json = {
+    "argument_spec": argument_spec(
+        namespace={"type": "str", "required": True},
+        service={"type": "str", "required": True},
+        run={"type": "str", "required": True},
+        workers={"type": "int", "required": True},
+        deployment={"type": "str", "required": True},
+        reports_dir={"type": "path", "required": True},
+        start_timeout={"type": "int", "default": 180},
+        load_timeout={"type": "int", "required": True},
+        plan={"type": "dict"},
+        settle_timeout={"type": "int", "default": 1500},
+    ),
+    "supports_check_mode": True,
+}
 
 
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def steady_clock() -> Clock:
-    """The wall clock's time as it was at the start, and on from there without any jump."""
-    offset, dog = time.time() - time.monotonic(), Watchdog()
-    return Clock(lambda: offset + time.monotonic(), dog.sleep, time.time, dog.reason)
-
-
-def run(module: Module, folder: Path) -> dict:
-    params = module.params
-    settings = Settings(
-        namespace=params["namespace"],
-        deployment=params["deployment"],
-        workers=params["workers"],
-        start_timeout=params["start_timeout"],
-        load_timeout=params["load_timeout"],
-        settle_timeout=params["settle_timeout"],
-        plan=Plan.from_json(params["plan"]) if params["plan"] else None,
-    )
-    clock = steady_clock()
-    api = client_from_params(params)
-    locust = Locust(api, params["namespace"], params["service"])
-    timeline, stop = Timeline(folder / "timeline.jsonl", clock.now), threading.Event()
-    try:
-        follow(followers(api, timeline, settings.namespace, settings.deployment), stop, LIST_SECONDS)
-        counters = Counters(api, timeline, settings.namespace, settings.deployment)
-        counters.first()
-        threading.Thread(target=counters.run, args=(stop,), daemon=True).start()
-        test = LoadTest(locust, timeline, settings, clock, progress)
-        try:
-            test.run()
-        finally:
-            files = bring_home(locust, folder, time.sleep) if test.begun else []
-        settled = test.settle()
-    finally:
-        stop.set()
-        timeline.close()
-    return {
-        "changed": True,
-        "run_dir": str(folder),
-        "files": files,
-        "settled": settled,
-        "problems": test.troubles,
-        "results_home": len(files) == len(FILES),
-    }
+def answer(params: Json, *, check_mode: bool) -> Json:
+    return drive(params, check_mode=check_mode)
 
 
 def main() -> None:
-    module = Module(
-        argument_spec={
-            **argument_spec(),
-            "namespace": {"type": "str", "required": True},
-            "service": {"type": "str", "required": True},
-            "run": {"type": "str", "required": True},
-            "workers": {"type": "int", "required": True},
-            "deployment": {"type": "str", "required": True},
-            "reports_dir": {"type": "path", "required": True},
-            "start_timeout": {"type": "int", "default": 180},
-            "load_timeout": {"type": "int", "required": True},
-            "plan": {"type": "dict"},
-            "settle_timeout": {"type": "int", "default": 1500},
-        },
-        supports_check_mode=True,
-    )
-    require_kubernetes(module)
-    folder = Path(module.params["reports_dir"]).resolve() / module.params["run"]
-    if module.check_mode:
-        module.exit_json(
-            changed=True, run_dir=str(folder), files=[], settled=False, problems=[], results_home=True
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        module.exit_json(**run(module, folder))
-    except (RunFailed, CannotList) as error:
-        module.fail_json(
-            msg=f"{error} What was seen until then: {folder}/timeline.jsonl", run_dir=str(folder)
-        )
-    except OSError as error:
-        module.fail_json(msg=f"the report's folder can't be written: {folder}: {error.strerror}")
-    except KubeError as error:
-        module.fail_json(msg=error.message, run_dir=str(folder))
+    outcome.main(SPEC, PACKAGES, answer)
 
 
 if __name__ == "__main__":

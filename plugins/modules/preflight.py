@@ -21,7 +21,9 @@ description:
 author: The mlops.tfserving developers (!UNKNOWN)
 options:
   ignore:
-    description: Names of rules whose findings are not wanted. A name that no rule has is refused.
+    description:
+      - Names of rules whose findings are not wanted, or of a rule and a variable, C(rule:variable).
+      - A name that no rule has is refused, and so are rules that can't be ignored.
     type: list
     elements: str
     default: []
@@ -102,8 +104,14 @@ findings:
     message:
       description: What contradicts what.
       type: str
-    fix:
+    hint:
       description: The way out.
+      type: str
+    variable:
+      description: The variable that it is about, or a part of it; empty where it is about several.
+      type: str
+    value:
+      description: The variable's value as it is shown.
       type: str
 msg:
   description: How many findings there are. The findings, costs and times are shown as lines of the task.

@@ -23,14 +23,12 @@ options:
     type: path
     required: true
   slo:
-    description:
-      - What must hold. A list of lines, as V(p95_ms <= 300 while users <= 10), V(failed == 0 while steady),
-        V(reaction.ready_s <= 60), V(replicas.max >= 3) or V(replicas back to min within 360 s).
-      - Or a dict of C(requests_min), C(failed_max) and C(p95_ms_max) (both until the users begin to go),
-        C(replicas_max_at_least), C(replicas_back_to), C(nodes_max_at_least) and C(nodes_back_to). A key that is left
-        out is not checked.
-    type: raw
-    default: {}
+    description: >-
+      What must hold, in lines as V(p95_ms <= 300 while users <= 10), V(failed == 0 while steady),
+      V(reaction.ready_s <= 60), V(replicas.max >= 3) or V(replicas back to min within 360 s).
+    type: list
+    elements: str
+    default: []
   workers:
     description: How many workers were planned.
     type: int
@@ -68,6 +66,7 @@ attributes:
     membership: [mlops.tfserving.all]
 requirements:
   - matplotlib (Python package)
+  - Jinja2 (Python package)
 """
 
 EXAMPLES = r"""
@@ -101,151 +100,56 @@ summary:
   type: str
   returned: always
 report:
-  description: What report.json holds.
+  description: >-
+    What C(report.json) holds; docs/report-format.md has every field, docs/schema/report.json says the same to machines.
   type: dict
   returned: success
+  contains:
+    verdict: {type: str, description: As beside it; also C(exit_code) and C(summary).}
+    checks: {type: list, elements: dict, description: "The limits, with C(value), C(limit) and whether each is C(ok)."}
+    requests: {type: dict, description: "What the clients met: counts, rates, percentiles, failures by kind."}
+    scaling: {type: dict, description: "Replicas, nodes, the HPA's C(metrics), each of its C(reactions) and the C(pods)."}
+    generator: {type: dict, description: "Whether the load was what it should be, and the C(problems) if not."}
+    plan: {type: dict, description: The load that was planned.}
+    environment: {type: dict, description: What O(environment) said.}
+    started: {type: float, description: First line of the timeline; seconds since 1970. Also C(ended).}
+    findings: {type: list, elements: dict, description: "What was seen (C(text)) and what would help (C(hint))."}
+    comparison: {type: dict, description: "What got better or worse, with O(baseline)."}
 html:
   description: Path of the page.
   type: str
   returned: always
 """
 
-import contextlib
-import json
-import os
-from pathlib import Path
+from ..module_utils import outcome
+from ..module_utils.loadtest.reporting import PACKAGES, report_on
+from ..module_utils.loadtest.schema import Json
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-from ..module_utils.loadtest.baseline import words as baseline_words
-from ..module_utils.loadtest.figures import MATPLOTLIB_IMPORT_ERROR, draw_all, for_page
-from ..module_utils.loadtest.junit import junit
-from ..module_utils.loadtest.page import render
-from ..module_utils.loadtest.runs import index
-from ..module_utils.loadtest.slo import SloError
-from ..module_utils.loadtest.verdict import analyse, check_slo
-
-LABELS = {
-    "timeline": "Load, response time, CPU, replicas and nodes over time",
-    "waterfall": "Phases of each reaction of the autoscalers",
-    "shares": "Requests answered by each pod",
+SPEC: Json = {
+    "argument_spec": {
+        "run_dir": {"type": "path", "required": True},
+        "slo": {"type": "list", "elements": "str", "default": []},
+        "workers": {"type": "int", "required": True},
+        "users": {"type": "int", "required": True},
+        "baseline": {"type": "path"},
+        "environment": {"type": "dict", "default": {}},
+        "fail_on": {
+            "type": "list",
+            "elements": "str",
+            "choices": ["fail", "invalid"],
+            "default": ["fail", "invalid"],
+        },
+    },
+    "supports_check_mode": True,
 }
 
 
-def read(path: Path) -> list:
-    """A timeline's events in order of time; the last line of an interrupted run may be half."""
-    events = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(ValueError):
-            events.append(json.loads(line))
-    return sorted(events, key=lambda event: event["t"])
-
-
-class NoBaseline(Exception):
-    """The run to compare with has no report."""
-
-
-def read_baseline(given: str, folder: Path) -> tuple[str, dict]:
-    """Name and report of an earlier run."""
-    path = Path(given)
-    if not path.exists():
-        path = folder.parent / given
-    if path.is_dir():
-        path = path / "report.json"
-    try:
-        return path.parent.resolve().name, json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise NoBaseline(
-            f"the baseline {given} has no report that can be read ({path}: {error}); name a run of "
-            f"{folder.parent}, its folder or its report.json"
-        ) from error
-
-
-def write(folder: Path, events: list, report: dict) -> None:
-    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    (folder / "junit.xml").write_text(junit(report, folder.name), encoding="utf-8")
-    figures = draw_all(events, report)
-    (folder / "figures").mkdir(exist_ok=True)
-    for name, (png, svg) in figures.items():
-        (folder / "figures" / f"{name}.png").write_bytes(png)
-        (folder / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")
-    (folder / "timeline.png").write_bytes(figures["timeline"][0])
-    files = sorted(
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != "report.html"
-    )
-    inline = {name: for_page(svg, LABELS[name]) for name, (_unused, svg) in figures.items()}
-    (folder / "report.html").write_text(render(report, inline, folder.name, files), encoding="utf-8")
-    draft = folder.parent / f".latest-{os.getpid()}"
-    draft.symlink_to(folder.name)
-    draft.replace(folder.parent / "latest")
-    draft = folder.parent / f".index-{os.getpid()}"
-    draft.write_text(index(all_runs(folder.parent)), encoding="utf-8")
-    draft.replace(folder.parent / "index.html")
-
-
-def all_runs(reports: Path) -> list:
-    """Name and report of each run that has one."""
-    found = []
-    for path in reports.glob("*/report.json"):
-        if not path.parent.is_symlink():
-            with contextlib.suppress(ValueError, OSError):
-                found.append((path.parent.name, json.loads(path.read_text(encoding="utf-8"))))
-    return found
+def answer(params: Json, *, check_mode: bool) -> Json:
+    return report_on(params, check_mode=check_mode)
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "run_dir": {"type": "path", "required": True},
-            "slo": {"type": "raw", "default": {}},
-            "workers": {"type": "int", "required": True},
-            "users": {"type": "int", "required": True},
-            "baseline": {"type": "path"},
-            "environment": {"type": "dict", "default": {}},
-            "fail_on": {
-                "type": "list",
-                "elements": "str",
-                "choices": ["fail", "invalid"],
-                "default": ["fail", "invalid"],
-            },
-        },
-        supports_check_mode=True,
-    )
-    if MATPLOTLIB_IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("matplotlib"), exception=MATPLOTLIB_IMPORT_ERROR)
-    params = module.params
-    folder = Path(params["run_dir"]).resolve()
-    html = str(folder / "report.html")
-    try:
-        check_slo(params["slo"] or {})
-        events = read(folder / "timeline.jsonl")
-        if not events:
-            module.fail_json(msg=f"{folder}/timeline.jsonl has no event: there is nothing to report.")
-        report = analyse(
-            events,
-            slo=params["slo"] or {},
-            workers=params["workers"],
-            users=params["users"],
-            environment=params["environment"],
-            earlier=read_baseline(params["baseline"], folder) if params["baseline"] else None,
-        )
-        before = folder / "report.json"
-        changed = not before.exists() or json.loads(before.read_text(encoding="utf-8")) != report
-        if not module.check_mode:
-            write(folder, events, report)
-    except (SloError, NoBaseline) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}. Is {folder} the folder of a run?")
-    verdict, summary = report["verdict"], report["summary"]
-    told = {"verdict": verdict, "exit_code": report["exit_code"], "summary": summary, "html": html}
-    if "comparison" in report:
-        told["comparison"] = baseline_words(report["comparison"])
-    if verdict in params["fail_on"]:
-        module.fail_json(msg=f"{verdict}: {summary} The report: {html}", **told)
-    module.exit_json(changed=changed, report=report, **told)
+    outcome.main(SPEC, PACKAGES, answer)
 
 
 if __name__ == "__main__":

@@ -151,14 +151,6 @@ options:
     type: str
     choices: [rest, grpc]
     default: rest
-  port:
-    description: REST port to ask, of the model server itself or of a proxy in the pod.
-    type: int
-    default: 8501
-  grpc_port:
-    description: gRPC port to ask with O(protocol=grpc).
-    type: int
-    default: 8500
   minimum_pods:
     description: Fail when fewer pods than this are ready.
     type: int
@@ -169,6 +161,7 @@ options:
     default: 30
 extends_documentation_fragment:
   - mlops.tfserving.kubernetes
+  - mlops.tfserving.model_server
 attributes:
   check_mode:
     support: full

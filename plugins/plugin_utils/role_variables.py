@@ -1,4 +1,4 @@
-"""The variables of the collection's roles as a play sees them: inventory and extra vars over the roles' defaults."""
+"""The variables of the collection's roles as a play sees them, and what is wrong with them."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
@@ -6,70 +6,145 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+import os
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.errors import AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ..module_utils.preflight.mistakes import Mistake
+from ..module_utils.k8s.environment import contradiction
+from ..module_utils.variables.arguments import typed
+from ..module_utils.variables.check import CHECKS, judged
+from ..module_utils.variables.findings import Finding, kept, names_of_rules
+from ..module_utils.variables.rules import NEVER_IGNORED
+from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS, unknown_names
 
-ROLES = ("cluster", "storage", "serving", "autoscaling", "loadtest")
+Json = dict[str, Any]
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = (*CHECKS, "preflight")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-FOLDER = Path(__file__).resolve().parents[2] / "roles"
+_HINT = "The role's meta/argument_specs.yml says what it takes."
 
 
-def role_variables(
-    loader: Any,
-    templar: Any,
-    task_vars: dict[str, Any],
-    judge: Callable[[dict[str, Any]], Iterable[Mistake]] = lambda _unused: (),
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Values by name, typed as the roles' argument specs say, and what is wrong with them, each with the way out.
+def role_findings(role: str, templar: Any, variables: Mapping[str, Any], **facts: Any) -> list[Finding]:
+    """What is wrong with a role's variables, but what ``preflight_ignore`` says is not wanted.
 
-    A variable of a wrong type, or with a value that can't be read, has its role's default, so that everything else
-    can be judged. ``judge`` finds mistakes in variables of the right types.
+    ``facts``: what else the rules know by name, templated.
     """
-    defaults = {role: _defaults(loader, FOLDER / role / "defaults/main.yml") for role in ROLES}
-    of_all = {name: value for role in ROLES for name, value in defaults[role].items()}
-    before, found = templar.available_variables, dict[str, Any]()
-    wrongs: list[Mistake] = []
+    options = _options(role)
+    values, wrongs = _read(templar, {name: variables[name] for name in options if name in variables}, options)
+    values = {name: option.get("default") for name, option in options.items()} | values | facts
+    project = templar.template(variables.get("gcp_project", ""))
+    found = [
+        *(environment() if role == "cluster" else ()),
+        *unknown(variables, [role]),
+        *wrongs,
+        *_others(judged(values, [role], project=project).findings, wrongs),
+    ]
+    return kept(found, names_of_rules(templar.template(variables.get("preflight_ignore"))), NEVER_IGNORED)
+
+
+def project_variables(
+    loader: Any, templar: Any, task_vars: Json, options: Json
+) -> tuple[Json, list[Finding]]:
+    """The variables of all roles, typed as their argument specs say, and what is wrong with them.
+
+    Those that the play does not have are the roles' defaults, and so are those of a wrong type, or with a value that
+    can't be read: so everything else can be judged. ``options``: those of mlops.tfserving.preflight.
+    """
+    defaults = {role: _defaults(loader, role) for role in CHECKS}
+    of_all = {name: value for role in CHECKS for name, value in defaults[role].items()}
+    before, found = templar.available_variables, Json()
+    wrongs = [*environment(), *unknown(task_vars, [*ROLES, *PLAYBOOKS, GOOGLE])]
     try:
-        for role in ROLES:
-            options = _options(FOLDER / role / "meta/argument_specs.yml")
-            templar.available_variables = {**of_all, **task_vars, "role_path": str(FOLDER / role)}
-            values: dict[str, Any] = {}
-            for name, default in defaults[role].items():
-                try:
-                    values[name] = templar.template(task_vars.get(name, default))
-                except AnsibleError as error:
-                    wrongs.append(Mistake(name, f"{name} can't be read: {_first_line(error)}"))
-            # What is empty by default comes from another role's run.
-            later = {name: "" for name, value in values.items() if value == "" and name not in task_vars}
-            checked, wrong = _checked({k: v for k, v in values.items() if k not in later}, options)
-            checked |= later
-            wrongs += [
-                Mistake(name, text if name in text else f"{text}: {name}") for name, text in wrong.items()
-            ]
-            for name in defaults[role].keys() - checked.keys():
-                checked[name] = _default(templar, of_all, name, wrongs)
-            found.update(checked)
-        told = [
-            mistake for mistake in judge(found) if mistake.variable not in {one.variable for one in wrongs}
-        ]
-        for name in {mistake.variable for mistake in told if mistake.unreadable}:
+        for role in CHECKS:
+            templar.available_variables = {**of_all, **task_vars, "role_path": str(ROOT / "roles" / role)}
+            raw = {name: task_vars.get(name, default) for name, default in defaults[role].items()}
+            # What is empty by default comes from another role's run, or is not wanted.
+            values, wrong = _read(templar, raw, _options(role), may_be_empty=set(raw) - set(task_vars))
+            wrongs += wrong
+            for name in raw.keys() - values.keys():
+                values[name] = _default(templar, of_all, name, wrongs)
+            found |= values
+        window = {"preflight_metrics_window_seconds": options["metrics_window_seconds"]}
+        judgement = judged(found | window, project=options["project"] or "", is_final=False)
+        told = _others(judgement.findings, wrongs)
+        for name in judgement.unreadable:
             found[name] = _default(templar, of_all, name, wrongs)
     finally:
         templar.available_variables = before
-    return found, [(mistake.message, mistake.fix) for mistake in (*wrongs, *told)]
+    return found, [*wrongs, *told]
 
 
-def _default(templar: Any, defaults: dict[str, Any], name: str, wrongs: Iterable[Mistake]) -> Any:
+def environment() -> list[Finding]:
+    """What is wrong with the environment that Ansible's own tasks run in."""
+    reason, hint = contradiction(os.environ)
+    return [Finding("one-cluster", "error", reason, hint)] if reason else []
+
+
+def unknown(variables: Iterable[str], owners: Iterable[str]) -> Iterable[Finding]:
+    """The names that begin as those of these roles and playbooks do, and are none of theirs."""
+    begins = re.compile(rf"(?:{'|'.join(owners)})_")
+    suspects = {name for name in map(str, variables) if begins.match(name)}
+    real = {name for role in ROLES if begins.match(f"{role}_") for name in _options(role)}
+    if not suspects - real:
+        return []
+    texts = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("roles/*/tasks", "roles/*/vars", "playbooks")
+        for path in ROOT.glob(f"{folder}/**/*.yml")
+    )
+    used = set(re.findall(r"\w+", texts))
+    playbooks = re.findall(rf"\b(?:{'|'.join((*PLAYBOOKS, GOOGLE))})_\w+", texts)
+    return unknown_names(suspects, real | set(filter(begins.match, playbooks)), used)
+
+
+def _others(findings: Iterable[Finding], wrongs: Iterable[Finding]) -> list[Finding]:
+    """The findings about variables that could be read."""
+    told = {wrong.variable for wrong in wrongs}
+    return [finding for finding in findings if finding.variable not in told]
+
+
+def _read(
+    templar: Any, raw: Mapping[str, Any], options: Json, may_be_empty: Iterable[str] = ()
+) -> tuple[Json, list[Finding]]:
+    """Templated values of the right type, and what is wrong with the others."""
+    right, wrong = Json(), list[Finding]()
+    for name, value in raw.items():
+        try:
+            found = templar.template(value)
+        except AnsibleError as error:
+            wrong.append(_wrong(name, f"{name} can't be read: {_first_line(error)}"))
+            continue
+        if found == "" and name in may_be_empty:
+            right[name] = found
+            continue
+        option = options[name]
+        spec = {key: setting for key, setting in option.items() if key not in ("description", "default")}
+        checked, errors = typed({name: found}, {name: {**spec, "required": False}})
+        if found is None and spec.get("type") in ("int", "float") and option.get("default") is not None:
+            errors = [f"{name} is null, and has to be a number"]
+        if errors:
+            text = "; ".join(errors)
+            wrong.append(_wrong(name, text if name in text else f"{text}: {name}"))
+        else:
+            right[name] = checked[name]
+    return right, wrong
+
+
+def _wrong(name: str, message: str) -> Finding:
+    return Finding("types", "error", message, _HINT, name)
+
+
+def _default(templar: Any, defaults: Json, name: str, wrongs: Iterable[Finding]) -> Any:
     """A role's default, with those of what is wrong where it speaks of that."""
     before = templar.available_variables
-    templar.available_variables = before | {one.variable: defaults[one.variable] for one in wrongs}
+    wrong = {one.variable for one in wrongs} & defaults.keys()
+    templar.available_variables = before | {one: defaults[one] for one in wrong}
     try:
         return templar.template(defaults[name])
     except AnsibleError:  # It speaks of a variable that has a value, but none that it can speak of: null.
@@ -79,42 +154,17 @@ def _default(templar: Any, defaults: dict[str, Any], name: str, wrongs: Iterable
         templar.available_variables = before
 
 
-def _checked(values: dict[str, Any], options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values of the right type, and by the names of the others what is wrong with them."""
-    right: dict[str, Any] = {}
-    wrong: dict[str, str] = {}
-    for name, value in values.items():
-        spec = {
-            key: setting for key, setting in options[name].items() if key not in ("description", "default")
-        }
-        spec["required"] = False
-        try:
-            result = ArgumentSpecValidator({name: spec}).validate({name: value})
-        except TypeError:  # Ansible looks into a number as if it were a dictionary.
-            wrong[name] = f"{name} is {value!r}, and has to be a {spec['type']}"
-            continue
-        if (
-            value is None
-            and spec.get("type") in ("int", "float")
-            and options[name].get("default") is not None
-        ):
-            wrong[name] = f"{name} is null, and has to be a number"
-        elif result.error_messages:
-            wrong[name] = "; ".join(result.error_messages)
-        else:
-            right[name] = result.validated_parameters[name]
-    return right, wrong
-
-
-def _defaults(loader: Any, path: Path) -> dict[str, Any]:
+def _defaults(loader: Any, role: str) -> Json:
     """A role's defaults. Newer versions of Ansible template nothing that is not said to be trusted."""
+    path = str(ROOT / "roles" / role / "defaults/main.yml")
     knows_trust = "trusted_as_template" in inspect.signature(loader.load_from_file).parameters
-    return dict(loader.load_from_file(str(path), **({"trusted_as_template": True} if knows_trust else {})))
+    return dict(loader.load_from_file(path, **({"trusted_as_template": True} if knows_trust else {})))
 
 
-def _options(path: Path) -> dict[str, Any]:
-    """A role's argument spec. It holds no templates, so the fastest way to read YAML will do."""
-    specs = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 both are safe loaders
+def _options(role: str) -> Json:
+    """A role's variables by its argument spec. It holds no templates, so the fastest way to read YAML will do."""
+    text = (ROOT / "roles" / role / "meta/argument_specs.yml").read_text(encoding="utf-8")
+    specs = yaml.load(text, Loader=_LOADER)  # noqa: S506 both are safe loaders
     return dict(specs["argument_specs"]["main"]["options"])
 
 

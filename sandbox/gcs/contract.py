@@ -5,21 +5,18 @@ It is Google's discovery document ``storage.v1.json``, as the package google-api
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
+from ..google.discovery import Document, Method, read
 from ..google.errors import GoogleError
 
 Json = dict[str, Any]
 
-_DOCUMENT = "discovery_cache/documents/storage.v1.json"
 _INTEGERS = {
     "int32": (-(2**31), 2**31),
     "uint32": (0, 2**32),
@@ -35,44 +32,28 @@ _FORMS = {
 }
 
 
-@dataclass(frozen=True)
-class Method:
-    """One method: its HTTP verb, its path in segments (``{name}`` is a parameter), and names of schemas."""
+class Contract(Document):
+    """The description of the JSON API, whose own ways with values are older than those of Google's other APIs."""
 
-    id: str
-    verb: str
-    segments: tuple[str, ...]
-    parameters: Mapping[str, Json]
-    request: str | None
-    response: str | None
+    def __init__(self, raw: Json) -> None:
+        super().__init__(raw, "storage.")
+        self.regions = frozenset(item["location"].upper() for item in raw.get("endpoints", ()))
 
+    def find(self, verb: str, path: str) -> tuple[Method, dict[str, str]]:
+        """The method at a path, as it came below ``/storage/v1/``, and the path's parameters.
 
-class Contract:
-    """Looks things up in a discovery document."""
-
-    def __init__(self, document: Json) -> None:
-        self.schemas: dict[str, Json] = document["schemas"]
-        self.regions = frozenset(item["location"].upper() for item in document.get("endpoints", ()))
-        self.methods = [_method(item) for item in _methods(document)]
-
-    def find(self, verb: str, segments: Sequence[str]) -> tuple[Method, dict[str, str]]:
-        """The method at a path, and the path's parameters. Raises ``GoogleError`` 404."""
-        best: tuple[int, Method, dict[str, str]] | None = None
-        for method in self.methods:
-            if method.verb != verb or len(method.segments) != len(segments):
-                continue
-            values: dict[str, str] = {}
-            for pattern, segment in zip(method.segments, segments, strict=True):
-                if pattern.startswith("{"):
-                    values[pattern.strip("{}+")] = segment
-                elif pattern != segment:
-                    break
-            else:
-                if all(values.values()) and (best is None or len(values) < best[0]):
-                    best = len(values), method, values
-        if best is None:
+        Raises ``GoogleError`` 400, 404.
+        """
+        found = self.method(verb, f"/storage/v1/{path.strip('/')}")
+        if found is None:
             raise GoogleError(404, "Not Found")
-        return best[1], best[2]
+        method, values = found
+        try:
+            return method, dict(
+                zip(method.in_path, (unquote(v, errors="strict") for v in values), strict=True)
+            )
+        except UnicodeDecodeError:
+            raise GoogleError(400, "Bad Request", reason="invalid") from None
 
     def parameters(self, method: Method, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Json:
         """The parameters in their types; those the method does not have are ignored, as Google ignores them."""
@@ -196,27 +177,7 @@ def _parameter(name: str, schema: Json, text: str) -> Any:
     return text
 
 
-def _methods(resource: Json) -> Iterator[Json]:
-    yield from resource.get("methods", {}).values()
-    for inner in resource.get("resources", {}).values():
-        yield from _methods(inner)
-
-
-def _method(item: Json) -> Method:
-    return Method(
-        id=item["id"].removeprefix("storage."),
-        verb=item["httpMethod"],
-        segments=tuple(urlsplit(item["path"]).path.split("/")),
-        parameters=item.get("parameters", {}),
-        request=item.get("request", {}).get("$ref"),
-        response=item.get("response", {}).get("$ref"),
-    )
-
-
 @cache
 def contract() -> Contract:
     """The contract of the installed document."""
-    spec = importlib.util.find_spec("googleapiclient")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("google-api-python-client is missing: run `make setup`")
-    return Contract(json.loads((Path(spec.origin).parent / _DOCUMENT).read_text()))
+    return Contract(read("storage.v1"))

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote
 
+from ..google.discovery import Method
 from ..google.errors import GoogleError
 from ..google.tokens import Tokens, caller
 from . import fields
-from .contract import Method, contract
+from .contract import contract
 from .request import Call
 from .store import Store
 
@@ -70,11 +70,7 @@ class Service:
 
     def prepare(self, verb: str, path: str, query: Query, identity: str | None, base: str) -> Prepared:
         """``path``: as it came, percent-encoded, below ``/storage/v1/``. Raises ``GoogleError`` 400, 404."""
-        try:
-            segments = [unquote(part, errors="strict") for part in path.strip("/").split("/")]
-        except UnicodeDecodeError:
-            raise GoogleError(400, "Bad Request", reason="invalid") from None
-        method, values = contract().find(verb, segments)
+        method, values = contract().find(verb, path)
         return Prepared(method, Call(contract().parameters(method, values, query), identity, base))
 
     def answer(self, prepared: Prepared, body: bytes, query: Query) -> Json | None:

@@ -9,9 +9,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from ..build import KUBERNETES_VERSION
+
 Json = dict[str, Any]
 
-VERSION = "1.34.4-gke.1000000"
+VERSION = f"{KUBERNETES_VERSION}-gke.1000000"
 API = "https://container.googleapis.com/v1"
 SCOPES = [
     f"https://www.googleapis.com/auth/{scope}"

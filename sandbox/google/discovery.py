@@ -9,7 +9,7 @@ import functools
 import importlib.resources
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +24,19 @@ _WHOLE = re.compile(r"-?\d+")
 
 @dataclass(frozen=True)
 class Method:
-    """One method: the names of its request's and its answer's schema, and of its query parameters."""
+    """One method: its verb and path (``{name}`` is a parameter), and the names of its request's and answer's schema."""
 
     id: str
+    verb: str
+    path: str
+    parameters: Mapping[str, Json]
     request: str | None
     response: str | None
-    parameters: frozenset[str]
+
+    @property
+    def in_path(self) -> list[str]:
+        """The names of the parameters in its path."""
+        return re.findall(r"\{\+?([^}]+)\}", self.path)
 
 
 @dataclass(frozen=True)
@@ -40,45 +47,50 @@ class Violation:
     description: str
 
 
+def read(name: str) -> Json:
+    """Google's document of an API and its version, such as ``container.v1``."""
+    folder = importlib.resources.files("googleapiclient.discovery_cache") / "documents"
+    return dict(json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+
+
 @functools.cache
 def load(name: str) -> Document:
-    """The document of an API and its version, such as ``container.v1``."""
-    folder = importlib.resources.files("googleapiclient.discovery_cache") / "documents"
-    return Document(json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+    """The same, to be asked."""
+    return Document(read(name))
 
 
 class Document:
-    """The description of one API in one version."""
+    """The description of one API in one version. ``known_as``: what its methods' ids begin with, and lose."""
 
-    def __init__(self, raw: Json) -> None:
+    def __init__(self, raw: Json, known_as: str = "") -> None:
         self.schemas: Json = raw["schemas"]
         # Compute Engine shows every field that is set, be it false or zero.
         self._shows_defaults = raw["name"] == "compute"
         self.package = f"google.{raw['name']}.{raw['version']}"
-        common = frozenset(raw.get("parameters", {})) | {"$alt", "$.xgafv"}
+        self._common = frozenset(raw.get("parameters", {})) | {"$alt", "$.xgafv"}
         base = raw.get("servicePath", "")
-        found = [
-            (base + method.get("flatPath", method["path"]), method["httpMethod"], method)
-            for method in _methods(raw)
-        ]
-        self._methods = [
-            (
-                verb,
-                _pattern(path),
-                Method(
-                    method["id"],
-                    method.get("request", {}).get("$ref"),
-                    method.get("response", {}).get("$ref"),
-                    common | frozenset(method.get("parameters", {})),
-                ),
+        self.methods = [
+            Method(
+                id=item["id"].removeprefix(known_as),
+                verb=item["httpMethod"],
+                path=f"/{base}{item.get('flatPath', item['path'])}",
+                parameters=item.get("parameters", {}),
+                request=item.get("request", {}).get("$ref"),
+                response=item.get("response", {}).get("$ref"),
             )
-            for path, verb, method in found
+            for item in _methods(raw)
+        ]
+        # Where no path ends with a verb of its own (``:setX``), a colon may be in a name. Few parameters come first.
+        parameter = "([^/:]+)" if any(":" in method.path for method in self.methods) else "([^/]+)"
+        self._patterns = [
+            (re.compile(parameter.join(map(re.escape, re.split(r"\{[^}]+\}", method.path)))), method)
+            for method in sorted(self.methods, key=lambda method: len(method.in_path))
         ]
 
     def method(self, verb: str, path: str) -> tuple[Method, tuple[str, ...]] | None:
         """The method that a request is for, and the parameters in its path; None: Google has none."""
-        for wanted, pattern, method in self._methods:
-            match = pattern.fullmatch(path) if wanted == verb else None
+        for pattern, method in self._patterns:
+            match = pattern.fullmatch(path) if method.verb == verb else None
             if match:
                 return method, match.groups()
         return None
@@ -92,7 +104,7 @@ class Document:
                 f"Field '{name}' could not be found in request message.",
             )
             for name in names
-            if name not in method.parameters
+            if name not in method.parameters and name not in self._common
         ]
         _refuse(found)
 
@@ -277,11 +289,6 @@ def _methods(resource: Json) -> Iterator[Json]:
     yield from resource.get("methods", {}).values()
     for inner in resource.get("resources", {}).values():
         yield from _methods(inner)
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"\{[^}]+\}", path)
-    return re.compile("/" + "([^/:]+)".join(re.escape(part) for part in parts))
 
 
 def _unknown(name: str, where: str) -> Violation:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..paths import ClusterAddresses
-from .controlplane import METRICS_PORT
+from ..paths import METRICS_PORT, ClusterAddresses
 from .rest import Json, KubeRest
 
 _SYSTEM = "/api/v1/namespaces/kube-system"

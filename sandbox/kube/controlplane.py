@@ -6,12 +6,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ..paths import API_URL, ClusterAddresses
+from ..paths import API_URL, METRICS_PORT, ClusterAddresses
 from .pki import Authority, KeyPair
 from .process import Process
 from .rest import KubeRest
-
-METRICS_PORT = 10300
 
 
 class ControlPlane:
@@ -61,15 +59,11 @@ class ControlPlane:
         client = self.authority.issue(
             "metrics-server", "metrics-server", addresses=[self.addresses.api_server]
         )
-        kubeconfig = str(self.kubeconfig("metrics-server", client))
         self._start(
             "metrics-server",
             [
                 str(self.binaries / "metrics-server"),
-                f"--kubeconfig={kubeconfig}",
-                f"--authentication-kubeconfig={kubeconfig}",
-                f"--authorization-kubeconfig={kubeconfig}",
-                f"--bind-address={self.addresses.api_server}",
+                *self._reaches("metrics-server", client),
                 f"--secure-port={METRICS_PORT}",
                 f"--tls-cert-file={client.certificate}",
                 f"--tls-private-key-file={client.key}",
@@ -171,13 +165,9 @@ class ControlPlane:
     def _controller_manager(self) -> list[str]:
         ca = self.authority
         client = ca.issue("controller-manager", "system:kube-controller-manager")
-        kubeconfig = self.kubeconfig("controller-manager", client)
         return [
             *self._kube("kube-controller-manager"),
-            f"--kubeconfig={kubeconfig}",
-            f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
-            f"--bind-address={self.addresses.api_server}",
+            *self._reaches("controller-manager", client),
             f"--service-account-private-key-file={self.folder / 'pki/sa.key'}",
             f"--root-ca-file={ca.certificate}",
             "--use-service-account-credentials",
@@ -194,12 +184,10 @@ class ControlPlane:
 
     def _scheduler(self) -> list[str]:
         client = self.authority.issue("scheduler", "system:kube-scheduler")
-        kubeconfig = self.kubeconfig("scheduler", client)
-        return [
-            *self._kube("kube-scheduler"),
-            f"--kubeconfig={kubeconfig}",
-            f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
-            f"--bind-address={self.addresses.api_server}",
-            "--leader-elect=false",
-        ]
+        return [*self._kube("kube-scheduler"), *self._reaches("scheduler", client), "--leader-elect=false"]
+
+    def _reaches(self, name: str, client: KeyPair) -> list[str]:
+        """How a component reaches the API server, by which it also judges who asks it, and where it is asked."""
+        kubeconfig = self.kubeconfig(name, client)
+        kinds = ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
+        return [*(f"--{kind}={kubeconfig}" for kind in kinds), f"--bind-address={self.addresses.api_server}"]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import time
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from ..paths import BRIDGE, GATEWAY, NODE_NETWORK, state_dir
-from .process import run
+from .process import end_all, run
 
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
@@ -66,19 +63,7 @@ def end_processes(namespace: str, seconds: float = 10) -> int:
 
     These are a node's own ones, containerd's shims included; pods have network namespaces of their own.
     """
-    deadline = time.monotonic() + seconds
-    first = pids = _pids(namespace)
-    while pids:
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"processes {pids} of {namespace} can't be ended")
-        time.sleep(0.05)
-        pids = _pids(namespace)
-    return len(first)
+    return end_all(lambda: _pids(namespace), namespace, seconds)
 
 
 def _pids(namespace: str) -> list[int]:

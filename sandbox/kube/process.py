@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -75,6 +77,24 @@ class Process:
         """Ends it at once; raises ``subprocess.TimeoutExpired`` when even the kernel can't."""
         self._popen.kill()
         self._popen.wait(patience)
+
+
+def end_all(find: Callable[[], list[int]], whose: str, seconds: float = 20) -> int:
+    """Kills processes until ``find`` finds none; how many there were at first.
+
+    Raises ``RuntimeError`` for some that can't be ended.
+    """
+    deadline = time.monotonic() + seconds
+    first = pids = find()
+    while pids:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"processes {pids} of {whose} can't be ended")
+        time.sleep(0.05)
+        pids = find()
+    return len(first)
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:

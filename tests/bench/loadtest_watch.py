@@ -18,10 +18,10 @@ from typing import Any
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.counters import Counters
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.figures import draw_all, for_page
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.page import render
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.pages import render
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import Timeline
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.watch import (
-    Timeline,
     follow,
     followers,
 )

@@ -18,16 +18,16 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gke.describe impor
     unmanaged,
     unmanaged_of_pool,
 )
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.desired import (
+    CLUSTER_ARGUMENTS,
+    POOL_ARGUMENTS,
+    desired_cluster,
+    desired_pool,
+)
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.option import Option
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.plan import Change, plan_cluster, plan_pool
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.pool_options import POOL_OPTIONS
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.shape import look_up
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.wanted import (
-    CLUSTER_ARGUMENTS,
-    POOL_ARGUMENTS,
-    wanted_cluster,
-    wanted_pool,
-)
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.schema import look_up
 from recorded import VENDORED, Exchange, Scenario
 
 Json = dict[str, Any]
@@ -93,11 +93,11 @@ def valid(arguments: Json, options: Json) -> Json:
 
 def cluster_wishes(cluster: Json) -> Json:
     place = {"project": "example-project", "location": cluster["location"]}
-    return wanted_cluster({**valid(CLUSTER_ARGUMENTS, options_of(cluster)), **place})
+    return desired_cluster({**valid(CLUSTER_ARGUMENTS, options_of(cluster)), **place})
 
 
 def pool_wishes(pool: Json, location: str) -> Json:
-    return wanted_pool(valid(POOL_ARGUMENTS, options_of_pool(pool)), location)
+    return desired_pool(valid(POOL_ARGUMENTS, options_of_pool(pool)), location)
 
 
 def location_of(scenario: Scenario) -> str:

@@ -24,6 +24,7 @@ from tests.docs.rules import sandbox_commands
 from tests.drills.client import field
 from tests.drills.drill import KUBECONFIG
 from tests.leaks import leaks, secrets_of, tokens_in
+from tests.loadtest import published
 from tests.loadtest.agreement import of_run
 
 from .accounts import kubeconfig_of
@@ -90,6 +91,10 @@ def test_the_report_agrees_with_its_own_timeline() -> None:
     assert max(event["requests"] for event in loads) == report()["requests"]["total"]
     nodes = {event["name"] for event in events if event["kind"] == "node"}
     assert len(nodes) >= report()["scaling"]["nodes_max"]
+
+
+def test_timeline_and_report_are_as_published() -> None:
+    assert published.of_run(ROOT / "reports/latest") == []
 
 
 def test_the_reactions_agree_with_what_the_cluster_said_of_itself() -> None:
@@ -163,7 +168,7 @@ def test_what_the_documentation_tells_to_type(script: str) -> None:
 def test_the_documented_roles_suffice_in_the_cluster(tmp_path: Path) -> None:
     """An operator looks, promotes and tests the load, a deployer converges, and neither reads a secret."""
     accounts = {role: kubeconfig_of(role, KUBECONFIG, tmp_path) for role in ("operator", "deployer")}
-    operator, deployer = (("-e", f"cluster_kubeconfig_file={path}") for path in accounts.values())
+    operator, deployer = (("-e", f"cluster_existing_kubeconfig={path}") for path in accounts.values())
     playbook("playbooks/status.yml", *operator).ok()
     playbook("playbooks/promote.yml", *operator).ok()
     short = {

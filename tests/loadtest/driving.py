@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import Locust
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.run import Clock, LoadTest, Settings
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.run import LoadTest, Settings
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import Timeline
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.watch import Timeline
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 from loopback import Cluster
 
 STEPS = {"max_steps": 2, "step_time": 4, "step_load": 3, "spawn_rate": 6, "ramp_down": 3}
@@ -56,6 +57,6 @@ class Driven:
 
     def report(self) -> dict[str, Any]:
         return analyse(
-            self.timeline.events, slo={}, workers=self.test._settings.workers, users=self.plan.users,
+            self.timeline.events, slo=[], workers=self.test._settings.workers, users=self.plan.users,
             environment={},
         )  # fmt: skip

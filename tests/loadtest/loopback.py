@@ -23,7 +23,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes im
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "roles/loadtest/files"
-UTILS = ROOT / "plugins/module_utils/loadtest"
+UTILS = ROOT / "plugins/module_utils"
 PATIENT_LOCUST = """
 import locust.runners
 locust.runners.HEARTBEAT_LIVENESS = {patience}
@@ -147,7 +147,7 @@ class Cluster:
         (folder / "config.json").write_text(json.dumps(config))
         for path in FILES.glob("*.py"):
             shutil.copy(path, folder)
-        for name in ("curve.py", "histogram.py"):
+        for name in ("loadtest/curve.py", "loadtest/histogram.py", "protos.py"):
             shutil.copy(UTILS / name, folder)
 
     def start_master(self) -> subprocess.Popen[bytes]:
@@ -191,8 +191,7 @@ def config(
         for number, (name, weight) in enumerate((bodies or {"picture": 1}).items())
     ]
     return {
-        "path": "/v1/models/m:predict", "protocol": "rest", "grpc_host": "", "model": "m", "version": None,
-        "inputs": {}, "bodies": files,
+        "path": "/v1/models/m:predict", "protocol": "rest", "grpc_host": "", "grpc_method": "/tensorflow.serving.PredictionService/Predict", "bodies": files,
         "wait_min": 0.02, "wait_max": 0.04, "timeout": 3.0, "requests_per_connection": 10,
         "max_in_flight": 50, "dead_man_seconds": 30, "workers": workers, "seed": 1,
         "plan": plan(shape).as_json(), **more,

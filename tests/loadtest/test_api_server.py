@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import counts_over_time
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.watch import (
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import (
     Timeline,
+    counts_over_time,
+)
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.watch import (
     follow,
     followers,
 )

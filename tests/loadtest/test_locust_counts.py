@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -12,9 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import FILES as RESULTS
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import bring_home
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import collect_results
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.payload import Tensor, bodies, for_grpc
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.rest import Servable
 from driving import STEPS, Driven
-from loopback import FILES, ModelServer, passed
+from loopback import UTILS, ModelServer, free_port, passed
 
 
 def test_counts_are_exact_and_percentiles_within_one_percent_of_locusts_own(
@@ -25,7 +29,7 @@ def test_counts_are_exact_and_percentiles_within_one_percent_of_locusts_own(
     report = load.run()
     assert passed(report), report["generator"]
     assert report["requests"]["total"] == server.count > 100
-    assert bring_home(load.locust, tmp_path, time.sleep) == list(RESULTS)
+    assert collect_results(load.locust, tmp_path, time.sleep) == list(RESULTS)
     total = (tmp_path / "stats.csv").read_text().splitlines()[-1].split(",")
     header = (tmp_path / "stats.csv").read_text().splitlines()[0].split(",")
     locusts = dict(zip(header, total, strict=True))
@@ -117,17 +121,18 @@ GRPC_SERVER = """
 import sys, time, grpc
 from concurrent import futures
 sys.path.insert(0, sys.argv[1])
-import predict
-Request, Response = (predict.message(f"tensorflow.serving.Predict{k}") for k in ("Request", "Response"))
-def answer(request, context):
+import protos
+def answer(content, context):
+    request = protos.message("PredictRequest")
+    request.ParseFromString(content)
     value = request.inputs["x"]
     assert (request.model_spec.name, request.model_spec.version.value) == ("m", 7)
     assert request.model_spec.signature_name == "s"
-    assert value.dtype == 1 and [d.size for d in value.tensor_shape.dim] == [1, 2] and list(value.float_val) == [1.5, 2.0]
-    made = Response()
+    assert value.dtype == 19 and [d.size for d in value.tensor_shape.dim] == [1, 2] and list(value.half_val) == [0x3e00, 0x4000]
+    made = protos.message("PredictResponse")
     made.outputs["y"].float_val.append(1)
-    return made
-handler = grpc.unary_unary_rpc_method_handler(answer, Request.FromString, Response.SerializeToString)
+    return made.SerializeToString()
+handler = grpc.unary_unary_rpc_method_handler(answer)
 server = grpc.server(futures.ThreadPoolExecutor(8))
 server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", {"Predict": handler})])
 print(server.add_insecure_port("127.0.0.1:0"), flush=True)
@@ -136,23 +141,68 @@ time.sleep(120)
 """
 
 
+def grpc_body(folder: Path) -> None:
+    """What locust_prepare puts beside the locustfile: 16-bit numbers, which no worker could make."""
+    known = {"s": {"x": Tensor("DT_HALF", (-1, 2))}}
+    files = {"a.json": json.dumps([1.5, 2]).encode()}
+    (body,) = for_grpc(bodies(files, signature="s", known=known), Servable("m", 7), known)
+    (folder / "body-0").write_bytes(body.content)
+
+
 def test_grpc_predict_without_tensorflow(driven: Callable[..., Driven], tmp_path: Path) -> None:
     source = textwrap.dedent(GRPC_SERVER)
-    process = subprocess.Popen([sys.executable, "-c", source, str(FILES)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", source, str(UTILS)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        (tmp_path / "body-0").write_bytes(
-            json.dumps({"signature_name": "s", "instances": [[1.5, 2]]}).encode()
-        )
-        grpc = {
-            "protocol": "grpc", "grpc_host": f"127.0.0.1:{port}", "version": 7,
-            "inputs": {"x": {"dtype": "DT_FLOAT", "shape": [-1, 2]}},
-        }  # fmt: skip
-        report = driven(STEPS, **grpc).run()
+        grpc_body(tmp_path)
+        report = driven(STEPS, protocol="grpc", grpc_host=f"127.0.0.1:{port}").run()
         assert passed(report), (report["summary"], report["requests"])
         assert report["requests"]["total"] > 50
         assert report["requests"]["failed"] == 0, report["requests"]
     finally:
         process.kill()
         process.wait()
+
+
+FULL = """
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 10s
+  timeout server 10s
+frontend grpc
+  bind 127.0.0.1:{port} proto h2
+  http-request return status 503 hdr Retry-After 1
+"""
+
+
+def test_a_proxy_that_turns_everything_away_is_a_server_that_fails(
+    driven: Callable[..., Driven], tmp_path: Path
+) -> None:
+    """As with the queue of every replica full: the run measured something, and what it measured is bad."""
+    haproxy = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert haproxy, "no haproxy: run tools/setup, or apt-get install haproxy"
+    port = free_port()
+    (tmp_path / "haproxy.cfg").write_text(FULL.format(port=port))
+    grpc_body(tmp_path)
+    process = subprocess.Popen([haproxy, "-db", "-f", str(tmp_path / "haproxy.cfg")])
+    try:
+        load = driven(STEPS, protocol="grpc", grpc_host=f"127.0.0.1:{port}")
+        report = load.run()
+    finally:
+        process.kill()
+        process.wait()
+    requests = report["requests"]
+    assert set(requests["errors"]) == {"http 503"}, requests
+    assert requests["failed"] == requests["total"] > 20
+    assert not any("no request was answered" in problem for problem in report["generator"]["problems"])
+
+
+def test_a_grpc_server_that_is_not_there_proves_nothing(
+    driven: Callable[..., Driven], tmp_path: Path
+) -> None:
+    grpc_body(tmp_path)
+    report = driven(STEPS, protocol="grpc", grpc_host=f"127.0.0.1:{free_port()}").run()
+    assert set(report["requests"]["errors"]) == {"connect"}, report["requests"]
+    assert report["verdict"] == "invalid"

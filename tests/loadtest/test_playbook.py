@@ -19,6 +19,8 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes im
 from fake_kube import FakeKube
 from loopback import ROOT, Cluster, ModelServer, cluster, config
 
+from tests.loadtest import published
+
 SHORT = {"max_steps": 2, "step_time": 4, "step_load": 2, "spawn_rate": 4, "ramp_down": 2}
 LONG = {"kind": "constant", "level": 4, "duration": 90}
 
@@ -88,6 +90,7 @@ def test_a_playbook_loads_shows_progress_and_reports(stack: ExitStack, tmp_path:
     ):  # fmt: skip
         assert (folder / name).stat().st_size > 0, name
     assert (tmp_path / "reports/latest").resolve() == folder
+    assert published.of_run(folder) == []
 
 
 @pytest.mark.parametrize("killed", [False, True])

@@ -17,7 +17,7 @@ from installation import tracked
 FOR_USERS = ("plugins/", "roles/", "playbooks/", "meta/", "docs/")
 """Folders that somebody who installs the collection needs whole."""
 
-NOT_FOR_USERS = ("sandbox/", "tests/", "tools/", "molecule/", "requirements/", ".")
+NOT_FOR_USERS = ("sandbox/", "tests/", "tools/", "molecule/", "findings/", "requirements/", ".")
 MADE_BY_THE_BUILD = {"MANIFEST.json", "FILES.json"}
 
 

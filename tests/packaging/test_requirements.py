@@ -12,7 +12,7 @@ FILES = (
     "requirements/dev.txt",
     "sandbox/images/locust/requirements.txt",
 )
-RANGES = {"PyYAML"}
+RANGES = {"PyYAML", "Jinja2"}
 """ansible-core brings it, in a version of its own choice."""
 
 

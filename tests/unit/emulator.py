@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sandbox.app import make_app
 from sandbox.gcs.store import Store
 from sandbox.gke.clusters import Cluster, Limits, Orchestrator
+from sandbox.gke.defaults import VERSION
 from sandbox.google.https_proxy import HttpsProxy, make_certificates
 from sandbox.google.tokens import ACCOUNT, Tokens
 from sandbox.kube.node import NodeSpec
@@ -23,7 +24,7 @@ from tests.served import served
 
 PROJECT, ZONE = "sandbox-project", "us-central1-f"
 # A place without hardware: roomy, with two versions, and with everything that a real one can't give.
-VERSIONS = ("1.34.4-gke.1000000", "1.35.2-gke.1000000", "1.33.9-gke.1000000")
+VERSIONS = (VERSION, "1.35.2-gke.1000000", "1.33.9-gke.1000000")
 LIMITS = Limits(cpu_milli=64_000, clusters=64, gpus=True, autopilot=True, versions=VERSIONS)
 
 

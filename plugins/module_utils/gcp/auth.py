@@ -48,7 +48,7 @@ _OTHER_TYPES = {
 }
 """What a file's C(type) is for: https://google.aip.dev/auth/4110"""
 
-LIFETIME_MOST = 43200
+LIFETIME_MAX = 43200
 """Seconds; beyond 3600 an organization policy has to allow it: https://cloud.google.com/iam/docs/create-short-lived-credentials-direct"""
 
 
@@ -144,9 +144,9 @@ _OF_KIND: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 
 def _impersonated(source: Any, params: Mapping[str, Any]) -> Any:
     seconds = params["impersonate_service_account_lifetime"]
-    if not 1 <= seconds <= LIFETIME_MOST:
+    if not 1 <= seconds <= LIFETIME_MAX:
         raise BadInput(
-            f"impersonate_service_account_lifetime must be from 1 to {LIFETIME_MOST} seconds, not {seconds}."
+            f"impersonate_service_account_lifetime must be from 1 to {LIFETIME_MAX} seconds, not {seconds}."
         )
     account = params["impersonate_service_account"]
     endpoint = params["iam_credentials_endpoint"].rstrip("/")
@@ -181,14 +181,14 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
     return found
 
 
-def _check_type(info: Mapping[str, Any], wanted: str, where: str) -> None:
+def _check_type(info: Mapping[str, Any], desired: str, where: str) -> None:
     """Each kind of file has its own kind of credentials."""
-    found = info.get("type", wanted)
-    if found == wanted:
+    found = info.get("type", desired)
+    if found == desired:
         return
     kind, option = _OTHER_TYPES.get(str(found), ("", ""))
     way = f"give it with auth_kind={kind} and {option}" if kind else "give another file"
-    raise BadInput(f"{where} is of type {found}, not {wanted}: {way}.")
+    raise BadInput(f"{where} is of type {found}, not {desired}: {way}.")
 
 
 def session(params: Mapping[str, Any]) -> Any:

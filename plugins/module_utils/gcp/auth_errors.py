@@ -75,11 +75,11 @@ def auth_failure(error: Exception, params: Mapping[str, Any]) -> str:
         "by": f", along the chain of {', '.join(delegates)}" if delegates else "",
         "source": _source(params.get("external_account_file")),
     }
-    advice = next((way for sign, way in _CAUSES if re.search(sign, words, re.IGNORECASE)), _ANYTHING)
-    if advice.startswith("Google does not"):
-        return advice if "necessary fields" in words else f"{advice} ({words})"
+    hint = next((way for sign, way in _CAUSES if re.search(sign, words, re.IGNORECASE)), _ANYTHING)
+    if hint.startswith("Google does not"):
+        return hint if "necessary fields" in words else f"{hint} ({words})"
     for_whom = f" for {impersonated}" if impersonated else ""
-    return f"Google gave no access token{for_whom}: {words}. {advice.format(**values)}"
+    return f"Google gave no access token{for_whom}: {words}. {hint.format(**values)}"
 
 
 def complaint(error: Exception) -> str:

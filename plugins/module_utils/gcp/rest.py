@@ -6,28 +6,21 @@
 from __future__ import annotations
 
 import json
-import random
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..retry import REFUSED_UNTOUCHED, TRANSIENT, Clock, Policy, Transient, retried, seconds_of
 from .auth_errors import auth_failure, cause, unreachable
 from .errors import GoogleError, NoAnswer, parse_error
 
 Json = dict[str, Any]
 
-ATTEMPTS = 6
-"""Tries of one request; with the waits below about half a minute."""
+POLICY = Policy(attempts=6)
+"""Of one request; about half a minute."""
 
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and between two bytes of an answer."""
-
-_RETRIABLE = (408, 429, 500, 502, 503, 504)
-"""https://cloud.google.com/storage/docs/retry-strategy"""
-
-_REFUSED_UNTOUCHED = (429, 503)
-"""Answers that say the request was turned away before it did anything."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +47,12 @@ class NoToken(ConnectionError):
 
 @dataclass
 class Google:
-    """One of Google's services at ``endpoint``. ``attempts``: tries of a request, where it is not as many as usual."""
+    """One of Google's services at ``endpoint``. ``policy``: how a request is tried again."""
 
     endpoint: str
     transport: Transport
-    sleep: Callable[[float], None] = time.sleep
-    attempts: int | None = None
+    clock: Clock = field(default_factory=Clock)
+    policy: Policy = POLICY
 
     def call(
         self,
@@ -103,28 +96,28 @@ class Google:
 
             url += ("&" if "?" in url else "?") + urlencode({k: v for k, v in query.items() if v is not None})
         again = method == "GET" if repeatable is None else repeatable
-        retriable = retriable or (_RETRIABLE if again else _REFUSED_UNTOUCHED)
+        retriable = retriable or (TRANSIENT if again else REFUSED_UNTOUCHED)
         what = what or f"{method} {url}"
-        attempts = self.attempts or ATTEMPTS
-        for attempt in range(1, attempts + 1):
-            last = attempt == attempts
+
+        def once() -> Answer:
             try:
                 answer = self.transport(method, url, body=body, headers=headers)
+            except NoToken as error:
+                raise Transient(GoogleError(f"{what}: {error}")) from error
             except ConnectionError as error:
-                unsent = isinstance(error, NoToken)
-                if last and unsent:
-                    raise GoogleError(f"{what}: {error}") from error
-                if last or not (again or unsent):
-                    raise NoAnswer(
-                        f"{what}: no answer from {self.endpoint}: {error}. Is it reachable from here?"
-                    ) from error
-            else:
-                if answer.status < 300 or answer.status in accept:
-                    return answer
-                if last or answer.status not in retriable:
-                    raise parse_error(answer.status, answer.body, what)
-            self.sleep(min(10.0, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0))  # noqa: S311 jitter
-        raise AssertionError("unreachable")
+                lost = NoAnswer(
+                    f"{what}: no answer from {self.endpoint}: {error}. Is it reachable from here?"
+                )
+                raise (Transient(lost) if again else lost) from error
+            if answer.status < 300 or answer.status in accept:
+                return answer
+            refused = parse_error(answer.status, answer.body, what)
+            if answer.status in retriable:
+                wished = seconds_of(answer.headers.get("retry-after"), self.clock.wall())
+                raise Transient(refused, wished)
+            raise refused
+
+        return retried(once, self.policy, self.clock)
 
 
 def connect(params: Mapping[str, Any]) -> Google:
@@ -151,4 +144,4 @@ def connect(params: Mapping[str, Any]) -> Google:
         except requests.exceptions.RequestException as error:
             raise ConnectionError(cause(error)) from error
 
-    return Google(params["api_endpoint"], transport)
+    return Google(params["api_endpoint"], transport, policy=POLICY)

@@ -64,7 +64,7 @@ def _check_rule(number: int, rule: Mapping[str, Any]) -> None:
             raise BadInput(f"{where}: {key} must not be negative.")
 
 
-def wanted(options: Mapping[str, Any]) -> Json:
+def desired(options: Mapping[str, Any]) -> Json:
     """The bucket's managed fields in the API's form."""
     body: Json = {}
     if options.get("storage_class") is not None:
@@ -102,7 +102,7 @@ def _camel(name: str) -> str:
 
 def creation(options: Mapping[str, Any]) -> Json:
     """The body that creates the bucket; private unless asked otherwise."""
-    body = wanted(options)
+    body = desired(options)
     access = {"uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "enforced"}
     body["iamConfiguration"] = access | body.get("iamConfiguration", {})
     return {
@@ -120,16 +120,16 @@ def patch(options: Mapping[str, Any], current: Json) -> Json:
             f"bucket {options['name']} is in {current['location']}, not in {location.upper()}, and a bucket can't be moved: "
             "set location to where it is, or choose another name."
         )
-    body = _changed(wanted(options), current)
+    body = _changed(desired(options), current)
     if "labels" in body:
         # A label that is not wanted goes by an explicit null.
         body["labels"] = {**dict.fromkeys(current.get("labels", {})), **body["labels"]}
     return body
 
 
-def _changed(wish: Json, current: Json) -> Json:
+def _changed(desired: Json, current: Json) -> Json:
     body: Json = {}
-    for key, value in wish.items():
+    for key, value in desired.items():
         if key == "labels":
             if value != current.get("labels", {}):
                 body[key] = value

@@ -32,14 +32,19 @@ def present(storage: Storage, params: Json, check_mode: bool) -> Json:
     current = _own(storage, params["project"], name)
     if current is None:
         body = plan.creation(params)
-        wish = iam.wanted(grants or [], params["project"], None)
+        desired = iam.desired(grants or [], params["project"], None)
         if not check_mode:
             current = _create(storage, params["project"], body)
             number = str(current["projectNumber"])
-            wish_now = iam.wanted(grants or [], params["project"], number)
-            _grant(storage, name, wish_now, exclusive=params["iam_members_exclusive"], check_mode=False)
-        after = body | ({"iam": wish} if wish else {})
-        return {"changed": True, "bucket": current or {}, "iam": wish, "diff": {"before": {}, "after": after}}
+            desired_now = iam.desired(grants or [], params["project"], number)
+            _grant(storage, name, desired_now, exclusive=params["iam_members_exclusive"], check_mode=False)
+        after = body | ({"iam": desired} if desired else {})
+        return {
+            "changed": True,
+            "bucket": current or {},
+            "iam": desired,
+            "diff": {"before": {}, "after": after},
+        }
 
     def converge() -> tuple[Json, Json, Json]:
         found = _own(storage, params["project"], name) or {}
@@ -50,14 +55,16 @@ def present(storage: Storage, params: Json, check_mode: bool) -> Json:
 
     current, body, before = _again(converge)
     after = dict(body)
-    wish = iam.wanted(grants or [], params["project"], str(current["projectNumber"]))
-    old, new = _grant(storage, name, wish, exclusive=params["iam_members_exclusive"], check_mode=check_mode)
+    desired = iam.desired(grants or [], params["project"], str(current["projectNumber"]))
+    old, new = _grant(
+        storage, name, desired, exclusive=params["iam_members_exclusive"], check_mode=check_mode
+    )
     if new:
         before, after = before | {"iam": old}, after | {"iam": new}
     return {
         "changed": bool(after),
         "bucket": current,
-        "iam": wish,
+        "iam": desired,
         "diff": {"before": before, "after": after},
     }
 
@@ -112,15 +119,15 @@ def _create(storage: Storage, project: str, body: Json) -> Json:
 
 
 def _grant(
-    storage: Storage, name: str, wish: iam.Grants, *, exclusive: bool, check_mode: bool
+    storage: Storage, name: str, desired: iam.Grants, *, exclusive: bool, check_mode: bool
 ) -> tuple[iam.Grants, iam.Grants]:
     """Members before and after of the roles that change."""
-    if not wish:
+    if not desired:
         return {}, {}
 
     def converge() -> tuple[iam.Grants, iam.Grants]:
         policy = storage.policy(name)
-        before, after = iam.changes(policy, wish, exclusive=exclusive)
+        before, after = iam.changes(policy, desired, exclusive=exclusive)
         if after and not check_mode:
             storage.set_policy(name, iam.apply(policy, after))
         return before, after

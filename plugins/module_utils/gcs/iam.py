@@ -72,7 +72,7 @@ def check(grants: Iterable[Mapping[str, Any]], project: str, *, private: bool) -
                 )
 
 
-def wanted(grants: Iterable[Mapping[str, Any]], project: str, number: str | None) -> Grants:
+def desired(grants: Iterable[Mapping[str, Any]], project: str, number: str | None) -> Grants:
     """Members by role. ``number``: the project's, None while it is not known, as that of a bucket yet to come."""
     return {
         grant["role"]: sorted(
@@ -105,18 +105,18 @@ def granted(policy: Json) -> Grants:
     return {role: sorted(set(members)) for role, members in found.items()}
 
 
-def target(policy: Json, wish: Grants, *, exclusive: bool) -> Grants:
+def target(policy: Json, desired: Grants, *, exclusive: bool) -> Grants:
     """The wanted roles' members as they shall be. ``exclusive``: nobody else has these roles."""
     now = granted(policy)
     return {
         role: sorted(set(members) | (set() if exclusive else set(now.get(role, []))))
-        for role, members in wish.items()
+        for role, members in desired.items()
     }
 
 
-def changes(policy: Json, wish: Grants, *, exclusive: bool) -> tuple[Grants, Grants]:
+def changes(policy: Json, desired: Grants, *, exclusive: bool) -> tuple[Grants, Grants]:
     """Members by role before and after, of the roles that change."""
-    now, then = granted(policy), target(policy, wish, exclusive=exclusive)
+    now, then = granted(policy), target(policy, desired, exclusive=exclusive)
     roles = [role for role in then if then[role] != now.get(role, [])]
     return {role: now.get(role, []) for role in roles}, {role: then[role] for role in roles}
 

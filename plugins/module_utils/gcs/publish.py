@@ -147,13 +147,13 @@ class Plan:
 
 
 def plan(
-    files: list[ModelFile], versions: Mapping[int, Version], wanted: int | None, *, now: datetime
+    files: list[ModelFile], versions: Mapping[int, Version], desired: int | None, *, now: datetime
 ) -> Plan:
-    """``wanted`` None: the number that has the content, or was begun with it, or else the next free one.
+    """``desired`` None: the number that has the content, or was begun with it, or else the next free one.
 
     Raises ``Refused``.
     """
-    number = _choose(files, versions, now) if wanted is None else wanted
+    number = _choose(files, versions, now) if desired is None else desired
     current = versions.get(number, Version(number))
     refusal = _refusal(files, current)
     if refusal:
@@ -249,6 +249,6 @@ def removal_order(version: Version) -> list[str]:
 def time_of(item: Mapping[str, Any]) -> datetime:
     """When an object was created; long ago where the service does not say."""
     try:
-        return datetime.fromisoformat(str(item["timeCreated"]).replace("Z", "+00:00"))
+        return datetime.fromisoformat(str(item["timeCreated"]))
     except (KeyError, ValueError):
         return datetime.fromtimestamp(0, UTC)

@@ -26,7 +26,7 @@ from .upload import upload
 
 Json = dict[str, Any]
 
-GRAPH_MOST = 256 * 2**20
+GRAPH_MAX = 256 * 2**20
 """Bytes of a saved_model.pb that is still fetched from a bucket to look at it."""
 
 
@@ -124,7 +124,7 @@ class Prefix:
     def inspect(self) -> Info | None:
         """By graph and index alone, which are fetched: the data stays where it is."""
         small = [path for path in (SAVED_MODEL, INDEX) if path in self._objects]
-        if sum(int(self._objects[path]["size"]) for path in small) > GRAPH_MOST:
+        if sum(int(self._objects[path]["size"]) for path in small) > GRAPH_MAX:
             return None
         with tempfile.TemporaryDirectory(prefix="saved-model-") as folder:
             for path in small:

@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import json
 import os
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import BinaryIO
 
 from ..gcp.errors import ApiError, GoogleError, parse_error
 from ..gcp.rest import Answer, Google
+from ..retry import TRANSIENT, Policy
 from .storage import TRIES, Json, Storage, Told, uri
 
 SMALL = 4 * 2**20
@@ -31,12 +31,12 @@ SMALL = 4 * 2**20
 SESSION_DAYS = 7
 """Life of a session; https://cloud.google.com/storage/docs/resumable-uploads#session-uris"""
 
-FAILURES_MOST = 8
+FAILURES_MAX = 8
 """Failures in a row, without a byte more at the service, after which the upload fails."""
 
 _BLOCK = 2**20
 _GONE = (404, 410)
-_TEMPORARY = (408, 429, 500, 502, 503, 504)
+_PAUSES = Policy(first=0.4, longest=16.0)
 
 
 def upload(
@@ -135,7 +135,7 @@ class _Session:
             elif answer is not None:
                 there = _received(answer)
                 failures, sent = (0 if there > sent else failures), there
-            if failures > FAILURES_MOST:
+            if failures > FAILURES_MAX:
                 raise GoogleError(f"{self._what}: the service takes no more than {sent} bytes.")
             if location is None:
                 location, sent = self._begin(), 0
@@ -146,12 +146,12 @@ class _Session:
                 raise
             except GoogleError as error:
                 trouble = error
-            if trouble is not None or (answer is not None and answer.status in _TEMPORARY):
+            if trouble is not None or (answer is not None and answer.status in TRANSIENT):
                 # Much of it may have arrived all the same: that is asked before anything is sent again.
                 failures += 1
-                if failures > FAILURES_MOST:
+                if failures > FAILURES_MAX:
                     raise trouble or parse_error(answer.status, answer.body, self._what)  # type: ignore[union-attr]
-                self._google.sleep(min(16.0, 0.2 * 2.0**failures) * random.uniform(0.5, 1.0))  # noqa: S311 jitter
+                self._google.clock.sleep(_PAUSES.pause(failures))
                 answer = self._ask(location)
             elif answer is not None and answer.status == 308:
                 failures += 1  # it asks for more without having complained
@@ -202,7 +202,7 @@ class _Session:
             location,
             Part(file, sent, self._size, tell),
             {"Content-Range": header},
-            accept=(308, *_GONE, *_TEMPORARY),
+            accept=(308, *_GONE, *TRANSIENT),
             repeatable=False,
             what=self._what,
         )

@@ -24,7 +24,7 @@ from .rules import (
     is_zone,
     moment,
 )  # fmt: skip
-from .shape import Json
+from .schema import Json
 
 _KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -37,59 +37,59 @@ def check_place(project: str, location: str, name: str) -> None:
     check_name("cluster", name)
 
 
-def check_cluster(wanted: Json, location: str) -> None:
+def check_cluster(desired: Json, location: str) -> None:
     """Raises ``BadInput`` for a cluster's options as given."""
-    _check_versions(wanted)
-    _check_autopilot(wanted, location)
-    _check_network(wanted)
-    _check_endpoints(wanted.get("control_plane_endpoints_config", {}))
-    _check_autoscaling(wanted.get("autoscaling", {}), location)
-    _check_observability(wanted)
-    _check_maintenance(wanted.get("maintenance_policy", {}))
-    _check_encryption(wanted.get("database_encryption", {}))
-    if "node_locations" in wanted:
-        check_zones("node_locations", wanted["node_locations"], location, with_own=True)
-    if "resource_labels" in wanted:
-        check_resource_labels("resource_labels", wanted["resource_labels"])
-    check_tags("node_pool_auto_config_network_tags", wanted.get("node_pool_auto_config_network_tags", []))
-    if "default_max_pods_per_node" in wanted:
-        check_range("default_max_pods_per_node", wanted["default_max_pods_per_node"], 8, 256)
-    _check_pools(wanted, location)
+    _check_versions(desired)
+    _check_autopilot(desired, location)
+    _check_network(desired)
+    _check_endpoints(desired.get("control_plane_endpoints_config", {}))
+    _check_autoscaling(desired.get("autoscaling", {}), location)
+    _check_observability(desired)
+    _check_maintenance(desired.get("maintenance_policy", {}))
+    _check_encryption(desired.get("database_encryption", {}))
+    if "node_locations" in desired:
+        check_zones("node_locations", desired["node_locations"], location, with_own=True)
+    if "resource_labels" in desired:
+        check_resource_labels("resource_labels", desired["resource_labels"])
+    check_tags("node_pool_auto_config_network_tags", desired.get("node_pool_auto_config_network_tags", []))
+    if "default_max_pods_per_node" in desired:
+        check_range("default_max_pods_per_node", desired["default_max_pods_per_node"], 8, 256)
+    _check_pools(desired, location)
 
 
-def _check_versions(wanted: Json) -> None:
-    if "initial_cluster_version" in wanted:
-        check_version("initial_cluster_version", wanted["initial_cluster_version"])
-    if "min_master_version" in wanted:
-        check_comparable_version("min_master_version", wanted["min_master_version"])
-    if "initial_cluster_version" in wanted and "min_master_version" in wanted:
+def _check_versions(desired: Json) -> None:
+    if "initial_cluster_version" in desired:
+        check_version("initial_cluster_version", desired["initial_cluster_version"])
+    if "min_master_version" in desired:
+        check_comparable_version("min_master_version", desired["min_master_version"])
+    if "initial_cluster_version" in desired and "min_master_version" in desired:
         raise BadInput(
             "initial_cluster_version is for the creation alone, min_master_version for a version that is kept: give "
             "one of them."
         )
 
 
-def _check_autopilot(wanted: Json, location: str) -> None:
-    if not wanted.get("autopilot"):
+def _check_autopilot(desired: Json, location: str) -> None:
+    if not desired.get("autopilot"):
         return
     if is_zone(location):
         raise BadInput(f"autopilot: such clusters are regional; '{location}' is a zone.")
-    if wanted.get("node_pools"):
+    if desired.get("node_pools"):
         raise BadInput("autopilot: the nodes are Google's; node_pools can't be given.")
-    if wanted.get("workload_identity") == "":
+    if desired.get("workload_identity") == "":
         raise BadInput("autopilot: workload_identity is always on there.")
-    if wanted.get("release_channel") == "UNSPECIFIED":
+    if desired.get("release_channel") == "UNSPECIFIED":
         raise BadInput("autopilot: such clusters are always in a release channel.")
-    if "autoscaling" in wanted:
+    if "autoscaling" in desired:
         raise BadInput("autopilot: node autoscaling is Google's; autoscaling can't be given.")
-    if wanted.get("default_max_pods_per_node"):
+    if desired.get("default_max_pods_per_node"):
         raise BadInput("autopilot: default_max_pods_per_node can't be given.")
-    if wanted.get("shielded_nodes") is False:
+    if desired.get("shielded_nodes") is False:
         raise BadInput("autopilot: shielded_nodes is always on there.")
 
 
-def _check_network(wanted: Json) -> None:
-    policy = wanted.get("ip_allocation_policy", {})
+def _check_network(desired: Json) -> None:
+    policy = desired.get("ip_allocation_policy", {})
     for kind in ("cluster", "services"):
         block, name = f"{kind}_ipv4_cidr_block", f"{kind}_secondary_range_name"
         if block in policy and name in policy:
@@ -100,33 +100,33 @@ def _check_network(wanted: Json) -> None:
         check_cidr(
             "ip_allocation_policy.node_ipv4_cidr_block", policy["node_ipv4_cidr_block"], size_alone=True
         )
-    if policy.get("create_subnetwork") and "subnetwork" in wanted:
+    if policy.get("create_subnetwork") and "subnetwork" in desired:
         raise BadInput("ip_allocation_policy: create_subnetwork and subnetwork exclude each other.")
     if "subnetwork_name" in policy and not policy.get("create_subnetwork"):
         raise BadInput("ip_allocation_policy: subnetwork_name needs create_subnetwork.")
-    if "master_ipv4_cidr_block" in wanted:
-        check_cidr("master_ipv4_cidr_block", wanted["master_ipv4_cidr_block"], prefix=28)
-    _check_datapath(wanted)
-    dns = wanted.get("dns_config", {})
+    if "master_ipv4_cidr_block" in desired:
+        check_cidr("master_ipv4_cidr_block", desired["master_ipv4_cidr_block"], prefix=28)
+    _check_datapath(desired)
+    dns = desired.get("dns_config", {})
     if dns.get("cluster_dns_scope") == "VPC_SCOPE" and not dns.get("cluster_dns_domain"):
         raise BadInput("dns_config: VPC_SCOPE needs cluster_dns_domain.")
     if dns.get("cluster_dns_scope") and dns.get("cluster_dns") == "KUBE_DNS":
         raise BadInput("dns_config: cluster_dns_scope needs cluster_dns: CLOUD_DNS.")
 
 
-def _check_datapath(wanted: Json) -> None:
-    datapath = wanted.get("datapath_provider")
+def _check_datapath(desired: Json) -> None:
+    datapath = desired.get("datapath_provider")
     needing = (
         "enable_cilium_clusterwide_network_policy",
         "enable_fqdn_network_policy",
     )
     for name in needing:
-        if wanted.get(name) and datapath == "LEGACY_DATAPATH":
+        if desired.get(name) and datapath == "LEGACY_DATAPATH":
             raise BadInput(f"{name} needs datapath_provider: ADVANCED_DATAPATH.")
-    encrypted = wanted.get("in_transit_encryption_config", "").endswith("TRANSPARENT")
+    encrypted = desired.get("in_transit_encryption_config", "").endswith("TRANSPARENT")
     if encrypted and datapath == "LEGACY_DATAPATH":
         raise BadInput("in_transit_encryption_config needs datapath_provider: ADVANCED_DATAPATH.")
-    if datapath == "ADVANCED_DATAPATH" and wanted.get("addons_config", {}).get("network_policy"):
+    if datapath == "ADVANCED_DATAPATH" and desired.get("addons_config", {}).get("network_policy"):
         raise BadInput("addons_config.network_policy is built into ADVANCED_DATAPATH: leave it out.")
 
 
@@ -176,17 +176,17 @@ def _check_autoscaling(options: Json, location: str) -> None:
         check_range("autoscaling: disk_size_gb", defaults["disk_size_gb"], 10, 65536)
 
 
-def _check_observability(wanted: Json) -> None:
+def _check_observability(desired: Json) -> None:
     for name in ("logging_config", "monitoring_config"):
-        components = wanted.get(name, {}).get("components", [])
+        components = desired.get(name, {}).get("components", [])
         if components and "SYSTEM_COMPONENTS" not in components:
             raise BadInput(
                 f"{name}.components: SYSTEM_COMPONENTS must be among them; an empty list turns all off."
             )
         check_once(f"{name}.components", components)
-        if components and wanted.get(name.replace("_config", "_service")) == "none":
+        if components and desired.get(name.replace("_config", "_service")) == "none":
             raise BadInput(f"{name}: with {name.replace('_config', '_service')}: none nothing is collected.")
-    monitoring = wanted.get("monitoring_config", {})
+    monitoring = desired.get("monitoring_config", {})
     if monitoring.get("auto_monitoring_scope") == "ALL" and monitoring.get("managed_prometheus") is False:
         raise BadInput("monitoring_config: auto_monitoring_scope: ALL needs managed_prometheus.")
 
@@ -234,14 +234,14 @@ def _check_encryption(options: Json) -> None:
         )
 
 
-def _check_pools(wanted: Json, location: str) -> None:
-    pools = wanted.get("node_pools", [])
+def _check_pools(desired: Json, location: str) -> None:
+    pools = desired.get("node_pools", [])
     check_once("node_pools", [pool["name"] for pool in pools])
     for pool in pools:
         check_pool(pool, location)
         what = f"node pool {pool['name']}: "
-        channel = wanted.get("release_channel", "UNSPECIFIED")
+        channel = desired.get("release_channel", "UNSPECIFIED")
         if channel != "UNSPECIFIED" and pool.get("management", {}).get("auto_upgrade") is False:
             raise BadInput(f"{what}auto_upgrade can't be off in release channel {channel}.")
-        if pool.get("workload_metadata_mode") == "GKE_METADATA" and wanted.get("workload_identity") == "":
+        if pool.get("workload_metadata_mode") == "GKE_METADATA" and desired.get("workload_identity") == "":
             raise BadInput(f"{what}workload_metadata_mode GKE_METADATA needs workload_identity.")

@@ -5,36 +5,28 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..gcp.errors import ApiError, GoogleError, NoAnswer, OperationFailed, TimedOut
 from ..gcp.rest import Google
 from ..progress import progress
+from ..retry import TRANSIENT, Clock, Policy
+from .desired import parent_path
 from .operations import failure, progress_in_words
 from .plan import FAILED, Change
-from .shape import Json
-from .wanted import parent_path
+from .schema import Json
 
 BUSY = "CLUSTER_ALREADY_HAS_OPERATION"
 FIRST_POLL, LAST_POLL = 1.0, 2.0
-"""Seconds between two looks at an operation: so its end is noticed within two."""
+"""Seconds between two polls at an operation: so its end is noticed within two."""
 
 UNCERTAIN_ATTEMPTS = 5
 """How often a change is sent whose answers get lost."""
 
 _PROGRESS_SECONDS = 5.0
+_UNCERTAIN = Policy(first=2.0)
 _BETWEEN = ("PROVISIONING", "STOPPING", "RECONCILING")
 _REFUSED_UNTOUCHED = (429,)
-
-
-@dataclass
-class Clock:
-    """Time as a parameter."""
-
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass
@@ -110,7 +102,7 @@ class Gke:
     def _came_through(self, change: Change, attempt: int) -> bool:
         """Whether a change whose answer got lost was made after all; waits where it is under way."""
         progress(f"{change.field}: the answer got lost; looking whether it was made")
-        self._pause(min(2.0**attempt, 10.0), change.field)
+        self._pause(_UNCERTAIN.pause(attempt), change.field)
         for operation in self.running(change.cluster):
             self.wait(operation, change.field)
         return self._is_done(change)
@@ -184,7 +176,7 @@ def _status(error: GoogleError) -> int:
 
 def is_uncertain(error: GoogleError) -> bool:
     """Whether a request may have been carried out all the same."""
-    return isinstance(error, NoAnswer) or _status(error) in (500, 502, 503, 504)
+    return isinstance(error, NoAnswer) or (_status(error) >= 500 and _status(error) in TRANSIENT)
 
 
 def is_busy(error: GoogleError) -> bool:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from .option import AT_CREATION, IN_PLACE, NEVER, ROLLING, Option, at_least, cluster_update, setter
-from .pool_options import GOOGLES_LABELS, MANAGEMENT, SCOPES, UPGRADE_SETTINGS, one_strategy
-from .shape import (
+from .pool_options import GOOGLES_LABELS, MANAGEMENT, SCOPES, SHIELDED, UPGRADE_SETTINGS, one_strategy
+from .schema import (
     FLAG,
     INT64,
     NUMBER,
@@ -92,10 +92,7 @@ _AUTOSCALING = record(
             part("boot_disk_kms_key", TEXT),
             part("management", MANAGEMENT),
             part("upgrade_settings", UPGRADE_SETTINGS),
-            part(
-                "shielded_instance_config",
-                record(part("enable_secure_boot", FLAG), part("enable_integrity_monitoring", FLAG)),
-            ),
+            part("shielded_instance_config", SHIELDED),
         ),
     ),
     part("default_compute_class_enabled", FLAG, "defaultComputeClassConfig.enabled"),
@@ -179,24 +176,24 @@ _MAINTENANCE = record(
 )
 
 
-def _one_window(value: Json, wanted: Json) -> Json:
+def _one_window(value: Json, desired: Json) -> Json:
     """Google has either a daily or a recurring window; an empty text stands for no daily one."""
     window = value.get("window", {})
-    if wanted.get("daily_window_start_time") == "":
+    if desired.get("daily_window_start_time") == "":
         window.pop("dailyMaintenanceWindow", None)
-    if wanted.get("daily_window_start_time"):
+    if desired.get("daily_window_start_time"):
         window.pop("recurringWindow", None)
-    if wanted.get("recurring_window"):
+    if desired.get("recurring_window"):
         window.pop("dailyMaintenanceWindow", None)
     return value
 
 
-def _provisioning(value: Json, wanted: Json) -> Json:
+def _provisioning(value: Json, desired: Json) -> Json:
     defaults = value.get("autoprovisioningNodePoolDefaults", {})
     if "upgradeSettings" in defaults:
         one_strategy(
             defaults["upgradeSettings"],
-            wanted.get("autoprovisioning_node_pool_defaults", {}).get("upgrade_settings", {}),
+            desired.get("autoprovisioning_node_pool_defaults", {}).get("upgrade_settings", {}),
         )
     return value
 
@@ -212,9 +209,9 @@ _IP_ALLOCATION = record(
 )
 
 
-def _same_allocation(wanted: Json, now: Json | None) -> bool:
+def _same_allocation(desired: Json, now: Json | None) -> bool:
     """A size alone (/20) is any range of that size. How the subnetwork came to be is not shown afterwards."""
-    for name, value in wanted.items():
+    for name, value in desired.items():
         present = (now or {}).get(name)
         if name in ("create_subnetwork", "subnetwork_name", "node_ipv4_cidr_block") and present is None:
             continue
@@ -226,16 +223,16 @@ def _same_allocation(wanted: Json, now: Json | None) -> bool:
     return True
 
 
-def _same_encryption(wanted: Json, now: Json | None) -> bool:
+def _same_encryption(desired: Json, now: Json | None) -> bool:
     """Google shows ENCRYPTED for the secrets and for all objects alike."""
     kinds = ("ENCRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED")
-    one, other = wanted["state"], (now or {}).get("state", "DECRYPTED")
+    one, other = desired["state"], (now or {}).get("state", "DECRYPTED")
     alike = one == other or (one in kinds and other in kinds)
-    return alike and ("key_name" not in wanted or wanted["key_name"] == (now or {}).get("key_name"))
+    return alike and ("key_name" not in desired or desired["key_name"] == (now or {}).get("key_name"))
 
 
-def _update(name: str, shape: Any, path: str, field: str, **more: Any) -> Option:
-    return Option(name, shape, path, more.pop("how", IN_PLACE), cluster_update(field), **more)
+def _update(name: str, schema: Any, path: str, field: str, **more: Any) -> Option:
+    return Option(name, schema, path, more.pop("how", IN_PLACE), cluster_update(field), **more)
 
 
 CLUSTER_OPTIONS = (

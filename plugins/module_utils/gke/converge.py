@@ -10,19 +10,19 @@ from ..gcp.rest import connect
 from .check_cluster import check_place
 from .client import Gke
 from .describe import without_secrets
+from .desired import cluster_path, desired_cluster, desired_pool
 from .info import is_reachable, kubeconfig_for
 from .operations import trouble
 from .plan import Plan, diff, plan_cluster, plan_pool, refuse_impossible, remove_cluster, remove_pool
 from .rules import check_name
-from .shape import Json
-from .wanted import cluster_path, wanted_cluster, wanted_pool
+from .schema import Json
 
 
 def converge_cluster(params: Json, check_mode: bool) -> Json:
     """What ``gke_cluster`` does; its result. Raises ``GoogleError``."""
-    check_place(params["project"], params["location"], params["name"])
     path = cluster_path(params["project"], params["location"], params["name"])
     if params["state"] == "absent":
+        check_place(params["project"], params["location"], params["name"])
         gke = _connect(params)
         cluster = _current(gke, path, check_mode)
         plan = Plan([remove_cluster(params["name"], path)] if cluster is not None else [])
@@ -32,11 +32,11 @@ def converge_cluster(params: Json, check_mode: bool) -> Json:
                 "the cluster is to go."
             )
     else:
-        wanted = wanted_cluster(params)
+        desired = desired_cluster(params)
         gke = _connect(params)
         cluster = _current(gke, path, check_mode)
         plan = plan_cluster(
-            wanted,
+            desired,
             cluster,
             path,
             exclusive_pools=params["node_pools_exclusive"],
@@ -60,12 +60,12 @@ def converge_pool(params: Json, check_mode: bool) -> Json:
         cluster = _current(gke, path, check_mode)
         plan = Plan([remove_pool(name, path)] if _pool(cluster, name) else [])
     else:
-        wanted = wanted_pool(params, params["location"])
+        desired = desired_pool(params, params["location"])
         gke = _connect(params)
         cluster = _current(gke, path, check_mode)
         if cluster is None and not check_mode:
             raise BadInput(f"cluster {cluster_name} does not exist in {params['location']}: create it first.")
-        plan = plan_pool(wanted, cluster or {}, path, recreate=params["recreate"] == "pools")
+        plan = plan_pool(desired, cluster or {}, path, recreate=params["recreate"] == "pools")
     cluster = _apply(gke, plan, cluster, path, check_mode)
     return {**_outcome(gke, plan, cluster), "node_pool": _pool(cluster, name)}
 

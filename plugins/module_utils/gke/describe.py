@@ -11,7 +11,7 @@ from typing import Any
 from .cluster_options import CLUSTER_OPTIONS
 from .option import AT_CREATION, Option
 from .pool_options import POOL_OPTIONS
-from .shape import (
+from .schema import (
     OUTPUT_ONLY,
     Json,
     Labels,
@@ -19,7 +19,7 @@ from .shape import (
     Record,
     Records,
     Scalar,
-    Shape,
+    Schema,
     Strings,
     is_googles,
     look_up,
@@ -104,26 +104,26 @@ def options_of(cluster: Json) -> Json:
 def _options(options: Iterable[Option], resource: Json) -> Json:
     found = {}
     for option in options:
-        value = None if option.how == AT_CREATION else _sayable(option.shape, option.now(resource))
-        if isinstance(option.shape, Labels) and value:
-            googles = option.shape.googles
+        value = None if option.how == AT_CREATION else _sayable(option.schema, option.now(resource))
+        if isinstance(option.schema, Labels) and value:
+            googles = option.schema.googles
             value = {k: v for k, v in value.items() if not is_googles(k, googles)}
         if value is not None:
             found[option.name] = value
     return found
 
 
-def _sayable(shape: Shape, value: Any) -> Any:
+def _sayable(schema: Schema, value: Any) -> Any:
     """The value without what an option can't say: choices that are not among its own."""
     if value is None:
         return None
-    match shape:
+    match schema:
         case Scalar(choices=choices):
             return value if not choices or value in choices else None
         case Strings(choices=choices):
             return value if not choices or set(value) <= set(choices) else None
         case Record(parts=parts):
-            found = {p.name: _sayable(p.shape, value.get(p.name)) for p in parts}
+            found = {p.name: _sayable(p.schema, value.get(p.name)) for p in parts}
             whole = all(found[p.name] is not None for p in parts if p.required)
             return {k: v for k, v in found.items() if v is not None} or None if whole else None
         case Records(record=inner):
@@ -138,7 +138,7 @@ def _sayable(shape: Shape, value: Any) -> Any:
 def unmanaged(cluster: Json) -> list[str]:
     """Fields that the API shows and no option speaks of: dotted, those of pools behind ``nodePools``."""
     found = {
-        *_strangers(cluster, frozenset(_covered(CLUSTER_OPTIONS))),
+        *_unknown(cluster, frozenset(_covered(CLUSTER_OPTIONS))),
         *_unsayable(CLUSTER_OPTIONS, cluster),
     }
     for pool in cluster.get("nodePools", []):
@@ -147,45 +147,45 @@ def unmanaged(cluster: Json) -> list[str]:
 
 
 def unmanaged_of_pool(pool: Json) -> list[str]:
-    return sorted({*_strangers(pool, frozenset(_covered(POOL_OPTIONS))), *_unsayable(POOL_OPTIONS, pool)})
+    return sorted({*_unknown(pool, frozenset(_covered(POOL_OPTIONS))), *_unsayable(POOL_OPTIONS, pool)})
 
 
 def _unsayable(options: Iterable[Option], resource: Json) -> Iterator[str]:
     """Options' own fields with values that they can't say."""
     for option in options:
-        value = read(option.shape, look_up(resource, option.path))
-        if value and _sayable(option.shape, value) != value:
+        value = read(option.schema, look_up(resource, option.path))
+        if value and _sayable(option.schema, value) != value:
             yield option.path
 
 
 def _covered(options: Iterable[Option]) -> Iterator[str]:
     for option in options:
-        yield from _paths(option.shape, option.path)
+        yield from _paths(option.schema, option.path)
 
 
-def _paths(shape: Shape, path: str) -> Iterator[str]:
-    """The paths that a shape speaks of; below them everything."""
-    if isinstance(shape, Record):
-        for one in shape.parts:
-            yield from _paths(one.shape, f"{path}.{one.api}")
-    elif isinstance(shape, (Records, Named)):
-        for one in shape.record.parts:
-            yield from _paths(one.shape, f"{path}.[].{one.api}")
+def _paths(schema: Schema, path: str) -> Iterator[str]:
+    """The paths that a schema speaks of; below them everything."""
+    if isinstance(schema, Record):
+        for one in schema.parts:
+            yield from _paths(one.schema, f"{path}.{one.api}")
+    elif isinstance(schema, (Records, Named)):
+        for one in schema.record.parts:
+            yield from _paths(one.schema, f"{path}.[].{one.api}")
     else:
         yield path
 
 
-def _strangers(value: Any, covered: frozenset[str], path: str = "") -> Iterator[str]:
+def _unknown(value: Any, covered: frozenset[str], path: str = "") -> Iterator[str]:
     """Paths of what is there and neither covered nor only shown."""
     if path in covered or path in _READ_ONLY or path.rpartition(".")[2] in OUTPUT_ONLY:
         return
     if isinstance(value, Mapping):
         named = f"{path}.[]" if any(one.startswith(f"{path}.[].") for one in covered) else ""
         for key, item in value.items():
-            yield from _strangers(item, covered, named or (f"{path}.{key}" if path else key))
+            yield from _unknown(item, covered, named or (f"{path}.{key}" if path else key))
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
         for item in value:
             for key, inner in item.items():
-                yield from _strangers(inner, covered, f"{path}.[].{key}")
+                yield from _unknown(inner, covered, f"{path}.[].{key}")
     elif value:
         yield path

@@ -10,9 +10,9 @@ from ..gcp.rest import connect
 from .check_cluster import check_place
 from .client import Gke
 from .describe import options_of, unmanaged, without_secrets
+from .desired import cluster_path
 from .kubeconfig import EXEC_USER, context_name, kubeconfig, token_user, write
-from .shape import Json
-from .wanted import cluster_path
+from .schema import Json
 
 SECONDS = 60
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..gcp.errors import BadInput, GoogleError
 from ..paths import absolute_path
-from .shape import Json, look_up
+from .schema import Json, look_up
 
 EXEC_USER: Json = {
     "exec": {

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .shape import Json
+from .schema import Json
 
-_ADVICE = (
+_HINTS = (
     # Codes of StatusCondition, and what messages without one are recognised by (lower case).
     (("gce_quota_exceeded", "quota"), "Ask for more quota in this region, or use smaller or fewer machines."),
     (
@@ -39,10 +39,10 @@ _ADVICE = (
 )
 
 
-def advice(text: str) -> str:
+def hint(text: str) -> str:
     """What to do about a problem of Google's, or nothing."""
     found = text.lower()
-    return next((f" {hint}" for signs, hint in _ADVICE if any(sign in found for sign in signs)), "")
+    return next((f" {words}" for signs, words in _HINTS if any(sign in found for sign in signs)), "")
 
 
 def conditions_in_words(conditions: list[Json]) -> list[str]:
@@ -64,7 +64,7 @@ def failure(operation: Json) -> str | None:
     codes = " ".join(str(c.get(key, "")) for c in conditions for key in ("code", "canonicalCode"))
     if not text:
         return None
-    return text + (advice(codes) or advice(text))
+    return text + (hint(codes) or hint(text))
 
 
 def trouble(resource: Json) -> str | None:
@@ -73,7 +73,7 @@ def trouble(resource: Json) -> str | None:
         return None
     words = conditions_in_words(resource.get("conditions", [])) or [resource.get("statusMessage", "")]
     text = "; ".join(filter(None, dict.fromkeys(words))) or "Google gives no reason"
-    return f"{resource['name']} is {resource['status']}: {text}.{advice(text)}"
+    return f"{resource['name']} is {resource['status']}: {text}.{hint(text)}"
 
 
 def progress_in_words(operation: Json) -> str:

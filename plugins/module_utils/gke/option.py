@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .compare import same
-from .shape import Json, Shape, argument, look_up, put, read, write
+from .schema import Json, Schema, argument, look_up, put, read, write
 
 IN_PLACE, ROLLING, RECREATE, NEVER = "in place", "rolling", "recreation", "never"
 """How a change is made: without touching nodes, by replacing them one by one, by a new pool, not at all."""
@@ -35,12 +35,12 @@ class Option:
 
     ``path``: dotted, where an answer has it and a creation takes it. ``shown``: where an answer has it, if that is
     somewhere else. ``group``: options with the same one are changed by one request. ``later``: a creation does not
-    take it, so that it is set afterwards. ``one_way``: what is on stays on. ``body``: the last touch to a request's value; gets it and the wish.
+    take it, so that it is set afterwards. ``one_way``: what is on stays on. ``body``: the last touch to a request's value; gets it and what is desired.
     ``beside``: what goes along, from the resource.
     """
 
     name: str
-    shape: Shape
+    schema: Schema
     path: str
     how: str
     request: Request | None = None
@@ -49,28 +49,28 @@ class Option:
     later: bool = False
     one_way: bool = False
     equal: Callable[[Any, Any], bool] | None = None
-    body: Callable[[Any, Any], Any] = lambda value, wanted: value
+    body: Callable[[Any, Any], Any] = lambda value, desired: value
     beside: Callable[[Json], Json] = lambda resource: {}
     spec: Json | None = None
 
     def argument(self) -> Json:
         """Ansible's argument spec for it."""
-        return self.spec or argument(self.shape, self.name)
+        return self.spec or argument(self.schema, self.name)
 
     def now(self, resource: Mapping[str, Any]) -> Any:
         """Its value as the resource is; None where Google shows nothing."""
         found = look_up(resource, self.shown) if self.shown else None
-        return read(self.shape, look_up(resource, self.path) if found is None else found)
+        return read(self.schema, look_up(resource, self.path) if found is None else found)
 
-    def same(self, wanted: Any, now: Any) -> bool:
+    def same(self, desired: Any, now: Any) -> bool:
         """Whether nothing has to change."""
-        return self.equal(wanted, now) if self.equal else same(self.shape, wanted, now)
+        return self.equal(desired, now) if self.equal else same(self.schema, desired, now)
 
-    def write_into(self, body: Json, wanted: Any, resource: Json) -> None:
+    def write_into(self, body: Json, desired: Any, resource: Json) -> None:
         """Puts the value into a request's body, and what goes along with it."""
         if self.request is not None:
-            value = write(self.shape, wanted, look_up(resource, self.path))
-            put(body, self.request.at, self.body(value, wanted))
+            value = write(self.schema, desired, look_up(resource, self.path))
+            put(body, self.request.at, self.body(value, desired))
             body |= self.beside(resource)
 
 
@@ -98,9 +98,9 @@ def version(text: str) -> tuple[int, ...] | None:
     return tuple(int(number) for number in found.groups() if number is not None) if found else None
 
 
-def at_least(wanted: str, now: str | None) -> bool:
+def at_least(desired: str, now: str | None) -> bool:
     """Whether a version is the wanted one or newer; 1.34 means any 1.34."""
-    asked, present = version(wanted), version(now or "")
+    asked, present = version(desired), version(now or "")
     if asked is None or present is None:
-        return wanted == now
+        return desired == now
     return present[: len(asked)] >= asked

@@ -1,6 +1,6 @@
 """What has to change for a cluster and its pools to be as wanted: an ordered list of changes. Pure.
 
-Wishes are options as ``wanted`` gives them; what is missing is not managed. The present is a resource as the API
+Wishes are options as ``desired`` gives them; what is missing is not managed. The present is a resource as the API
 shows it.
 """
 
@@ -20,7 +20,7 @@ from .cluster_options import CLUSTER_OPTIONS
 from .compare import restrict
 from .option import AT_CREATION, IN_PLACE, NEVER, RECREATE, Option
 from .pool_options import POOL_OPTIONS
-from .shape import Json, put, write
+from .schema import Json, look_up, put, write
 
 FAILED = "ERROR"
 """The status of a cluster or pool that could not be made: it is of no use, and Google removes it some day."""
@@ -86,7 +86,7 @@ def _stands(resource: Json | None) -> bool:
 
 
 def differences(
-    options: Iterable[Option], wanted: Json, current: Json, path: str, find: Find, prefix: str = ""
+    options: Iterable[Option], desired: Json, current: Json, path: str, find: Find, prefix: str = ""
 ) -> list[Change]:
     """A change for each managed option that differs, in the options' order; those of a group make one.
 
@@ -94,11 +94,11 @@ def differences(
     """
     changes: dict[str, list[tuple[Option, Any, Any]]] = {}
     for option in options:
-        if option.name not in wanted or option.how == AT_CREATION:
+        if option.name not in desired or option.how == AT_CREATION:
             continue
-        now, wish = option.now(current), wanted[option.name]
-        if not option.same(wish, now):
-            changes.setdefault(option.group or option.name, []).append((option, now, wish))
+        now, goal = option.now(current), desired[option.name]
+        if not option.same(goal, now):
+            changes.setdefault(option.group or option.name, []).append((option, now, goal))
     return [_change(differing, current, path, find, prefix) for differing in changes.values()]
 
 
@@ -108,47 +108,47 @@ def _change(
     name = " and ".join(option.name for option, _unused, _unused in differing)
     if len(differing) == 1:
         option, now, after = differing[0]
-        before = restrict(option.shape, after, now)
+        before = restrict(option.schema, after, now)
     else:
         option = differing[0][0]
         before = {one.name: now for one, now, _unused in differing}
-        after = {one.name: wish for one, _unused, wish in differing}
+        after = {one.name: goal for one, _unused, goal in differing}
     stuck = option.one_way and not after
     if option.request is None or stuck:
         return Change(prefix + name, before, after, NEVER if stuck else option.how)
     body: Json = {}
-    for one, _unused, wish in differing:
-        one.write_into(body, wish, current)
+    for one, _unused, goal in differing:
+        one.write_into(body, goal, current)
 
     def done(cluster: Json | None) -> bool:
         resource = find(cluster)
         return resource is not None and all(
-            one.same(wish, one.now(resource)) for one, _unused, wish in differing
+            one.same(goal, one.now(resource)) for one, _unused, goal in differing
         )
 
     request = option.request
     return Change(prefix + name, before, after, option.how, request.method, path + request.suffix, body, done)
 
 
-def _resource(options: Iterable[Option], wanted: Json) -> Json:
+def _resource(options: Iterable[Option], desired: Json) -> Json:
     """A resource for a creation."""
-    found: Json = {"name": wanted["name"]}
+    found: Json = {"name": desired["name"]}
     for option in options:
-        if option.name in wanted and not option.later:
-            value = write(option.shape, wanted[option.name])
+        if option.name in desired and not option.later:
+            value = write(option.schema, desired[option.name])
             # What belongs together in an update does so here, but for numbers that an update has as text.
             put(
                 found,
                 option.path,
-                option.body(value, wanted[option.name]) if isinstance(value, dict) else value,
+                option.body(value, desired[option.name]) if isinstance(value, dict) else value,
             )
     return found
 
 
-def pool_resource(wanted: Json) -> Json:
+def pool_resource(desired: Json) -> Json:
     """A node pool for a creation. An autoscaled one begins with its minimum."""
-    found = _resource(POOL_OPTIONS, wanted)
-    low = wanted.get("autoscaling", {}).get("min_node_count")
+    found = _resource(POOL_OPTIONS, desired)
+    low = desired.get("autoscaling", {}).get("min_node_count")
     if "initialNodeCount" not in found and low is not None:
         found["initialNodeCount"] = low
     if "management" in found:
@@ -157,23 +157,23 @@ def pool_resource(wanted: Json) -> Json:
     return found
 
 
-def cluster_resource(wanted: Json) -> Json:
+def cluster_resource(desired: Json) -> Json:
     """A cluster for a creation; Google makes a pool of one node where none is wanted."""
-    found = _resource(CLUSTER_OPTIONS, wanted)
+    found = _resource(CLUSTER_OPTIONS, desired)
     if "ipAllocationPolicy" in found:
         found["ipAllocationPolicy"]["useIpAliases"] = True
-    if wanted.get("node_pools"):
-        found["nodePools"] = [pool_resource(pool) for pool in wanted["node_pools"]]
-    elif not wanted.get("autopilot"):
+    if desired.get("node_pools"):
+        found["nodePools"] = [pool_resource(pool) for pool in desired["node_pools"]]
+    elif not desired.get("autopilot"):
         found["initialNodeCount"] = 1
     return found
 
 
-def _create_pool(wanted: Json, parent: str) -> Change:
-    name = wanted["name"]
+def _create_pool(desired: Json, parent: str) -> Change:
+    name = desired["name"]
     return Change(
-        f"node pool {name}", None, wanted, IN_PLACE, "POST", f"{parent}/nodePools",
-        {"nodePool": pool_resource(wanted)}, lambda cluster: _stands(_find_pool(cluster, name)),
+        f"node pool {name}", None, desired, IN_PLACE, "POST", f"{parent}/nodePools",
+        {"nodePool": pool_resource(desired)}, lambda cluster: _stands(_find_pool(cluster, name)),
     )  # fmt: skip
 
 
@@ -190,53 +190,53 @@ def remove_cluster(name: str, path: str, before: str = "exists") -> Change:
     )
 
 
-def plan_pool(wanted: Json, cluster: Json, parent: str, *, recreate: bool, prefix: str = "") -> Plan:
+def plan_pool(desired: Json, cluster: Json, parent: str, *, recreate: bool, prefix: str = "") -> Plan:
     """Changes for one node pool of a cluster; ``parent``: the cluster's path.
 
     A change that only a new pool can make becomes deletion and creation where ``recreate`` allows that. A pool that
     failed is always made anew.
     """
-    name = wanted["name"]
+    name = desired["name"]
     current = _find_pool(cluster, name)
     if (cluster.get("autopilot") or {}).get("enabled"):
         raise BadInput(
             f"node pool {name}: the cluster is an Autopilot cluster: its nodes are Google's; leave node pools out."
         )
     if current is None:
-        return Plan([_create_pool(wanted, parent)])
+        return Plan([_create_pool(desired, parent)])
     if current.get("status") == FAILED:
-        return Plan([remove_pool(name, parent, RECREATE, FAILED), _create_pool(wanted, parent)])
+        return Plan([remove_pool(name, parent, RECREATE, FAILED), _create_pool(desired, parent)])
     path = f"{parent}/nodePools/{name}"
 
     def find(found: Json | None) -> Json | None:
         return _find_pool(found, name)
 
-    _refuse_two_masters(wanted, current)
-    changes = differences(POOL_OPTIONS, wanted, current, path, find, prefix)
-    changes += _size_after_autoscaling(wanted, current, changes, path, find, prefix)
+    _refuse_two_masters(desired, current)
+    changes = differences(POOL_OPTIONS, desired, current, path, find, prefix)
+    changes += _size_after_autoscaling(desired, current, changes, path, find, prefix)
     if recreate and any(change.how == RECREATE for change in changes):
-        return Plan([remove_pool(name, parent, RECREATE), _create_pool(wanted, parent)])
+        return Plan([remove_pool(name, parent, RECREATE), _create_pool(desired, parent)])
     return _grown(changes, current, cluster, path, prefix)
 
 
-def _refuse_two_masters(wanted: Json, current: Json) -> None:
+def _refuse_two_masters(desired: Json, current: Json) -> None:
     autoscaled = (current.get("autoscaling") or {}).get("enabled")
-    if autoscaled and "node_count" in wanted and "autoscaling" not in wanted:
+    if autoscaled and "node_count" in desired and "autoscaling" not in desired:
         raise BadInput(
-            f"node pool {wanted['name']}: it is autoscaled, so that its node_count is the autoscaler's. Turn that off "
+            f"node pool {desired['name']}: it is autoscaled, so that its node_count is the autoscaler's. Turn that off "
             "with autoscaling: {enabled: false}, or leave node_count out."
         )
 
 
 def _size_after_autoscaling(
-    wanted: Json, current: Json, changes: list[Change], path: str, find: Find, prefix: str
+    desired: Json, current: Json, changes: list[Change], path: str, find: Find, prefix: str
 ) -> list[Change]:
     """A pool that stops being autoscaled may have any size; what it shows is that from before."""
     autoscaled = (current.get("autoscaling") or {}).get("enabled")
-    if not autoscaled or "node_count" not in wanted or (changes and changes[-1].path.endswith(":setSize")):
+    if not autoscaled or "node_count" not in desired or (changes and changes[-1].path.endswith(":setSize")):
         return []
     option = next(option for option in POOL_OPTIONS if option.name == "node_count")
-    return [_change([(option, None, wanted["node_count"])], current, path, find, prefix)]
+    return [_change([(option, None, desired["node_count"])], current, path, find, prefix)]
 
 
 def _grown(changes: list[Change], current: Json, cluster: Json, path: str, prefix: str) -> Plan:
@@ -266,34 +266,35 @@ def _grown(changes: list[Change], current: Json, cluster: Json, path: str, prefi
 
 
 def plan_cluster(
-    wanted: Json,
+    desired: Json,
     current: Json | None,
     path: str,
     *,
     exclusive_pools: bool = False,
     recreate_pools: bool = False,
 ) -> Plan:
-    """Changes for a cluster and the pools in ``wanted['node_pools']``; pools that are not named stay."""
-    name = wanted["name"]
+    """Changes for a cluster and the pools in ``desired['node_pools']``; pools that are not named stay."""
+    name = desired["name"]
     plan = Plan()
     if current is not None and current.get("status") == FAILED:
         plan.changes.append(remove_cluster(name, path, FAILED))
         current = None
     if current is None:
-        body = {"cluster": cluster_resource(wanted)}
+        body = {"cluster": cluster_resource(desired)}
         parent = path.rpartition("/")[0]
-        plan.changes.append(Change(f"cluster {name}", None, wanted, IN_PLACE, "POST", parent, body, _stands))
+        plan.changes.append(Change(f"cluster {name}", None, desired, IN_PLACE, "POST", parent, body, _stands))
         late = [option for option in CLUSTER_OPTIONS if option.later]
-        plan.changes += differences(late, wanted, {}, path, _itself)
+        plan.changes += differences(late, desired, {}, path, _itself)
         return plan
-    plan.changes += differences(CLUSTER_OPTIONS, wanted, current, path, _itself)
-    for pool in wanted.get("node_pools", []):
+    plan.changes += differences(CLUSTER_OPTIONS, desired, current, path, _itself)
+    for pool in desired.get("node_pools", []):
         prefix = f"node pool {pool['name']}: "
         found = plan_pool(pool, current, path, recreate=recreate_pools, prefix=prefix)
         plan.changes += found.changes
         plan.warnings += found.warnings
-    if exclusive_pools and "node_pools" in wanted:
-        named = {pool["name"] for pool in wanted["node_pools"]}
+    googles = look_up(current, "autopilot.enabled")
+    if exclusive_pools and "node_pools" in desired and not googles:
+        named = {pool["name"] for pool in desired["node_pools"]}
         others = [pool["name"] for pool in current.get("nodePools", []) if pool["name"] not in named]
         plan.changes += [remove_pool(other, path) for other in others]
     return plan

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from .option import AT_CREATION, IN_PLACE, RECREATE, ROLLING, Option, at_least, pool_update, setter
-from .shape import (
+from .schema import (
     DURATION,
     FLAG,
     INT64,
@@ -47,6 +47,8 @@ SCOPES = Strings(
 
 MANAGEMENT = record(part("auto_repair", FLAG), part("auto_upgrade", FLAG))
 
+SHIELDED = record(part("enable_secure_boot", FLAG), part("enable_integrity_monitoring", FLAG))
+
 UPGRADE_SETTINGS = record(
     part("strategy", choice("SURGE", "BLUE_GREEN", default="SURGE")),
     part("max_surge", NUMBER),
@@ -68,13 +70,13 @@ UPGRADE_SETTINGS = record(
 )
 
 
-def one_strategy(value: Json, wanted: Json) -> Json:
+def one_strategy(value: Json, desired: Json) -> Json:
     """What belongs to the other way of upgrading does not go along."""
     strategy = value.get("strategy", "SURGE")
     for key in ("maxSurge", "maxUnavailable") if strategy == "BLUE_GREEN" else ("blueGreenSettings",):
         value.pop(key, None)
     rollout = value.get("blueGreenSettings", {}).get("standardRolloutPolicy", {})
-    asked = ((wanted.get("blue_green_settings") or {}).get("standard_rollout_policy")) or {}
+    asked = ((desired.get("blue_green_settings") or {}).get("standard_rollout_policy")) or {}
     if asked.get("batch_percentage"):
         rollout.pop("batchNodeCount", None)
     if asked.get("batch_node_count"):
@@ -94,12 +96,12 @@ _LIMITS = ("minNodeCount", "maxNodeCount")
 _TOTAL_LIMITS = ("totalMinNodeCount", "totalMaxNodeCount")
 
 
-def _one_kind_of_limits(value: Json, wanted: Json) -> Json:
+def _one_kind_of_limits(value: Json, desired: Json) -> Json:
     """Limits a zone and total limits exclude each other; without autoscaling there are none."""
-    if not wanted.get("enabled", True):
+    if not desired.get("enabled", True):
         return {"enabled": False}
     value["enabled"] = True
-    others = _LIMITS if any(name.startswith("total_") for name in wanted) else _TOTAL_LIMITS
+    others = _LIMITS if any(name.startswith("total_") for name in desired) else _TOTAL_LIMITS
     return {key: item for key, item in value.items() if key not in others}
 
 
@@ -130,8 +132,8 @@ _TAINTS = Records(
 )
 
 
-def _rolling(name: str, shape: Any, path: str, field: str, **more: Any) -> Option:
-    return Option(name, shape, path, more.pop("how", ROLLING), pool_update(field), **more)
+def _rolling(name: str, schema: Any, path: str, field: str, **more: Any) -> Option:
+    return Option(name, schema, path, more.pop("how", ROLLING), pool_update(field), **more)
 
 
 POOL_OPTIONS = (
@@ -157,11 +159,7 @@ POOL_OPTIONS = (
         ),
         "config.secondaryBootDisks", RECREATE,
     ),
-    Option(
-        "shielded_instance_config",
-        record(part("enable_secure_boot", FLAG), part("enable_integrity_monitoring", FLAG)),
-        "config.shieldedInstanceConfig", RECREATE,
-    ),
+    Option("shielded_instance_config", SHIELDED, "config.shieldedInstanceConfig", RECREATE),
     Option(
         "advanced_machine_features",
         record(part("threads_per_core", INT64), part("enable_nested_virtualization", FLAG)),
@@ -210,7 +208,7 @@ POOL_OPTIONS = (
     _rolling("disk_type", TEXT, "config.diskType", "diskType", group="machine"),
     _rolling(
         "disk_size_gb", NUMBER, "config.diskSizeGb", "diskSizeGb", group="machine",
-        body=lambda value, wanted: str(value),
+        body=lambda value, desired: str(value),
     ),
     _rolling("image_type", Scalar("str", form="upper"), "config.imageType", "imageType"),
     _rolling("accelerators", _ACCELERATORS, "config.accelerators", "accelerators"),

@@ -141,19 +141,19 @@ def check_tags(what: str, tags: Iterable[str]) -> None:
             )
 
 
-def check_duration(what: str, text: str, *, most: float | None = None) -> None:
+def check_duration(what: str, text: str, *, maximum: float | None = None) -> None:
     """``most``: the longest allowed, in seconds."""
     found = _DURATION.fullmatch(text)
     if not found:
         raise BadInput(f"{what} '{text}' is no duration in seconds such as 3600s.")
-    if most is not None and float(found[1]) > most:
-        raise BadInput(f"{what} {text} is longer than Google allows ({most:.0f}s).")
+    if maximum is not None and float(found[1]) > maximum:
+        raise BadInput(f"{what} {text} is longer than Google allows ({maximum:.0f}s).")
 
 
 def moment(what: str, text: str) -> datetime:
     """A point in time with its zone."""
     try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        found = datetime.fromisoformat(text)
     except ValueError:
         raise BadInput(f"{what} '{text}' is no time such as 2027-01-31T22:00:00Z.") from None
     if found.tzinfo is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from .shape import Json
+from .schema import Json
 
 
 def zones_of(pool: Json, cluster: Json) -> int:
@@ -44,21 +44,21 @@ def bounds(pool: Json, cluster: Json) -> tuple[float, float]:
     return max(0, total - sum(high for _unused, high in others)), total - sum(low for low, _unused in others)
 
 
-def growth(wanted: Json, pool: Json, cluster: Json) -> int | None:
+def growth(desired: Json, pool: Json, cluster: Json) -> int | None:
     """Nodes in each zone that a raised minimum needs at once, None for no need; raises ``Unknown``.
 
-    ``wanted``: the autoscaling message that is about to be set. Google does not add nodes by itself when only the
+    ``desired``: the autoscaling message that is about to be set. Google does not add nodes by itself when only the
     minimum is raised; setting a size which is too small would remove nodes that are in use.
     """
     zones = zones_of(pool, cluster)
     now = pool.get("autoscaling") or {}
-    low, _unused = limits(wanted, zones)
+    low, _unused = limits(desired, zones)
     if now.get("enabled") and low <= limits(now, zones)[0]:
         return None
-    fewest, most = bounds(pool, cluster)
-    if fewest >= low:
+    minimum, maximum = bounds(pool, cluster)
+    if minimum >= low:
         return None
-    if most < low:
+    if maximum < low:
         return math.ceil(low / zones)
     raise Unknown(low)
 

@@ -71,7 +71,8 @@ class KubeClient:
     """A client of one cluster's API server. Safe to share between threads."""
 
     def __init__(self, kubeconfig: Mapping[str, Any] | str | None = None, context: str | None = None) -> None:
-        """Reads the kubeconfig: a dict, a path, or None for K8S_AUTH_KUBECONFIG, KUBECONFIG, ~/.kube/config.
+        """Reads the kubeconfig: a dict, a path, or None for what kubernetes.core takes then:
+        K8S_AUTH_KUBECONFIG, the cluster of the pod that this runs in, KUBECONFIG, ~/.kube/config.
 
         Raises KubeError(reason="Kubeconfig") when it is missing or unusable; does not connect yet.
         """
@@ -277,7 +278,10 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
                 dict(kubeconfig), context=context, client_configuration=configuration, persist_config=False
             )
         else:
-            path = kubeconfig or os.environ.get("K8S_AUTH_KUBECONFIG") or os.environ.get("KUBECONFIG")
+            path = kubeconfig or os.environ.get("K8S_AUTH_KUBECONFIG")
+            if not path and not context and _is_in_a_pod(configuration):
+                return configuration
+            path = path or os.environ.get("KUBECONFIG")
             if path and is_text(path):
                 # It holds secrets, and is not to be shown.
                 raise KubeError(
@@ -306,6 +310,15 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
             "and `context` if it has several.",
         ) from error
     return configuration
+
+
+def _is_in_a_pod(configuration: Any) -> bool:
+    """Whether this is a pod with an account of its own, whose cluster the configuration then has."""
+    try:
+        kubernetes.config.load_incluster_config(client_configuration=configuration)
+    except ConfigException:
+        return False
+    return True
 
 
 def _error_of(method: str, path: str, status: int, content: bytes) -> KubeError:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .images import image_trouble
 from .objects import Json, name_of, seconds_since, timestamp
-from .probes import advice, budget, kills, last_answer
+from .probes import budget, hint_for, kills, last_answer
 from .verdicts import Failed, Waiting
 
 CONFIG_TROUBLE = {"CreateContainerConfigError", "CreateContainerError", "PreCreateHookError"}
@@ -61,7 +61,7 @@ def container_trouble(
     if reason in CONFIG_TROUBLE and not PASSING.search(message):
         if "not found" in message and seconds_since(arrived, now) < CONFIG_GRACE:
             return None
-        return Failed(f"{what} cannot be created: {reason}: {message}", (), _config_advice(message), name)
+        return Failed(f"{what} cannot be created: {reason}: {message}", (), _config_hint(message), name)
     if retried:
         return None
     if reason == "RunContainerError" and not status.get("lastState") and not PASSING.search(message):
@@ -87,7 +87,7 @@ def container_waits(pod: Json, status: Mapping[str, Any], events: Sequence[Json]
     if answer is None:
         return Waiting(f"{label} runs, not ready yet", pod=name, container=container)
     text = f"{label} runs, but its {answer.kind} probe says: {answer.text}"
-    return Waiting(text, advice(answer.said), name, container)
+    return Waiting(text, hint_for(answer.said), name, container)
 
 
 def is_init(pod: Json, container: str) -> bool:
@@ -121,7 +121,7 @@ def _killed(what: str, pod: Json, container: str, events: Sequence[Json], now: f
     said = answer.text if answer else "no answer"
     probe = _spec(pod, container).get(f"{kind}Probe") or {}
     allowed = f"allow it more than {budget(probe):.0f} s ({kind}Probe: failureThreshold × periodSeconds)"
-    hint = advice(answer.said) if answer else "look at the container's log"
+    hint = hint_for(answer.said) if answer else "look at the container's log"
     return Failed(
         f"{what} is killed by its {kind} probe: {said}",
         (),
@@ -159,7 +159,7 @@ def _ended(
         f"{what} fails ({_how(pod, container, ended)}, {times})"
         + (f": {words.splitlines()[-1]}" if words else ""),
         tuple(words.splitlines()[-20:]),
-        _end_advice(ended, words),
+        _end_hint(ended, words),
         name_of(pod),
         container,
         # Once it runs again, what it said at its end is in the log of its life before.
@@ -178,7 +178,7 @@ def _how(pod: Json, container: str, ended: Mapping[str, Any]) -> str:
     return f"exit code {code}, {reason}" + (f": {means}" if means else "")
 
 
-def _end_advice(ended: Mapping[str, Any], words: str) -> str:
+def _end_hint(ended: Mapping[str, Any], words: str) -> str:
     if ended.get("reason") == "OOMKilled":
         return "raise its memory limit"
     if ended.get("exitCode") == 0:
@@ -190,7 +190,7 @@ def _end_advice(ended: Mapping[str, Any], words: str) -> str:
     return "read its last words; correct its configuration, image or model, then run again"
 
 
-def _config_advice(message: str) -> str:
+def _config_hint(message: str) -> str:
     if "on-root" in message or "runAsNonRoot" in message or "run as root" in message:
         return "set securityContext.runAsUser to a numeric user other than 0, or use an image that has one"
     if "couldn't find key" in message or "non-existent config key" in message:

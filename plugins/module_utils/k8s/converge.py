@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from ..outcome import failure
 from ..progress import progress
+from ..retry import Clock
 from .client import KubeApi
 from .errors import KubeError
 from .objects import Json
 from .rollback import rollback
-from .rollout import Clock, RolloutFailed, standing, wait_for_rollout
+from .rollout import RolloutFailed, status_now, wait_for_rollout
 from .workloads import Counts, revision_of
-
-CLOCK = Clock(time.time, time.sleep)
 
 
 def check(params: Json) -> None:
@@ -30,17 +28,18 @@ def check(params: Json) -> None:
         raise KubeError(0, "Option", f"`timeout` must be 0 seconds or more, not {params['timeout']}.")
 
 
-def converge(api: KubeApi, params: Json, check_mode: bool, clock: Clock = CLOCK) -> Json:
+def converge(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None = None) -> Json:
     """The module's result; raises KubeError."""
+    clock = clock or Clock()
     kind, namespace, name = params["kind"], params["namespace"], params["name"]
     result: dict[str, Any] = {"changed": False}
     if params["state"] == "undone":
         changed, before, after = rollback(
-            api, kind, namespace, name, wanted=params["revision"], dry_run=check_mode
+            api, kind, namespace, name, desired=params["revision"], dry_run=check_mode
         )
         result.update(changed=changed, diff={"before": before, "after": after})
     if check_mode:
-        return {**result, "status": standing(api, kind, namespace, name, clock.now())}
+        return {**result, "status": status_now(api, kind, namespace, name, clock.wall())}
     try:
         workload, status = wait_for_rollout(
             api, kind, namespace, name, timeout=params["timeout"], clock=clock, say=progress

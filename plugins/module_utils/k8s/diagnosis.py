@@ -197,6 +197,6 @@ def _text(kind: str, workload: Json) -> str:
 
 def _job_text(job: Json) -> str:
     status, counts = job.get("status", {}), Counts.of("Job", job)
-    text = f"{counts.updated} of {counts.wanted} succeeded"
+    text = f"{counts.updated} of {counts.desired} succeeded"
     failed, active = status.get("failed", 0), status.get("active", 0)
     return text + (f", {active} running" if active else "") + (f", {failed} failed" if failed else "")

@@ -41,12 +41,12 @@ def requests_of(pod: Json) -> Amounts:
         own = _requests(container)
         if container.get("restartPolicy") == "Always":
             sidecars, own = _sum(sidecars, own), {}
-        largest = _most(largest, _sum(sidecars, own))
+        largest = _maximum(largest, _sum(sidecars, own))
     together = sidecars
     for container in spec.get("containers") or []:
         together = _sum(together, _requests(container))
     # Requests of the pod as a whole win over those of its containers.
-    whole = _most(together, largest) | _requests(spec)
+    whole = _maximum(together, largest) | _requests(spec)
     whole = _sum(
         whole, {resource: quantity(amount) for resource, amount in (spec.get("overhead") or {}).items()}
     )
@@ -71,21 +71,23 @@ def never_fits(pod: Json, nodes: Sequence[Json]) -> str | None:
 
 def too_large(pod: Json, nodes: Sequence[Json]) -> str | None:
     """The resource of which the pod asks for more than the largest node has, in words; None if there is none."""
-    for resource, wanted in sorted(requests_of(pod).items()):
-        most = max((_allocatable(node, resource) for node in nodes), default=None)
-        if most is not None and wanted > most:
+    for resource, desired in sorted(requests_of(pod).items()):
+        maximum = max((_allocatable(node, resource) for node in nodes), default=None)
+        if maximum is not None and desired > maximum:
             return (
-                f"it requests {in_words(resource, wanted)} {resource}, "
-                f"the largest node has {in_words(resource, most)}"
+                f"it requests {in_words(resource, desired)} {resource}, "
+                f"the largest node has {in_words(resource, maximum)}"
             )
     return None
 
 
 def _size(pod: Json, node: Json) -> str | None:
-    for resource, wanted in sorted(requests_of(pod).items()):
+    for resource, desired in sorted(requests_of(pod).items()):
         has = _allocatable(node, resource)
-        if wanted > has:
-            return f"{resource} {in_words(resource, wanted)} requested, {in_words(resource, has)} allocatable"
+        if desired > has:
+            return (
+                f"{resource} {in_words(resource, desired)} requested, {in_words(resource, has)} allocatable"
+            )
     return None
 
 
@@ -179,5 +181,5 @@ def _sum(one: Amounts, other: Amounts) -> Amounts:
     return {name: one.get(name, Fraction(0)) + other.get(name, Fraction(0)) for name in {**one, **other}}
 
 
-def _most(one: Amounts, other: Amounts) -> Amounts:
+def _maximum(one: Amounts, other: Amounts) -> Amounts:
     return {name: max(one.get(name, Fraction(0)), other.get(name, Fraction(0))) for name in {**one, **other}}

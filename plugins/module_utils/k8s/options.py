@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..outcome import failure, missing
 from .client import KUBERNETES_IMPORT_ERROR, KubeClient
+from .environment import contradiction
 from .errors import KubeError
 
 Json = dict[str, Any]
@@ -24,7 +26,13 @@ def argument_spec(**options: Json) -> Json:
 
 
 def client_from_params(params: Mapping[str, Any]) -> KubeClient:
-    """The client for a module's parameters `kubeconfig` and `context`."""
+    """The client for a module's parameters `kubeconfig` and `context`: of the cluster that kubernetes.core takes for them.
+
+    Raises ``KubeError`` where the environment would lead that collection elsewhere.
+    """
+    reason, hint = contradiction(os.environ)
+    if reason:
+        raise KubeError(0, "Environment", f"{reason}. {hint}")
     kubeconfig = params.get("kubeconfig")
     if kubeconfig is not None and not isinstance(kubeconfig, Mapping | str):
         raise KubeError(0, "Kubeconfig", "`kubeconfig` must be a path or a dict.")

@@ -34,8 +34,8 @@ PASSING_MOUNT = re.compile(r"failed to sync \w+ cache|not registered")
 
 def node_of(pod: Json, nodes: Sequence[Json] | None) -> Json | None:
     """The pod's node among `nodes`; None when it has none, it is gone, or nodes may not be listed."""
-    wanted = pod["spec"].get("nodeName")
-    return next((node for node in nodes or [] if name_of(node) == wanted), None) if wanted else None
+    desired = pod["spec"].get("nodeName")
+    return next((node for node in nodes or [] if name_of(node) == desired), None) if desired else None
 
 
 def node_lost(pod: Json, nodes: Sequence[Json] | None, now: float) -> tuple[str, float] | None:
@@ -94,7 +94,7 @@ def starting_trouble(pod: Json, events: Sequence[Json], now: float) -> Failed | 
         if "no runtime for" in message:
             grace = 0.0  # noqa: PLW2901 - a runtime class that the node lacks does not come by waiting
         if elapsed >= grace and repeated and not PASSING_MOUNT.search(message):
-            return Failed(f"pod {name} {what}: {message}", (), _advice(message), name)
+            return Failed(f"pod {name} {what}: {message}", (), _hint_for(message), name)
     return None
 
 
@@ -145,7 +145,7 @@ def _tolerated(pod: Json) -> float | None:
     return 0.0
 
 
-def _advice(message: str) -> str:
+def _hint_for(message: str) -> str:
     for words, hint in (
         ("non-existent config key", "add the key, or correct its name in the pod template"),
         ("configmap", "make the ConfigMap, or correct its name in the pod template"),

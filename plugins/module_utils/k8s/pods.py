@@ -84,7 +84,7 @@ def ended_again_and_again(pods: Sequence[Json], now: float) -> Failed | None:
     return Failed(
         f"{len(ended)} pods ended one after the other, the last ({name_of(last)}) with {words}",
         (),
-        _end_advice(reason, message),
+        _end_hint(reason, message),
         name_of(last),
         last_words(last)[1],
     )
@@ -149,7 +149,7 @@ def _statuses(pod: Json) -> Iterator[Mapping[str, Any]]:
     yield from pod.get("status", {}).get("containerStatuses") or []
 
 
-def _end_advice(reason: str, message: str) -> str:
+def _end_hint(reason: str, message: str) -> str:
     if reason == "Evicted" and ("ephemeral" in message or "EmptyDir" in message):
         return "raise the pod's ephemeral-storage request and limit, or its emptyDir's sizeLimit"
     if reason == "Evicted":

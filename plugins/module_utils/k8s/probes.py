@@ -69,7 +69,7 @@ def budget(probe: Mapping[str, Any]) -> float:
     )
 
 
-def advice(said: str) -> str:
+def hint_for(said: str) -> str:
     """What a probe's answer points at."""
     for pattern, hint in (
         (r"statuscode: 404", "is what it asks for there: the model's name and version in the probe's path?"),

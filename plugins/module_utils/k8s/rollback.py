@@ -20,9 +20,9 @@ ATTEMPTS = 10  # against controllers that write its status at the same time
 
 
 def rollback(
-    api: KubeApi, kind: str, namespace: str, name: str, *, wanted: int | None = None, dry_run: bool = False
+    api: KubeApi, kind: str, namespace: str, name: str, *, desired: int | None = None, dry_run: bool = False
 ) -> tuple[bool, Json, Json]:
-    """Returns to the previous pod template, or to that of revision `wanted`; returns changed, before, after.
+    """Returns to the previous pod template, or to that of revision `desired`; returns changed, before, after.
 
     Raises KubeError when there is no such template, the workload keeps none (a Job) or is paused, or another
     one changes it at the same time. What an HPA decided (replicas) is left alone.
@@ -41,7 +41,7 @@ def rollback(
         )
     selector = label_selector(workload["spec"].get("selector") or {})
     revisions = [found for found in listed(api, history, labelSelector=selector) if owned_by(found, workload)]
-    target = _target(kind, namespace, workload, revisions, wanted)
+    target = _target(kind, namespace, workload, revisions, desired)
     before, after = workload["spec"]["template"], template_of(target)
     if _plain(before) == _plain(after):
         return False, before, before
@@ -65,20 +65,22 @@ def template_of(found: Json) -> Json:
     return {**template, "metadata": metadata}
 
 
-def _target(kind: str, namespace: str, workload: Json, revisions: Sequence[Json], wanted: int | None) -> Json:
+def _target(
+    kind: str, namespace: str, workload: Json, revisions: Sequence[Json], desired: int | None
+) -> Json:
     ordered = sorted(revisions, key=number_of)
     numbers = [number_of(found) for found in ordered]
     name = workload["metadata"]["name"]
-    if wanted is not None:
-        if wanted not in numbers:
+    if desired is not None:
+        if desired not in numbers:
             kept = ", ".join(map(str, numbers)) or "none"
             raise KubeError(
                 404,
                 "NoSuchRevision",
-                f"{kind} {name} in namespace {namespace} has no revision {wanted} (kept: {kept}). Choose one of these, "
+                f"{kind} {name} in namespace {namespace} has no revision {desired} (kept: {kept}). Choose one of these, "
                 "or apply the template you want; spec.revisionHistoryLimit says how many are kept.",
             )
-        return ordered[numbers.index(wanted)]
+        return ordered[numbers.index(desired)]
     if len(ordered) < 2:
         annotated = (workload["metadata"].get("annotations") or {}).get(REVISION)
         at = annotated or (numbers[-1] if numbers else "?")

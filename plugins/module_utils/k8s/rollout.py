@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
+from ..retry import Clock
 from .client import KubeApi
 from .diagnosis import Snapshot, diagnose, settled, wants_nodes
 from .errors import KubeError
@@ -21,21 +22,13 @@ from .workloads import history_path
 _COUNT = re.compile(r" \(\d+ times?\)")
 
 POLL_SECONDS = 1.0
-"""Between two looks; a look is one request when all is well, four or five while pods are not ready."""
+"""Between two polls; one is one request when all is well, four or five while pods are not ready."""
 
 LOG_LINES = 20
 """Of a failed container's log, for the error message."""
 
 PAGES = 10
-"""Pages of a list that are read at most, lest a namespace full of events makes every look slow."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time as the loop sees it: seconds since the epoch, and a way to let some pass."""
-
-    now: Callable[[], float]
-    sleep: Callable[[float], None]
+"""Pages of a list that are read at most, lest a namespace full of events makes every poll slow."""
 
 
 class RolloutFailed(Exception):
@@ -67,7 +60,7 @@ def wait_for_rollout(
     said = ""
     while True:
         try:
-            workload, verdict = look(api, kind, namespace, name, clock.now())
+            workload, verdict = poll(api, kind, namespace, name, clock.wall())
             first = first or workload
             verdict = _taken_over(kind, first, workload) or verdict
         except KubeError as error:
@@ -90,8 +83,8 @@ def wait_for_rollout(
         clock.sleep(POLL_SECONDS)
 
 
-def look(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> tuple[Json, Verdict]:
-    """One look at the rollout: one request when it is done, more when its pods must be looked at."""
+def poll(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> tuple[Json, Verdict]:
+    """One poll of the rollout: one request when it is done, more when its pods must be looked at."""
     workload = get_workload(api, kind, namespace, name)
     known = settled(kind, workload)
     if known is not None:
@@ -111,10 +104,10 @@ def look(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> tupl
     return workload, diagnose(snapshot)
 
 
-def standing(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> str:
+def status_now(api: KubeApi, kind: str, namespace: str, name: str, now: float) -> str:
     """How the rollout stands, for a run that does not wait: in words, in vain or not there included."""
     try:
-        _unused, verdict = look(api, kind, namespace, name, now)
+        _unused, verdict = poll(api, kind, namespace, name, now)
     except KubeError as error:
         if error.status != 404:
             raise

@@ -74,15 +74,15 @@ def unscheduled(
     if latest:
         return _refused(pod, latest, message, impossible, nodes, waited, room_is_coming=room_is_coming)
     if impossible and waited >= NEVER_FITS_GRACE:
-        return Failed(f"pod {name} can never fit: {impossible}", (message,), _advice(impossible), name)
+        return Failed(f"pod {name} can never fit: {impossible}", (message,), _hint_for(impossible), name)
     if waited >= NO_AUTOSCALER_GRACE and not room_is_coming:
         return Failed(
             f"pod {name} finds no room for {waited:.0f} s, and no autoscaler speaks of a new node: {message}",
             (),
-            _advice(message),
+            _hint_for(message),
             name,
         )
-    return Waiting(f"{name}: no room yet ({impossible or message})", _advice(impossible or message), name)
+    return Waiting(f"{name}: no room yet ({impossible or message})", _hint_for(impossible or message), name)
 
 
 def _refused(
@@ -104,7 +104,7 @@ def _refused(
         return Failed(
             f"pod {name} fits no node that the cluster may add: {words}",
             tuple(filter(None, (impossible, message))),
-            _advice(" ".join((words, impossible or message))),
+            _hint_for(" ".join((words, impossible or message))),
             name,
         )
     # A pool at its maximum has nodes: what is too large for them is too large for one more of them.
@@ -113,7 +113,7 @@ def _refused(
         return Failed(
             f"pod {name} can never fit: {large}; the autoscaler says: {words}",
             (message,),
-            _advice("Insufficient"),
+            _hint_for("Insufficient"),
             name,
         )
     if waited >= UNSCHEDULABLE_GRACE and not room_is_coming:
@@ -126,7 +126,7 @@ def _refused(
     return Waiting(f"{name}: no room yet ({words})", "raise the node pool's maximum", name)
 
 
-def _advice(words: str) -> str:
+def _hint_for(words: str) -> str:
     for pattern, hint in (
         (r"affinity/selector|no label|^\d+ nodes?: label|node affinity does not", "correct nodeSelector or affinity, or label a node pool so"),
         (r"taint", "tolerate the taint, or give the cluster nodes without it"),

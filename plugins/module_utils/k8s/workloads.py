@@ -50,7 +50,7 @@ def history_path(kind: str, namespace: str) -> str | None:
 class Counts:
     """A workload's pods; what the API server leaves out is zero (wanted: one). `old_kept`: by a partition."""
 
-    wanted: int
+    desired: int
     total: int
     updated: int
     ready: int
@@ -62,37 +62,37 @@ class Counts:
         spec, status = workload["spec"], workload.get("status", {})
         if kind == "DaemonSet":
             return cls(
-                wanted=status.get("desiredNumberScheduled", 0),
+                desired=status.get("desiredNumberScheduled", 0),
                 total=status.get("currentNumberScheduled", 0),
                 updated=status.get("updatedNumberScheduled", 0),
                 ready=status.get("numberReady", 0),
                 available=status.get("numberAvailable", 0),
             )
         if kind == "Job":
-            wanted = spec.get("completions", spec.get("parallelism", 1))
+            desired = spec.get("completions", spec.get("parallelism", 1))
             done = status.get("succeeded", 0)
-            return cls(wanted, status.get("active", 0), done, status.get("ready", 0) or 0, done)
+            return cls(desired, status.get("active", 0), done, status.get("ready", 0) or 0, done)
         strategy = (spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
-        wanted = spec.get("replicas", 1)
+        desired = spec.get("replicas", 1)
         return cls(
-            wanted=wanted,
+            desired=desired,
             total=status.get("replicas", 0),
             updated=status.get("updatedReplicas", 0),
             ready=status.get("readyReplicas", 0),
             available=status.get("availableReplicas", 0),
-            old_kept=min(wanted, strategy.get("partition") or 0),
+            old_kept=min(desired, strategy.get("partition") or 0),
         )
 
     @property
     def done(self) -> bool:
-        return self.wanted == self.total == self.ready == self.available and (
-            self.wanted - self.old_kept <= self.updated <= self.wanted
+        return self.desired == self.total == self.ready == self.available and (
+            self.desired - self.old_kept <= self.updated <= self.desired
         )
 
     @property
     def text(self) -> str:
         old = self.total - self.updated
-        text = f"{self.available} of {self.wanted} available, {self.updated} updated"
+        text = f"{self.available} of {self.desired} available, {self.updated} updated"
         if self.old_kept:
             return f"{text}, {self.old_kept} kept as they are (partition)"
         return text + (f", {old} old to go" if old > 0 else "")
@@ -119,9 +119,9 @@ def stands_still(kind: str, workload: Json) -> tuple[str, str] | None:
         )
     counts = Counts.of(kind, workload)
     strategy = (spec.get("updateStrategy") or {}).get("type")
-    if strategy == "OnDelete" and counts.updated < counts.wanted == counts.ready:
+    if strategy == "OnDelete" and counts.updated < counts.desired == counts.ready:
         return (
-            f"the {kind}'s update strategy is OnDelete: {counts.wanted - counts.updated} pods keep the old template",
+            f"the {kind}'s update strategy is OnDelete: {counts.desired - counts.updated} pods keep the old template",
             "delete the old pods, or set the update strategy to RollingUpdate",
         )
     return None

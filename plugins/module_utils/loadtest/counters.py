@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 
 from ..k8s.client import KubeApi
 from ..k8s.errors import KubeError
-from .watch import Timeline
+from ..model_server.runtime import TF_SERVING
+from .schema import Metrics
+from .timeline import Timeline
 
 ROUND_SECONDS = 4.0
 """From one look at a pod to the next."""
@@ -24,8 +25,7 @@ PAUSE_SECONDS = 0.25
 """Between two pods: at most four a second, however many there are."""
 
 TIMEOUT = 3.0
-METRICS_PATH = "/monitoring/prometheus/metrics"
-_COUNT = re.compile(rb"^:tensorflow:serving:request_count\{[^}]*\}\s+([0-9.eE+]+)\s*$", re.MULTILINE)
+_COUNT = re.compile(rf"^{TF_SERVING.request_counter}\{{[^}}]*\}}\s+([0-9.eE+]+)\s*$".encode(), re.MULTILINE)
 
 
 def requests_in(metrics: bytes) -> int | None:
@@ -48,12 +48,12 @@ class Counters:
         while not stop.wait(PAUSE_SECONDS):
             pod = self._next()
             if pod is not None:
-                self.look(pod["name"], pod.get("metrics_port") or 8501)
+                self.poll(pod["name"], pod.get("metrics_port") or TF_SERVING.rest_port)
 
     def first(self) -> None:
         """One look at every pod that is ready: what was counted before the run."""
         for pod in self._mine():
-            self.look(pod["name"], pod.get("metrics_port") or 8501)
+            self.poll(pod["name"], pod.get("metrics_port") or TF_SERVING.rest_port)
 
     def _mine(self) -> list[dict[str, object]]:
         return [
@@ -69,17 +69,17 @@ class Counters:
             return None
         oldest = min(pods, key=lambda pod: self._seen.get(str(pod["name"]), (0.0, 0))[0])
         due = self._seen.get(str(oldest["name"]), (0.0, 0))[0] + ROUND_SECONDS
-        return oldest if time.monotonic() >= due else None
+        return oldest if self._timeline.now() >= due else None
 
-    def look(self, pod: object, port: object) -> None:
+    def poll(self, pod: object, port: object) -> None:
         name = str(pod)
         before = self._seen.get(name, (0.0, -1))[1]
-        path = f"/api/v1/namespaces/{self._namespace}/pods/http:{name}:{port}/proxy{METRICS_PATH}"
+        path = f"/api/v1/namespaces/{self._namespace}/pods/http:{name}:{port}/proxy{TF_SERVING.metrics_path}"
         try:
             status, _unused, body = self._api.raw("GET", path, timeout=TIMEOUT)
             count = (requests_in(body) or 0) if status == 200 else None
         except KubeError:
             count = None
-        self._seen[name] = (time.monotonic(), before if count is None else count)
+        self._seen[name] = (self._timeline.now(), before if count is None else count)
         if count is not None and count != before:
-            self._timeline.add("metrics", name=name, requests=count)
+            self._timeline.add("metrics", **Metrics(name=name, requests=count))

@@ -6,23 +6,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from .hpa import leading, share
+from .hpa import words as amount
+from .schema import Finding, Json, Metric
 from .slo import SETTLE_SECONDS, samples_of
-from .timeline import Json, of_kind
+from .timeline import of_kind
 
 WORTH_TELLING = 1.5
 """p95 must have been this many times its median over the run before there is anything to explain."""
 
-ADVICE = {
-    "decide": "A lower CPU target reacts to a smaller rise; faster metrics (GKE's performance HPA profile) see it "
+HINTS = {
+    "decide": "A lower target of the HPA reacts to a smaller rise; faster metrics (GKE's performance HPA profile) see it "
     "sooner.",
     "create": "The Deployment's controller was slow: look at the API server's load and at quotas.",
     "schedule": "Keep room for one more replica: placeholder pods, or a higher minimum of nodes.",
     "fetch": "Make image and model smaller, or bring them nearer: image streaming, a model baked in or on a disk.",
     "load": "Loading and warming take the time: a smaller model, more CPU while it starts, fewer warm-up requests; "
-    "or start earlier, with a lower CPU target.",
+    "or start earlier, with a lower target of the HPA.",
     "serve": "A ready pod got no traffic: let clients renew their connections more often.",
 }
 """What would shorten a phase."""
@@ -37,16 +39,6 @@ NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A sentence about the run. ``t``: the moment it speaks of; ``short``: for the picture's margin."""
-
-    text: str
-    advice: str = ""
-    t: float | None = None
-    short: str = ""
-
-
 def findings(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
     """What there is to say, most important first."""
     found = [*_latency(events, report), *_slowest(report), *_failures(events, report), *_shares(report)]
@@ -56,8 +48,8 @@ def findings(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
 def _latency(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
     samples = [
         sample
-        for sample in samples_of(events, report)
-        if sample["state"] in ("running", "spawning") and sample.get("p95_ms") is not None
+        for sample in samples_of(events)
+        if sample["state"] in ("running", "spawning") and sample["p95_ms"] is not None
     ]
     if not samples:
         return []
@@ -72,74 +64,70 @@ def _latency(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
     t = worst["t"]
     # What a percentile is of began some seconds before: a pod that became ready meanwhile did not answer all of it.
     ready = min(sample["replicas"] for sample in samples if t - SETTLE_SECONDS <= sample["t"] <= t)
-    wanted = _last(events, "deployment", t, "wanted")
-    usage, target, limit = (_last(events, "hpa", t, key) for key in ("cpu_percent", "target_percent", "max"))
+    wanted = next((e["wanted"] for e in reversed(of_kind(events, "deployment")) if e["t"] <= t), None)
+    known = [event for event in of_kind(events, "hpa") if event["t"] <= t and leading(event["metrics"])]
+    metric, limit = (leading(known[-1]["metrics"]), known[-1]["max"]) if known else (None, None)
     run = next(iter(of_kind(events, "run")), {"t": t})
     words = (
         f"p95 was highest {t - run['t']:.0f} s into the run, {worst['p95_ms']:.0f} ms against {middle:.0f} ms in the "
         f"median: {ready} replica{'s were' if ready != 1 else ' was'} ready"
     )
     if wanted is not None and wanted > ready:
-        words += f" of {wanted:.0f} wanted"
-    if usage is not None and target:
-        words += f", at {usage:.0f} % of its CPU request (target {target:.0f} %)"
+        words += f" of {wanted} wanted"
+    if metric is not None:
+        words += f", {metric['name']} at {amount(metric['current'], metric)} (target {amount(metric['target'], metric)})"
     short = f"p95 {worst['p95_ms']:.0f} ms: {ready}"
-    short += f" of {wanted:.0f} replicas ready" if wanted is not None else " replicas ready"
-    short += f", CPU {usage:.0f} %" if usage is not None else ""
-    return [Finding(words + ".", _why(report, t, worst, usage, target, wanted, limit), t, short)]
+    short += f" of {wanted} replicas ready" if wanted is not None else " replicas ready"
+    short += f", {metric['name']} {amount(metric['current'], metric)}" if metric is not None else ""
+    return [Finding(words + ".", _why(report, t, worst, metric, wanted, limit), t, short)]
 
 
 def _why(
     report: Mapping[str, Any],
     t: float,
     worst: Json,
-    usage: float | None,
-    target: float | None,
-    wanted: float | None,
-    limit: float | None,
+    metric: Metric | None,
+    wanted: int | None,
+    limit: int | None,
 ) -> str:
     """What to change, from what was under way at the worst moment."""
     for reaction in report["scaling"]["reactions"]:
         end = reaction["started"] + reaction["total"]
         if reaction["direction"] == "out" and reaction["started"] <= t <= end + 10:
             phase = max(
-                (name for name in reaction["phases"] if name in ADVICE), key=lambda n: reaction["phases"][n]
+                (name for name in reaction["phases"] if name in HINTS), key=lambda n: reaction["phases"][n]
             )
             return (
                 f"The replica that relieved it was {reaction['phases'][phase]:.0f} s under way {NAMES[phase]}. "
-                f"{ADVICE[phase]}"
+                f"{HINTS[phase]}"
             )
-    if limit is not None and wanted == limit and usage and target and usage > target:
-        return f"The HPA was at its maximum of {limit:.0f} replicas: raise it, or give each replica more CPU."
-    if worst.get("backlog"):
+    above = None if metric is None else (share(metric) or 0) > 1
+    if limit is not None and wanted == limit and above:
+        return f"The HPA was at its maximum of {limit} replicas: raise it, or give each replica more CPU."
+    if worst["backlog"]:
         return "Requests waited in the generator for an answer: the server was saturated."
-    if usage is not None and target and usage < target:
-        return "CPU was below its target, so the HPA saw no reason: look at queues, batching and the network."
+    if metric is not None and not above:
+        return f"The HPA's {metric['name']} was below its target, so it saw no reason: look at queues, batching and the network."
     return ""
 
 
-def _last(events: list[Json], kind: str, t: float, key: str) -> float | None:
-    known = [event[key] for event in of_kind(events, kind) if event["t"] <= t and event.get(key) is not None]
-    return float(known[-1]) if known else None
-
-
 def _slowest(report: Mapping[str, Any]) -> list[Finding]:
-    out = [r for r in report["scaling"]["reactions"] if r["direction"] == "out" and r.get("ready_s")]
+    out = [r for r in report["scaling"]["reactions"] if r["direction"] == "out" and r["ready_s"]]
     if not out:
         return []
     slowest = max(out, key=lambda reaction: reaction["ready_s"])
-    phase = max((n for n in slowest["phases"] if n in ADVICE), key=lambda name: slowest["phases"][name])
+    phase = max((n for n in slowest["phases"] if n in HINTS), key=lambda name: slowest["phases"][name])
     words = (
         f"The slowest reaction, to {slowest['replicas_to']} replicas, took {slowest['ready_s']:.0f} s from the rise of "
         f"load to a ready pod; {slowest['phases'][phase]:.0f} s of it {NAMES[phase]}"
     )
-    if phase == "schedule" and slowest.get("node_wait"):
+    if phase == "schedule" and slowest["node_wait"]:
         words += f", {slowest['node_wait']:.0f} s for a new node"
-    return [Finding(words + ".", ADVICE[phase], slowest["started"])]
+    return [Finding(words + ".", HINTS[phase], slowest["started"])]
 
 
 def _failures(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
-    errors = report["requests"].get("errors") or {}
+    errors = report["requests"]["errors"]
     if not report["requests"]["failed"]:
         return []
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(errors.items(), key=lambda item: -item[1]))
@@ -148,7 +136,7 @@ def _failures(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
         if event["failures"] > before and first is None:
             first = event["t"]
         before = event["failures"]
-    examples = report["requests"].get("examples") or {}
+    examples = report["requests"]["examples"]
     sample = next(iter(examples.values()), "")
     return [
         Finding(
@@ -159,7 +147,7 @@ def _failures(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
 
 
 def _shares(report: Mapping[str, Any]) -> list[Finding]:
-    skew = report["scaling"].get("skew_max")
+    skew = report["scaling"]["skew_max"]
     if skew is None or skew < 1.5:
         return []
     return [

@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from .figure_style import BACK, BLUE, FORE, LINE, MOST_ROWS, PHASE_STYLES
+from .figure_style import BACK, BLUE, FORE, LINE, PHASE_STYLES, ROWS_MAX
 from .phases import PHASES
-from .timeline import Json
+from .schema import Json
 
 # Without it nothing is drawn: `figures` says so.
 with contextlib.suppress(ImportError):
@@ -23,8 +23,8 @@ def waterfall(_unused: list[Json], report: Json) -> Any:
     found = list(enumerate(report["scaling"]["reactions"], 1))
     if not found:
         return None
-    if len(found) > MOST_ROWS:
-        longest = sorted(found, key=lambda item: -item[1]["total"])[:MOST_ROWS]
+    if len(found) > ROWS_MAX:
+        longest = sorted(found, key=lambda item: -item[1]["total"])[:ROWS_MAX]
         found = sorted(longest, key=lambda item: item[0])
     figure, axis = plt.subplots(figsize=(11, 0.9 + 0.5 * len(found)))
     longest_total = max((reaction["total"] for _unused, reaction in found), default=1) or 1
@@ -78,7 +78,7 @@ def waterfall(_unused: list[Json], report: Json) -> Any:
 
 def shares(_unused: list[Json], report: Json) -> Any:
     """What each pod answered against an even split; None when no pod was counted."""
-    pods = report["scaling"].get("pods", [])[:MOST_ROWS]
+    pods = report["scaling"].get("pods", [])[:ROWS_MAX]
     if not pods:
         return None
     figure, axis = plt.subplots(figsize=(11, 0.9 + 0.42 * len(pods)))
@@ -90,11 +90,11 @@ def shares(_unused: list[Json], report: Json) -> Any:
         [pod["fair"] for pod in pods], rows, linestyle="none", marker="D", color=FORE, markerfacecolor=BACK,
         label="had all ready pods shared evenly",
     )  # fmt: skip
-    most = max([1.0, *(max(pod["requests"], pod["fair"]) for pod in pods)])
+    maximum = max([1.0, *(max(pod["requests"], pod["fair"]) for pod in pods)])
     for row, pod in enumerate(pods):
         skew = "" if pod["skew"] is None else f"  {pod['skew']:.2f} of its share"
         axis.text(
-            max(pod["requests"], pod["fair"]) + 0.015 * most,
+            max(pod["requests"], pod["fair"]) + 0.015 * maximum,
             row,
             f"{pod['requests']}{skew}",
             va="center",
@@ -102,7 +102,7 @@ def shares(_unused: list[Json], report: Json) -> Any:
         )
     axis.set_yticks(rows, [pod["pod"] for pod in pods], color=FORE, fontsize=8)
     axis.invert_yaxis()
-    axis.set_xlim(0, most * 1.22)
+    axis.set_xlim(0, maximum * 1.22)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(axis="y", length=0)
     axis.grid(visible=True, axis="x", color=LINE, linewidth=0.8)

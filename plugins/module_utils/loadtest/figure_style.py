@@ -22,7 +22,7 @@ PHASE_STYLES = {
     "load": (GREEN, "xx"), "serve": (VERMILION, "--"), "drain": (BLUE, "\\\\"), "node_gone": (ORANGE, "//"),
 }  # fmt: skip
 
-MOST_ROWS = 24
+ROWS_MAX = 24
 """Bars in a picture; of more the longest are shown."""
 
 STYLE = {

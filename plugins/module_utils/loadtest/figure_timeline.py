@@ -9,13 +9,19 @@ import contextlib
 import re
 from typing import Any
 
-from .figure_style import BACK, BLUE, FORE, GREEN, LINE, MOST_ROWS, ORANGE, PURPLE, SHADE, SOFT, VERMILION
-from .timeline import Json, counts_over_time, of_kind, since, value_at
+from .figure_style import BACK, BLUE, FORE, GREEN, LINE, ORANGE, PURPLE, ROWS_MAX, SHADE, SOFT, VERMILION
+from .hpa import share
+from .hpa import words as amount
+from .schema import Json
+from .timeline import counts_over_time, of_kind, since, value_at
 
 # Without it nothing is drawn: `figures` says so.
 with contextlib.suppress(ImportError):
     import matplotlib.pyplot as plt
     from matplotlib.ticker import MaxNLocator
+
+
+_METRIC_STYLES = ((BLUE, "-"), (PURPLE, "-."), (GREEN, ":"), (ORANGE, "--"))
 
 
 def _origin(events: list[Json]) -> float:
@@ -24,7 +30,7 @@ def _origin(events: list[Json]) -> float:
 
 
 def timeline(events: list[Json], report: Json) -> Any:
-    """Load, latency, CPU, replicas and nodes, with the autoscalers' decisions."""
+    """Load, latency, the HPA's metrics, replicas and nodes, with the autoscalers' decisions."""
     origin = _origin(events)
     end = max(1.0, max((event["t"] for event in events), default=0.0) - origin)
     figure, axes = plt.subplots(
@@ -43,7 +49,7 @@ def timeline(events: list[Json], report: Json) -> Any:
     short = _short_of(wanted, ready, origin, end)
     _load(axes[0], events, origin)
     _latency(axes[1], events, report, origin)
-    _cpu(axes[2], events, origin)
+    _metrics(axes[2], events, origin)
     _replicas(axes[3], wanted, ready, origin, end)
     _nodes(axes[4], events, nodes, origin, end)
     for axis in axes[:4]:
@@ -78,12 +84,10 @@ def _heading(axis: Any, title: str, unit: str, *, room: float = 0.0) -> None:
 def _load(axis: Any, events: list[Json], origin: float) -> None:
     loads = of_kind(events, "load")
     x = [event["t"] - origin for event in loads]
-    if any(event.get("users") is None for event in loads):
-        axis.step(x, [e.get("offered") or 0 for e in loads], where="post", color=SOFT, linestyle="--",
+    if any(event["users"] is None for event in loads):
+        axis.step(x, [e["offered"] or 0 for e in loads], where="post", color=SOFT, linestyle="--",
                   label="requests/s due")  # fmt: skip
-        axis.plot(
-            x, [e.get("backlog") or 0 for e in loads], color=PURPLE, linestyle=":", label="waiting to be sent"
-        )
+        axis.plot(x, [e["backlog"] for e in loads], color=PURPLE, linestyle=":", label="waiting to be sent")
     else:
         axis.step(x, [e["users"] for e in loads], where="post", color=SOFT, linestyle="--", label="users")
     axis.plot(x, [event["rate"] for event in loads], color=BLUE, label="requests/s answered")
@@ -129,24 +133,41 @@ def _latency(axis: Any, events: list[Json], report: Json, origin: float) -> None
 
 def _latency_limit(report: Json) -> float | None:
     for check in report["checks"]:
-        if check["name"] == "95th percentile, ms" or re.match(r"p95_ms\s*<", check["name"]):
+        if re.match(r"p95_ms\s*<", check["name"]):
             return float(check["limit"])
     return None
 
 
-def _cpu(axis: Any, events: list[Json], origin: float) -> None:
-    known = [event for event in of_kind(events, "hpa") if event.get("cpu_percent") is not None]
-    used = [(event["t"] - origin, event["cpu_percent"]) for event in known if event["t"] >= origin]
-    target = next((event["target_percent"] for event in known if event["target_percent"]), None)
-    if used:
-        axis.plot(
-            [t for t, _unused in used], [u for _unused, u in used], color=BLUE, drawstyle="steps-post", marker=".",
-            markersize=4, label="as the HPA saw it",
-        )  # fmt: skip
-    if target:
-        axis.axhline(target, color=FORE, linewidth=1, linestyle=(0, (6, 3)), label=f"target {target:.0f} %")
-    _heading(axis, "CPU of the replicas", "% of request")
-    axis.set_ylim(0, 1.15 * max([target or 0, 60, *(u for _unused, u in used)]))
+def _metrics(axis: Any, events: list[Json], origin: float) -> None:
+    """What the HPA looks at: one metric in its own unit, several as percent of their targets."""
+    polls = [event for event in of_kind(events, "hpa") if event["metrics"]]
+    shown = polls[-1]["metrics"] if polls else []
+    alone, top = len(shown) == 1, 0.0
+    target = (shown[0]["target"] or 0.0) if alone else 100.0
+    for place, metric in enumerate(shown):
+        used = [
+            (event["t"] - origin, seen["current"] if alone else 100 * (share(seen) or 0.0))
+            for event in polls
+            if event["t"] >= origin and len(event["metrics"]) == len(shown)
+            for seen in [event["metrics"][place]]
+            if seen["current"] is not None
+        ]
+        if used:
+            colour, line = _METRIC_STYLES[place % len(_METRIC_STYLES)]
+            axis.plot(
+                *zip(*used, strict=True), color=colour, linestyle=line, drawstyle="steps-post", marker=".", markersize=4,
+                label="as the HPA saw it" if alone else metric["name"],
+            )  # fmt: skip
+            top = max(top, *(value for _unused, value in used))
+    if shown:
+        label = amount(target, shown[0]) if alone else "100 %"
+        axis.axhline(target, color=FORE, linewidth=1, linestyle=(0, (6, 3)), label=f"target {label}")
+    _heading(
+        axis,
+        f"HPA metric: {shown[0]['name']}" if alone else "HPA metrics",
+        shown[0]["unit"] if alone else "% of target",
+    )
+    axis.set_ylim(0, 1.15 * (max(target, top) or 1))
 
 
 def _replicas(
@@ -203,7 +224,7 @@ def _short_of(
 def _decisions(axes: Any, report: Json, origin: float, end: float) -> None:
     """A line through every panel at each decision of the HPA, numbered as in the other picture."""
     found = report["scaling"]["reactions"]
-    for number, reaction in enumerate(found[:MOST_ROWS], 1):
+    for number, reaction in enumerate(found[:ROWS_MAX], 1):
         decided = reaction["started"] + reaction["phases"]["decide"] - origin
         for axis in axes:
             axis.axvline(decided, color=FORE, linewidth=0.8, linestyle=(0, (1, 2)), alpha=0.7)
@@ -219,6 +240,6 @@ def _gaps(axes: Any, events: list[Json], origin: float) -> None:
     for gap in of_kind(events, "gap"):
         for axis in axes:
             axis.axvspan(
-                gap["t"] - gap["seconds"] - origin, gap["t"] - origin, facecolor="none", edgecolor=SOFT,
+                gap["since"] - origin, gap["since"] + gap["seconds"] - origin, facecolor="none", edgecolor=SOFT,
                 hatch="////", linewidth=0, alpha=0.5,
             )  # fmt: skip

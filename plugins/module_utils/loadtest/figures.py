@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .figure_style import IN_PAGE, STYLE
-from .timeline import Json
+from .schema import Json
 
 MATPLOTLIB_IMPORT_ERROR: str | None = None
 try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import quoteattr
 
-from .timeline import Json
+from .schema import Json
 
 
 def junit(report: Json, run: str) -> str:

@@ -23,13 +23,13 @@ FILES = {
 }
 """What Locust has to say at the end, and where."""
 
-LOOK_TIMEOUT = 5.0
-"""Seconds for a look: the master answers from memory."""
+POLL_TIMEOUT = 5.0
+"""Seconds for a poll: the master answers from memory."""
 
 STOP_TIMEOUT = 20.0
 """Seconds for a stop: users finish the request that they have sent."""
 
-HOME_ATTEMPTS, HOME_PAUSE = 4, 5.0
+COLLECT_ATTEMPTS, COLLECT_PAUSE = 4, 5.0
 """Results are asked for again, some seconds apart: an API server may just be restarting."""
 
 
@@ -44,15 +44,15 @@ class Locust:
         self._api = api
         self._base = f"/api/v1/namespaces/{namespace}/services/http:{service}:8089/proxy"
 
-    def look(self, *, observer: bool = False) -> Json | None:
+    def poll(self, *, observer: bool = False) -> Json | None:
         """State, users, counts and workers; None while the master does not answer.
 
-        Each look but an observer's tells the master that the run still has its driver.
+        Each poll but an observer's tells the master that the run still has its driver.
         """
         query = {"observer": 1} if observer else None
         try:
             status, _unused, body = self._api.raw(
-                "GET", f"{self._base}/loadtest", query=query, timeout=LOOK_TIMEOUT
+                "GET", f"{self._base}/loadtest", query=query, timeout=POLL_TIMEOUT
             )
             return dict(json.loads(body)) if status == 200 else None
         except (KubeError, ValueError, TypeError):
@@ -98,16 +98,16 @@ class Locust:
         return answer
 
 
-def bring_home(locust: Locust, folder: Path, sleep: Callable[[float], None]) -> list[str]:
+def collect_results(locust: Locust, folder: Path, sleep: Callable[[float], None]) -> list[str]:
     """Locust's own reports and tables as files; the names of those that came, tried a few times."""
     came: list[str] = []
-    for attempt in range(HOME_ATTEMPTS):
+    for attempt in range(COLLECT_ATTEMPTS):
         for name, path in FILES.items():
             content = locust.fetch(path) if name not in came else None
             if content is not None:
                 (folder / name).write_bytes(content)
                 came.append(name)
-        if len(came) == len(FILES) or attempt + 1 == HOME_ATTEMPTS:
+        if len(came) == len(FILES) or attempt + 1 == COLLECT_ATTEMPTS:
             break
-        sleep(HOME_PAUSE)
+        sleep(COLLECT_PAUSE)
     return came

@@ -14,8 +14,12 @@ import fnmatch
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from ..model_server.errors import BadAnswer
+from ..model_server.rest import Servable
+from ..model_server.tensors import NUMBERS, predict_request
 
 Json = dict[str, Any]
 
@@ -32,7 +36,7 @@ SUFFIXES = {suffix: name for name, suffixes in PICTURES.values() for suffix in s
 PART_BYTES = 900_000
 """A ConfigMap holds 1 MiB at most; the rest is for names and JSON."""
 
-MOST_BYTES = 20 * 1024 * 1024
+BYTES_MAX = 20 * 1024 * 1024
 """All bodies together: etcd and every Locust pod hold them."""
 
 _WHOLE = {"DT_INT8", "DT_INT16", "DT_INT32", "DT_INT64", "DT_UINT8", "DT_UINT16", "DT_UINT32", "DT_UINT64"}
@@ -112,27 +116,39 @@ def bodies(
     drawn = [body for body in made if body.weight > 0]
     if not drawn:
         raise PayloadError("every file's weight is 0: nothing would be sent")
-    total = sum(len(body.content) for body in drawn)
-    if total > MOST_BYTES:
-        raise PayloadError(
-            f"the request bodies have {total >> 20} MiB together, more than {MOST_BYTES >> 20}: "
-            "send fewer or smaller files"
-        )
-    for body in drawn:
-        if len(body.content) > PART_BYTES:
-            raise PayloadError(
-                f"{body.name}: a request body of {len(body.content)} bytes does not fit a ConfigMap "
-                f"({PART_BYTES}): send a smaller file, or pictures as bytes instead of numbers"
-            )
     return drawn
 
 
-def _weight(name: str, weights: Mapping[str, float]) -> float:
+def for_grpc(
+    made: Sequence[Body], servable: Servable, known: Mapping[str, Mapping[str, Tensor]]
+) -> list[Body]:
+    """The same bodies as PredictRequests, serialised."""
+    found = []
+    for body in made:
+        asked = json.loads(body.content)
+        inputs = known[asked["signature_name"]]
+        strange = sorted({tensor.dtype for tensor in inputs.values()} - set(NUMBERS))
+        if strange:
+            raise PayloadError(f"{body.name}: inputs of type {', '.join(strange)} can't be written as JSON")
+        try:
+            types = {key: NUMBERS[tensor.dtype] for key, tensor in inputs.items()}
+            request = predict_request(servable, asked, types)
+        except BadAnswer as error:
+            raise PayloadError(f"{body.name}: {error}") from error
+        found.append(replace(body, content=request.SerializeToString(deterministic=True)))
+    return found
+
+
+def _weight(name: str, weights: Mapping[str, Any]) -> float:
     for pattern, weight in weights.items():
         if fnmatch.fnmatch(name, pattern):
-            if not (isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0):
+            try:
+                number = float(weight)
+            except (TypeError, ValueError):
+                number = math.nan
+            if isinstance(weight, bool) or not 0 <= number < math.inf:
                 raise PayloadError(f"the weight of {pattern} must be a number of at least 0, not {weight!r}")
-            return float(weight)
+            return number
     return 1.0
 
 
@@ -204,10 +220,10 @@ def _takes_bytes(
         other for other, tensors in known.items() if any(t.dtype == "DT_STRING" for t in tensors.values())
     ]
     takes = ", ".join(f"{key} {_words(tensor)}" for key, tensor in inputs.items())
-    way_out = (
+    hint = (
         f"signature {' or '.join(sorted(others))} takes bytes" if others else "send JSON files with numbers"
     )
-    raise PayloadError(f"{name}: signature {signature!r} takes {takes}, not a file's bytes; {way_out}")
+    raise PayloadError(f"{name}: signature {signature!r} takes {takes}, not a file's bytes; {hint}")
 
 
 def _words(tensor: Tensor) -> str:
@@ -301,7 +317,19 @@ def _is_b64(value: Mapping[str, Any]) -> bool:
 
 
 def pack(made: Sequence[Body]) -> list[list[Body]]:
-    """The bodies in as few parts as come easily, each of which fits a ConfigMap."""
+    """The bodies in as few parts as come easily, each of which fits a ConfigMap. Raises PayloadError for what never does."""
+    total = sum(len(body.content) for body in made)
+    if total > BYTES_MAX:
+        raise PayloadError(
+            f"the request bodies have {total >> 20} MiB together, more than {BYTES_MAX >> 20}: "
+            "send fewer or smaller files"
+        )
+    for body in made:
+        if len(body.content) > PART_BYTES:
+            raise PayloadError(
+                f"{body.name}: a request body of {len(body.content)} bytes does not fit a ConfigMap "
+                f"({PART_BYTES}): send a smaller file, or pictures as bytes instead of numbers"
+            )
     parts: list[list[Body]] = []
     room = 0
     for body in made:

@@ -11,10 +11,10 @@ started, ready, its first request. Inwards: load falls, decision, pods gone, nod
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
-from .timeline import Json, load_of, of_kind
+from .hpa import share
+from .schema import Json, Phase, Reaction
+from .timeline import load_of, of_kind
 
 SLACK = 5.0
 """Seconds by which a pod may seem older than the decision that led to it: Kubernetes' timestamps are whole
@@ -24,9 +24,9 @@ RISE_GAP = 5.0
 """Seconds: samples of the load are 2 s apart, so what rises at longer intervals are two rises."""
 
 TOLERANCE = 0.1
-"""The HPA does nothing while usage is within a tenth of its target."""
+"""The HPA does nothing while a metric is within a tenth of its target."""
 
-PHASES = {
+PHASES: dict[Phase, str] = {
     "decide": "load changes → HPA decides (metrics lag, its period)",
     "create": "decision → pod created",
     "schedule": "pod created → scheduled (waiting for room)",
@@ -39,32 +39,10 @@ PHASES = {
 """What each phase is, for people; all in seconds."""
 
 
-@dataclass
-class Reaction:
-    """One decision of the HPA and what followed. Times in seconds since 1970, durations in seconds."""
-
-    direction: str
-    started: float
-    replicas_from: int
-    replicas_to: int
-    phases: dict[str, float] = field(default_factory=dict)
-    node_wait: float | None = None
-    metric_lag: float | None = None
-    pod: str | None = None
-
-    @property
-    def total(self) -> float:
-        return sum(self.phases.values())
-
-    @property
-    def ready_s(self) -> float | None:
-        """Outwards, from the change of load until the last new pod was ready; None when none ever was."""
-        if self.direction != "out" or "load" not in self.phases:
-            return None
-        return round(self.total - self.phases.get("serve", 0.0), 1)
-
-    def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "total": round(self.total, 1), "ready_s": self.ready_s}
+_MILESTONES: dict[Phase, str] = {
+    "create": "created", "schedule": "scheduled", "fetch": "started", "load": "ready",
+}  # fmt: skip
+"""What of a pod ends a phase."""
 
 
 def reactions(events: list[Json], app: str) -> list[Reaction]:
@@ -105,10 +83,10 @@ def _load_change(events: list[Json], before: float, *, rising: bool) -> float:
 
 
 def _metric_lag(events: list[Json], started: float, decided: float) -> float | None:
-    """From the rise of load until the HPA first saw usage above its target; None if it never did."""
+    """From the rise of load until the HPA first saw a metric above its target; None if it never did."""
     for event in of_kind(events, "hpa"):
-        usage, target = event.get("cpu_percent"), event.get("target_percent")
-        if started <= event["t"] <= decided and usage and target and usage > target * (1 + TOLERANCE):
+        above = any((share(metric) or 0.0) > 1 + TOLERANCE for metric in event["metrics"])
+        if started <= event["t"] <= decided and above:
             return round(float(event["t"]) - started, 1)
     return None
 
@@ -132,12 +110,7 @@ def _outward(events: list[Json], app: str, decision: tuple[float, int, int], unt
     slowest = max(new, key=lambda pod: pod["ready"])
     reaction.pod = slowest["name"]
     moment = t
-    for phase, key in (
-        ("create", "created"),
-        ("schedule", "scheduled"),
-        ("fetch", "started"),
-        ("load", "ready"),
-    ):
+    for phase, key in _MILESTONES.items():
         if key in slowest:
             reached = max(moment, slowest[key])
             reaction.phases[phase] = round(reached - moment, 1)
@@ -175,11 +148,11 @@ def _inward(events: list[Json], app: str, decision: tuple[float, int, int], unti
         if event["app"] == app and event["leaving"]:
             leaving.setdefault(event["name"], event["t"])
     mine = {name for name, moment in leaving.items() if t - SLACK <= moment < until - SLACK}
-    gone = [e["t"] for e in of_kind(events, "pod") if e.get("gone") and e["name"] in mine]
+    gone = [e["t"] for e in of_kind(events, "pod") if e["gone"] and e["name"] in mine]
     if gone:
         reaction.phases["drain"] = round(max(0.0, gone[-1] - t), 1)
         # A node goes once the last of such decisions has emptied it.
-        nodes = [e["t"] for e in of_kind(events, "node") if e.get("gone") and e["t"] >= gone[-1]]
+        nodes = [e["t"] for e in of_kind(events, "node") if e["gone"] and e["t"] >= gone[-1]]
         if nodes and until == float("inf"):
             reaction.phases["node_gone"] = round(nodes[-1] - gone[-1], 1)
     return reaction

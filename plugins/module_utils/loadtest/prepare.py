@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..k8s.client import KubeApi
 from ..k8s.objects import name_of
 from ..model_server.pods import ready_pods
+from ..model_server.rest import Servable
+from ..model_server.runtime import TF_SERVING
 from .locust import Locust
+from .objects import seconds
 from .payload import Body, PayloadError, Tensor, signatures
-from .timeline import seconds
 
 Json = dict[str, Any]
 
@@ -25,9 +26,8 @@ LABELS = {"app.kubernetes.io/name": "locust", "app.kubernetes.io/part-of": "mlop
 RUN_LABEL = "mlops.tfserving/run"
 FIELD_MANAGER = "mlops.tfserving"
 
-REST_PORT = 8501
 TRIAL_TIMEOUT = 60.0
-MOST_TRIALS = 20
+TRIALS_MAX = 20
 """Bodies that are tried; of a larger folder only the first."""
 
 YOUNG_SECONDS = 120.0
@@ -36,30 +36,9 @@ YOUNG_SECONDS = 120.0
 SILENT_SECONDS = 60.0
 """A master that nobody has asked for so long has lost its driver."""
 
-GRPC_DTYPES = frozenset(
-    {
-        "DT_FLOAT", "DT_DOUBLE", "DT_INT8", "DT_INT16", "DT_INT32", "DT_INT64", "DT_UINT8", "DT_UINT16",
-        "DT_STRING", "DT_BOOL",
-    }
-)  # fmt: skip
-
 
 class PrepareError(Exception):
     """The load test can't begin; in words, with the way out."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """The model under test."""
-
-    namespace: str
-    deployment: str
-    model: str
-    version: int | None
-
-    @property
-    def path(self) -> str:
-        return f"/v1/models/{self.model}" + ("" if self.version is None else f"/versions/{self.version}")
 
 
 def read_payload(path: Path) -> dict[str, bytes]:
@@ -73,28 +52,30 @@ def read_payload(path: Path) -> dict[str, bytes]:
 class Model:
     """A ready pod of the model server, through the API server's proxy."""
 
-    def __init__(self, api: KubeApi, target: Target) -> None:
-        pods = ready_pods(api, target.namespace, f"app={target.deployment}")
+    def __init__(self, api: KubeApi, namespace: str, deployment: str, servable: Servable) -> None:
+        pods = ready_pods(api, namespace, f"app={deployment}")
         if not pods:
             raise PrepareError(
-                f"no pod of {target.deployment} in namespace {target.namespace} is ready: nothing can be asked. "
+                f"no pod of {deployment} in namespace {namespace} is ready: nothing can be asked. "
                 "Look at playbooks/status.yml"
             )
-        self._api, self._target = api, target
-        self._base = f"/api/v1/namespaces/{target.namespace}/pods/http:{name_of(pods[0])}:{REST_PORT}/proxy{target.path}"
+        self._api, self._model, self._version = api, servable.model, servable.version
+        self._base = (
+            f"/api/v1/namespaces/{namespace}/pods/http:{name_of(pods[0])}:{TF_SERVING.rest_port}/proxy"
+        )
 
     def signatures(self) -> dict[str, dict[str, Tensor]]:
-        status, answer, text = self._ask("GET", "/metadata", None)
+        status, answer, text = self._ask("GET", TF_SERVING.metadata_path(self._model, self._version), None)
         if status != 200:
-            raise PrepareError(
-                f"model {self._target.model} can't be asked for its signatures: {status} {text}"
-            )
+            raise PrepareError(f"model {self._model} can't be asked for its signatures: {status} {text}")
         return signatures(answer)
 
     def try_all(self, made: Sequence[Body]) -> None:
         """Sends bodies once each, before thousands of them are. Raises PayloadError in the server's words."""
-        for body in made[:MOST_TRIALS]:
-            status, answer, text = self._ask("POST", ":predict", body.content)
+        for body in made[:TRIALS_MAX]:
+            status, answer, text = self._ask(
+                "POST", TF_SERVING.predict_path(self._model, self._version), body.content
+            )
             if status != 200 or not ({"predictions", "outputs"} & set(answer)):
                 raise PayloadError(f"{body.name}: the model answers {status}: {text}")
 
@@ -110,16 +91,6 @@ class Model:
         answer = answer if isinstance(answer, dict) else {}
         words = str(answer.get("error") or content[:200].decode("utf-8", "replace")).strip()
         return status, answer, " ".join(words.split())[:300]
-
-
-def check_grpc(made: Sequence[Body], signature: str, inputs: Mapping[str, Tensor]) -> None:
-    """Raises PayloadError for what the workers' slim gRPC client can't send."""
-    strangers = sorted({tensor.dtype for tensor in inputs.values()} - GRPC_DTYPES)
-    if strangers:
-        raise PayloadError(f"gRPC: inputs of type {', '.join(strangers)} can't be sent; use REST")
-    for body in made:
-        if json.loads(body.content)["signature_name"] != signature:
-            raise PayloadError(f"gRPC: {body.name} must ask for signature {signature!r}, as all bodies do")
 
 
 def config_maps(name: str, namespace: str, run: str, parts: Sequence[Sequence[Body]]) -> list[Json]:
@@ -186,9 +157,9 @@ def leftovers(api: KubeApi, namespace: str, run: str, now: float) -> list[str]:
             and item.get("status", {}).get("active", 0)
             for resource, item in objects
         )
-        look = Locust(api, namespace, f"locust-{other}").look(observer=True) if active else None
-        driven = look is not None and float(look.get("driver_silent_s", SILENT_SECONDS)) < SILENT_SECONDS
-        if driven or (young and (active or look is None)):
+        stats = Locust(api, namespace, f"locust-{other}").poll(observer=True) if active else None
+        driven = stats is not None and float(stats.get("driver_silent_s", SILENT_SECONDS)) < SILENT_SECONDS
+        if driven or (young and (active or stats is None)):
             raise PrepareError(
                 f"load test {other} is under way in namespace {namespace}: two at a time would measure each other. "
                 "Wait until it has ended; a run whose playbook was killed counts as ended after two minutes."

@@ -14,11 +14,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..retry import Clock
 from . import histogram
 from .locust import Locust, LocustError
+from .schema import ClockOffset, Gap, Json, Load, Run, Trouble
 from .shapes import Plan
-from .timeline import Json
-from .watch import Timeline
+from .timeline import Timeline
 
 SAMPLE_SECONDS = 2.0
 PROGRESS_SECONDS = 6.0
@@ -54,16 +55,6 @@ class Settings:
     plan: Plan | None = None
 
 
-@dataclass
-class Clock:
-    """Time as a parameter. ``now`` never jumps; ``wall`` may. ``cancelled``: why to stop, or None."""
-
-    now: Callable[[], float]
-    sleep: Callable[[float], None]
-    wall: Callable[[], float] | None = None
-    cancelled: Callable[[], str | None] = lambda: None
-
-
 class LoadTest:
     """One run. ``say`` shows a line of progress."""
 
@@ -81,7 +72,7 @@ class LoadTest:
         self._clock = clock
         self._say = say
         self._told = -math.inf
-        self._looks: deque[tuple[float, int, histogram.Buckets]] = deque()
+        self._polls: deque[tuple[float, int, histogram.Buckets]] = deque()
         self._first_nodes = 0
         self._drift = self._wall_drift()
         self.troubles: list[str] = []
@@ -94,11 +85,12 @@ class LoadTest:
         pods, nodes = self._ready_pods(), self._ready_nodes()
         self._first_nodes = nodes
         plan = self._settings.plan
-        self._timeline.add(
-            "run", namespace=self._settings.namespace, deployment=self._settings.deployment,
+        run = Run(
+            namespace=self._settings.namespace, deployment=self._settings.deployment,
             replicas=pods, nodes=nodes, workers=self._settings.workers,
             plan=None if plan is None else plan.as_json(),
         )  # fmt: skip
+        self._timeline.add("run", **run)
         self.begun = True
         try:
             self._locust.start()
@@ -116,7 +108,7 @@ class LoadTest:
 
     def _trouble(self, words: str) -> None:
         self.troubles.append(words)
-        self._timeline.add("trouble", reason=words)
+        self._timeline.add("trouble", **Trouble(reason=words))
         self._say(words)
 
     def _stop(self, master: str) -> None:
@@ -124,33 +116,32 @@ class LoadTest:
         if not self._locust.stop():
             return
         deadline = self._clock.now() + QUIET_SECONDS
-        look = self._locust.look()
-        while (look is None or look["outstanding"]) and self._clock.now() < deadline:
+        stats = self._locust.poll()
+        while (stats is None or stats["outstanding"]) and self._clock.now() < deadline:
             self._clock.sleep(QUIET_PAUSE)
-            look = self._locust.look() or look
-        if look is not None and str(look.get("id", "")) == master:
-            self._sample(look, self._clock.now())
+            stats = self._locust.poll() or stats
+        if stats is not None and str(stats.get("id", "")) == master:
+            self._sample(stats, self._clock.now())
 
     def _await_workers(self) -> str:
         """The master's identity, once it has its workers."""
         wanted, deadline = self._settings.workers, self._clock.now() + self._settings.start_timeout
         while True:
             asked = self._clock.now()
-            look = self._locust.look()
-            there = len(_alive(look)) if look else 0
-            if look and there >= wanted:
-                if "time" in look:
+            stats = self._locust.poll()
+            there = len(_alive(stats)) if stats else 0
+            if stats and there >= wanted:
+                if "time" in stats:
                     middle, width = (asked + self._clock.now()) / 2, self._clock.now() - asked
-                    self._timeline.add(
-                        "clock", of="Locust's master", ahead_s=round(look["time"] - middle, 3),
-                        within_s=round(width / 2, 3),
-                    )  # fmt: skip
-                return str(look.get("id", ""))
+                    ahead, within = round(stats["time"] - middle, 3), round(width / 2, 3)
+                    clock = ClockOffset(of="Locust's master", ahead_s=ahead, within_s=within)
+                    self._timeline.add("clock", **clock)
+                return str(stats.get("id", ""))
             why = self._clock.cancelled()
             if why:
                 raise RunFailed(f"{why} before the load began.")
             if self._clock.now() > deadline:
-                state = f"{there} of {wanted} workers came" if look else "its master did not answer"
+                state = f"{there} of {wanted} workers came" if stats else "its master did not answer"
                 raise RunFailed(
                     f"Locust was not ready within {self._settings.start_timeout:.0f} s: {state}. Look at the pods "
                     f"labelled app.kubernetes.io/name=locust in namespace {self._settings.namespace}."
@@ -164,29 +155,28 @@ class LoadTest:
         quiet_since: float | None = None
         running = False
         while True:
-            look, now = self._locust.look(), self._clock.now()
+            stats, now = self._locust.poll(), self._clock.now()
             problem = self._clock.cancelled() or self._clock_jump() or self._too_long(now - begun)
             if problem:
                 return problem
-            if look is None:
+            if stats is None:
                 if now - answered > LOST_SECONDS:
                     return f"Locust's master was not reachable for {now - answered:.0f} s: look at its pod"
                 self._clock.sleep(SAMPLE_SECONDS)
                 continue
-            if str(look.get("id", "")) != master:
+            if str(stats.get("id", "")) != master:
                 return "Locust's master was restarted: what the workers had counted is lost"
             if now - answered > 3 * SAMPLE_SECONDS + 1:
-                self._timeline.add(
-                    "gap", of="Locust", since=round(answered, 3), seconds=round(now - answered, 1)
-                )
+                gap = Gap(of="Locust", since=round(answered, 3), seconds=round(now - answered, 1))
+                self._timeline.add("gap", **gap)
             answered = now
-            self._sample(look, now)
-            if look.get("stopped_by"):
-                return f"the load was stopped by {look['stopped_by']}"
-            running = running or look["state"] in ("spawning", "running")
-            if running and look["state"] in ("stopped", "ready") and look["users"] == 0:
+            self._sample(stats, now)
+            if stats.get("stopped_by"):
+                return f"the load was stopped by {stats['stopped_by']}"
+            running = running or stats["state"] in ("spawning", "running")
+            if running and stats["state"] in ("stopped", "ready") and stats["users"] == 0:
                 quiet_since = now if quiet_since is None else quiet_since
-                if not look["outstanding"] or now - quiet_since >= QUIET_SECONDS:
+                if not stats["outstanding"] or now - quiet_since >= QUIET_SECONDS:
                     return None
             else:
                 quiet_since = None
@@ -198,7 +188,7 @@ class LoadTest:
         return f"the load did not end within {self._settings.load_timeout:.0f} s and was stopped"
 
     def _wall_drift(self) -> float:
-        return 0.0 if self._clock.wall is None else self._clock.wall() - self._clock.now()
+        return self._clock.wall() - self._clock.now()
 
     def _clock_jump(self) -> str | None:
         jump, self._drift = self._wall_drift() - self._drift, self._wall_drift()
@@ -209,53 +199,54 @@ class LoadTest:
             "be compared; let it be set before a run, and steadily (chrony, timesyncd)"
         )
 
-    def _sample(self, look: Json, now: float) -> None:
-        buckets = histogram.parse(look["buckets"])
-        before = self._looks[-1][2] if self._looks else {}
-        self._looks.append((now, look["requests"], buckets))
-        while len(self._looks) > 2 and self._looks[1][0] <= now - WINDOW_SECONDS:
-            self._looks.popleft()
-        then, requests, earlier = self._looks[0]
-        rate = (look["requests"] - requests) / (now - then) if now > then else 0.0
+    def _sample(self, stats: Json, now: float) -> None:
+        buckets = histogram.parse(stats["buckets"])
+        before = self._polls[-1][2] if self._polls else {}
+        self._polls.append((now, stats["requests"], buckets))
+        while len(self._polls) > 2 and self._polls[1][0] <= now - WINDOW_SECONDS:
+            self._polls.popleft()
+        then, requests, earlier = self._polls[0]
+        rate = (stats["requests"] - requests) / (now - then) if now > then else 0.0
         window = histogram.difference(buckets, earlier)
-        quantiles = {
-            f"p{int(share * 100)}_ms": histogram.percentile(window, share) for share in (0.5, 0.95, 0.99)
-        }
+        p50, p95, p99 = (_rounded(histogram.percentile(window, share)) for share in (0.5, 0.95, 0.99))
         fresh = histogram.difference(buckets, before)
-        alive = _alive(look)
-        elapsed, plan = look.get("elapsed"), self._settings.plan
-        self._timeline.add(
-            "load",
-            state=look["state"],
-            users=look["users"] if plan is None or plan.model == "closed" else None,
+        alive = _alive(stats)
+        elapsed, plan = stats.get("elapsed"), self._settings.plan
+        sample = Load(
+            state=stats["state"],
+            users=stats["users"] if plan is None or plan.model == "closed" else None,
             elapsed=elapsed,
-            finished=look.get("finished"),
+            finished=stats.get("finished"),
             offered=None if plan is None or elapsed is None else round(plan.curve.level(elapsed), 2),
-            requests=look["requests"],
-            failures=look["failures"],
-            errors=look.get("errors", {}),
-            examples=look.get("examples", {}),
+            requests=stats["requests"],
+            failures=stats["failures"],
+            errors=stats.get("errors", {}),
+            examples=stats.get("examples", {}),
             rate=round(rate, 2),
             workers=len(alive),
             worker_cpu=max((worker["cpu"] for worker in alive), default=0.0),
             lag_ms=max((worker.get("lag_ms", 0.0) for worker in alive), default=0.0),
-            silent_s=max((worker.get("silent_s", 0.0) for worker in look["workers"]), default=0.0),
+            silent_s=max((worker.get("silent_s", 0.0) for worker in stats["workers"]), default=0.0),
             clock_s=max((worker.get("clock_s", 0.0) for worker in alive), default=0.0, key=abs),
             backlog=sum(worker.get("backlog", 0) for worker in alive),
             in_flight=sum(worker.get("in_flight", 0) for worker in alive),
             late_ms=max((worker.get("late_ms", 0.0) for worker in alive), default=0.0),
-            started=look["started"],
+            started=stats["started"],
             histogram={str(bucket): count for bucket, count in fresh.items()},
-            **{name: None if value is None else round(value, 1) for name, value in quantiles.items()},
+            p50_ms=p50,
+            p95_ms=p95,
+            p99_ms=p99,
         )
-        p95 = quantiles["p95_ms"]
+        self._timeline.add("load", **sample)
         waiting = sum(worker.get("backlog", 0) for worker in alive)
         load = (
-            f"{look['users']:3d} users" if plan is None or plan.model == "closed" else f"{waiting:3d} waiting"
+            f"{stats['users']:3d} users"
+            if plan is None or plan.model == "closed"
+            else f"{waiting:3d} waiting"
         )
         self._tell(
             f"{load}  {rate:5.1f} requests/s  p95 {'-' if p95 is None else f'{p95:.0f}'} ms  "
-            f"{look['failures']} failed  {self._cluster_words()}"
+            f"{stats['failures']} failed  {self._cluster_words()}"
         )
 
     def settle(self) -> bool:
@@ -274,10 +265,10 @@ class LoadTest:
 
     def _settled(self) -> bool:
         hpa = self._timeline.now_known("hpa")
-        least = hpa[0]["min"] if hpa else None
+        minimum = hpa[0]["min"] if hpa else None
         mine = [p for p in self._timeline.now_known("pod") if p["app"] == self._settings.deployment]
         wanted = [d["wanted"] for d in self._timeline.now_known("deployment")]
-        if least is not None and wanted and wanted[0] > least:
+        if minimum is not None and wanted and wanted[0] > minimum:
             return False
         return (
             not any(pod["leaving"] for pod in mine)
@@ -302,5 +293,9 @@ class LoadTest:
             self._say(text)
 
 
-def _alive(look: Json) -> list[Json]:
-    return [worker for worker in look["workers"] if worker["state"] != "missing"]
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def _alive(stats: Json) -> list[Json]:
+    return [worker for worker in stats["workers"] if worker["state"] != "missing"]

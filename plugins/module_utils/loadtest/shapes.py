@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from .curve import Curve, Piece
+from .schema import PlannedLoad
 
 Given = Mapping[str, Any]
 
@@ -23,7 +24,7 @@ SINE_PIECES = 48
 LONGEST = 24 * 3600.0
 """Seconds. A longer test is a mistake in a unit more often than meant."""
 
-MOST_MOMENTS = 20_000
+MOMENTS_MAX = 20_000
 """Recorded moments that fit a ConfigMap beside the rest."""
 
 
@@ -54,10 +55,10 @@ class Plan:
             return None
         return len(self.moments) or round(self.curve.area(self.curve.length), 1)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> PlannedLoad:
         return {
             "kind": self.kind,
-            "model": self.model,
+            "model": "open" if self.model == "open" else "closed",
             "pieces": [[round(value, 6) for value in piece] for piece in self.curve.pieces],
             "spawn_rate": self.spawn_rate,
             "arrivals": self.arrivals,
@@ -94,14 +95,14 @@ def plan(shape: Given) -> Plan:
     arrivals = str(shape.get("arrivals") or "even")
     if arrivals not in ("even", "poisson"):
         raise ShapeError(f"shape arrivals {arrivals!r} is unknown; there are even and poisson")
-    strangers = sorted(
+    unknown = sorted(
         key
         for key, value in shape.items()
         if key not in {*known, *_COMMON, "kind", "model", "arrivals"} and value is not None
     )
-    if strangers:
+    if unknown:
         raise ShapeError(
-            f"a shape of kind {kind} has no {', '.join(strangers)}; it has {', '.join([*known, *_COMMON])}"
+            f"a shape of kind {kind} has no {', '.join(unknown)}; it has {', '.join([*known, *_COMMON])}"
         )
     missing = [key for key, default in known.items() if default is None and shape.get(key) is None]
     if missing:
@@ -128,7 +129,7 @@ def plan(shape: Given) -> Plan:
 Made = tuple[list[Piece], list[float]]
 
 
-def _number(values: Given, key: str, default: float | None = None, *, least: float = 0.0) -> float:
+def _number(values: Given, key: str, default: float | None = None, *, minimum: float = 0.0) -> float:
     value = values.get(key)
     if value is None and default is not None:
         value = default
@@ -136,14 +137,14 @@ def _number(values: Given, key: str, default: float | None = None, *, least: flo
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise ShapeError(f"shape: {key} must be a number, not {value!r}") from None
-    if not math.isfinite(number) or number < least:
-        raise ShapeError(f"shape: {key} must be at least {least:g}, not {value}")
+    if not math.isfinite(number) or number < minimum:
+        raise ShapeError(f"shape: {key} must be at least {minimum:g}, not {value}")
     return number
 
 
 def _steps(v: Given, _unused: str) -> Made:
     steps, seconds, load = (
-        int(_number(v, "max_steps", least=1)),
+        int(_number(v, "max_steps", minimum=1)),
         _number(v, "step_time"),
         _number(v, "step_load"),
     )
@@ -172,7 +173,7 @@ def _spike(v: Given, _unused: str) -> Made:
 
 
 def _sine(v: Given, _unused: str) -> Made:
-    low, high, period = _number(v, "low"), _number(v, "high"), _number(v, "period", least=1.0)
+    low, high, period = _number(v, "low"), _number(v, "high"), _number(v, "period", minimum=1.0)
     if high <= low:
         raise ShapeError(f"shape: high ({high:g}) must be above low ({low:g})")
     count = _number(v, "periods")
@@ -186,7 +187,7 @@ def _sine(v: Given, _unused: str) -> Made:
 
 def _replay(v: Given, model: str) -> Made:
     rows = _rows(str(v["csv"]))
-    speed, scale = _number(v, "speed", least=1e-6), _number(v, "scale", least=1e-6)
+    speed, scale = _number(v, "speed", minimum=1e-6), _number(v, "scale", minimum=1e-6)
     times = [(row[0] - rows[0][0]) / speed for row in rows]
     if any(later < earlier for earlier, later in itertools.pairwise(times)):
         raise ShapeError("replay: the times of the CSV must not go back; sort it by its first column")
@@ -200,9 +201,9 @@ def _replay(v: Given, model: str) -> Made:
         raise ShapeError("replay: a CSV of moments alone is a list of requests; it needs `model: open`")
     if scale != 1.0:
         raise ShapeError("replay: recorded moments can't be scaled, only sped up (`speed`)")
-    if len(times) > MOST_MOMENTS:
+    if len(times) > MOMENTS_MAX:
         raise ShapeError(
-            f"replay: {len(times)} moments are more than {MOST_MOMENTS}: give rates (time,rate) instead"
+            f"replay: {len(times)} moments are more than {MOMENTS_MAX}: give rates (time,rate) instead"
         )
     # Shown as counts of whole seconds; each request keeps its own moment.
     length = math.floor(times[-1]) + 1
@@ -241,7 +242,7 @@ def _moment(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        return datetime.fromisoformat(text).timestamp()
 
 
 _COMMON = ("spawn_rate", "ramp_down")

@@ -5,29 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
-from .timeline import Json, of_kind
-
-
-@dataclass
-class Share:
-    """A pod's part. ``fair``: what it would have had if, at each moment, the ready pods had shared evenly."""
-
-    pod: str
-    node: str | None
-    requests: int
-    fair: float
-    ready_seconds: float
-
-    @property
-    def skew(self) -> float | None:
-        """Requests as a multiple of the fair share; None where that is next to nothing."""
-        return round(self.requests / self.fair, 2) if self.fair >= 1 else None
-
-    def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "fair": round(self.fair, 1), "skew": self.skew}
+from .schema import Json, Share
+from .timeline import of_kind
 
 
 def shares(events: list[Json], app: str) -> list[Share]:
@@ -43,20 +22,20 @@ def shares(events: list[Json], app: str) -> list[Share]:
         Share(
             pod,
             nodes.get(pod),
-            _answered(looks, begun),
-            fair.get(pod, 0.0),
+            _answered(polls, begun),
+            round(fair.get(pod, 0.0), 1),
             round(seconds.get(pod, 0.0), 1),
         )
-        for pod, looks in counted.items()
+        for pod, polls in counted.items()
     ]
     return sorted(found, key=lambda share: -share.requests)
 
 
-def _answered(looks: list[tuple[float, int]], begun: float) -> int:
+def _answered(polls: list[tuple[float, int]], begun: float) -> int:
     """What a counter grew by since the run began; a server that was restarted counts from 0 again."""
-    before = [count for t, count in looks if t <= begun]
+    before = [count for t, count in polls if t <= begun]
     last, total = (before[-1] if before else 0), 0
-    for t, count in looks:
+    for t, count in polls:
         if t > begun:
             total += count - last if count >= last else count
             last = count
@@ -72,8 +51,8 @@ def _fair(events: list[Json], app: str) -> tuple[dict[str, float], dict[str, flo
     before = t_before = None
     for event in sorted(events, key=lambda event: event["t"]):
         if event["kind"] == "pod" and event["app"] == app:
-            nodes[event["name"]] = event.get("node") or nodes.get(event["name"])
-            if event.get("gone") or event["ready"] is None or event["leaving"]:
+            nodes[event["name"]] = event["node"] or nodes.get(event["name"])
+            if event["gone"] or event["ready"] is None or event["leaving"]:
                 ready.discard(event["name"])
             else:
                 ready.add(event["name"])

@@ -2,6 +2,7 @@
 
     p95_ms <= 300
     p95_ms <= 300 while users <= 10 and replicas >= 2
+    metric.cpu <= 90 while replicas >= 2
     failed == 0 while steady
     reaction.ready_s <= 60
     replicas.max >= 3
@@ -25,8 +26,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import histogram
+from .hpa import share
 from .phases import PHASES
-from .timeline import Json, counts_over_time, falls_at, of_kind, since, value_at
+from .schema import Check, Json
+from .timeline import counts_over_time, falls_at, of_kind, since, value_at
 
 SETTLE_SECONDS = 6.0
 """Requests in a sample were answered within the 6 s before it: a report each 3 s, a look each 2 s."""
@@ -37,14 +40,15 @@ _RELATIONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
 }  # fmt: skip
 _UNITS = {"": 1.0, "%": 1.0, "ms": 1.0, "s": 1.0, "min": 60.0, "/s": 1.0}
 _COMPARISON = re.compile(
-    r"(?P<metric>[a-z0-9_.]+)\s*(?P<relation><=|>=|==|!=|<|>)\s*(?P<number>-?\d+(?:\.\d+)?)\s*(?P<unit>%|ms|min|s|/s)?"
+    r"(?P<metric>metric\.[^\s<>=!]+|[a-z0-9_.]+)\s*(?P<relation><=|>=|==|!=|<|>)\s*(?P<number>-?\d+(?:\.\d+)?)\s*(?P<unit>%|ms|min|s|/s)?"
 )
 _BACK = re.compile(
     r"(?P<what>replicas|nodes)\s+back\s+to\s+(?P<goal>min|start|\d+)"
     r"(?:\s+within\s+(?P<seconds>\d+(?:\.\d+)?)\s*(?P<unit>s|min)?)?"
 )
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)_ms")
-_SAMPLED = ("users", "offered", "rate", "replicas", "nodes", "cpu_percent", "backlog")
+_SAMPLED = ("users", "offered", "rate", "replicas", "nodes", "backlog")
+_METRIC = "metric."
 _COUNTED = ("requests", "failed", "failed_percent")
 _REACTION = ("ready_s", "total_s", "node_wait_s", "metric_lag_s", *(f"{phase}_s" for phase in PHASES))
 _SCALARS = {
@@ -58,18 +62,6 @@ _SCALARS = {
 
 class SloError(ValueError):
     """A limit that says nothing; names the place and what would do."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that must hold. ``relation``: in words; ``evidence``: where to look."""
-
-    name: str
-    value: float | None
-    relation: str
-    limit: float
-    ok: bool
-    evidence: str
 
 
 @dataclass(frozen=True)
@@ -111,9 +103,10 @@ def parse(text: str) -> Limit:
             steady = True
             continue
         found = _comparison(part, line)
-        if found.metric not in _SAMPLED:
+        if not _sampled(found.metric):
             raise SloError(
-                f"SLO {line!r}: {found.metric} can't choose samples; these can: steady, {', '.join(_SAMPLED)}"
+                f"SLO {line!r}: {found.metric} can't choose samples; these can: steady, {', '.join(_SAMPLED)}, "
+                "metric.NAME"
             )
         conditions.append(found)
     return Limit(line, comparison, tuple(conditions), steady)
@@ -135,7 +128,7 @@ def _check_metric(metric: str, line: str, *, conditional: bool) -> None:
     share = _PERCENTILE.fullmatch(metric)
     if share is not None and 0 < float(share[1]) < 100:
         return
-    if metric in _COUNTED or metric == "rate" or (metric in _SAMPLED and conditional):
+    if metric in _COUNTED or metric == "rate" or (_sampled(metric) and conditional):
         return
     if not conditional and (metric in _SCALARS or metric.removeprefix("reaction.") in _REACTION):
         return
@@ -143,10 +136,14 @@ def _check_metric(metric: str, line: str, *, conditional: bool) -> None:
     if not conditional:
         known += [*_SCALARS, *(f"reaction.{name}" for name in _REACTION)]
     else:
-        known += [name for name in _SAMPLED if name != "rate"]
+        known += [*(name for name in _SAMPLED if name != "rate"), "metric.NAME (a metric of the HPA)"]
     raise SloError(
         f"SLO {line!r}: {metric} is not known{' with `while`' if conditional else ''}; there are {', '.join(known)}"
     )
+
+
+def _sampled(metric: str) -> bool:
+    return metric in _SAMPLED or metric.startswith(_METRIC)
 
 
 def evaluate(limit: Limit, events: list[Json], report: Mapping[str, Any]) -> Check:
@@ -175,7 +172,7 @@ def _value(
         return report[section].get(key), f"{section}.{key}"
     if metric.startswith("reaction."):
         return _reaction(metric.removeprefix("reaction."), comparison, report)
-    samples = chosen(limit, events, report)
+    samples = chosen(limit, events)
     evidence = f"{len(samples)} of {len(of_kind(events, 'load'))} samples of the load"
     if not samples:
         return None, f"{evidence}: nothing was measured there"
@@ -184,7 +181,7 @@ def _value(
         whole = histogram.total(histogram.parse(sample["histogram"]) for sample in samples)
         count = sum(whole.values())
         return histogram.percentile(whole, float(share[1]) / 100), f"{evidence}, {count} requests"
-    if metric in _SAMPLED:
+    if _sampled(metric):
         worst = max if comparison.relation in ("<=", "<") else min
         values = [sample[metric] for sample in samples if sample.get(metric) is not None]
         return (worst(values) if values else None), f"{evidence}, the {worst.__name__}imum"
@@ -216,17 +213,13 @@ def _reaction(name: str, comparison: Comparison, report: Mapping[str, Any]) -> t
     return worst(values, default=None), f"the worst of {len(reactions)} reactions"
 
 
-def samples_of(events: list[Json], report: Mapping[str, Any]) -> list[Json]:
+def samples_of(events: list[Json]) -> list[Json]:
     """Samples of the load, each with what is new in it and the cluster's state at that time."""
     run = next(iter(of_kind(events, "run")), {})
     app, begun = run.get("deployment", ""), run.get("t", 0.0)
     replicas = since(counts_over_time(events, "pod", app=app), begun, run.get("replicas", 0))
     nodes = since(counts_over_time(events, "node"), begun, run.get("nodes", 0))
-    cpu = [
-        (event["t"], event["cpu_percent"])
-        for event in of_kind(events, "hpa")
-        if event.get("cpu_percent") is not None
-    ]
+    metrics = _metrics_over_time(events)
     found, requests, failures = [], 0, 0
     for event in of_kind(events, "load"):
         t = event["t"]
@@ -235,7 +228,7 @@ def samples_of(events: list[Json], report: Mapping[str, Any]) -> list[Json]:
                 **event,
                 "replicas": value_at(replicas, t),
                 "nodes": value_at(nodes, t),
-                "cpu_percent": value_at(cpu, t) if cpu and cpu[0][0] <= t else None,
+                **{name: value_at(steps, t) for name, steps in metrics.items() if steps[0][0] <= t},
                 "fresh_requests": event["requests"] - requests,
                 "fresh_failures": event["failures"] - failures,
             }
@@ -244,9 +237,19 @@ def samples_of(events: list[Json], report: Mapping[str, Any]) -> list[Json]:
     return found
 
 
-def chosen(limit: Limit, events: list[Json], report: Mapping[str, Any]) -> list[Json]:
+def _metrics_over_time(events: list[Json]) -> dict[str, list[tuple[float, float]]]:
+    """(t, value) after each look of the HPA, by ``metric.NAME``; of equal names the one furthest up."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for event in of_kind(events, "hpa"):
+        for metric in sorted(event["metrics"], key=lambda metric: share(metric) or 0.0):
+            if metric["current"] is not None:
+                found.setdefault(_METRIC + metric["name"], []).append((event["t"], metric["current"]))
+    return found
+
+
+def chosen(limit: Limit, events: list[Json]) -> list[Json]:
     """The samples that a limit speaks of."""
-    samples = samples_of(events, report)
+    samples = samples_of(events)
     if limit.steady:
         falls = falls_at(events)
         samples = [sample for sample in samples if falls is None or sample["t"] < falls]

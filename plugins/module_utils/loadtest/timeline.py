@@ -1,7 +1,6 @@
-"""What the timeline keeps of Kubernetes' objects, and the numbers that can be read off it. Pure.
+"""The timeline of a run: how it is written, how it is read, and the numbers that can be read off it.
 
-One event a line: ``{"t": seconds since 1970, "kind": ...}``. ``t`` is the controller's clock when it saw the
-change; times in Kubernetes' objects are kept beside it under their own names, in the same unit.
+One line an event: ``{"t": seconds since 1970, "kind": ...}``; schema.py has all kinds and fields.
 """
 
 # Copyright: the mlops.tfserving developers
@@ -10,127 +9,82 @@ change; times in Kubernetes' objects are kept beside it under their own names, i
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable
-from datetime import datetime
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-Json = dict[str, Any]
-
-EVENT_REASONS = frozenset(
-    {
-        "SuccessfulRescale", "TriggeredScaleUp", "NotTriggerScaleUp", "ScaleDown", "FailedScheduling", "Scheduled",
-        "Killing", "ScalingReplicaSet", "Unhealthy", "BackOff", "Failed", "Evicted", "RegisteredNode",
-        "RemovingNode", "FailedGetContainerResourceMetric", "FailedGetResourceMetric", "ScaleDownEmpty",
-        "ScaleDownFailed", "FailedScaleOut", "NodeNotReady", "Preempted", "OOMKilling",
-    }
-)  # fmt: skip
-"""Events that explain what the autoscalers did."""
+from .schema import Json
 
 
-def seconds(timestamp: str | None) -> float | None:
-    """A Kubernetes timestamp as seconds since 1970."""
-    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp() if timestamp else None
+class Timeline:
+    """The events of a run, in memory and, line by line, in a file. Safe for threads. ``now``: its clock."""
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
+        self._lock = threading.Lock()
+        self._file = path.open("a", encoding="utf-8")
+        self.now = now
+        self.events: list[Json] = []
+        self.latest: dict[str, dict[str, Json]] = {}
+
+    def add(self, kind: str, **fields: Any) -> None:
+        """Writes an event of now; ``fields`` as schema.py has them for the kind."""
+        with self._lock:
+            event = {"t": round(self.now(), 3), "kind": kind, **fields}
+            self.events.append(event)
+            if "name" in fields:
+                known = self.latest.setdefault(kind, {})
+                if fields.get("gone"):
+                    known.pop(fields["name"], None)
+                else:
+                    known[fields["name"]] = event
+            self._file.write(json.dumps(event) + "\n")
+            self._file.flush()
+
+    def now_known(self, kind: str) -> list[Json]:
+        """The newest state of every object of the kind that exists."""
+        with self._lock:
+            return list(self.latest.get(kind, {}).values())
+
+    def close(self) -> None:
+        with self._lock:
+            self._file.close()
 
 
-def summary(kind: str, item: Json) -> Json | None:
-    """What is kept of an object; None when nothing is."""
-    return {
-        "pod": _pod, "node": _node, "hpa": _hpa, "deployment": _deployment, "event": _event,
-    }[kind](item)  # fmt: skip
+def read(path: Path) -> list[Json]:
+    """A timeline's events in order of time; the last line of an interrupted run may be half."""
+    events = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError):
+            events.append(lift(json.loads(line)))
+    return sorted(events, key=lambda event: event["t"])
 
 
-def _conditions(item: Json) -> dict[str, Json]:
-    return {c["type"]: c for c in item.get("status", {}).get("conditions") or []}
+_ADDED: dict[str, Json] = {
+    "run": {"workers": None, "plan": None},
+    "load": {
+        "elapsed": None, "finished": None, "offered": None, "errors": {}, "examples": {}, "lag_ms": 0.0, "silent_s": 0.0,
+        "clock_s": 0.0, "backlog": 0, "in_flight": 0, "late_ms": 0.0, "started": 0,
+    },
+    "hpa": {"gone": False}, "deployment": {"gone": False}, "node": {"gone": False},
+    "pod": {"metrics_port": None, "gone": False},
+}  # fmt: skip
+"""Fields that lines of earlier versions lack."""
 
 
-def _since(conditions: dict[str, Json], kind: str) -> float | None:
-    condition = conditions.get(kind, {})
-    return seconds(condition.get("lastTransitionTime")) if condition.get("status") == "True" else None
-
-
-def _pod(pod: Json) -> Json:
-    conditions = _conditions(pod)
-    statuses = pod.get("status", {}).get("containerStatuses") or []
-    started = [seconds(s.get("state", {}).get("running", {}).get("startedAt")) for s in statuses]
-    known = [moment for moment in started if moment is not None]
-    return {
-        "name": pod["metadata"]["name"],
-        "app": pod["metadata"].get("labels", {}).get("app", ""),
-        "phase": pod.get("status", {}).get("phase"),
-        "node": pod["spec"].get("nodeName"),
-        "created": seconds(pod["metadata"].get("creationTimestamp")),
-        "scheduled": _since(conditions, "PodScheduled"),
-        "initialized": _since(conditions, "Initialized"),
-        "started": max(known) if known else None,
-        "ready": _since(conditions, "Ready"),
-        "leaving": "deletionTimestamp" in pod["metadata"],
-        "metrics_port": _metrics_port(pod),
-    }
-
-
-def _metrics_port(pod: Json) -> int | None:
-    """Where the pod shows its metrics, as Prometheus is told."""
-    port = (pod["metadata"].get("annotations") or {}).get("prometheus.io/port", "")
-    return int(port) if str(port).isdigit() else None
-
-
-def _node(node: Json) -> Json:
-    conditions = _conditions(node)
-    return {
-        "name": node["metadata"]["name"],
-        "pool": node["metadata"].get("labels", {}).get("cloud.google.com/gke-nodepool", ""),
-        "created": seconds(node["metadata"].get("creationTimestamp")),
-        "ready": _since(conditions, "Ready"),
-        "leaving": any(
-            t["key"] == "ToBeDeletedByClusterAutoscaler" for t in node.get("spec", {}).get("taints") or []
-        ),
-    }
-
-
-def _hpa(hpa: Json) -> Json:
-    status = hpa.get("status", {})
-    metrics = status.get("currentMetrics") or []
-    usage = [
-        (metric.get("containerResource") or metric.get("resource") or {}).get("current", {})
-        for metric in metrics
-    ]
-    targets = [
-        (metric.get("containerResource") or metric.get("resource") or {}).get("target", {})
-        for metric in hpa["spec"].get("metrics") or []
-    ]
-    return {
-        "name": hpa["metadata"]["name"],
-        "min": hpa["spec"].get("minReplicas", 1),
-        "max": hpa["spec"]["maxReplicas"],
-        "current": status.get("currentReplicas", 0),
-        "desired": status.get("desiredReplicas", 0),
-        "cpu_percent": next((u["averageUtilization"] for u in usage if "averageUtilization" in u), None),
-        "target_percent": next((t["averageUtilization"] for t in targets if "averageUtilization" in t), None),
-    }
-
-
-def _deployment(deployment: Json) -> Json:
-    status = deployment.get("status", {})
-    return {
-        "name": deployment["metadata"]["name"],
-        "wanted": deployment["spec"].get("replicas", 1),
-        "ready": status.get("readyReplicas", 0),
-    }
-
-
-def _event(event: Json) -> Json | None:
-    if event.get("reason") not in EVENT_REASONS:
-        return None
-    about = event.get("involvedObject", {})
-    moment = (
-        event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
-    )
-    return {
-        "reason": event["reason"],
-        "object": f"{about.get('kind', '')}/{about.get('name', '')}",
-        "at": seconds(moment),
-        "message": str(event.get("message", ""))[:300],
-    }
+def lift(event: Json) -> Json:
+    """An event of any version as this one writes it."""
+    event = {**_ADDED.get(event["kind"], {}), **event}
+    if event["kind"] == "gap":
+        event.setdefault("since", round(event["t"] - event["seconds"], 3))
+    if event["kind"] == "hpa" and "metrics" not in event:
+        seen = {"current": event.pop("cpu_percent", None), "target": event.pop("target_percent", None)}
+        event.pop("ready", None)
+        event["metrics"] = [{"name": "cpu", "type": "ContainerResource", "of": "", **seen, "unit": "%"}]
+    return event
 
 
 def of_kind(events: Iterable[Json], kind: str) -> list[Json]:
@@ -144,7 +98,7 @@ def counts_over_time(events: list[Json], kind: str, **fields: Any) -> list[tuple
     for event in of_kind(events, kind):
         if any(event.get(key) != value for key, value in fields.items()):
             continue
-        if event.get("gone") or event["ready"] is None:
+        if event["gone"] or event["ready"] is None:
             alive.discard(event["name"])
         else:
             alive.add(event["name"])
@@ -158,7 +112,7 @@ def since(steps: list[tuple[float, int]], begin: float, first: int) -> list[tupl
     return [(begin, first), *((t, value) for t, value in steps if t > begin)]
 
 
-def value_at(steps: list[tuple[float, int]], t: float) -> int:
+def value_at(steps: Sequence[tuple[float, float]], t: float) -> float:
     """The value in force at a time; 0 before the first."""
     index = bisect.bisect_right(steps, t, key=lambda step: step[0])
     return steps[index - 1][1] if index else 0
@@ -166,8 +120,8 @@ def value_at(steps: list[tuple[float, int]], t: float) -> int:
 
 def load_of(event: Json) -> float:
     """How much load there is in a sample: users, or, in the open model, requests a second that are due."""
-    if event.get("users") is None:
-        return float(event.get("offered") or 0.0)
+    if event["users"] is None:
+        return float(event["offered"] or 0.0)
     return float(event["users"])
 
 

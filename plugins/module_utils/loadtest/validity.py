@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .curve import Curve
-from .timeline import Json, of_kind
+from .schema import Gap, Generator, Json
+from .timeline import of_kind
 
 CPU_LIMIT = 90.0
 """Percent of a core: above it Locust itself warns that its numbers can't be trusted."""
@@ -39,11 +40,11 @@ CLOCK_SECONDS = 1.0
 _UNANSWERED = ("dns", "connect", "timeout", "reset")
 
 
-def generator(events: list[Json], workers: int, users: int) -> Json:
+def generator(events: list[Json], workers: int, users: int) -> Generator:
     """The generator's part of report.json. ``problems``: why the run proves nothing, each with the way out."""
     loads = of_kind(events, "load")
     running = _running(events)
-    plan: Mapping[str, Any] = next((run["plan"] for run in of_kind(events, "run") if run.get("plan")), {})
+    plan: Mapping[str, Any] = next((run["plan"] for run in of_kind(events, "run") if run["plan"]), {})
     reached = max((event["users"] or 0 for event in loads), default=0)
     planned = 0 if plan.get("model") == "open" else users
     problems = [
@@ -64,11 +65,9 @@ def generator(events: list[Json], workers: int, users: int) -> Json:
         "users_expected": planned,
         "users_reached": reached,
         "cpu_max": max((event["worker_cpu"] for event in loads), default=0.0),
-        "lag_ms_max": max((event.get("lag_ms", 0.0) for event in running), default=0.0),
-        "clock_s_max": max((abs(event.get("clock_s", 0.0)) for event in running), default=0.0),
-        "gaps": [
-            {"of": gap["of"], "until": gap["t"], "seconds": gap["seconds"]} for gap in of_kind(events, "gap")
-        ],
+        "lag_ms_max": max((event["lag_ms"] for event in running), default=0.0),
+        "clock_s_max": max((abs(event["clock_s"]) for event in running), default=0.0),
+        "gaps": [Gap(of=g["of"], since=g["since"], seconds=g["seconds"]) for g in of_kind(events, "gap")],
         "valid": not problems,
         "problems": problems,
     }
@@ -83,13 +82,13 @@ def _workers(running: list[Json], workers: int) -> Iterator[str]:
         yield "there was no load at all: look at Locust's pods and at locust.html"
         return
     seen = max(event["workers"] for event in running)
-    silent = max(event.get("silent_s", 0.0) for event in running)
-    fewest = min(event["workers"] for event in running)
+    silent = max(event["silent_s"] for event in running)
+    minimum = min(event["workers"] for event in running)
     if seen < workers:
         yield f"only {seen} of {workers} workers took part: look at the pods of Locust's worker Job"
-    elif fewest < workers:
+    elif minimum < workers:
         yield (
-            f"a worker was lost: {fewest} of {workers} were left, with less load than planned; look at the pods "
+            f"a worker was lost: {minimum} of {workers} were left, with less load than planned; look at the pods "
             "of Locust's worker Job (out of memory, evicted, starved of CPU?)"
         )
     elif silent > SILENT_SECONDS:
@@ -110,7 +109,7 @@ def _schedule(running: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
         return
     curve = Curve(plan["pieces"])
     delay = REPORT_SECONDS + curve.peak / plan["spawn_rate"]
-    timed = [event for event in running if event.get("elapsed") is not None]
+    timed = [event for event in running if event["elapsed"] is not None]
     off = 0
     for event in timed:
         low, high = curve.range(event["elapsed"] - delay, event["elapsed"] + 1)
@@ -127,13 +126,13 @@ def _schedule(running: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
 
 def _to_the_end(loads: list[Json], running: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
     """Locust ends a run by itself when its last worker is gone, and calls that a success."""
-    timed = [event for event in running if event.get("elapsed") is not None]
+    timed = [event for event in running if event["elapsed"] is not None]
     if not plan or not timed:
         return
     last = timed[-1]
     after = next((event["t"] for event in loads if event["t"] > last["t"]), last["t"])
     lasted = last["elapsed"] + after - last["t"]
-    stopped = loads[-1]["state"] in ("stopped", "ready") and loads[-1].get("finished") is False
+    stopped = loads[-1]["state"] in ("stopped", "ready") and loads[-1]["finished"] is False
     if stopped or lasted < plan["seconds"] - END_SECONDS:
         yield (
             f"the load ended about {lasted:.0f} s into a plan of {plan['seconds']:.0f} s: look at the pods of Locust's "
@@ -145,7 +144,7 @@ def _started(loads: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
     """The open model: everything that was due must have been sent, however late."""
     if plan.get("model") != "open" or not loads:
         return
-    due, started = plan["requests"], max(event.get("started", 0) for event in loads)
+    due, started = plan["requests"], max(event["started"] for event in loads)
     if started < 0.99 * due - 1:
         yield (
             f"only {started} of {due:.0f} requests that were due were sent: raise loadtest_max_in_flight or add "
@@ -161,9 +160,7 @@ def _cpu(loads: list[Json], workers: int) -> Iterator[str]:
 
 
 def _lag(running: list[Json]) -> Iterator[str]:
-    late = [
-        event for event in running if event.get("lag_ms", 0.0) > max(LAG_MS, 0.5 * (event["p95_ms"] or 0.0))
-    ]
+    late = [event for event in running if event["lag_ms"] > max(LAG_MS, 0.5 * (event["p95_ms"] or 0.0))]
     if len(late) > max(2, SHARE * len(running)):
         worst = max(event["lag_ms"] for event in late)
         yield (
@@ -177,8 +174,8 @@ def _answers(loads: list[Json]) -> Iterator[str]:
     if not loads:
         return
     last = loads[-1]
-    errors: Mapping[str, int] = last.get("errors") or {}
-    example = last.get("examples") or {}
+    errors: Mapping[str, int] = last["errors"]
+    example = last["examples"]
     if errors.get("dns"):
         yield (
             f"{errors['dns']} requests did not find the server's name ({example.get('dns', '')}): is loadtest_host "
@@ -202,6 +199,6 @@ def _clocks(events: list[Json]) -> Iterator[str]:
                 f"the clock of {clock['of']} is {clock['ahead_s']:+.1f} s off the controller's: phases mix both; "
                 "let both be set by NTP"
             )
-    skew = max((event.get("clock_s", 0.0) for event in of_kind(events, "load")), default=0.0, key=abs)
+    skew = max((event["clock_s"] for event in of_kind(events, "load")), default=0.0, key=abs)
     if abs(skew) > CLOCK_SECONDS:
         yield f"a worker's clock is {-skew:+.1f} s off the master's: let the nodes' clocks be set by NTP"

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from . import baseline, histogram
 from .explain import findings
 from .phases import reactions
+from .schema import Check, Generator, Json, Metric, MetricSeen, Requests, as_json
 from .shares import shares, skew_max
-from .slo import Check, Limit, SloError, evaluate, parse
-from .timeline import Json, counts_over_time, falls_at, load_of, of_kind, since
+from .slo import evaluate, parse
+from .timeline import counts_over_time, falls_at, load_of, of_kind, since
 from .validity import generator
 
 EXIT_CODES = {"pass": 0, "fail": 2, "invalid": 3}
@@ -24,22 +24,19 @@ EXIT_CODES = {"pass": 0, "fail": 2, "invalid": 3}
 def analyse(
     events: list[Json],
     *,
-    slo: Mapping[str, Any] | Sequence[str],
+    slo: Sequence[str],
     workers: int,
     users: int,
     environment: Json,
     earlier: tuple[str, Mapping[str, Any]] | None = None,
 ) -> Json:
-    """The whole report of a run, as report.json has it. ``earlier``: name and report of a run to compare with."""
+    """The whole report of a run, as report.json has it. Raises SloError. ``earlier``: name and report of a run to compare with."""
     run = next(iter(of_kind(events, "run")), {})
     app = run.get("deployment", "")
     numbers, scaling = _requests(events), _scaling(events, app)
     made = generator(events, workers, users)
     measured = {"requests": numbers, "scaling": scaling}
-    if isinstance(slo, Mapping):
-        checks = [_check(name, limit, numbers, scaling) for name, limit in slo.items() if limit is not None]
-    else:
-        checks = [evaluate(limit, events, measured) for limit in limits(slo)]
+    checks = [evaluate(parse(line), events, measured) for line in slo]
     failed = [check for check in checks if not check.ok]
     verdict = "invalid" if made["problems"] else "fail" if failed else "pass"
     moments = [event["t"] for event in events]
@@ -47,7 +44,7 @@ def analyse(
         "verdict": verdict,
         "exit_code": EXIT_CODES[verdict],
         "summary": _words(verdict, numbers, scaling, failed, made),
-        "checks": [asdict(check) for check in checks],
+        "checks": [as_json(check) for check in checks],
         "requests": numbers,
         "scaling": scaling,
         "generator": made,
@@ -56,34 +53,13 @@ def analyse(
         "started": min(moments, default=None),
         "ended": max(moments, default=None),
     }
-    report["findings"] = [asdict(finding) for finding in findings(events, report)]
+    report["findings"] = [as_json(finding) for finding in findings(events, report)]
     if earlier is not None:
         report["comparison"] = baseline.compare(report, earlier[1], earlier[0])
     return report
 
 
-def limits(slo: Sequence[str]) -> list[Limit]:
-    """The limits of a list of lines. Raises SloError."""
-    return [parse(line) for line in slo]
-
-
-def check_slo(slo: object) -> None:
-    """Raises SloError when limits are neither known keys with numbers nor lines that can be read."""
-    if isinstance(slo, Mapping):
-        for key, limit in slo.items():
-            if key not in _CHECKS:
-                raise SloError(
-                    f"SLO {key} is not known; there are {', '.join(SLO_KEYS)}, or a list of lines as `p95_ms <= 300`"
-                )
-            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
-                raise SloError(f"SLO {key} must be a number, not {limit!r}")
-    elif isinstance(slo, Sequence) and not isinstance(slo, str):
-        limits(slo)
-    else:
-        raise SloError("SLOs are a dict of known keys, or a list of lines as `p95_ms <= 300`")
-
-
-def _requests(events: list[Json]) -> Json:
+def _requests(events: list[Json]) -> Requests:
     loads = of_kind(events, "load")
     if not loads:
         return {"total": 0, "failed": 0, "failed_steady": 0, "rate": 0.0, "rate_max": 0.0, "p50_ms": None,
@@ -111,9 +87,9 @@ def _requests(events: list[Json]) -> Json:
         "p95_ms": at(whole, 0.95),
         "p99_ms": at(whole, 0.99),
         "p95_steady_ms": at(calm, 0.95),
-        "errors": loads[-1].get("errors") or {},
-        "examples": loads[-1].get("examples") or {},
-        "backlog_max": max(event.get("backlog") or 0 for event in loads),
+        "errors": loads[-1]["errors"],
+        "examples": loads[-1]["examples"],
+        "backlog_max": max(event["backlog"] for event in loads),
     }
 
 
@@ -123,9 +99,10 @@ def _scaling(events: list[Json], app: str) -> Json:
     ready = since(counts_over_time(events, "pod", app=app), began, run.get("replicas", 0))
     nodes = since(counts_over_time(events, "node"), began, run.get("nodes", 0))
     wanted = [event["wanted"] for event in of_kind(events, "deployment")] or [run.get("replicas", 0)]
-    found = [reaction.as_json() for reaction in reactions(events, app)]
+    found = [as_json(reaction) for reaction in reactions(events, app)]
     pods = shares(events, app)
     return {
+        "metrics": _metrics(events),
         "replicas_min": min(wanted),
         "replicas_max": max(value for _unused, value in ready),
         "replicas_end": max(wanted[-1], ready[-1][1]),
@@ -138,9 +115,20 @@ def _scaling(events: list[Json], app: str) -> Json:
         "ready_s_max": max((r["ready_s"] for r in found if r["ready_s"] is not None), default=None),
         "node_wait_max": max((r["node_wait"] for r in found if r["node_wait"] is not None), default=None),
         "reactions": found,
-        "pods": [share.as_json() for share in pods],
+        "pods": [as_json(share) for share in pods],
         "skew_max": skew_max(pods),
     }
+
+
+def _metrics(events: list[Json]) -> list[MetricSeen]:
+    """The HPA's metrics as it saw them last, and the most of each."""
+    polls: list[list[Metric]] = [event["metrics"] for event in of_kind(events, "hpa")]
+    found: list[MetricSeen] = []
+    for place, metric in enumerate(polls[-1] if polls else []):
+        values = [poll[place]["current"] for poll in polls if len(poll) == len(polls[-1])]
+        maximum = max((value for value in values if value is not None), default=None)
+        found.append({**metric, "max": maximum})
+    return found
 
 
 def _seconds_at_zero(steps: list[tuple[float, int]], end: float) -> float:
@@ -148,38 +136,7 @@ def _seconds_at_zero(steps: list[tuple[float, int]], end: float) -> float:
     return round(sum(later - t for (t, value), later in zip(steps, ends, strict=True) if value == 0), 1)
 
 
-_CHECKS: dict[str, tuple[str, str, str, str]] = {
-    "requests_min": ("requests", "at least", "requests.total", "Locust's count"),
-    "failed_max": (
-        "failed requests under load",
-        "at most",
-        "requests.failed_steady",
-        "until the users began to go",
-    ),
-    "p95_ms_max": ("95th percentile, ms", "at most", "requests.p95_steady_ms", "until the users began to go"),
-    "replicas_max_at_least": (
-        "most replicas ready",
-        "at least",
-        "scaling.replicas_max",
-        "pods' Ready conditions",
-    ),
-    "replicas_back_to": ("replicas at the end", "at most", "scaling.replicas_end", "pods' Ready conditions"),
-    "nodes_max_at_least": ("most nodes ready", "at least", "scaling.nodes_max", "nodes' Ready conditions"),
-    "nodes_back_to": ("nodes at the end", "at most", "scaling.nodes_end", "nodes' Ready conditions"),
-}
-SLO_KEYS = tuple(_CHECKS)
-_TITLES = {title for title, *_unused in _CHECKS.values()}
-
-
-def _check(name: str, limit: float, numbers: Json, scaling: Json) -> Check:
-    title, relation, where, evidence = _CHECKS[name]
-    section, _unused, key = where.partition(".")
-    value = (numbers if section == "requests" else scaling)[key]
-    ok = value is not None and (value <= limit if relation == "at most" else value >= limit)
-    return Check(title, value, relation, limit, ok, evidence)
-
-
-def _words(verdict: str, numbers: Json, scaling: Json, failed: list[Check], made: Json) -> str:
+def _words(verdict: str, numbers: Requests, scaling: Json, failed: list[Check], made: Generator) -> str:
     if verdict == "invalid":
         return f"The run proves nothing: {'; '.join(made['problems'])}."
     told = (
@@ -196,6 +153,4 @@ def miss(check: Check) -> str:
     """In what a check failed."""
     if check.value is None:
         return f"{check.name}: {check.evidence}"
-    if check.name in _TITLES:
-        return f"{check.name} is {check.value}, not {check.relation} {check.limit}"
     return f"{check.name}: it was {check.value}"

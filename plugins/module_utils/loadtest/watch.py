@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from ..k8s.errors import KubeError
-from .timeline import Json, summary
+from .hpa import scales
+from .objects import summary
+from .schema import Gap, Json
+from .timeline import Timeline
 
 WATCH_SECONDS = 60
 """How long one watch lasts; the next begins where it ended."""
@@ -38,49 +39,25 @@ class CannotList(Exception):
     """The cluster's objects can't be seen; in words."""
 
 
-class Timeline:
-    """The events of a run, in memory and, line by line, in a file. Safe for threads."""
-
-    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self._lock = threading.Lock()
-        self._now = now
-        self._file = path.open("a", encoding="utf-8")
-        self.events: list[Json] = []
-        self.latest: dict[str, dict[str, Json]] = {}
-
-    def add(self, kind: str, **fields: Any) -> None:
-        with self._lock:
-            event = {"t": round(self._now(), 3), "kind": kind, **fields}
-            self.events.append(event)
-            if "name" in fields:
-                known = self.latest.setdefault(kind, {})
-                if fields.get("gone"):
-                    known.pop(fields["name"], None)
-                else:
-                    known[fields["name"]] = event
-            self._file.write(json.dumps(event) + "\n")
-            self._file.flush()
-
-    def now_known(self, kind: str) -> list[Json]:
-        """The newest state of every object of the kind that exists."""
-        with self._lock:
-            return list(self.latest.get(kind, {}).values())
-
-    def close(self) -> None:
-        with self._lock:
-            self._file.close()
-
-
 class Follower:
-    """One kind of objects at one path, followed in a thread."""
+    """One kind of objects at one path, followed in a thread. ``mine`` says which of them are looked at."""
 
-    def __init__(self, api: Watchable, timeline: Timeline, kind: str, path: str, **query: object) -> None:
+    def __init__(
+        self,
+        api: Watchable,
+        timeline: Timeline,
+        kind: str,
+        path: str,
+        mine: Callable[[Json], bool] = lambda item: True,
+        query: Mapping[str, object] | None = None,
+    ) -> None:
         self._api = api
         self._timeline = timeline
         self._kind = kind
         self._path = path
-        self._query = query
-        self._seen: dict[str, tuple[str, Json | None]] = {}
+        self._mine = mine
+        self._query = query or {}
+        self._seen: dict[str, tuple[str, Mapping[str, Any] | None]] = {}
         self._lost: float | None = None
         self.listed = threading.Event()
         self.error = ""
@@ -116,14 +93,16 @@ class Follower:
 
     def _lose(self) -> None:
         if self._lost is None:
-            self._lost = time.monotonic()
+            self._lost = self._timeline.now()
 
     def _found(self) -> None:
         """The server answers again; a longer silence is noted."""
         if self._lost is not None:
-            silent, self._lost = time.monotonic() - self._lost, None
+            since, self._lost = self._lost, None
+            silent = self._timeline.now() - since
             if silent > GAP_SECONDS:
-                self._timeline.add("gap", of=self._kind, seconds=round(silent, 1))
+                gap = Gap(of=self._kind, since=round(since, 3), seconds=round(silent, 1))
+                self._timeline.add("gap", **gap)
 
     def _list(self) -> str:
         answer = self._api.get(self._path, **self._query)
@@ -144,11 +123,11 @@ class Follower:
             self._gone(name)
             return
         known = self._seen.get(name)
-        if known is not None and known[0] != uid:
-            # Another object of the same name: the first one's end was not seen.
+        kept = summary(self._kind, item) if self._mine(item) else None
+        if known is not None and (known[0] != uid or (kept is None and known[1] is not None)):
+            # Another object of the same name, the first one's end was not seen; or it is ours no more.
             self._gone(name)
             known = None
-        kept = summary(self._kind, item)
         if known is None or known[1] != kept:
             self._seen[name] = (uid, kept)
             if kept is not None:
@@ -157,16 +136,18 @@ class Follower:
     def _gone(self, name: str) -> None:
         last = self._seen.pop(name, None)
         if last is not None and last[1] is not None and self._kind != "event":
-            self._timeline.add(self._kind, **{**last[1], "ready": None, "gone": True})
+            ready = {"ready": None} if "ready" in last[1] else {}
+            self._timeline.add(self._kind, **{**last[1], **ready, "gone": True})
 
 
 def followers(api: Watchable, timeline: Timeline, namespace: str, deployment: str) -> list[Follower]:
     """Everything that is followed in the cluster. Nodes' events are in namespace default."""
     space = f"/namespaces/{namespace}"
-    mine = {"fieldSelector": f"metadata.name={deployment}"}
+    hpas = f"/apis/autoscaling/v2{space}/horizontalpodautoscalers"
+    named = {"fieldSelector": f"metadata.name={deployment}"}
     return [
-        Follower(api, timeline, "deployment", f"/apis/apps/v1{space}/deployments", **mine),
-        Follower(api, timeline, "hpa", f"/apis/autoscaling/v2{space}/horizontalpodautoscalers", **mine),
+        Follower(api, timeline, "deployment", f"/apis/apps/v1{space}/deployments", query=named),
+        Follower(api, timeline, "hpa", hpas, lambda hpa: scales(hpa, deployment)),
         Follower(api, timeline, "pod", f"/api/v1{space}/pods"),
         Follower(api, timeline, "node", "/api/v1/nodes"),
         *(

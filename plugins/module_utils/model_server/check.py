@@ -14,7 +14,17 @@ from ..k8s.errors import KubeError
 from ..k8s.listing import get_workload
 from ..k8s.objects import Json, label_selector, name_of
 from .latency import Limits
-from .pods import Connect, PodResult, Wanted, check_pods, ready_pods, skews, spreads, takes_traffic, with_skew
+from .pods import (
+    Connect,
+    Desired,
+    PodResult,
+    check_pods,
+    ready_pods,
+    skews,
+    spreads,
+    takes_traffic,
+    with_skew,
+)
 from .skew import Skew
 
 
@@ -62,7 +72,7 @@ def find_pods(api: KubeApi, params: Mapping[str, Any]) -> list[Json]:
 def check(
     api: KubeApi,
     connect: Connect,
-    wanted: Sequence[Wanted],
+    desired: Sequence[Desired],
     pods: Sequence[Json],
     *,
     minimum: int = 1,
@@ -72,7 +82,7 @@ def check(
 
     Raises KubeError when fewer than `minimum` are left.
     """
-    results = check_pods(connect, wanted, pods, limits)
+    results = check_pods(connect, desired, pods, limits)
     by_name = {name_of(pod): pod for pod in pods}
     gone = [result.pod for result in results if result.problems and _has_gone(api, by_name[result.pod])]
     left = [result for result in results if result.pod not in gone]
@@ -83,9 +93,9 @@ def check(
             f"pods (without {', '.join(gone)}, which ended meanwhile)",
             pods[0]["metadata"]["namespace"],
         )
-    apart = skews(wanted, left)
-    left = with_skew(wanted, left, apart)
-    return Outcome(tuple(left), tuple(apart), spreads(wanted, left), tuple(gone))
+    apart = skews(desired, left)
+    left = with_skew(desired, left, apart)
+    return Outcome(tuple(left), tuple(apart), spreads(desired, left), tuple(gone))
 
 
 def _one(api: KubeApi, namespace: str, name: str) -> Json:

@@ -74,8 +74,8 @@ def missing_packages(protocol: str) -> Json | None:
     """The failure, in one line, of a module whose Python lacks the packages for gRPC; REST needs none."""
     if protocol != "grpc":
         return None
+    from ..protos import PROTOBUF_IMPORT_ERROR  # noqa: PLC0415
     from .grpc_server import GRPC_IMPORT_ERROR  # noqa: PLC0415
-    from .protos import PROTOBUF_IMPORT_ERROR  # noqa: PLC0415
 
     packages = {"grpcio": GRPC_IMPORT_ERROR, "protobuf": PROTOBUF_IMPORT_ERROR}
     return missing(packages, "for protocol: grpc; protocol: rest needs none")

@@ -15,7 +15,7 @@ from .check import Outcome, check, find_pods
 from .connect import connect_by
 from .errors import GoldenError
 from .golden import read, says_the_same, write
-from .options import limits_of, refuse_nonsense, wanted_of
+from .options import desired_of, limits_of, refuse_nonsense
 from .record import document_of, summary
 
 Json = dict[str, Any]
@@ -41,13 +41,15 @@ def _asked(api: KubeClient, params: Json, *, check_mode: bool) -> tuple[Outcome,
     path = None if params["golden_file"] is None else Path(params["golden_file"])
     recorded = params["state"] == "recorded"
     before = read(path) if path is not None and (path.exists() or not recorded) else None
-    wanted = wanted_of(params, before)
-    limits = limits_of(params, wanted)
+    desired = desired_of(params, before)
+    limits = limits_of(params, desired)
     pods = find_pods(api, params)
-    outcome = check(api, connect_by(api, params), wanted, pods, minimum=params["minimum_pods"], limits=limits)
+    outcome = check(
+        api, connect_by(api, params), desired, pods, minimum=params["minimum_pods"], limits=limits
+    )
     if not recorded or path is None or outcome.bad:
         return outcome, {"changed": False}
-    after = document_of(wanted, outcome.results, outcome.skew, time.time())
+    after = document_of(desired, outcome.results, outcome.skew, time.time())
     changed = not says_the_same(before, after)
     if changed and not check_mode:
         write(path, after)

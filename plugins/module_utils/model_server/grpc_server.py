@@ -10,17 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..protos import message
 from .errors import BadAnswer
 from .golden import Golden
-from .protos import STATES, message
 from .rest import Servable, state_in_words
-from .tensors import columns, fill, nested, outputs
+from .runtime import TF_SERVING
+from .tensors import address, nested, outputs, predict_request
 
 GRPC_IMPORT_ERROR: str | None = None
 try:
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 except ImportError:
     GRPC_IMPORT_ERROR = traceback.format_exc()
+
+STATES = {0: "UNKNOWN", 10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING", 50: "END"}
+"""ModelVersionStatus.State, tensorflow_serving/apis/get_model_status.proto."""
 
 LARGEST = 256 * 2**20
 """Bytes of one message: TF Serving has no limit, clients otherwise stop at 4 MiB."""
@@ -36,8 +40,8 @@ class GrpcModelServer:
 
     def versions(self, servable: Servable) -> dict[str, str]:
         request = message("GetModelStatusRequest")
-        _address(request.model_spec, Servable(servable.model, None, servable.label))
-        answer = self._call("ModelService/GetModelStatus", request, "GetModelStatusResponse")
+        address(request.model_spec, Servable(servable.model, None, servable.label))
+        answer = self._call(TF_SERVING.grpc_status, request, "GetModelStatusResponse")
         return {
             str(found.version): state_in_words(
                 STATES.get(found.state, str(found.state)), found.status.error_message
@@ -46,14 +50,10 @@ class GrpcModelServer:
         }
 
     def predict(self, servable: Servable, golden: Golden) -> Any:
-        name = str(golden.request["signature_name"])
-        signature = self._signature(servable, name)
-        request = message("PredictRequest")
-        _address(request.model_spec, servable)
-        request.model_spec.signature_name = name
-        for key, value in columns(golden.request, list(signature.inputs)).items():
-            fill(request.inputs[key], key, value, signature.inputs[key].dtype)
-        answer = self._call("PredictionService/Predict", request, "PredictResponse")
+        signature = self._signature(servable, str(golden.request["signature_name"]))
+        types = {name: info.dtype for name, info in signature.inputs.items()}
+        request = predict_request(servable, golden.request, types)
+        answer = self._call(TF_SERVING.grpc_predict, request, "PredictResponse")
         found = {key: nested(answer.outputs[key], key) for key in sorted(answer.outputs)}
         return outputs(found, by_rows=golden.by_rows)
 
@@ -61,9 +61,9 @@ class GrpcModelServer:
         """A signature's inputs with their types; asked once a model."""
         if servable not in self._signatures:
             request = message("GetModelMetadataRequest")
-            _address(request.model_spec, servable)
+            address(request.model_spec, servable)
             request.metadata_field.append("signature_def")
-            answer = self._call("PredictionService/GetModelMetadata", request, "GetModelMetadataResponse")
+            answer = self._call(TF_SERVING.grpc_metadata, request, "GetModelMetadataResponse")
             found = message("SignatureDefMap")
             found.ParseFromString(answer.metadata["signature_def"].value)
             self._signatures[servable] = dict(found.signature_def)
@@ -76,7 +76,7 @@ class GrpcModelServer:
 
     def _call(self, method: str, request: Any, answer: str) -> Any:
         call = self._channel.unary_unary(
-            f"/tensorflow.serving.{method}",
+            method,
             request_serializer=lambda sent: sent.SerializeToString(),
             response_deserializer=type(message(answer)).FromString,
         )
@@ -88,15 +88,7 @@ class GrpcModelServer:
 
 @contextmanager
 def channel_to(target: str) -> Iterator[Any]:
-    """A plain-text channel to an address as gRPC writes it (``unix:/path``, ``127.0.0.1:8500``)."""
+    """A plain-text channel to an address as gRPC writes it (``unix:/path``, ``127.0.0.1:PORT``)."""
     options = [("grpc.max_receive_message_length", LARGEST), ("grpc.max_send_message_length", LARGEST)]
     with grpc.insecure_channel(target, options=[*options, ("grpc.enable_http_proxy", 0)]) as channel:
         yield channel
-
-
-def _address(spec: Any, servable: Servable) -> None:
-    spec.name = servable.model
-    if servable.label is not None:
-        spec.version_label = servable.label
-    elif servable.version is not None:
-        spec.version.value = servable.version

@@ -14,8 +14,9 @@ from typing import Any
 from .errors import GoldenError
 from .golden import Golden, goldens_of, unique
 from .latency import Limits
-from .pods import Wanted
+from .pods import Desired
 from .rest import Servable
+from .runtime import TF_SERVING
 
 _GOLDEN: dict[str, Any] = {
     "type": "list",
@@ -65,8 +66,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         },
     },
     "protocol": {"type": "str", "choices": ["rest", "grpc"], "default": "rest"},
-    "port": {"type": "int", "default": 8501},
-    "grpc_port": {"type": "int", "default": 8500},
+    "port": {"type": "int", "default": TF_SERVING.rest_port},
+    "grpc_port": {"type": "int", "default": TF_SERVING.grpc_port},
     "minimum_pods": {"type": "int", "default": 1},
     "timeout": {"type": "int", "default": 30},
 }
@@ -80,7 +81,7 @@ RULES: dict[str, Any] = {
 }
 
 
-def wanted_of(params: Mapping[str, Any], document: Mapping[str, Any] | None) -> list[Wanted]:
+def desired_of(params: Mapping[str, Any], document: Mapping[str, Any] | None) -> list[Desired]:
     """The models that are asked for, with the golden predictions of options and file together.
 
     `document` is the content of `golden_file`, if there is one. When predictions are recorded, the file only
@@ -93,7 +94,7 @@ def wanted_of(params: Mapping[str, Any], document: Mapping[str, Any] | None) -> 
     if not entries:
         raise GoldenError("`models` is empty: name at least one model")
     recorded = params["state"] == "recorded"
-    found = [_wanted(entry, document, str(params["golden_file"]), recorded=recorded) for entry in entries]
+    found = [_desired(entry, document, str(params["golden_file"]), recorded=recorded) for entry in entries]
     titles = [model.title for model in found]
     if len(set(titles)) < len(titles):
         raise GoldenError(f"`models` names one twice: {', '.join(titles)}")
@@ -102,7 +103,7 @@ def wanted_of(params: Mapping[str, Any], document: Mapping[str, Any] | None) -> 
     return found
 
 
-def limits_of(params: Mapping[str, Any], wanted: Sequence[Wanted]) -> Limits | None:
+def limits_of(params: Mapping[str, Any], desired: Sequence[Desired]) -> Limits | None:
     """How latency is measured; raises GoldenError when nothing could be."""
     latency = params["latency"]
     if latency is None:
@@ -112,7 +113,7 @@ def limits_of(params: Mapping[str, Any], wanted: Sequence[Wanted]) -> Limits | N
     for name in ("p50_ms", "p95_ms"):
         if latency[name] is not None and not latency[name] > 0:
             raise GoldenError(f"`latency.{name}` must be more than 0 milliseconds, not {latency[name]:g}")
-    if not any(model.goldens for model in wanted):
+    if not any(model.goldens for model in desired):
         raise GoldenError("`latency` needs requests to measure: give `golden` or `golden_file`")
     return Limits(latency["requests"], latency["p50_ms"], latency["p95_ms"])
 
@@ -127,24 +128,24 @@ def refuse_nonsense(params: Mapping[str, Any]) -> None:
             raise GoldenError(f"`{name}` must be 1 or more, not {params[name]}")
 
 
-def _wanted(
+def _desired(
     entry: Mapping[str, Any], document: Mapping[str, Any] | None, where: str, *, recorded: bool
-) -> Wanted:
+) -> Desired:
     if entry["version"] is not None and entry["version"] < 0:
         raise GoldenError(f"model {entry['name']}: version {entry['version']} is negative")
     given = [Golden.of(option) for option in entry["golden"]]
     if document is not None and not (recorded and given):
         given = [*goldens_of(document, entry["name"], where), *given]
     servable = Servable(entry["name"], entry["version"], entry["label"])
-    return Wanted(servable, unique(given))
+    return Desired(servable, unique(given))
 
 
-def _refuse_unrecordable(wanted: Sequence[Wanted]) -> None:
-    names = [model.servable.model for model in wanted]
+def _refuse_unrecordable(desired: Sequence[Desired]) -> None:
+    names = [model.servable.model for model in desired]
     if len(set(names)) < len(names):
         raise GoldenError(
             "a file keeps golden predictions of one version a model: name each model once in `models`"
         )
-    for model in wanted:
+    for model in desired:
         if not model.goldens:
             raise GoldenError(f"nothing to record of model {model.servable.model}: give `golden` with inputs")

@@ -30,7 +30,7 @@ Connect = Callable[[Json], AbstractContextManager[ModelServer]]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Desired:
     """A model that each pod must serve, and what it is asked."""
 
     servable: Servable
@@ -80,7 +80,7 @@ def takes_traffic(pod: Json) -> bool:
 
 def check_pods(
     connect: Connect,
-    wanted: Sequence[Wanted],
+    desired: Sequence[Desired],
     pods: Sequence[Json],
     limits: Limits | None = None,
     now: Callable[[], float] = time.perf_counter,
@@ -91,24 +91,24 @@ def check_pods(
     """
     ordered = sorted(pods, key=name_of)
     with ThreadPoolExecutor(PARALLEL) as pool:
-        results = list(pool.map(lambda pod: check_pod(connect, wanted, pod), ordered))
+        results = list(pool.map(lambda pod: check_pod(connect, desired, pod), ordered))
     if limits is not None:
         results = [
-            result if result.problems else _measured(connect, wanted, pod, result, limits, now)
+            result if result.problems else _measured(connect, desired, pod, result, limits, now)
             for pod, result in zip(ordered, results, strict=True)
         ]
     return results
 
 
-def check_pod(connect: Connect, wanted: Sequence[Wanted], pod: Json) -> PodResult:
+def check_pod(connect: Connect, desired: Sequence[Desired], pod: Json) -> PodResult:
     """The states of all models first; golden predictions only of one that is available."""
     versions: dict[str, Mapping[str, str]] = {}
     answers: dict[tuple[str, str], Any] = {}
     problems: list[str] = []
     try:
         with connect(pod) as server:
-            for model in wanted:
-                prefix = f"{model.title}: " if len(wanted) > 1 else ""
+            for model in desired:
+                prefix = f"{model.title}: " if len(desired) > 1 else ""
                 for problem in _asked(server, model, versions, answers):
                     problems.append(prefix + problem)
     except KubeError as error:
@@ -119,7 +119,7 @@ def check_pod(connect: Connect, wanted: Sequence[Wanted], pod: Json) -> PodResul
 
 def _asked(
     server: ModelServer,
-    model: Wanted,
+    model: Desired,
     versions: dict[str, Mapping[str, str]],
     answers: dict[tuple[str, str], Any],
 ) -> Iterator[str]:
@@ -140,18 +140,18 @@ def _asked(
             yield from golden_problems(golden, answers[model.title, golden.name])
 
 
-def version_problems(versions: Mapping[str, str], wanted: Servable) -> list[str]:
+def version_problems(versions: Mapping[str, str], desired: Servable) -> list[str]:
     """What is wrong with the model's states: the wanted version (or any) must be AVAILABLE.
 
     With a label, `versions` are those that it points to.
     """
     states = ", ".join(f"{version} {state}" for version, state in sorted(versions.items())) or "none"
-    if wanted.version is None:
+    if desired.version is None:
         return [] if "AVAILABLE" in versions.values() else [f"no version is available (has: {states})"]
-    if wanted.label is not None and str(wanted.version) not in versions:
-        return [f"label {wanted.label} points to another version than {wanted.version} ({states})"]
-    state = versions.get(str(wanted.version))
-    return [] if state == "AVAILABLE" else [f"version {wanted.version} is not available (has: {states})"]
+    if desired.label is not None and str(desired.version) not in versions:
+        return [f"label {desired.label} points to another version than {desired.version} ({states})"]
+    state = versions.get(str(desired.version))
+    return [] if state == "AVAILABLE" else [f"version {desired.version} is not available (has: {states})"]
 
 
 def golden_problems(golden: Golden, answer: Any) -> list[str]:
@@ -170,10 +170,10 @@ def golden_problems(golden: Golden, answer: Any) -> list[str]:
     return problems
 
 
-def skews(wanted: Sequence[Wanted], results: Sequence[PodResult]) -> list[Skew]:
+def skews(desired: Sequence[Desired], results: Sequence[PodResult]) -> list[Skew]:
     """How pods differ from each other, in available versions and in answers."""
     found: list[Skew] = []
-    for model in wanted:
+    for model in desired:
         states = {
             result.pod: result.versions[model.title] for result in results if model.title in result.versions
         }
@@ -184,10 +184,10 @@ def skews(wanted: Sequence[Wanted], results: Sequence[PodResult]) -> list[Skew]:
 
 
 def with_skew(
-    wanted: Sequence[Wanted], results: Sequence[PodResult], found: Sequence[Skew]
+    desired: Sequence[Desired], results: Sequence[PodResult], found: Sequence[Skew]
 ) -> list[PodResult]:
     """The results, with a problem for each pod that differs where no answer is known to measure it by."""
-    unknown = {_subject(model, golden) for model in wanted for golden in model.goldens if not golden.known}
+    unknown = {_subject(model, golden) for model in desired for golden in model.goldens if not golden.known}
     return [
         replace(
             result,
@@ -200,11 +200,11 @@ def with_skew(
     ]
 
 
-def spreads(wanted: Sequence[Wanted], results: Sequence[PodResult]) -> dict[str, float]:
+def spreads(desired: Sequence[Desired], results: Sequence[PodResult]) -> dict[str, float]:
     """By how much the numbers of each golden's answers differ most between pods."""
     found = {
         _subject(model, golden): spread(answers)
-        for model in wanted
+        for model in desired
         for golden in model.goldens
         if len(answers := _answers(model, golden, results)) > 1
     }
@@ -213,7 +213,7 @@ def spreads(wanted: Sequence[Wanted], results: Sequence[PodResult]) -> dict[str,
 
 def _measured(
     connect: Connect,
-    wanted: Sequence[Wanted],
+    desired: Sequence[Desired],
     pod: Json,
     result: PodResult,
     limits: Limits,
@@ -223,30 +223,30 @@ def _measured(
     problems: list[str] = []
     try:
         with connect(pod) as server:
-            for model in wanted:
+            for model in desired:
                 asks = [_ask(server, model, golden) for golden in model.goldens]
                 if asks:
                     latency[model.title] = measure(asks, _trip(server, model), limits.requests, now)
-                    prefix = f"{model.title}: " if len(wanted) > 1 else ""
+                    prefix = f"{model.title}: " if len(desired) > 1 else ""
                     problems += [prefix + problem for problem in latency[model.title].problems(limits)]
     except (BadAnswer, KubeError) as error:
         problems.append(f"while its latency was measured: {error}")
     return replace(result, latency=latency, problems=(*result.problems, *problems))
 
 
-def _ask(server: ModelServer, model: Wanted, golden: Golden) -> Callable[[], object]:
+def _ask(server: ModelServer, model: Desired, golden: Golden) -> Callable[[], object]:
     return lambda: server.predict(model.servable, golden)
 
 
-def _trip(server: ModelServer, model: Wanted) -> Callable[[], object]:
+def _trip(server: ModelServer, model: Desired) -> Callable[[], object]:
     return lambda: server.versions(model.servable)
 
 
-def _subject(model: Wanted, golden: Golden) -> str:
+def _subject(model: Desired, golden: Golden) -> str:
     return f"golden {golden.name} of {model.title}"
 
 
-def _answers(model: Wanted, golden: Golden, results: Sequence[PodResult]) -> dict[str, Any]:
+def _answers(model: Desired, golden: Golden, results: Sequence[PodResult]) -> dict[str, Any]:
     key = model.title, golden.name
     return {result.pod: result.answers[key] for result in results if key in result.answers}
 

@@ -11,19 +11,19 @@ from typing import Any
 
 from .errors import GoldenError
 from .golden import FORMAT
-from .pods import PodResult, Wanted
+from .pods import Desired, PodResult
 from .skew import Skew, majority
 
 
 def document_of(
-    wanted: Sequence[Wanted], results: Sequence[PodResult], apart: Sequence[Skew], now: float
+    desired: Sequence[Desired], results: Sequence[PodResult], apart: Sequence[Skew], now: float
 ) -> dict[str, Any]:
     """The file's content; raises GoldenError when pods disagree, since then there is no one answer."""
     if apart:
         lines = "\n  ".join(f"{one.pod}: {one.sentence}" for one in apart)
         raise GoldenError(f"nothing was recorded: the pods do not answer alike:\n  {lines}")
     models = []
-    for model in wanted:
+    for model in desired:
         answers = {
             golden.name: {result.pod: result.answers[model.title, golden.name] for result in results}
             for golden in model.goldens
@@ -42,7 +42,7 @@ def document_of(
     return {"format": FORMAT, "recorded_at": recorded, "models": models}
 
 
-def version_served(model: Wanted, result: PodResult) -> int:
+def version_served(model: Desired, result: PodResult) -> int:
     """The version that answers: the one asked for, else the latest that is available (TF Serving's choice)."""
     if model.servable.version is not None:
         return model.servable.version

@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from ..k8s.client import KubeApi
 from .errors import BadAnswer
 from .golden import Golden
+from .runtime import TF_SERVING
 
 LAST = {"x-connection": "close"}
 """The API server would keep its connection to the pod for later, and the pod, when it has to go, would wait for that. The
@@ -49,7 +49,7 @@ class RestModelServer:
         self._timeout = timeout
 
     def versions(self, servable: Servable) -> dict[str, str]:
-        answer = self._ask("GET", _path(Servable(servable.model, None, servable.label)))
+        answer = self._ask("GET", TF_SERVING.model_path(servable.model, None, servable.label))
         try:
             return {
                 str(found["version"]): state_in_words(
@@ -61,7 +61,8 @@ class RestModelServer:
             raise BadAnswer(f"not a model status: {str(answer)[:200]}") from error
 
     def predict(self, servable: Servable, golden: Golden) -> Any:
-        answer = self._ask("POST", f"{_path(servable)}:predict", golden.request)
+        path = TF_SERVING.predict_path(servable.model, servable.version, servable.label)
+        answer = self._ask("POST", path, golden.request)
         key = "predictions" if golden.by_rows else "outputs"
         if key not in answer:
             raise BadAnswer(f"no {key} in the answer: {str(answer)[:200]}")
@@ -88,13 +89,6 @@ class RestModelServer:
 
 def state_in_words(state: str, message: str) -> str:
     return state if state == "AVAILABLE" or not message else f"{state} ({message})"
-
-
-def _path(servable: Servable) -> str:
-    at = "" if servable.version is None else f"/versions/{servable.version}"
-    if servable.label is not None:
-        at = f"/labels/{quote(servable.label, safe='')}"
-    return f"/v1/models/{quote(servable.model, safe='')}{at}"
 
 
 def _hint(status: int, answer: Any) -> str:

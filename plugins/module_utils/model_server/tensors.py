@@ -18,8 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..protos import message
 from .compare import shape
 from .errors import BadAnswer
+from .rest import Servable
 
 STRING, BOOL, HALF = 7, 10, 19
 
@@ -40,6 +42,29 @@ TYPES = {
     17: Type("uint16", "int_val", "H"), HALF: Type("half", "half_val", "e"), 22: Type("uint32", "uint32_val", "I"),
     23: Type("uint64", "uint64_val", "Q"),
 }  # fmt: skip
+
+
+NUMBERS = {f"DT_{kind.name.upper()}": number for number, kind in TYPES.items()}
+"""The types by their names in a signature."""
+
+
+def predict_request(servable: Servable, body: Mapping[str, Any], types: Mapping[str, int]) -> Any:
+    """A REST body as a PredictRequest; `types` are those of the signature's inputs. Raises BadAnswer."""
+    request = message("PredictRequest")
+    address(request.model_spec, servable)
+    request.model_spec.signature_name = str(body["signature_name"])
+    for key, value in columns(body, list(types)).items():
+        fill(request.inputs[key], key, value, types[key])
+    return request
+
+
+def address(spec: Any, servable: Servable) -> None:
+    """Writes which model is meant into a ModelSpec."""
+    spec.name = servable.model
+    if servable.label is not None:
+        spec.version_label = servable.label
+    elif servable.version is not None:
+        spec.version.value = servable.version
 
 
 def columns(request: Mapping[str, Any], inputs: Sequence[str]) -> dict[str, Any]:

@@ -54,10 +54,10 @@ def replicas_on(node: Resources, pods: int, replica: Resources) -> int:
 
 @dataclass(frozen=True)
 class Fit:
-    """``replicas``: how many fit beside the other pods; ``homeless``: how many of those find no room."""
+    """``replicas``: how many fit beside the other pods; ``unschedulable``: how many of those find no room."""
 
     replicas: int
-    homeless: int
+    unschedulable: int
 
 
 def capacity(rooms: Sequence[Room], replica: Resources, others: Iterable[Resources] = ()) -> Fit:
@@ -66,17 +66,17 @@ def capacity(rooms: Sequence[Room], replica: Resources, others: Iterable[Resourc
     def replicas(node: _Node) -> int:
         return replicas_on(node.free, node.pods, replica) if node.serves else 0
 
-    homeless = 0
+    unschedulable = 0
     nodes: Counter[_Node] = Counter()
     for room in rooms:
         nodes[_Node(room.free, room.pods, room.serves)] += room.nodes
     for pod in sorted(others, key=lambda one: (one.cpu_milli, one.memory), reverse=True):
         fitting = [node for node, count in nodes.items() if count > 0 and node.holds(pod)]
         if not fitting:
-            homeless += 1
+            unschedulable += 1
             continue
         # The fewest replicas lost, then the tightest place.
         home = min(fitting, key=lambda node: (replicas(node) - replicas(node.less(pod)), node))
         nodes[home] -= 1
         nodes[home.less(pod)] += 1
-    return Fit(sum(replicas(node) * count for node, count in nodes.items() if count > 0), homeless)
+    return Fit(sum(replicas(node) * count for node, count in nodes.items() if count > 0), unschedulable)

@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from ..gcp.errors import BadInput, GoogleError
 from ..gcp.options import GCS_ENDPOINT, GKE_ENDPOINT, argument_spec
+from ..retry import Policy
+from ..variables.findings import Finding, kept, refuse_unknown
+from ..variables.rules import NEVER_IGNORED
+from ..variables.rules import RULES as RULES_OF_VARIABLES
 from ..variables.settings import Settings
 from ..variables.to_settings import refuse_options, settings
 from . import words
 from .estimate import cost, prices, reaction, total
-from .findings import judge, refuse_strangers
 from .gather import HOSTS, Apis, gather
+from .judge import judge
 from .project import Project, Unread
 from .rules import RULES
 
@@ -39,33 +43,33 @@ ARGUMENTS: Json = argument_spec(
     node_boot_seconds={"type": "list", "elements": "int", "default": [80, 120]},
 )
 
-_ATTEMPTS = 2
+_POLICY = Policy(attempts=2)
 """Of a request: preflight is to be quick, and what it can't read it says."""
 
 
 def preflight(
     options: Json,
     variables: Mapping[str, Any],
-    problems: Sequence[tuple[str, str]] = (),
+    findings: Iterable[Finding] = (),
     read: Callable[[Settings, Json, Mapping[str, Any]], Project] | None = None,
 ) -> Json:
     """The module's result; ``failed`` where there are errors. Raises ``BadInput``.
 
-    ``variables``: of the roles, templated. ``problems``: what is wrong with them already, and the ways out.
+    ``variables``: of the roles, templated. ``findings``: what is wrong with them already.
     """
-    refuse_strangers([rule.id for rule in RULES], options["ignore"])
+    refuse_unknown({*RULES_OF_VARIABLES, *(rule.id for rule in RULES)}, options["ignore"], NEVER_IGNORED)
     refuse_options(options)
     table = prices(options["prices"])
     project = options["project"] or ""
-    if not project and not variables["cluster_kubeconfig_file"]:
+    if not project and not variables["cluster_existing_kubeconfig"]:
         raise BadInput("project is not set: give gcp_project, or GCP_PROJECT in the environment.")
     try:
-        asked = settings(variables, project, options, tuple(problems))
+        asked = settings(variables, project, options)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        why = "; ".join([*(message for message, _unused in problems), str(error)])
+        why = "; ".join([*(finding.message for finding in findings), str(error)])
         raise BadInput(f"The variables can't be judged: {why}.") from error
     facts = (read or read_project)(asked, options, variables)
-    found = judge(RULES, asked, facts, options["ignore"])
+    found = kept([*findings, *judge(RULES, asked, facts)], options["ignore"], NEVER_IGNORED)
     money, phases = cost(asked, facts, table), reaction(asked)
     low, high = total(phases)
     told = [
@@ -117,7 +121,7 @@ def _apis(asked: Settings, options: Json, variables: Mapping[str, Any]) -> Apis 
         )
     except GoogleError as error:
         return Unread(str(error).rstrip("."))
-    google.attempts = _ATTEMPTS
+    google.policy = _POLICY
     everything = options["api_endpoint"]
     endpoints = {name: everything or host for name, host in HOSTS.items()}
     for name, role, (_unused, environment) in (

@@ -40,11 +40,9 @@ class Phase:
 def prices(changed: Mapping[str, Any]) -> Json:
     """The price table, with what a user knows better: a key wins, of a table its keys do. Raises ``BadInput``."""
     table: Json = json.loads(TABLE.read_text(encoding="utf-8"))
-    strangers = sorted(set(map(str, changed)) - set(table))
-    if strangers:
-        raise BadInput(
-            f"preflight_prices: there is no {', '.join(strangers)}. There are: {', '.join(table)}."
-        )
+    unknown = sorted(set(map(str, changed)) - set(table))
+    if unknown:
+        raise BadInput(f"preflight_prices: there is no {', '.join(unknown)}. There are: {', '.join(table)}.")
     return _merged(table, changed, "preflight_prices")
 
 
@@ -123,7 +121,7 @@ def cost(settings: Settings, project: Project, table: Mapping[str, Any]) -> Json
     fixed = table["cluster_hour"]
     if settings.serving.service_type == "LoadBalancer":
         fixed += table["forwarding_rule_hour"]
-    least = most = fixed
+    minimum = maximum = fixed
     unpriced = []
     for pool in cluster.pools:
         try:
@@ -133,11 +131,11 @@ def cost(settings: Settings, project: Project, table: Mapping[str, Any]) -> Json
         if each is None:
             unpriced.append(pool.name)
             continue
-        least += pool.least * each
-        most += pool.most * each
+        minimum += pool.minimum * each
+        maximum += pool.maximum * each
     return {
-        "min_per_hour": round(least, 3),
-        "max_per_hour": round(most, 3),
+        "min_per_hour": round(minimum, 3),
+        "max_per_hour": round(maximum, 3),
         "currency": table["currency"],
         "region": table["region"],
         "date": table["date"],

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..gcp.errors import ApiError, GoogleError
 from ..gcp.rest import Google
-from ..gke.wanted import cluster_path, parent_path
+from ..gke.desired import cluster_path, parent_path
 from ..variables.settings import Settings
 from . import model_size
 from .project import NOT_ASKED, Bucket, MachineType, Project, Quota, Unread
@@ -74,7 +74,7 @@ def gather(settings: Settings, apis: Apis | Unread) -> Project:
     first = _cluster if not settings.cluster.given else _bucket
     # Alone, so that one token is fetched and not one a thread.
     begin = _read(first, settings, apis)
-    if isinstance(begin, Unread) and not begin.fix:
+    if isinstance(begin, Unread) and not begin.hint:
         return _nothing(begin, settings)  # Google was not reached, or gave no token.
     wanted = {"cluster": _cluster, "bucket": _bucket, **_wanted(settings)}
     known = {"cluster" if first is _cluster else "bucket": begin}

@@ -117,11 +117,11 @@ def why_not_there(pool: Pool, settings: Settings, project: Project) -> str | Non
     return why_never(_pod(settings.serving), _node(pool, project, allocatable(pool, settings, project)))
 
 
-def rooms(settings: Settings, project: Project, *, most: bool = True) -> list[Room]:
+def rooms(settings: Settings, project: Project, *, maximum: bool = True) -> list[Room]:
     """The pools' nodes, when there are most or fewest of them."""
     return [
         Room(
-            nodes=pool.most if most else pool.least,
+            nodes=pool.maximum if maximum else pool.minimum,
             free=allocatable(pool, settings, project),
             pods=pool.max_pods - SYSTEM_PODS_PER_NODE,
             serves=why_not_there(pool, settings, project) is None,

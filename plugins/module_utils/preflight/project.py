@@ -19,7 +19,7 @@ class Unread:
     """In place of what could not be read: why, and what would help."""
 
     reason: str
-    fix: str = ""
+    hint: str = ""
 
 
 class NotKnown(Exception):

@@ -1,15 +1,14 @@
-"""All rules, in the order in which their findings are told. ``docs/preflight.md`` has the table."""
+"""All rules about settings and project. ``docs/preflight.md`` has the table."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
 
 from __future__ import annotations
 
-from . import rules_access, rules_capacity, rules_google, rules_model, rules_serving
-from .findings import Rule
+from . import rules_access, rules_capacity, rules_google, rules_model
+from .judge import Rule
 
 RULES: tuple[Rule, ...] = (
-    *rules_serving.RULES,
     *rules_capacity.RULES,
     *rules_google.RULES,
     *rules_access.RULES,

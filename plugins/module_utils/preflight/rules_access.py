@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..gcs.iam import wanted, workload
+from ..gcs.iam import desired, workload
 from ..variables.settings import Settings, Storage
-from .findings import Rule, Trouble
+from .judge import Rule, Said
 from .project import Bucket, NotKnown, Project, Unread, known
 
 Json = dict[str, Any]
@@ -42,7 +42,7 @@ _BASIC = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "proje
 _EVERYBODY = ("allUsers", "allAuthenticatedUsers")
 
 
-def model_access(settings: Settings, project: Project) -> Iterator[Trouble]:
+def model_access(settings: Settings, project: Project) -> Iterator[Said]:
     """Whether the pods will be able to read the bucket, as far as policies tell."""
     if not settings.storage.bucket:
         return
@@ -54,7 +54,7 @@ def model_access(settings: Settings, project: Project) -> Iterator[Trouble]:
         yield from _google_account(settings, project, bucket)
     elif storage.workload_identity:
         if not has_workload_identity(settings, project):
-            yield Trouble(
+            yield (
                 "storage_reader_workload_identity is true, and the cluster has no Workload Identity: pods read as "
                 "their nodes' account, which gets no right",
                 "Set cluster_workload_identity: true.",
@@ -83,7 +83,7 @@ def has_workload_identity(settings: Settings, project: Project) -> bool:
 def _granted_in_this_run(settings: Settings, bucket: Bucket | None) -> set[str]:
     """Members whom ``storage_iam_members`` lets read."""
     number = bucket.project_number if bucket else None
-    found = wanted(settings.storage.grants, settings.project, number)
+    found = desired(settings.storage.grants, settings.project, number)
     return {member for role in READING_ROLES & found.keys() for member in found[role]}
 
 
@@ -99,7 +99,7 @@ def _pods(settings: Settings, bucket: Bucket | None) -> str:
     return workload(identity, settings.project, number)
 
 
-def _pods_without_right(settings: Settings, project: Project, bucket: Bucket | None) -> Iterator[Trouble]:
+def _pods_without_right(settings: Settings, project: Project, bucket: Bucket | None) -> Iterator[Said]:
     """With Workload Identity pods are themselves, whatever their nodes' account may do."""
     if bucket is not None:
         member = _pods(settings, bucket)
@@ -111,25 +111,25 @@ def _pods_without_right(settings: Settings, project: Project, bucket: Bucket | N
         _refuse_to_guess(member, bucket.policy, project.project_policy)
     elif _pods(settings, None) in _granted_in_this_run(settings, None):
         return
-    yield Trouble(
+    yield (
         "the cluster has Workload Identity, so pods read as themselves, and storage_reader_workload_identity is false: "
         f"nobody lets them read bucket {settings.storage.bucket}",
         "Set storage_reader_workload_identity: true.",
     )
 
 
-def _anonymous(bucket: Bucket | None, storage: Storage) -> Iterator[Trouble]:
+def _anonymous(bucket: Bucket | None, storage: Storage) -> Iterator[Said]:
     if bucket is None or not _reads(known(bucket.policy), "allUsers", None):
-        yield Trouble(
+        yield (
             f"serving_fetch_identity is anonymous, and bucket {storage.bucket} is not public: pods could not read it",
             "Set serving_fetch_identity: metadata.",
         )
 
 
-def _google_account(settings: Settings, project: Project, bucket: Bucket | None) -> Iterator[Trouble]:
+def _google_account(settings: Settings, project: Project, bucket: Bucket | None) -> Iterator[Said]:
     account, serving = settings.serving.google_service_account, settings.serving
     if not has_workload_identity(settings, project):
-        yield Trouble(
+        yield (
             f"serving_google_service_account is {account}, and the cluster has no Workload Identity: pods can't act "
             "as it",
             "Set cluster_workload_identity: true.",
@@ -139,7 +139,7 @@ def _google_account(settings: Settings, project: Project, bucket: Bucket | None)
     member = f"serviceAccount:{owner}.svc.id.goog[{serving.namespace}/{serving.name}]"
     policy = known(project.account_policy)
     if member not in _members(policy, _USER):
-        yield Trouble(
+        yield (
             f"{account} does not let the pods' service account {serving.namespace}/{serving.name} act as it",
             f'Run `gcloud iam service-accounts add-iam-policy-binding {account} --role {_USER} --member "{member}"`.',
         )
@@ -147,23 +147,23 @@ def _google_account(settings: Settings, project: Project, bucket: Bucket | None)
         yield from _granted_by_us(bucket, settings.storage, f"serviceAccount:{account.lower()}")
 
 
-def _granted_by_us(bucket: Bucket, storage: Storage, member: str) -> Iterator[Trouble]:
+def _granted_by_us(bucket: Bucket, storage: Storage, member: str) -> Iterator[Said]:
     """The storage role grants it; either that is done, or this account may do it."""
     if not isinstance(bucket.policy, Unread) and _reads(bucket.policy, member, None):
         return
     if SET_POLICY not in known(bucket.permissions):
         _refuse_to_guess(member, bucket.policy)
-        yield Trouble(
+        yield (
             f"{member} can't read bucket {storage.bucket}, and this account may not grant it ({SET_POLICY})",
             f"Have its owner grant roles/storage.objectViewer on the bucket to that member, or {SET_POLICY} to you.",
         )
 
 
-def _nodes_account(settings: Settings, project: Project, bucket: Bucket | None) -> Iterator[Trouble]:
+def _nodes_account(settings: Settings, project: Project, bucket: Bucket | None) -> Iterator[Said]:
     """Without Workload Identity pods read as their nodes' account, which nothing here gives a right."""
     for pool in settings.cluster.pools:
         if pool.oauth_scopes and not set(pool.oauth_scopes) & set(READING_SCOPES):
-            yield Trouble(
+            yield (
                 f"node pool {pool.name}: its oauth_scopes have none for Cloud Storage, so pods can't read the model",
                 "Leave oauth_scopes out, or add https://www.googleapis.com/auth/devstorage.read_only.",
             )
@@ -189,7 +189,7 @@ def _nodes_account(settings: Settings, project: Project, bucket: Bucket | None) 
         ):
             continue
         _refuse_to_guess(member, bucket.policy if bucket else whole, whole)
-        yield Trouble(
+        yield (
             f"pods read the model as their nodes' account {email}, which has no right to read bucket "
             f"{settings.storage.bucket}",
             "Set cluster_workload_identity: true (pods then read as themselves), or name the account in "

@@ -14,7 +14,7 @@ from ..gke.option import at_least
 from ..gke.rules import region_of
 from ..gke.sizes import bounds
 from ..variables.settings import Cluster, Pool, Settings
-from .findings import Rule, Trouble
+from .judge import Rule, Said
 from .nodes import accelerators, shape
 from .project import Project, Quota, known
 
@@ -34,7 +34,7 @@ def _asked_pools(settings: Settings) -> tuple[Pool, ...]:
     return () if cluster.given or cluster.autopilot else cluster.pools
 
 
-def machine_type(settings: Settings, project: Project) -> Iterator[Trouble]:
+def machine_type(settings: Settings, project: Project) -> Iterator[Said]:
     for pool in _asked_pools(settings):
         if "custom-" in pool.machine_type:
             continue  # Google lists no custom types.
@@ -44,27 +44,27 @@ def machine_type(settings: Settings, project: Project) -> Iterator[Trouble]:
         )
 
 
-def accelerator_type(settings: Settings, project: Project) -> Iterator[Trouble]:
+def accelerator_type(settings: Settings, project: Project) -> Iterator[Said]:
     for pool in _asked_pools(settings):
         for kind, _unused in pool.accelerators:
             offered = set(known(project.accelerator_types).get(kind, ()))
             yield from _missing(settings.cluster, pool, f"accelerator {kind}", offered, "accelerators")
 
 
-def _missing(cluster: Cluster, pool: Pool, what: str, offered: set[str], option: str) -> Iterator[Trouble]:
+def _missing(cluster: Cluster, pool: Pool, what: str, offered: set[str], option: str) -> Iterator[Said]:
     """What the pool's zones lack. Where Google chooses the zones, one of the region is enough."""
     near = sorted(zone for zone in offered if region_of(zone) == cluster.region)
     lacking = [zone for zone in pool.zones if zone not in offered] if pool.zones else []
     if lacking or (not pool.zones and not near):
         where = f"zone {', '.join(lacking)}" if lacking else f"region {cluster.region}"
         has = f"in this region {', '.join(near)} has it" if near else "no zone of this region has it"
-        yield Trouble(
+        yield (
             f"node pool {pool.name}: {what} is not in {where}; {has}",
             f"Choose another {option}{', or other node_locations' if near else ', or another region'}; is it spelled right?",
         )
 
 
-def version(settings: Settings, project: Project) -> Iterator[Trouble]:
+def version(settings: Settings, project: Project) -> Iterator[Said]:
     cluster = settings.cluster
     if cluster.given:
         return
@@ -74,11 +74,11 @@ def version(settings: Settings, project: Project) -> Iterator[Trouble]:
     config, channel = known(project.server_config), _channel(cluster, project)
     masters, where = _valid_masters(config, channel)
     nodes = [*config.get("validNodeVersions", []), *masters]
-    for variable, wanted, of_nodes in asked:
+    for variable, desired, of_nodes in asked:
         offered = nodes if of_nodes else masters
-        if not any(_is(wanted, one) for one in offered):
-            yield Trouble(
-                f"{variable} is {wanted}, which {where} does not have; it has {', '.join(_newest(masters))}",
+        if not any(_is(desired, one) for one in offered):
+            yield (
+                f"{variable} is {desired}, which {where} does not have; it has {', '.join(_newest(masters))}",
                 f"Choose one of them, or leave {variable} empty for the default.",
             )
 
@@ -113,9 +113,9 @@ def _valid_masters(config: Json, channel: str) -> tuple[list[str], str]:
     return list(config.get("validMasterVersions", [])), "Google there"
 
 
-def _is(wanted: str, offered: str) -> bool:
+def _is(desired: str, offered: str) -> bool:
     """1.34 is any 1.34."""
-    return wanted == offered or re.match(rf"{re.escape(wanted)}[.-]", offered) is not None
+    return desired == offered or re.match(rf"{re.escape(desired)}[.-]", offered) is not None
 
 
 def _newest(versions: list[str]) -> list[str]:
@@ -123,20 +123,20 @@ def _newest(versions: list[str]) -> list[str]:
     return found[-4:][::-1] or ["none"]
 
 
-def quota(settings: Settings, project: Project) -> Iterator[Trouble]:
+def quota(settings: Settings, project: Project) -> Iterator[Said]:
     pools = _asked_pools(settings)
     if not pools:
         return
     quotas = known(project.quotas)
     needs: Counter[str] = Counter()
     for pool in pools:
-        new = max(0, pool.most - _present(pool, project))
+        new = max(0, pool.maximum - _present(pool, project))
         for metric, each in _needs(pool, settings, project, quotas):
             needs[metric] += each * new
     for metric, needed in sorted(needs.items()):
         found = quotas.get(metric)
         if found is not None and needed > found.left:
-            yield Trouble(
+            yield (
                 f"region {settings.cluster.region} has {found.left:g} of {found.limit:g} {metric} left, and the node "
                 f"pools can come to need {needed} more: the last nodes would never come",
                 f"Ask for more quota of {metric} (https://console.cloud.google.com/iam-admin/quotas), or lower "
@@ -149,8 +149,8 @@ def _present(pool: Pool, project: Project) -> int:
     cluster = project.cluster if isinstance(project.cluster, dict) else {}
     for found in cluster.get("nodePools", []):
         if found["name"] == pool.name:
-            _unused, most = bounds(found, cluster)
-            return int(min(most, pool.most))
+            _unused, maximum = bounds(found, cluster)
+            return int(min(maximum, pool.maximum))
     return 0
 
 

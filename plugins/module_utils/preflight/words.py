@@ -8,27 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..variables.findings import Finding, line
 from .estimate import Phase, total
-from .findings import Finding
 
 _TITLES = {"error": "error", "warning": "warning", "unknown": "not checked"}
 
 
 def lines(findings: Iterable[Finding]) -> list[str]:
-    """A line a finding, with its fix. What could not be checked for one and the same reason is one line."""
+    """A line a finding, with its hint. What could not be checked for one and the same reason is one line."""
     found = []
     unknown: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
         if finding.severity == "unknown":
-            unknown.setdefault((finding.message, finding.fix), []).append(finding.id)
+            unknown.setdefault((finding.message, finding.hint), []).append(finding.id)
         else:
-            found.append(_line(finding.severity, finding.id, finding.message, finding.fix))
-    return found + [_line("unknown", ", ".join(ids), *why) for why, ids in unknown.items()]
-
-
-def _line(severity: str, ids: str, message: str, fix: str) -> str:
-    end = "" if message.endswith((".", "?", "!")) else "."
-    return f"{_TITLES[severity]} [{ids}] {message}{end}{f' {fix}' if fix else ''}"
+            found.append(f"{_TITLES[finding.severity]} {finding}")
+    return found + [f"{_TITLES['unknown']} {line(', '.join(ids), *why)}" for why, ids in unknown.items()]
 
 
 def in_sum(findings: Sequence[Finding]) -> str:

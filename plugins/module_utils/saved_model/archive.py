@@ -20,10 +20,10 @@ from .files import check_path
 from .graph import SAVED_MODEL
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
-MEMBERS_MOST = 100_000
+MEMBERS_MAX = 100_000
 """Files and folders of an archive."""
 
-_HEADER_MOST = 2**20  # of a member's extended header: long names, which have at most a few hundred bytes
+_HEADER_MAX = 2**20  # of a member's extended header: long names, which have at most a few hundred bytes
 _BLOCK = 2**20
 _EXTENDED = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
@@ -38,7 +38,7 @@ class _Member(TarInfo):
     """A member whose extended header can't fill the memory."""
 
     def _proc_member(self, tarfile: TarFile) -> TarInfo:
-        if self.type in _EXTENDED and self.size > _HEADER_MOST:
+        if self.type in _EXTENDED and self.size > _HEADER_MAX:
             raise ReadError(f"a header of {self.size} bytes")
         return super()._proc_member(tarfile)  # type: ignore[misc,no-any-return]
 
@@ -47,7 +47,7 @@ def is_archive(source: str) -> bool:
     return source.lower().endswith(SUFFIXES)
 
 
-def unpack(archive: Path, target: Path, size_most: int) -> Path:
+def unpack(archive: Path, target: Path, size_max: int) -> Path:
     """Unpacks into the empty folder ``target``; the folder in it that holds saved_model.pb.
 
     ``size_most``: bytes of all files together, above which the archive is refused, whatever it claims.
@@ -57,8 +57,8 @@ def unpack(archive: Path, target: Path, size_most: int) -> Path:
     try:
         written, models = 0, []
         for number, (name, content) in enumerate(kind(archive)):
-            if number >= MEMBERS_MOST:
-                raise InvalidModel(f"{archive} has more than {MEMBERS_MOST} members")
+            if number >= MEMBERS_MAX:
+                raise InvalidModel(f"{archive} has more than {MEMBERS_MAX} members")
             path = _inside(archive, name)
             if content is None or not path.parts:
                 continue
@@ -67,9 +67,9 @@ def unpack(archive: Path, target: Path, size_most: int) -> Path:
             with content, place.open("xb") as file:
                 while block := content.read(_BLOCK):
                     written += len(block)
-                    if written > size_most:
+                    if written > size_max:
                         raise InvalidModel(
-                            f"{archive} has more than {size_most} bytes unpacked: raise archive_size_max if you trust it"
+                            f"{archive} has more than {size_max} bytes unpacked: raise archive_size_max if you trust it"
                         )
                     file.write(block)
             if path.name == SAVED_MODEL:

@@ -20,7 +20,7 @@ from .messages import DTYPES, dtype_name, parse
 from .table import Checksum, entries, unmask
 
 INDEX = "variables/variables.index"
-INDEX_MOST = 256 * 2**20
+INDEX_MAX = 256 * 2**20
 """Bytes of an index that is still read: a million variables have some 100 MB."""
 
 _NAMED = 5

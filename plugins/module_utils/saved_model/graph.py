@@ -22,10 +22,10 @@ from .wire import Buffer, fields
 SAVED_MODEL = "saved_model.pb"
 SERVE = "serve"
 INIT_SIGNATURE = "__saved_model_init_op"
-NODES_MOST = 500_000
+NODES_MAX = 500_000
 """Nodes outside of functions that are still followed; large models of TensorFlow 1 have some 50,000."""
 
-PART_MOST = 16 * 2**20
+PART_MAX = 16 * 2**20
 """Bytes of a part that is parsed as a whole: a signature, a node with the names of all variables."""
 
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
@@ -95,7 +95,7 @@ def _graph(data: Buffer, start: int, end: int) -> Graph:
         elif number == 1:
             _meta_info(data, first, last, graph)
         elif number in (3, 4, 5, 6):
-            if last - first > PART_MOST:
+            if last - first > PART_MAX:
                 if number == 4:
                     continue  # collections of TensorFlow 1 hold anything; those that matter are short
                 raise InvalidModel(f"field {number} of the meta graph has {last - first} bytes")
@@ -167,8 +167,8 @@ class _Walk:
         self._functions: dict[str, tuple[int, int]] = {}
         for number, first, last in fields(data, start, end):
             if number == 1:
-                if len(self._nodes) >= NODES_MOST:
-                    raise InvalidModel(f"the graph has more than {NODES_MOST} nodes")
+                if len(self._nodes) >= NODES_MAX:
+                    raise InvalidModel(f"the graph has more than {NODES_MAX} nodes")
                 name, node = self._node(first, last)
                 self._nodes[name] = node
             elif number == 2:
@@ -206,7 +206,7 @@ class _Walk:
     def _variable(self, name: str) -> str:
         """What tells a variable from others: handles of the same shared name are of one variable."""
         node = self._nodes[name]
-        if node.op == "VarHandleOp" and node.end - node.start <= PART_MOST:
+        if node.op == "VarHandleOp" and node.end - node.start <= PART_MAX:
             attributes = self._parsed(node).attr
             shared = (
                 attributes["shared_name"].s.decode("utf-8", "replace") if "shared_name" in attributes else ""
@@ -248,7 +248,7 @@ class _Walk:
         return str(attributes["f"].func.name) if "f" in attributes else ""
 
     def _parsed(self, node: _Node) -> Any:
-        if node.end - node.start > PART_MOST:
+        if node.end - node.start > PART_MAX:
             raise InvalidModel(f"a node of the kind {node.op} has {node.end - node.start} bytes")
         return parse("NodeDef", self._data[node.start : node.end], "a node")
 
@@ -278,8 +278,8 @@ class _Walk:
                 return self._data[first : min(last, first + _SMALL_NODE)].decode("utf-8", "replace")
         return ""
 
-    def _inner(self, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
-        return ((first, last) for number, first, last in fields(self._data, start, end) if number == wanted)
+    def _inner(self, start: int, end: int, desired: int) -> Iterator[tuple[int, int]]:
+        return ((first, last) for number, first, last in fields(self._data, start, end) if number == desired)
 
 
 def _operation(tensor: str) -> str:

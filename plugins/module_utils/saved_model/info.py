@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from ..outcome import failure
-from .bundle import INDEX, INDEX_MOST, Bundle, check_tensors, read_bundle
+from ..protos import PROTOBUF_IMPORT_ERROR
+from .bundle import INDEX, INDEX_MAX, Bundle, check_tensors, read_bundle
 from .checksum import CRC32C_IMPORT_ERROR, new_crc32c, value_of
 from .errors import InvalidModel
 from .files import digest, read_files, sizes_of
 from .graph import SAVED_MODEL, SERVE, Graph, read_graphs
-from .messages import PROTOBUF_IMPORT_ERROR
 
 PACKAGES = {"google-crc32c": CRC32C_IMPORT_ERROR, "protobuf": PROTOBUF_IMPORT_ERROR}
 """What reading a model needs, and why it can't be imported here, if so."""
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
-WARMUP_MOST = 1000
+WARMUP_MAX = 1000
 """Records that TF Serving accepts (saved_model_warmup_util.h)."""
 
-SAVED_MODEL_MOST = 2**31 - 1
+SAVED_MODEL_MAX = 2**31 - 1
 """Bytes that protobuf reads as one message."""
 
 _NAMED = 5
@@ -92,7 +92,7 @@ def inspect(folder: Path, sizes: Mapping[str, int], *, tag: str = SERVE, tensors
 
 def _fill(info: Info, folder: Path, sizes: Mapping[str, int], tag: str, tensors: bool) -> None:
     try:
-        if sizes[SAVED_MODEL] > SAVED_MODEL_MOST:
+        if sizes[SAVED_MODEL] > SAVED_MODEL_MAX:
             raise InvalidModel(f"{SAVED_MODEL} has {sizes[SAVED_MODEL]} bytes, more than TensorFlow can read")
         graphs = read_graphs(folder / SAVED_MODEL)
         graph = _graph_with(graphs, tag, info)
@@ -147,7 +147,7 @@ def _check_variables(folder: Path, sizes: Mapping[str, int], graph: Graph, tenso
                 f"{INDEX} is missing, and the graph restores {len(graph.restored)} variables: the model is incomplete"
             )
         return
-    if sizes[INDEX] > INDEX_MOST:
+    if sizes[INDEX] > INDEX_MAX:
         raise InvalidModel(f"{INDEX} has {sizes[INDEX]} bytes, more than any model's index")
     bundle: Bundle = read_bundle((folder / INDEX).read_bytes(), sizes, value_of)
     info.variables = {"count": bundle.count, "size": bundle.size, "shards": bundle.shards}
@@ -170,12 +170,12 @@ def _check_warmup(folder: Path, sizes: Mapping[str, int], info: Info) -> None:
         return
     at = 0
     with (folder / WARMUP).open("rb") as file:
-        while at < size and info.warmup_records <= WARMUP_MOST:
+        while at < size and info.warmup_records <= WARMUP_MAX:
             file.seek(at)
             head = file.read(12)
             at += 16 + (struct.unpack("<Q", head[:8])[0] if len(head) == 12 else size)
             info.warmup_records += 1
     if at > size:
         info.problems.append(f"{WARMUP} is cut off: loading would fail")
-    elif info.warmup_records > WARMUP_MOST:
-        info.problems.append(f"{WARMUP} has more than {WARMUP_MOST} records: loading would fail")
+    elif info.warmup_records > WARMUP_MAX:
+        info.problems.append(f"{WARMUP} has more than {WARMUP_MAX} records: loading would fail")

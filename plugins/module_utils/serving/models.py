@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..model_server.runtime import TF_SERVING
 from .warmup import warmup_requests
 
 
@@ -38,7 +39,7 @@ def served_models(
                     {
                         "uri": f"{model['uri']}/{version}",
                         "folder": f"/models/{name}/{version}",
-                        "answers": f"/v1/models/{name}/versions/{version}/metadata",
+                        "answers": TF_SERVING.metadata_path(name, version),
                     }
                     for version in versions
                 ],

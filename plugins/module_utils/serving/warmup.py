@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..model_server.runtime import TF_SERVING
+
 
 def warmup_requests(name: str, versions: Sequence[int], golden: Sequence[Mapping[str, Any]]) -> list[str]:
     """One HTTP request, as it goes over the wire, for each version and golden prediction. ASCII only."""
@@ -20,7 +22,7 @@ def warmup_requests(name: str, versions: Sequence[int], golden: Sequence[Mapping
             }
             body = json.dumps(asked)
             head = (
-                f"POST /v1/models/{name}/versions/{version}:predict HTTP/1.0",
+                f"POST {TF_SERVING.predict_path(name, version)} HTTP/1.0",
                 "Content-Type: application/json",
                 f"Content-Length: {len(body)}",
             )

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+from collections.abc import Iterable
+from typing import Any
 
 from .names import is_hostname, is_label, is_subdomain
 from .reading import Variables
 
 # The longest addition is that of the ConfigMaps, "-" and ten digits; the longest name of a Service is 63.
-_NAME_MOST = 52
+_NAME_MAX = 52
 
 
 def check_access(variables: Variables) -> None:
@@ -22,11 +25,11 @@ def check_access(variables: Variables) -> None:
             "Use lower-case letters, digits and -, at most 63, a letter or digit at both ends",
         )
     name = variables.text("serving_name")
-    if not is_label(name) or name[0].isdigit() or len(name) > _NAME_MOST:
+    if not is_label(name) or name[0].isdigit() or len(name) > _NAME_MAX:
         variables.refuse(
             "serving_name",
             "no Service can be called that",
-            f"Use lower-case letters, digits and -, at most {_NAME_MOST}, a letter first and no - last",
+            f"Use lower-case letters, digits and -, at most {_NAME_MAX}, a letter first and no - last",
         )
     kind, internal = variables.text("serving_service_type"), variables.flag("serving_service_internal")
     _check_ranges(variables, kind, internal=internal)
@@ -40,15 +43,24 @@ def _check_ranges(variables: Variables, kind: str, *, internal: bool) -> None:
     if kind == "LoadBalancer" and not internal and not ranges:
         variables.refuse(
             "serving_source_ranges",
-            f"the load balancer of {variables.text('serving_name')} has an external address, and anybody could use the model",
+            f"the load balancer of {variables.text('serving_name')} has an external address, and anybody could use the model, at your cost",
             "Name the ranges that may reach it, or set serving_service_internal: true",
             value=ranges,
+            rule="source-ranges",
         )
     if kind in ("NodePort", "Gateway") and ranges:
         variables.refuse(
             "serving_source_ranges",
             f"nothing would keep to them with serving_service_type {kind}",
             "Leave them out, and restrict access by the network's firewall or the Gateway's policies",
+            rule="service-type",
+        )
+    if kind == "LoadBalancer" and not internal and _are_everybody(ranges):
+        variables.refuse(
+            "serving_source_ranges",
+            "that is everybody: anybody can use the model, without a password, at your cost",
+            "Name the ranges that need it, or put a gateway that authenticates in front of an internal address",
+            rule="open-endpoint",
         )
     for text in ranges:
         try:
@@ -57,6 +69,19 @@ def _check_ranges(variables: Variables, kind: str, *, internal: bool) -> None:
             variables.refuse(
                 "serving_source_ranges", "it is no range of addresses", _meant(str(text)), value=text
             )
+
+
+def _are_everybody(ranges: Iterable[Any]) -> bool:
+    """Whether ranges are all addresses together, as 0.0.0.0/1 and 128.0.0.0/1 are."""
+    networks = []
+    for text in ranges:
+        with contextlib.suppress(ValueError):
+            networks.append(ipaddress.ip_network(str(text), strict=False))
+    four = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
+    six = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]
+    return any(one.prefixlen == 0 for one in ipaddress.collapse_addresses(four)) or any(
+        one.prefixlen == 0 for one in ipaddress.collapse_addresses(six)
+    )
 
 
 def _meant(text: str) -> str:
@@ -72,6 +97,7 @@ def _check_internal(variables: Variables, kind: str, *, internal: bool) -> None:
             "serving_service_internal",
             f"it is about load balancers, and serving_service_type is {kind}",
             "Leave it out; a Gateway is internal by its class (gke-l7-rilb)",
+            rule="service-type",
         )
     for name in ("serving_internal_subnet", "serving_internal_global_access"):
         text = variables.text(name).lower()
@@ -80,6 +106,7 @@ def _check_internal(variables: Variables, kind: str, *, internal: bool) -> None:
                 name,
                 "it is about internal load balancers",
                 "Set serving_service_internal: true, or leave it out",
+                rule="service-type",
             )
 
 
@@ -90,6 +117,7 @@ def _check_gateway(variables: Variables) -> None:
             "serving_gateway_name",
             "serving_service_type Gateway needs the name of a Gateway that exists",
             "Write its name; kubectl get gateways -A lists them",
+            rule="gateway",
         )
     namespace = variables.text("serving_gateway_namespace")
     if namespace and not is_label(namespace):
@@ -97,11 +125,15 @@ def _check_gateway(variables: Variables) -> None:
             "serving_gateway_namespace",
             "no namespace can be called that",
             "Write the namespace of the Gateway",
+            rule="gateway",
         )
     listener = variables.text("serving_gateway_listener")
     if listener and not is_subdomain(listener):
         variables.refuse(
-            "serving_gateway_listener", "no listener can be called that", "Leave it out for all of them"
+            "serving_gateway_listener",
+            "no listener can be called that",
+            "Leave it out for all of them",
+            rule="gateway",
         )
     rest, grpc = "serving_gateway_hostnames", "serving_gateway_grpc_hostnames"
     for name in (rest, grpc):
@@ -112,6 +144,7 @@ def _check_gateway(variables: Variables) -> None:
                     "it is no name of a host",
                     "Write for example models.example.org or *.example.org, without scheme and port",
                     value=host,
+                    rule="gateway",
                 )
     hosts, grpc_hosts = variables.listing(rest), variables.listing(grpc)
     shared = [host for host in grpc_hosts if not hosts or host in hosts]
@@ -120,4 +153,5 @@ def _check_gateway(variables: Variables) -> None:
             grpc,
             f"{shared[0]} is for REST, too (serving_gateway_hostnames), and a Gateway takes one kind of route for a host",
             "Give REST and gRPC hosts of their own",
+            rule="gateway",
         )

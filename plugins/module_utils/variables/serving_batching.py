@@ -15,8 +15,8 @@ from .reading import Variables, whole
 
 VARIABLE = "serving_batching"
 # The least that each may be.
-LEAST = {"max_batch_size": 1, "batch_timeout_micros": 0, "max_enqueued_batches": 1, "num_batch_threads": 1}
-KNOWN = (*LEAST, "allowed_batch_sizes", "pad_variable_length_inputs")
+MINIMA = {"max_batch_size": 1, "batch_timeout_micros": 0, "max_enqueued_batches": 1, "num_batch_threads": 1}
+KNOWN = (*MINIMA, "allowed_batch_sizes", "pad_variable_length_inputs")
 
 
 def check_batching(variables: Variables) -> None:
@@ -31,17 +31,17 @@ def check_batching(variables: Variables) -> None:
                 f"It knows {', '.join(KNOWN)}",
             )
     numbers = {}
-    for name, least in LEAST.items():
+    for name, minimum in MINIMA.items():
         if batching.get(name) is None:
             continue
         found = whole(batching[name])
-        if found is None or found < least:
+        if found is None or found < minimum:
             _refuse(
                 variables,
                 batching,
                 name,
-                f"it must be a whole number of at least {least}",
-                f"Write {least} or more",
+                f"it must be a whole number of at least {minimum}",
+                f"Write {minimum} or more",
             )
         else:
             numbers[name] = found
@@ -94,5 +94,11 @@ def _check_sizes(variables: Variables, batching: dict[str, Any], maximum: int | 
         )
 
 
-def _refuse(variables: Variables, batching: dict[str, Any], name: str, reason: str, remedy: str) -> None:
-    variables.refuse(f"{VARIABLE}.{name}", reason, remedy, value=batching.get(name))
+def _refuse(variables: Variables, batching: dict[str, Any], name: str, reason: str, hint: str) -> None:
+    variables.refuse(
+        f"{VARIABLE}.{name}",
+        reason,
+        hint,
+        value=batching.get(name),
+        rule="batching",
+    )

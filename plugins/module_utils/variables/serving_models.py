@@ -22,8 +22,8 @@ _FOLDER_URI = re.compile(_BUCKET + r"[^\s]*[^\s/]")
 _MODEL_KEYS = ("name", "uri", "versions", "labels", "golden")
 # A version's folder in an image or a volume.
 _PLACE = re.compile(r"(/[^/\s]+)*/[1-9][0-9]*")
-_INT64_MOST = 2**63 - 1
-_WARMUP_BYTES_MOST = 768 * 1024
+_INT64_MAX = 2**63 - 1
+_WARMUP_BYTES_MAX = 768 * 1024
 """A ConfigMap holds 1 MiB in all: https://kubernetes.io/docs/concepts/configuration/configmap/"""
 
 
@@ -47,18 +47,22 @@ def _check_one(variables: Variables) -> None:
     source = variables.text("serving_model_source") or "bucket"
     if source != "bucket":
         _check_elsewhere(variables, source, uri)
+    elif not uri and not variables.is_final:
+        return  # The storage role hands it on; until then preflight's model-missing looks for it.
     elif not uri:
         variables.refuse(
             "serving_model_uri",
             "there is no version of the model to serve",
             "Set storage_model_source to the folder of a SavedModel, which is published then, or name a version"
             " that exists as gs://BUCKET/PATH/VERSION",
+            rule="model-uri",
         )
     elif not _VERSION_URI.fullmatch(uri):
         variables.refuse(
             "serving_model_uri",
             "it is not gs://BUCKET/PATH/VERSION",
             "Publish a model first (storage_model_source), or name a version that exists",
+            rule="model-uri",
         )
     place = _VERSION_URI if source == "bucket" else _PLACE
     if place.fullmatch(uri) and str(variables.given.get("serving_model_version")) != uri.rsplit("/", 1)[1]:
@@ -66,6 +70,7 @@ def _check_one(variables: Variables) -> None:
             "serving_model_version",
             f"it is not the version of serving_model_uri, {uri}",
             "Leave it out: it follows from the address",
+            rule="model-uri",
         )
     _check_golden(variables, "serving_golden", variables.listing("serving_golden"))
     if variables.mapping("serving_promoted"):
@@ -73,19 +78,18 @@ def _check_one(variables: Variables) -> None:
             "serving_promoted",
             "it goes with serving_models, and there are none",
             "Name the version in serving_model_uri",
+            rule="model-uri",
         )
 
 
 def _check_elsewhere(variables: Variables, source: str, uri: str) -> None:
     """A model in an image or a volume."""
-    if source not in ("image", "volume"):
-        variables.refuse("serving_model_source", "models are elsewhere", "Write bucket, image or volume")
-        return
     if not _PLACE.fullmatch(uri):
         variables.refuse(
             "serving_model_uri",
             f"it is not /PATH/VERSION, the model's folder in the {source} (serving_model_source)",
             "Write one such as /models/resnet/1",
+            rule="model-uri",
         )
     if source == "image":
         if not variables.text("serving_model_image"):
@@ -93,16 +97,21 @@ def _check_elsewhere(variables: Variables, source: str, uri: str) -> None:
                 "serving_model_image",
                 "no image holds the model",
                 "Name it, or set serving_model_source: bucket",
+                rule="model-source",
             )
     elif not variables.mapping("serving_model_volume"):
         variables.refuse(
             "serving_model_volume",
             "no volume holds the model",
             "Describe it as {persistentVolumeClaim: {claimName: models}}, or set serving_model_source: bucket",
+            rule="model-source",
         )
     if not variables.flag("serving_fetch"):
         variables.refuse(
-            "serving_fetch", f"only a bucket can be read by TF Serving itself, not a {source}", "Write true"
+            "serving_fetch",
+            f"only a bucket can be read by TF Serving itself, not a {source}",
+            "Write true",
+            rule="model-source",
         )
 
 
@@ -112,11 +121,15 @@ def _check_several(variables: Variables, models: Sequence[Any]) -> None:
             "serving_models",
             f"several models come from buckets, not from a {source}",
             "Set serving_model_source: bucket",
+            rule="model-source",
         )
     entries = [model for model in models if isinstance(model, Mapping)]
     if len(entries) < len(models):
         variables.refuse(
-            "serving_models", "an entry is not a dictionary", "Give each model name, uri and versions"
+            "serving_models",
+            "an entry is not a dictionary",
+            "Give each model name, uri and versions",
+            rule="serving-models",
         )
     counted = Counter(str(model.get("name")) for model in entries)
     for name in [name for name, times in counted.items() if times > 1]:
@@ -125,6 +138,7 @@ def _check_several(variables: Variables, models: Sequence[Any]) -> None:
             f"model {name} is there {counted[name]} times",
             "List each model once, with all its versions",
             value=[model.get("name") for model in entries],
+            rule="serving-models",
         )
     for number, model in enumerate(entries):
         _check_entry(variables, f"serving_models[{number}]", model)
@@ -135,16 +149,21 @@ def _check_several(variables: Variables, models: Sequence[Any]) -> None:
                 "serving_promoted",
                 f"no model in serving_models is called {name}",
                 f"Name one of {', '.join(counted)}",
+                rule="serving-models",
             )
         elif not _is_version(promoted[name]):
             variables.refuse(
-                "serving_promoted", "a version is a whole number of at least 1", f"Write {{{name}: 1}}"
+                "serving_promoted",
+                "a version is a whole number of at least 1",
+                f"Write {{{name}: 1}}",
+                rule="serving-models",
             )
     if variables.listing("serving_golden"):
         variables.refuse(
             "serving_golden",
             "it does not say which of serving_models it asks",
             "Write the predictions as golden in that model's entry",
+            rule="golden",
         )
 
 
@@ -156,6 +175,7 @@ def _check_entry(variables: Variables, where: str, model: Mapping[str, Any]) -> 
                 "a model has no such key",
                 f"It has {', '.join(_MODEL_KEYS)}",
                 value=model[key],
+                rule="serving-models",
             )
     _check_name(variables, f"{where}.name", model.get("name"))
     uri = str(model.get("uri") or "")
@@ -165,6 +185,7 @@ def _check_entry(variables: Variables, where: str, model: Mapping[str, Any]) -> 
             "it is not gs://BUCKET/PATH, the folder that has a folder for each version",
             "Write where the model is published, without a version",
             value=uri,
+            rule="serving-models",
         )
     versions = model.get("versions")
     if not isinstance(versions, (list, tuple)) or not versions:
@@ -173,20 +194,30 @@ def _check_entry(variables: Variables, where: str, model: Mapping[str, Any]) -> 
             "no version is named",
             "Name those to serve, such as [1] or [3, 4]",
             value=versions or [],
+            rule="serving-models",
         )
         versions = []
     for version in versions:
         if not _is_version(version):
             variables.refuse(
                 f"{where}.versions", "a version is a whole number of at least 1", "Name those to serve, such as [3]",
-                value=versions,
-            )  # fmt: skip
+                value=versions, rule="serving-models",)  # fmt: skip
     if len({str(version) for version in versions}) < len(versions):
-        variables.refuse(f"{where}.versions", "a version is there twice", "Name each once", value=versions)
+        variables.refuse(
+            f"{where}.versions",
+            "a version is there twice",
+            "Name each once",
+            value=versions,
+            rule="serving-models",
+        )
     labels = model.get("labels") or {}
     if not isinstance(labels, Mapping):
         variables.refuse(
-            f"{where}.labels", "it is not a dictionary", "Write it as {stable: 3, canary: 4}", value=labels
+            f"{where}.labels",
+            "it is not a dictionary",
+            "Write it as {stable: 3, canary: 4}",
+            value=labels,
+            rule="serving-models",
         )
         labels = {}
     for label, version in labels.items():
@@ -196,6 +227,7 @@ def _check_entry(variables: Variables, where: str, model: Mapping[str, Any]) -> 
                 f"{label!r} can't be part of a request's path",
                 "Use letters, digits, _ and -",
                 value=labels,
+                rule="serving-models",
             )
         if str(version) not in {str(listed) for listed in versions}:
             variables.refuse(
@@ -203,6 +235,7 @@ def _check_entry(variables: Variables, where: str, model: Mapping[str, Any]) -> 
                 f"label {label} leads to version {version}, which is not in versions",
                 f"Add {version} to versions, or lead the label to one of {', '.join(map(str, versions)) or 'them'}",
                 value=labels,
+                rule="serving-models",
             )
     golden = model.get("golden") or []
     _check_golden(variables, f"{where}.golden", golden if isinstance(golden, (list, tuple)) else [golden])
@@ -212,11 +245,21 @@ def _check_golden(variables: Variables, where: str, golden: Sequence[Any]) -> No
     names = [str(entry.get("name") or "") if isinstance(entry, Mapping) else "" for entry in golden]
     if "" in names:
         variables.refuse(
-            where, "a prediction has no name", "Give each one a name, for messages", value=golden
+            where,
+            "a prediction has no name",
+            "Give each one a name, for messages",
+            value=golden,
+            rule="golden",
         )
     twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
     if twice:
-        variables.refuse(where, f"{', '.join(twice)} is there twice", "Give each its own name", value=golden)
+        variables.refuse(
+            where,
+            f"{', '.join(twice)} is there twice",
+            "Give each its own name",
+            value=golden,
+            rule="golden",
+        )
     for entry, name in zip(golden, names, strict=True):
         if isinstance(entry, Mapping) and ("instances" in entry) == ("inputs" in entry):
             variables.refuse(
@@ -224,6 +267,7 @@ def _check_golden(variables: Variables, where: str, golden: Sequence[Any]) -> No
                 f"{name or 'a prediction'} needs either instances (rows) or inputs (columns)",
                 "Give one of them",
                 value=entry,
+                rule="golden",
             )
 
 
@@ -238,7 +282,7 @@ def _check_name(variables: Variables, where: str, name: Any) -> None:
 
 
 def _is_version(version: Any) -> bool:
-    return 1 <= (whole(version) or 0) <= _INT64_MOST
+    return 1 <= (whole(version) or 0) <= _INT64_MAX
 
 
 def check_warmup(variables: Variables) -> None:
@@ -255,11 +299,12 @@ def check_warmup(variables: Variables) -> None:
         if isinstance(versions, list | tuple) and isinstance(golden, list | tuple)
         for request in warmup_requests("", [0] * len(versions), [g for g in golden if isinstance(g, Mapping)])
     )
-    if size > _WARMUP_BYTES_MOST:
+    if size > _WARMUP_BYTES_MAX:
         variables.refuse(
             "serving_warmup_requests",
-            f"the golden predictions' requests take {size // 1024} KiB, and there is room for {_WARMUP_BYTES_MOST // 1024} in a "
+            f"the golden predictions' requests take {size // 1024} KiB, and there is room for {_WARMUP_BYTES_MAX // 1024} in a "
             "ConfigMap",
             "Write 0, or give requests that are smaller",
             value=times,
+            rule="warmup",
         )

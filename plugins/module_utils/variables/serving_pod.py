@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from ..k8s.quantities import in_words
 from .names import is_label_key, is_label_value, is_subdomain
-from .reading import Variables
+from .reading import Variables, whole
 
 # Flags that other variables of the role set, and which.
 FLAGS = {
@@ -39,6 +40,10 @@ _IMAGE = re.compile(
     r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>[a-z0-9]+:[0-9a-f]{32,}))?"
 )
+MODEL_COPIES = 2
+"""Copies of the model in memory while TF Serving restores it, or loads a version before it unloads the one before."""
+
+_STEP = 64 * 2**20
 # HAProxy's two buffers of 16 KiB and what belongs to them, for each connection, and HAProxy itself.
 # https://docs.haproxy.org/3.2/management.html, section 6: "33 kB per established connection".
 _CONNECTION_BYTES = 33_000
@@ -50,8 +55,9 @@ def check_pods(variables: Variables) -> None:
     memory = variables.amount("serving_memory", "64Mi", "4Gi")
     variables.amount("serving_fetcher_memory", "16Mi", "256Mi")
     _check_threads(variables, cpu)
-    if memory is not None:
-        _check_size(variables, memory)
+    size = whole(variables.given.get("serving_model_bytes")) or 0
+    if memory is not None and (found := too_little_memory(memory, [size])):
+        variables.refuse("serving_memory", *found, rule="model-memory")
     _check_gpus(variables)
     for name in ("serving_image", "serving_fetcher_image"):
         _check_image(variables, name)
@@ -60,7 +66,12 @@ def check_pods(variables: Variables) -> None:
         variables.amount("serving_proxy_cpu", "1m", "200m")
         _check_proxy_memory(variables, variables.amount("serving_proxy_memory", "16Mi", "64Mi"))
     if variables.integer("serving_user", 0, 2**31 - 1) == 0:
-        variables.refuse("serving_user", "containers must not run as root", "Use a number such as 65532")
+        variables.refuse(
+            "serving_user",
+            "containers must not run as root",
+            "Use a number such as 65532",
+            rule="root-user",
+        )
     _check_arguments(variables)
     _check_nodes(variables)
 
@@ -73,18 +84,32 @@ def _check_threads(variables: Variables, cpu: Fraction | None) -> None:
             f"that is more than the processors of serving_cpu ({variables.text('serving_cpu')}): they would take turns, "
             "and the kernel would hold all of them up",
             f"Write 0 (as many as fit) or {max(int(cpu), 1)} at most, or raise serving_cpu",
+            rule="threads",
         )
 
 
-def _check_size(variables: Variables, memory: Fraction) -> None:
-    size = variables.integer("serving_model_bytes") or 0
-    if memory < size:
-        size_words = in_words("memory", Fraction(size))
-        variables.refuse(
-            "serving_memory",
-            f"the model alone has {size_words}: the kernel would end the server while it loads",
-            f"Write about twice the model's size, {in_words('memory', Fraction(2 * size))}",
-        )
+def too_little_memory(memory: Fraction | int, sizes: Sequence[int]) -> tuple[str, str] | None:
+    """Why a model server's memory does not do for models of these sizes in bytes, and what would.
+
+    One limit for preflight and the role, and the higher of the two that there could be: below the models' own size no
+    server starts, but with less than ``MODEL_COPIES`` it depends on the model whether the kernel ends it, which shows
+    only when cluster and nodes are there. Who knows better ignores ``model-memory``.
+    """
+    there = [size for size in sizes if size]
+    needed = sum(there) + (MODEL_COPIES - 1) * max(there, default=0)
+    if memory >= needed:
+        return None
+    what = "the model has" if len(there) == 1 else f"the {len(there)} versions to serve have together"
+    it = "it" if len(there) == 1 else f"the largest ({_words(max(there))})"
+    return (
+        f"{what} {_words(sum(there))}, and while it is loaded or a version follows another {it} is there "
+        f"{MODEL_COPIES} times",
+        f"Set serving_memory to {_words(math.ceil(needed / _STEP) * _STEP)} at least; TF Serving itself comes on top",
+    )
+
+
+def _words(size: int) -> str:
+    return in_words("memory", Fraction(size))
 
 
 def _check_gpus(variables: Variables) -> None:
@@ -96,7 +121,10 @@ def _check_gpus(variables: Variables) -> None:
     ):
         if gpus == 0 and value:
             variables.refuse(
-                name, "there is no GPU (serving_gpus is 0)", f"Write serving_gpus: 1, or leave {name} out"
+                name,
+                "there is no GPU (serving_gpus is 0)",
+                f"Write serving_gpus: 1, or leave {name} out",
+                rule="gpu",
             )
     accelerator = variables.text("serving_gpu_type")
     if accelerator and not is_label_value(accelerator):
@@ -109,6 +137,7 @@ def _check_gpus(variables: Variables) -> None:
             "serving_image",
             "this image computes on processors only",
             "Use its variant whose tag ends in -gpu",
+            rule="gpu",
         )
 
 
@@ -123,6 +152,7 @@ def _check_image(variables: Variables, name: str) -> None:
             name,
             "what runs would depend on the hour when a node pulled it",
             "Name a version (:TAG), or better a digest (@sha256:…)",
+            rule="image-version",
         )
 
 
@@ -136,6 +166,7 @@ def _check_proxy_memory(variables: Variables, memory: Fraction | None) -> None:
             "serving_proxy_memory",
             f"{connections} connections (serving_proxy_connections) take up to {in_words('memory', Fraction(needed))}",
             "Raise it, or accept fewer connections",
+            rule="proxy-memory",
         )
 
 
@@ -148,6 +179,7 @@ def _check_arguments(variables: Variables) -> None:
                 "tensorflow_model_server takes --name=value, each as one element",
                 "Write for example [--rest_api_num_threads=16]",
                 value=argument,
+                rule="extra-args",
             )
         elif found[1] in FLAGS:
             variables.refuse(
@@ -155,6 +187,7 @@ def _check_arguments(variables: Variables) -> None:
                 f"--{found[1]} is the role's to set ({FLAGS[found[1]]})",
                 "Leave it out here",
                 value=argument,
+                rule="extra-args",
             )
 
 
@@ -191,8 +224,8 @@ def _check_nodes(variables: Variables) -> None:
 
 
 def _check_toleration(variables: Variables, toleration: Any) -> None:
-    def refuse(reason: str, remedy: str) -> None:
-        variables.refuse("serving_tolerations", reason, remedy, value=toleration)
+    def refuse(reason: str, hint: str) -> None:
+        variables.refuse("serving_tolerations", reason, hint, value=toleration)
 
     if not isinstance(toleration, Mapping):
         refuse("it is not a dictionary", "Write {key: …, operator: Exists, effect: NoSchedule}")

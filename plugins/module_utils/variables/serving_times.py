@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 
-from .reading import Variables
+from .reading import Variables, whole
 
 # The cluster autoscaler ends what takes longer (--max-graceful-termination-sec); Google's is not to be changed.
 # https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler#scheduling-and-disruption
-GRACE_MOST = 600
+GRACE_MAX = 600
 
 # A number of pods or a share of them, which Kubernetes rounds up to at least one.
+_SHARE = re.compile(r"[0-9]+%?")
 _NOT_NONE = re.compile(r"[1-9][0-9]*|(?:[1-9][0-9]?|100)%")
 
 
@@ -38,6 +39,7 @@ def _check_queue(variables: Variables) -> None:
             f"a queue of {queue} behind {concurrency} at work needs more connections than that; the rest would wait "
             "unseen, and never get their 503",
             f"Write {(concurrency or 0) + (queue or 0)} or more",
+            rule="queue",
         )
     request = variables.integer("serving_request_timeout", 1, unit="seconds")
     waiting = variables.integer("serving_queue_timeout", 1, unit="seconds")
@@ -46,6 +48,7 @@ def _check_queue(variables: Variables) -> None:
             "serving_queue_timeout",
             f"a request would wait longer for its turn than it may take in all (serving_request_timeout, {request} s)",
             f"Write {request} or less",
+            rule="queue",
         )
 
 
@@ -55,14 +58,23 @@ def _check_end(variables: Variables) -> None:
     drain = variables.integer("serving_drain_seconds", 1, unit="seconds")
     if handover is None or propagation is None or drain is None:
         return
+    request = whole(variables.given.get("serving_request_timeout")) or 0
+    if drain < request:
+        variables.refuse(
+            "serving_drain_seconds",
+            f"serving_request_timeout allows a request {request} s, and a pod that goes would cut those that last longer",
+            f"Set serving_drain_seconds: {request} (a pod with nothing open ends sooner), or a shorter serving_request_timeout",
+            rule="drain-below-request",
+        )
     handover = handover if variables.flag("serving_proxy_enabled") else 0
     grace = handover + propagation + drain + 3
-    if grace > GRACE_MOST:
+    if grace > GRACE_MAX:
         variables.refuse(
-            "serving_handover_seconds" if handover > GRACE_MOST // 2 else "serving_drain_seconds",
+            "serving_handover_seconds" if handover > GRACE_MAX // 2 else "serving_drain_seconds",
             f"a pod that goes could take {grace} s in all (handover {handover}, propagation {propagation}, drain {drain}, "
-            f"and 3), and Google's autoscaler kills it after {GRACE_MOST} s",
-            f"Make them {GRACE_MOST - 3} s together at most",
+            f"and 3), and Google's autoscaler kills it after {GRACE_MAX} s",
+            f"Make them {GRACE_MAX - 3} s together at most",
+            rule="grace-limit",
         )
 
 
@@ -73,12 +85,16 @@ def _check_rollout(variables: Variables) -> None:
             "serving_max_surge",
             "with none beyond the wanted number, and none missing, no pod could ever be replaced",
             "Write 1 or more, or a percentage such as 25%",
+            rule="surge",
+            readable=_SHARE.fullmatch(surge) is not None,
         )
-    if not _NOT_NONE.fullmatch(str(variables.given.get("serving_max_unavailable"))):
+    unavailable = str(variables.given.get("serving_max_unavailable"))
+    if not _NOT_NONE.fullmatch(unavailable):
         variables.refuse(
             "serving_max_unavailable",
             "a PodDisruptionBudget that lets no pod go keeps every node from being drained, upgraded or removed",
             "Write 1 or more, or a percentage such as 25%",
+            rule="budget-blocks-draining",
         )
     start = variables.integer("serving_start_timeout", 1, unit="seconds")
     wait = variables.integer("serving_wait_timeout", 1, unit="seconds")
@@ -87,6 +103,7 @@ def _check_rollout(variables: Variables) -> None:
             "serving_wait_timeout",
             f"it would be over before the model has had its time to load (serving_start_timeout, {start} s)",
             f"Write {start} or more",
+            rule="wait-timeout",
         )
 
 
@@ -98,6 +115,7 @@ def _check_gate(variables: Variables) -> None:
             "serving_gate_slowdown",
             "a new version would have to be faster than the one before",
             "Write 1 or more, or 0 to compare nothing",
+            rule="gate",
         )
     slowest = variables.number("serving_gate_p95_ms", unit="milliseconds")
     models = [model for model in variables.listing("serving_models") if isinstance(model, dict)]
@@ -107,4 +125,5 @@ def _check_gate(variables: Variables) -> None:
             "serving_gate_p95_ms",
             "there is no request whose answer could be measured",
             "Give serving_golden or serving_golden_file",
+            rule="gate",
         )

@@ -50,8 +50,8 @@ class Pool:
 
     name: str
     machine_type: str = DEFAULT_MACHINE_TYPE
-    least: int = 0
-    most: int = 0
+    minimum: int = 0
+    maximum: int = 0
     zones: tuple[str, ...] = ()
     spot: bool = False
     preemptible: bool = False
@@ -108,16 +108,10 @@ class Serving:
     node_selector: tuple[tuple[str, str], ...] = ()
     tolerations: tuple[Mapping[str, Any], ...] = ()
     service_type: str = "LoadBalancer"
-    internal: bool = False
-    source_ranges: tuple[str, ...] = ()
-    proxy: bool = True
-    handover: int = 0
     propagation: int = 0
     drain: int = 0
-    request_timeout: int = 0
     surge: str = "1"
     gate: bool = True
-    max_unavailable: str = "1"
     anonymous: bool = False
     google_service_account: str = ""
 
@@ -133,11 +127,6 @@ class Serving:
             max(together.gpus, self.fetcher.gpus),
         )
 
-    @property
-    def grace(self) -> int:
-        """The pod's ``terminationGracePeriodSeconds``, as the role sets it."""
-        return (self.handover if self.proxy else 0) + self.propagation + self.drain + 3
-
     def surplus(self, replicas: int) -> int:
         """How many pods beyond the replicas a changed version needs for a while."""
         return max(absolute(self.surge, replicas), 1 if self.gate else 0)
@@ -145,14 +134,11 @@ class Serving:
 
 @dataclass(frozen=True)
 class Autoscaling:
-    """The HPA. Seconds: how long the highest or the lowest recommendation of the past counts."""
+    """The HPA. ``up_seconds``: how long the lowest recommendation of the past counts."""
 
-    least: int
-    most: int
-    container: str
-    target_percent: int
+    minimum: int
+    maximum: int
     up_seconds: int
-    down_seconds: int
 
 
 @dataclass(frozen=True)
@@ -191,7 +177,6 @@ class Settings:
     """Everything that rules look at, from variables alone.
 
     ``node_overhead``: what GKE's own pods request on each node; ``system_pods``: those that are there once.
-    ``problems``: what is wrong with variables that the roles would refuse, and the way out.
     """
 
     project: str
@@ -204,7 +189,6 @@ class Settings:
     system_pods: tuple[Resources, ...] = ()
     metrics_window: int = 30
     node_seconds: tuple[int, int] = (80, 120)
-    problems: tuple[tuple[str, str], ...] = ()
 
 
 def absolute(text: str, whole: int) -> int:

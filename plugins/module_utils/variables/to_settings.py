@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..gcp.errors import BadInput
+from ..gke.role_options import with_options
 from ..gke.rules import is_zone
 from ..k8s.quantities import quantity
+from .reading import is_true
 from .settings import (
     DEFAULT_DISK_GB,
     DEFAULT_DISK_TYPE,
@@ -34,7 +36,7 @@ ZONES_OF_A_REGION = 3
 """Zones in which GKE puts the nodes of a regional cluster by default.
 https://cloud.google.com/kubernetes-engine/docs/concepts/regional-clusters"""
 
-MOST_PARTITIONS = 7
+PARTITIONS_MAX = 7
 """Instances that a partitioned GPU has at most. https://cloud.google.com/kubernetes-engine/docs/how-to/gpus-multi"""
 
 
@@ -50,10 +52,10 @@ def refuse_options(options: Mapping[str, Any]) -> None:
         ("node", requests["node"]),
         *((f"pods[{n}]", pod) for n, pod in enumerate(requests["pods"])),
     ]:
-        strangers = sorted(set(map(str, pod)) - {"cpu", "memory"})
-        if strangers:
+        unknown = sorted(set(map(str, pod)) - {"cpu", "memory"})
+        if unknown:
             raise BadInput(
-                f"preflight_system_requests.{where} has {', '.join(strangers)}: write cpu and memory."
+                f"preflight_system_requests.{where} has {', '.join(unknown)}: write cpu and memory."
             )
         for name, amount in pod.items():
             try:
@@ -73,35 +75,26 @@ def _amount(text: Any) -> Any:
     return quantity(text) if text not in (None, "") else quantity("0")
 
 
-def _true(value: Any) -> bool:
-    return str(value).lower() in ("true", "yes", "1", "on")
-
-
 def _if_said(value: Any) -> bool | None:
-    return None if value in (None, "") else _true(value)
+    return None if value in (None, "") else is_true(value)
 
 
 def _pairs(labels: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
     return tuple((str(key), str(value)) for key, value in (labels or {}).items())
 
 
-def settings(
-    given: Variables, project: str, options: Mapping[str, Any], problems: tuple[tuple[str, str], ...] = ()
-) -> Settings:
+def settings(given: Variables, project: str, options: Mapping[str, Any]) -> Settings:
     """The settings. ``options``: those of the module. Raises ``ValueError`` for what is no number or quantity."""
     overhead = options["system_requests"]
     boot = options["node_boot_seconds"]
     return Settings(
         project=project,
-        cluster=_cluster(given),
+        cluster=_cluster(with_options(given)),
         serving=_serving(given),
         autoscaling=Autoscaling(
-            least=int(given["autoscaling_min_replicas"]),
-            most=int(given["autoscaling_max_replicas"]),
-            container=str(given["autoscaling_container"]),
-            target_percent=int(given["autoscaling_target_cpu_percent"]),
+            minimum=int(given["autoscaling_min_replicas"]),
+            maximum=int(given["autoscaling_max_replicas"]),
             up_seconds=int(given["autoscaling_scale_up_stabilization_seconds"]),
-            down_seconds=int(given["autoscaling_scale_down_stabilization_seconds"]),
         ),
         storage=Storage(
             bucket=str(given["storage_bucket"]) if given["serving_model_source"] == "bucket" else "",
@@ -109,7 +102,7 @@ def settings(
             source=str(given["storage_model_source"] or ""),
             version=int(given["storage_model_version"]) if given["storage_model_version"] else None,
             served=_served(given),
-            workload_identity=_true(given["storage_reader_workload_identity"]),
+            workload_identity=is_true(given["storage_reader_workload_identity"]),
             reader_namespace=str(given["storage_reader_namespace"]),
             reader_name=str(given["storage_reader_name"]),
             reader_project=str(given["storage_reader_project"] or ""),
@@ -122,7 +115,6 @@ def settings(
         system_pods=tuple(resources(pod.get("cpu"), pod.get("memory")) for pod in overhead["pods"]),
         metrics_window=int(options["metrics_window_seconds"]),
         node_seconds=(int(boot[0]), int(boot[-1])),
-        problems=problems,
     )
 
 
@@ -142,36 +134,36 @@ def _cluster(given: Variables) -> Cluster:
     location = str(given["cluster_location"])
     zones = tuple(given["cluster_node_locations"] or ()) or ((location,) if is_zone(location) else ())
     scaling = given["cluster_autoscaling"] or {}
-    wanted = given["cluster_node_pools"] or ()
-    pools = [found for one in wanted if (found := _readable_pool(one, zones))]
+    desired = given["cluster_node_pools"] or ()
+    pools = [found for one in desired if (found := _readable_pool(one, zones))]
     return Cluster(
         name=str(given["cluster_name"]),
         location=location,
-        given=bool(given["cluster_kubeconfig_file"]),
-        autopilot=_true(given["cluster_autopilot"]),
-        autoprovisioning=_true(scaling.get("enable_node_autoprovisioning")),
+        given=bool(given["cluster_existing_kubeconfig"]),
+        autopilot=is_true(given["cluster_autopilot"]),
+        autoprovisioning=is_true(scaling.get("enable_node_autoprovisioning")),
         channel=str(given["cluster_release_channel"] or ""),
         version=str(given["cluster_version"] or ""),
         min_version=str(given["cluster_min_master_version"] or ""),
         private_nodes=_if_said(given["cluster_private_nodes"]),
-        workload_identity=_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
+        workload_identity=is_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
         pools=tuple(pools),
-        pools_known=len(pools) == len(wanted) and all(map(_says_most, wanted)),
+        pools_known=len(pools) == len(desired) and all(map(_says_maximum, desired)),
     )
 
 
 def _readable_pool(given: Mapping[str, Any], zones: tuple[str, ...]) -> Pool | None:
-    """None for a pool without a name, or with a text for a number: ``mistakes`` tells it."""
+    """None for a pool without a name, or with a text for a number: ``check_cluster`` tells it."""
     try:
         return pool(given, zones)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _says_most(pool: Mapping[str, Any]) -> bool:
+def _says_maximum(pool: Mapping[str, Any]) -> bool:
     """Whether a pool that grows by itself says how far."""
     scaling = pool.get("autoscaling") or {}
-    grows = scaling and _true(scaling.get("enabled", True))
+    grows = scaling and is_true(scaling.get("enabled", True))
     return bool(not grows or scaling.get("max_node_count") or scaling.get("total_max_node_count"))
 
 
@@ -181,18 +173,18 @@ def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
     count = len(zones) or ZONES_OF_A_REGION
     scaling = given.get("autoscaling") or {}
     size = int(given.get("node_count") or given.get("initial_node_count") or 0) * count
-    least = most = size
-    if scaling and _true(scaling.get("enabled", True)):
-        least = int(scaling.get("total_min_node_count") or int(scaling.get("min_node_count") or 0) * count)
-        most = int(scaling.get("total_max_node_count") or int(scaling.get("max_node_count") or 0) * count)
+    minimum = maximum = size
+    if scaling and is_true(scaling.get("enabled", True)):
+        minimum = int(scaling.get("total_min_node_count") or int(scaling.get("min_node_count") or 0) * count)
+        maximum = int(scaling.get("total_max_node_count") or int(scaling.get("max_node_count") or 0) * count)
     return Pool(
         name=str(given["name"]),
         machine_type=str(given.get("machine_type") or DEFAULT_MACHINE_TYPE),
-        least=least,
-        most=most,
+        minimum=minimum,
+        maximum=maximum,
         zones=zones,
-        spot=_true(given.get("spot")) or _true(given.get("preemptible")),
-        preemptible=_true(given.get("preemptible")),
+        spot=is_true(given.get("spot")) or is_true(given.get("preemptible")),
+        preemptible=is_true(given.get("preemptible")),
         accelerators=tuple(
             (str(one.get("accelerator_type", "")), int(one.get("accelerator_count") or 1))
             for one in given.get("accelerators") or ()
@@ -215,16 +207,15 @@ def pool(given: Mapping[str, Any], cluster_zones: tuple[str, ...]) -> Pool:
 def _visible(accelerator: Mapping[str, Any]) -> int:
     """GPUs that pods see: a shared card as often as it is shared, a partitioned one as often as it can be at most."""
     shared = int(accelerator.get("max_shared_clients_per_gpu") or 1)
-    parts = MOST_PARTITIONS if accelerator.get("gpu_partition_size") else 1
+    parts = PARTITIONS_MAX if accelerator.get("gpu_partition_size") else 1
     return int(accelerator.get("accelerator_count") or 1) * shared * parts
 
 
 def _serving(given: Variables) -> Serving:
-    proxy = _true(given["serving_proxy_enabled"])
     gpus = int(given.get("serving_gpus") or 0)
     server = resources(given["serving_cpu"], given["serving_memory"]) + Resources(gpus=gpus)
     containers = [("tfserving", server)]
-    if proxy:
+    if is_true(given["serving_proxy_enabled"]):
         containers.append(("proxy", resources(given["serving_proxy_cpu"], given["serving_proxy_memory"])))
     return Serving(
         namespace=str(given["serving_namespace"]),
@@ -238,16 +229,10 @@ def _serving(given: Variables) -> Serving:
         + (((GPU_LABEL, str(given["serving_gpu_type"])),) if gpus and given.get("serving_gpu_type") else ()),
         tolerations=tuple(given["serving_tolerations"] or ()),
         service_type=str(given["serving_service_type"]),
-        internal=_true(given["serving_service_internal"]),
-        source_ranges=tuple(map(str, given["serving_source_ranges"] or ())),
-        proxy=proxy,
-        handover=int(given["serving_handover_seconds"]),
         propagation=int(given["serving_propagation_seconds"]),
         drain=int(given["serving_drain_seconds"]),
-        request_timeout=int(given["serving_request_timeout"]),
         surge=str(given["serving_max_surge"]),
-        gate=_true(given["serving_gate_enabled"]),
-        max_unavailable=str(given["serving_max_unavailable"]),
+        gate=is_true(given["serving_gate_enabled"]),
         anonymous=given["serving_fetch_identity"] == "anonymous",
         google_service_account=str(given["serving_google_service_account"] or ""),
     )
@@ -257,4 +242,4 @@ def _loadtest(given: Variables) -> LoadTest:
     memory = given["loadtest_memory"]
     workers = [resources(given["loadtest_worker_cpu"], memory)] * int(given["loadtest_workers"])
     master = resources(given["loadtest_master_cpu"], memory)
-    return LoadTest(_true(given["loadtest_enabled"]), (master, *workers))
+    return LoadTest(is_true(given["loadtest_enabled"]), (master, *workers))

@@ -7,7 +7,6 @@ requests: otherwise new replicas would get no traffic.
 from __future__ import annotations
 
 import errno
-import json
 import random
 import socket
 import time
@@ -25,10 +24,6 @@ if GRPC:
         import predict
     except ImportError as error:
         raise SystemExit(f"gRPC needs an image with grpcio and protobuf beside Locust: {error}") from error
-    MESSAGES = [
-        predict.request(json.loads(body), CONFIG["model"], CONFIG["version"], CONFIG["inputs"])
-        for body in BODIES
-    ]
 
 
 class Refused(Exception):
@@ -115,12 +110,12 @@ class Grpc:
     """One channel, kept; bodies are sent as they are."""
 
     def __init__(self) -> None:
-        self._stub = predict.Stub(CONFIG["grpc_host"])
+        self._stub = predict.Stub(CONFIG["grpc_host"], CONFIG["grpc_method"])
         self.reconnect = self._stub.reconnect
 
     def ask(self, index: int) -> int:
         try:
-            return self._stub.ask(MESSAGES[index], CONFIG["timeout"])
+            return self._stub.ask(BODIES[index], CONFIG["timeout"])
         except predict.NoOutputs as error:
             raise Refused("answer", str(error), b"") from error
 

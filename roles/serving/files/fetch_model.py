@@ -45,13 +45,13 @@ from urllib.parse import quote, urlencode, urlsplit
 
 MANIFEST = "tfserving_manifest.json"
 MANIFEST_FORMAT = 1
-SMALL_MOST = 64 * 2**20  # bytes of a manifest, or of a page of a list
+SMALL_MAX = 64 * 2**20  # bytes of a manifest, or of a page of a list
 SAVED_MODEL = "saved_model.pb"
 TERMINATION_LOG = "/dev/termination-log"
 RANGE = 16 * 2**20  # bytes of one request
 BLOCK = 256 * 2**10  # bytes in memory at once, of each request
 REQUEST_SECONDS = 30.0  # without a byte; Cloud Storage answers in well under one
-BACKOFF_FIRST, BACKOFF_MOST = 0.3, 8.0
+BACKOFF_FIRST, BACKOFF_MAX = 0.3, 8.0
 DENIED_GRACE = 30.0  # seconds that 401 and 403 are retried: new permissions take a while to arrive
 ROUNDS = 2  # downloads of an object whose content is not the manifest's, before it is given up
 LISTED = ("name", "size", "generation")
@@ -117,7 +117,7 @@ class Deadline:
 
     def pause(self, attempt: int, trouble: str) -> None:
         """Waits with jitter before the next attempt; FetchError with the trouble when time is over."""
-        seconds = min(BACKOFF_MOST, BACKOFF_FIRST * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311
+        seconds = min(BACKOFF_MAX, BACKOFF_FIRST * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311
         if self.elapsed + seconds > self.seconds:
             raise FetchError(f"{trouble} (given up after {self.elapsed:.0f} s)")
         time.sleep(seconds)
@@ -173,11 +173,11 @@ class Storage:
         while True:
             try:
                 with self._answer(path, name) as body:
-                    content = body.read(SMALL_MOST + 1)
-                    if body.length and len(content) <= SMALL_MOST:
+                    content = body.read(SMALL_MAX + 1)
+                    if body.length and len(content) <= SMALL_MAX:
                         raise ConnectionError(f"connection closed {body.length} bytes early")
-                if len(content) > SMALL_MOST:
-                    raise FetchError(f"gs://{self.settings.bucket}/{name} has more than {SMALL_MOST} bytes")
+                if len(content) > SMALL_MAX:
+                    raise FetchError(f"gs://{self.settings.bucket}/{name} has more than {SMALL_MAX} bytes")
                 return content
             except (OSError, http.client.HTTPException) as error:
                 self._trouble(error, name, attempt)

@@ -14,6 +14,9 @@ from emulator import Emulator
 from gcs_api import OBJECTS, UPLOAD, at, client, put, read, reason, with_bucket
 from starlette.testclient import TestClient
 
+from sandbox.app import make_app
+from sandbox.gcs.store import Store
+
 
 @pytest.fixture
 def http(emulator: Emulator) -> TestClient:
@@ -135,18 +138,18 @@ def test_soft_deleted_objects_can_be_restored(http: TestClient) -> None:
 
 
 def test_soft_deleted_objects_go_for_good_when_their_time_is_over(tmp_path: Path) -> None:
-    from sandbox.gcs.store import Conditions, Store
-
     moment = [1_700_000_000.0]
-    store = Store(tmp_path, now=lambda: moment[0])
-    store.insert_bucket("p", {"name": "bucket"})
-    store.finish("bucket", "o", {}, store.new_upload("bucket"), Conditions())
-    store.delete_object("bucket", "o", Conditions())
+    store = Store(tmp_path / "gcs", now=lambda: moment[0])
+    emulator = Emulator(tmp_path / "unused")
+    emulator.app = make_app(emulator.orchestrator, store, emulator.tokens)
+    http = with_bucket(emulator)
+    put(http, "o", b"1")
+    assert http.delete(at("o")).status_code == 204
     for days, left in ((6.9, 1), (7.1, 0)):
         moment[0] = 1_700_000_000 + days * 86_400
         store.database.purge_expired()
-        assert len(list(store.database.scan("bucket", ("softDeleted",), ""))) == left
-        assert len(list((tmp_path / "content").iterdir())) == left
+        assert len(list(store.database.scan("models", ("softDeleted",), ""))) == left
+        assert len(list((tmp_path / "gcs/content").iterdir())) == left
 
 
 def test_a_hold_keeps_an_object(http: TestClient) -> None:

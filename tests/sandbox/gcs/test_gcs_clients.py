@@ -22,7 +22,7 @@ from google.cloud.storage import transfer_manager
 from google.oauth2 import service_account
 from googleapiclient import discovery, http
 
-from sandbox.gcs.faults import PATH
+from sandbox.google.faults import PATH
 from sandbox.google.tokens import ACCOUNT, PROJECT
 
 DATA = hashlib.shake_128(b"seed").digest(3_000_000)
@@ -48,9 +48,9 @@ def bucket(client: storage.Client) -> storage.Bucket:
     return client.create_bucket("models", location="us-central1")
 
 
-def order(emulator: Emulator, url: str, **fault: Any) -> None:
+def order(emulator: Emulator, url: str, match: dict[str, Any], **fault: Any) -> None:
     headers = {"Authorization": f"Bearer {emulator.token}"}
-    assert requests.post(url + PATH, json=fault, headers=headers, timeout=10).status_code == 200
+    assert requests.post(url + PATH, json={"match": match, "fault": fault}, headers=headers, timeout=10).ok
 
 
 def test_credentials_of_a_service_account_fetch_their_own_token(
@@ -217,14 +217,14 @@ def test_parts_of_a_file_at_once(bucket: storage.Bucket, tmp_path: Path) -> None
     assert (made.md5_hash, made.component_count, made.metadata) == (None, 3, {"k": "v"})
 
 
-@pytest.mark.parametrize("kind", ["error", "reset", "lost"])
+@pytest.mark.parametrize("fault", [{"status": 503}, {"reset": True}, {"lost_response": True}])
 @pytest.mark.parametrize("after", [0, 1_000_000])
 def test_a_resumable_upload_gets_through(
-    bucket: storage.Bucket, emulator: Emulator, url: str, kind: str, after: int
+    bucket: storage.Bucket, emulator: Emulator, url: str, fault: dict[str, Any], after: int
 ) -> None:
     blob = bucket.blob("o", chunk_size=1 << 20)
-    for skip in (0, 1):
-        order(emulator, url, kind=kind, bytes=after, method="PUT", path="upload_id", skip=skip)
+    for nth in (1, 2):
+        order(emulator, url, {"method": "PUT", "path": "upload_id", "nth": nth}, bytes=after, **fault)
     blob.upload_from_file(io.BytesIO(DATA), size=len(DATA), if_generation_match=0, checksum="crc32c")
     assert bucket.blob("o").download_as_bytes() == DATA
 
@@ -232,22 +232,22 @@ def test_a_resumable_upload_gets_through(
 @pytest.mark.parametrize(
     "fault",
     [
-        {"kind": "reset", "of": "response", "bytes": 1_000_000},
-        {"kind": "error", "status": 503},
-        {"kind": "reset"},
+        {"reset": True, "of": "response", "bytes": 1_000_000},
+        {"status": 503},
+        {"reset": True},
     ],
 )
 def test_a_download_gets_through(
     bucket: storage.Bucket, emulator: Emulator, url: str, fault: dict[str, Any]
 ) -> None:
     bucket.blob("o").upload_from_string(DATA)
-    order(emulator, url, path="alt=media", **fault)
+    order(emulator, url, {"path": "alt=media"}, **fault)
     assert bucket.blob("o").download_as_bytes() == DATA
 
 
 def test_a_flipped_bit_is_noticed(bucket: storage.Bucket, emulator: Emulator, url: str) -> None:
     bucket.blob("o").upload_from_string(DATA)
-    order(emulator, url, path="alt=media", kind="corrupt", of="response", bytes=5, times=9)
+    order(emulator, url, {"path": "alt=media", "times": 9}, corrupt=True, of="response", bytes=5)
     with pytest.raises(Exception, match="Checksum mismatch"):
         bucket.blob("o").download_as_bytes()
 

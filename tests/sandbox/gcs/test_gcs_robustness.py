@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from sandbox.gcs.contract import Method, contract
+from sandbox.gcs.contract import contract
+from sandbox.google.discovery import Method
 
 WORDS = st.sampled_from(
     ["models", "o", "a/b", "nothing", "0", "-1", "1", "true", "full", "..", "\u00fc", "\x00", "%", "x" * 1100]
@@ -42,7 +43,8 @@ def http(emulator: Emulator) -> TestClient:
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[Method, str, dict[str, Any], Any]:
     method = draw(st.sampled_from(contract().methods))
-    path = "/".join(quote(draw(WORDS), safe="") if part.startswith("{") else part for part in method.segments)
+    segments = method.path.removeprefix("/storage/v1/").split("/")
+    path = "/".join(quote(draw(WORDS), safe="") if part.startswith("{") else part for part in segments)
     optional = sorted(name for name, schema in method.parameters.items() if schema["location"] == "query")
     names = draw(st.sets(st.sampled_from([*optional, "fields", "alt"]), max_size=4))
     return method, path, {name: draw(WORDS) for name in sorted(names)}, draw(BODIES)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from emulator import LIMITS, Emulator
+from emulator import LIMITS, VERSIONS, Emulator
 from gke_client import BASE, FIXED, POOL, PROJECT, REGION, begin, create, done, refused, send
 from starlette.testclient import TestClient
 
@@ -209,7 +209,7 @@ def test_the_server_tells_its_versions(http: TestClient) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "version"),
-    [("latest", "1.35.2-gke.1000000"), ("1.33", "1.33.9-gke.1000000"), ("", "1.34.4-gke.1000000"), ("-", "1.34.4-gke.1000000")],
+    [("latest", "1.35.2-gke.1000000"), ("1.33", "1.33.9-gke.1000000"), ("", VERSIONS[0]), ("-", VERSIONS[0])],
 )  # fmt: skip
 def test_versions_are_asked_for_by_name_or_beginning(http: TestClient, asked: str, version: str) -> None:
     assert create(http, initialClusterVersion=asked)["currentMasterVersion"] == version

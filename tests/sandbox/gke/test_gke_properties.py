@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sandbox.gke import gke_update
 from sandbox.gke import pool_update as gke_pool_update
-from sandbox.gke.defaults import Place
+from sandbox.gke.defaults import VERSION, Place
 from sandbox.gke.defaults import cluster as cluster_answer
 from sandbox.gke.pool_defaults import node_pool as pool_answer
 from sandbox.google.discovery import load
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 GKE = load("container.v1beta1")
 PLACE = Place("p", "1", "us-central1-f", ("us-central1-f",), "198.18.64.0/20", "198.19.0.0/20")
-CREATED, VERSION = "2026-11-24T00:00:00.000000Z", "1.34.4-gke.1000000"
+CREATED = "2026-11-24T00:00:00.000000Z"
 CLUSTER = cluster_answer({"name": "c"}, PLACE, version=VERSION, created=CREATED)
 POOL = pool_answer({"name": "n", "initialNodeCount": 1}, PLACE, CLUSTER)
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

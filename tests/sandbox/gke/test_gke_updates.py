@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from emulator import Emulator
+from emulator import VERSIONS, Emulator
 from gke_client import BASE, FIXED, POOL, REGION, create, refused, send
 from starlette.testclient import TestClient
 
@@ -151,14 +151,14 @@ def test_the_control_plane_goes_first_and_nodes_follow(http: TestClient, emulato
     operation = send(http, "POST", f"{CLUSTER}:updateMaster", {"masterVersion": "1.34"})
     assert operation["operationType"] == "UPGRADE_MASTER"
     cluster = http.get(CLUSTER).json()
-    assert cluster["currentMasterVersion"] == "1.34.4-gke.1000000"
+    assert cluster["currentMasterVersion"] == VERSIONS[0]
     assert cluster["currentNodeVersion"] == "1.33.9-gke.1000000"
     before = list(backend.nodes)
     operation = send(
         http, "PUT", CLUSTER, {"update": {"desiredNodeVersion": "-", "desiredNodePoolId": "fixed"}}
     )
     assert operation["operationType"] == "UPGRADE_NODES"
-    assert http.get(CLUSTER).json()["currentNodeVersion"] == "1.34.4-gke.1000000"
+    assert http.get(CLUSTER).json()["currentNodeVersion"] == VERSIONS[0]
     assert len(backend.nodes) == 3
     assert not set(before) & set(backend.nodes)
 

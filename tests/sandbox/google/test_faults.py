@@ -111,14 +111,33 @@ def test_faults_of_cloud_storage_are_the_same(client: Client) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, 503)
 
 
-@pytest.mark.parametrize("asked", [{}, {"fault": {"what": 1}}, {"fault": {}, "match": {"path": "["}}, []])
+@pytest.mark.parametrize(
+    "asked",
+    [{}, [], {"fault": {"what": 1}}, {"fault": {}, "match": {"path": "["}}, {"fault": {"bytes": -1}},
+     {"fault": {"status": 500, "of": "response"}}, {"fault": {"corrupt": True}}, {"fault": {"delay": "long"}},
+     {"fault": {"reset": True}, "match": {"nth": 0}}],
+)  # fmt: skip
 def test_what_is_no_fault_is_refused(client: Client, asked: Any) -> None:
     assert client.send("POST", "/sandbox/faults", asked).status_code == 400
 
 
-def test_faults_are_asked_for_with_a_token_and_can_be_forgotten(client: Client) -> None:
+def test_a_path_is_searched_with_and_without_its_query(client: Client) -> None:
+    client.fault({"path": "/clusters$", "times": 2}, status=503)
+    client.fault({"path": "fields=name"}, status=429)
+    statuses = [
+        client.send("GET", f"{CLUSTERS}{query}").status_code for query in ("?fields=name", "", "?fields=name")
+    ]
+    assert statuses == [503, 503, 429]
+
+
+def test_only_the_projects_owner_asks_for_faults_and_they_can_be_forgotten(
+    client: Client, emulator: Emulator
+) -> None:
     client.fault({"path": "/"}, status=500)
     assert len(client.send("GET", "/sandbox/faults").json()["faults"]) == 1
     assert client.send("DELETE", "/sandbox/faults").json() == {"faults": []}
-    client.session.headers.clear()
-    assert client.send("POST", "/sandbox/faults", {"fault": {}}).status_code == 401
+    reader = emulator.tokens.issue("reader@sandbox-project.iam.gserviceaccount.com")["access_token"]
+    for headers, status in (({"Authorization": f"Bearer {reader}"}, 403), ({}, 401)):
+        client.session.headers.clear()
+        client.session.headers.update(headers)
+        assert client.send("POST", "/sandbox/faults", {"fault": {}}).status_code == status

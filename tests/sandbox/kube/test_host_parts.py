@@ -10,6 +10,7 @@ import pytest
 
 from plugins.module_utils.gke.machine import machine_shape
 from sandbox import build
+from sandbox.gke.defaults import VERSION
 from sandbox.kube import cgroup, mounts
 from sandbox.kube.node import cni_config, kubelet_config
 from sandbox.paths import MAX_CLUSTERS, ClusterAddresses
@@ -81,8 +82,15 @@ def test_processes_are_found_in_every_cgroup_of_a_node(tmp_path: Path) -> None:
 
 
 def test_binaries_call_themselves_by_the_version_that_is_compiled() -> None:
+    """And the emulated GKE, and the documentation, by the same."""
     module = (Path(build.__file__).parent / "go/kube/go.mod").read_text()
     assert f"k8s.io/kubernetes v{build.KUBERNETES_VERSION}\n" in module
+    major, minor, _ = build.KUBERNETES_VERSION.split(".")
+    assert f"gitMajor={major} " in build._BINARIES["kube"]
+    assert build._BINARIES["kube"].endswith(f"gitMinor={minor}")
+    assert VERSION.partition("-")[0] == build.KUBERNETES_VERSION
+    page = Path(build.__file__).parents[1] / "docs/sandbox.md"
+    assert f"real: Kubernetes {major}.{minor}," in page.read_text()
 
 
 def test_a_node_leaves_pods_exactly_its_machine_types_share_of_the_host() -> None:

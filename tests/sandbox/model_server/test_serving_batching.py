@@ -227,7 +227,7 @@ def test_what_the_serving_role_lets_pass_the_server_takes(
         validate_pool(parameters)
         validate_queue(parameters)
     except ServingError:
-        assert variables.problems
+        assert variables.findings
     else:
         # Sizes that do not ascend TF Serving takes, and then fills batches up to the wrong one.
-        assert bool(variables.problems) == (sizes != sorted(set(sizes)))
+        assert bool(variables.findings) == (sizes != sorted(set(sizes)))

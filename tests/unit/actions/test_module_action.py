@@ -269,7 +269,7 @@ def test_progress_is_shown_while_a_module_works_unless_the_task_is_secret(played
 def preflight_tasks(stage: Stage) -> list[Json]:
     """It has no module's process ever. One that a survey's empty text tells to ignore nothing."""
     told = {"mlops.tfserving.preflight": {**google(stage), "ignore": ""}}
-    given = {"cluster_kubeconfig_file": "none", "storage_model_path": "my-models"}
+    given = {"cluster_existing_kubeconfig": "none", "storage_model_path": "my-models"}
     return [
         {"name": "preflight", **told, "vars": {**given, "storage_bucket": "echo"}},
         {"name": "secret preflight", **told, "vars": {**given, "storage_bucket": "echo"}, "no_log": True},

@@ -17,6 +17,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.auth_errors im
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import BadInput, GoogleError
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.options import GKE_ENDPOINT, argument_spec
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.rest import connect
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 from ansible_collections.mlops.tfserving.plugins.modules import gke_cluster_info
 from cryptography.hazmat.primitives.asymmetric import rsa
 from emulator import Emulator
@@ -305,7 +306,7 @@ def test_a_token_endpoint_that_is_not_there(google: TokenServer) -> None:
     key = google.key_file() | {"token_uri": "http://127.0.0.1:1/token"}
     service = connect(options(google, "serviceaccount", service_account_contents=key))
     waits: list[float] = []
-    service.sleep = waits.append
+    service.clock = Clock(sleep=waits.append)
     with pytest.raises(
         GoogleError, match=r"no access token, since 127\.0\.0\.1:1 can't be reached: .*Connection refused"
     ):

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.rest import Answer, Google
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 from emulator import Emulator
 from starlette.testclient import TestClient
 
@@ -31,7 +32,7 @@ class FullGoogle:
         self.hide = ""
 
     def connect(self, _: Mapping[str, Any] | None = None) -> Google:
-        return Google("http://emulator", self, sleep=lambda seconds: None)
+        return Google("http://emulator", self, Clock(sleep=lambda seconds: None))
 
     def __call__(self, method: str, url: str, *, body: Any, headers: Mapping[str, str]) -> Answer:
         parts = urlsplit(url)

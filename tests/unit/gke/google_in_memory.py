@@ -211,8 +211,8 @@ class FakeGoogle:
             raise Refusal(409, "", f"Already exists: {asked['name']}.")
         cluster = copy.deepcopy(asked) | {"status": "PROVISIONING", "location": LOCATION}
         cluster.setdefault("locations", [f"{LOCATION}-{zone}" for zone in "abc"])
-        wanted = cluster.pop("initialClusterVersion", VERSION)
-        cluster["currentMasterVersion"] = _in_full(wanted)
+        desired = cluster.pop("initialClusterVersion", VERSION)
+        cluster["currentMasterVersion"] = _in_full(desired)
         if not cluster.get("autopilot", {}).get("enabled") and "nodePools" not in cluster:
             cluster["nodePools"] = [
                 {"name": "default-pool", "initialNodeCount": cluster.pop("initialNodeCount")}
@@ -258,8 +258,8 @@ class FakeGoogle:
         }
         pool.setdefault("locations", list(cluster["locations"]))
         pool["management"] = {"autoRepair": True, "autoUpgrade": True} | pool.get("management", {})
-        wanted = pool.get("version", cluster["currentMasterVersion"])
-        pool |= {"version": _in_full(wanted), "status": "PROVISIONING"}
+        desired = pool.get("version", cluster["currentMasterVersion"])
+        pool |= {"version": _in_full(desired), "status": "PROVISIONING"}
         pool.setdefault("upgradeSettings", {"maxSurge": 1, "strategy": "SURGE"})
 
     def _settle(self, cluster: Json) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.describe import options_of, unmanaged
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.plan import plan_cluster
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.wanted import (
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.desired import (
     CLUSTER_ARGUMENTS,
-    wanted_cluster,
+    desired_cluster,
 )
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.plan import plan_cluster
 
 Json = dict[str, Any]
 
@@ -72,10 +72,10 @@ AUTOPILOT: Json = {
 def test_to_wish_for_what_is_there_changes_nothing(cluster: Json) -> None:
     result = ArgumentSpecValidator(CLUSTER_ARGUMENTS).validate(options_of(cluster))
     assert result.error_messages == []
-    wanted = wanted_cluster(
+    desired = desired_cluster(
         {**result.validated_parameters, "project": "my-project", "location": "us-central1"}
     )
-    plan = plan_cluster(wanted, cluster, "/v1/c", exclusive_pools=True)
+    plan = plan_cluster(desired, cluster, "/v1/c", exclusive_pools=True)
     assert ([str(change) for change in plan.changes], plan.warnings) == ([], [])
 
 

@@ -13,7 +13,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gke import describ
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.cluster_options import CLUSTER_OPTIONS
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.option import Option
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.pool_options import POOL_OPTIONS
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.shape import OUTPUT_ONLY
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.schema import OUTPUT_ONLY
 from ansible_collections.mlops.tfserving.plugins.modules import gke_cluster, gke_cluster_info, gke_node_pool
 from discovery import properties, schemas
 

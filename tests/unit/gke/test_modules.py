@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from ansible_collections.mlops.tfserving.plugins.modules import gke_cluster, gke_cluster_info, gke_node_pool
 from emulator import Emulator
 
@@ -126,13 +127,10 @@ def test_a_bad_token_is_told_in_one_line(call: Call) -> None:
     assert "\n" not in answer["msg"]
 
 
-def test_an_endpoint_that_is_not_there_is_told(call: Call) -> None:
+def test_an_endpoint_that_is_not_there_is_told(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     from ansible_collections.mlops.tfserving.plugins.module_utils.gcp import rest
+    from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Policy
 
-    patience = rest.ATTEMPTS
-    rest.ATTEMPTS = 1
-    try:
-        answer = call(gke_cluster, **CLUSTER, api_endpoint="http://127.0.0.1:9")
-    finally:
-        rest.ATTEMPTS = patience
+    monkeypatch.setattr(rest, "POLICY", Policy(attempts=1))
+    answer = call(gke_cluster, **CLUSTER, api_endpoint="http://127.0.0.1:9")
     assert "Is it reachable from here?" in answer["msg"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import BadInput
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.cluster_options import CLUSTER_OPTIONS
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.desired import desired_cluster, desired_pool
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.option import AT_CREATION, NEVER, RECREATE
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.plan import (
     Plan,
@@ -18,8 +19,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gke.plan import (
     refuse_impossible,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.pool_options import POOL_OPTIONS
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.shape import put, write
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.wanted import wanted_cluster, wanted_pool
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.schema import put, write
 from discovery import problems
 
 Json = dict[str, Any]
@@ -226,7 +226,7 @@ def cluster_with(**options: Any) -> Json:
     found = cluster_resource({"name": "c", "node_pools": [{"name": "n"}], **options})
     for option in CLUSTER_OPTIONS:
         if option.later and option.name in options:
-            put(found, option.path, write(option.shape, options[option.name]))
+            put(found, option.path, write(option.schema, options[option.name]))
     found["currentMasterVersion"] = found.pop("initialClusterVersion", "1.34.4-gke.100")
     return {**found, "labelFingerprint": "f", "locations": found.get("locations", ["us-central1-a"])}
 
@@ -240,13 +240,13 @@ def pool_with(**options: Any) -> Json:
 
 def plan_for(name: str, before: Any, wanted: Any) -> Plan:
     current = cluster_with(**({} if before is None else {name: before}))
-    return plan_cluster(wanted_cluster({**PLACE, name: wanted}), current, PATH)
+    return plan_cluster(desired_cluster({**PLACE, name: wanted}), current, PATH)
 
 
 def pool_plan_for(name: str, before: Any, wanted: Any, *, recreate: bool = False) -> Plan:
     current = pool_with(**({} if before is None else {name: before}))
     return plan_pool(
-        wanted_pool({"name": "n", name: wanted}, "us-central1"), current, PATH, recreate=recreate
+        desired_pool({"name": "n", name: wanted}, "us-central1"), current, PATH, recreate=recreate
     )
 
 
@@ -273,13 +273,13 @@ def test_the_tables_have_every_field_that_can_be_changed() -> None:
 
 @pytest.mark.parametrize(("name", "before", "wanted", "body"), CLUSTER_TABLE)
 def test_a_cluster_that_is_so_already_is_left_alone(name: str, before: Any, wanted: Any, body: Any) -> None:
-    wish = wanted_cluster({**PLACE, name: wanted})
+    wish = desired_cluster({**PLACE, name: wanted})
     assert plan_cluster(wish, cluster_with(**{name: wish[name]}), PATH).changes == []
 
 
 @pytest.mark.parametrize(("name", "before", "wanted", "body"), POOL_TABLE)
 def test_a_pool_that_is_so_already_is_left_alone(name: str, before: Any, wanted: Any, body: Any) -> None:
-    wish = wanted_pool({"name": "n", name: wanted}, "us-central1")
+    wish = desired_pool({"name": "n", name: wanted}, "us-central1")
     assert plan_pool(wish, pool_with(**{name: wish[name]}), PATH, recreate=False).changes == []
 
 
@@ -374,7 +374,7 @@ def test_what_can_not_be_turned_off_is_refused() -> None:
 
 def test_all_that_is_refused_is_told_at_once() -> None:
     plan = plan_cluster(
-        wanted_cluster({**PLACE, "network": "x", "node_pools": [{"name": "n", "spot": True}]}), cluster_with(network="y"), PATH
+        desired_cluster({**PLACE, "network": "x", "node_pools": [{"name": "n", "spot": True}]}), cluster_with(network="y"), PATH
     )  # fmt: skip
     with pytest.raises(
         BadInput, match=r"network: y -> x \(never\); node pool n: spot: unset -> True \(recreation\)"
@@ -383,7 +383,7 @@ def test_all_that_is_refused_is_told_at_once() -> None:
 
 
 def test_machine_and_disk_are_changed_together() -> None:
-    wish = wanted_pool(
+    wish = desired_pool(
         {"name": "n", "machine_type": "n4-standard-2", "disk_type": "hyperdisk-balanced"}, "us-central1"
     )
     (change,) = plan_pool(wish, pool_with(machine_type="e2-medium"), PATH, recreate=False).changes
@@ -393,20 +393,20 @@ def test_machine_and_disk_are_changed_together() -> None:
 
 def test_pools_that_are_not_named_stay_unless_the_list_is_exclusive() -> None:
     current = cluster_with(node_pools=[{"name": "n"}, {"name": "other"}])
-    wanted = wanted_cluster({**PLACE, "node_pools": [{"name": "n"}]})
+    wanted = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
     assert plan_cluster(wanted, current, PATH).changes == []
     (gone,) = plan_cluster(wanted, current, PATH, exclusive_pools=True).changes
     assert (gone.method, gone.path) == ("DELETE", f"{PATH}/nodePools/other")
 
 
 def test_a_new_pool_is_there_before_an_old_one_goes() -> None:
-    wanted = wanted_cluster({**PLACE, "node_pools": [{"name": "new"}]})
+    wanted = desired_cluster({**PLACE, "node_pools": [{"name": "new"}]})
     changes = plan_cluster(wanted, cluster_with(), PATH, exclusive_pools=True).changes
     assert [c.method for c in changes] == ["POST", "DELETE"]
 
 
 def test_a_failed_cluster_and_a_failed_pool_are_made_anew() -> None:
-    wanted = wanted_cluster({**PLACE, "node_pools": [{"name": "n"}]})
+    wanted = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
     changes = plan_cluster(wanted, {**cluster_with(), "status": "ERROR"}, PATH).changes
     assert [c.method for c in changes] == ["DELETE", "POST"]
     current = cluster_with()
@@ -417,21 +417,21 @@ def test_a_failed_cluster_and_a_failed_pool_are_made_anew() -> None:
 
 @pytest.mark.parametrize("status", ["RUNNING", "DEGRADED", "RECONCILING", "PROVISIONING", "STOPPING"])
 def test_a_cluster_with_any_other_status_is_never_removed(status: str) -> None:
-    wanted = wanted_cluster({**PLACE, "network": "other", "node_pools": [{"name": "n", "spot": True}]})
+    wanted = desired_cluster({**PLACE, "network": "other", "node_pools": [{"name": "n", "spot": True}]})
     changes = plan_cluster(wanted, {**cluster_with(network="x"), "status": status}, PATH).changes
     assert not any(change.method == "DELETE" for change in changes)
 
 
 def test_a_creation_is_what_the_api_takes() -> None:
     for name, _, value, _ in CLUSTER_TABLE:
-        wish = wanted_cluster({**PLACE, name: value})
+        wish = desired_cluster({**PLACE, name: value})
         create, *later = plan_cluster(wish, None, PATH).changes
         assert problems("CreateClusterRequest", create.body) == []
         assert [c.field for c in later] == (
             ["additional_ip_ranges"] if name == "additional_ip_ranges" else []
         )
     for name, _, value, _ in POOL_TABLE:
-        wish = wanted_pool({"name": "n", name: value}, "us-central1")
+        wish = desired_pool({"name": "n", name: value}, "us-central1")
         found = problems("NodePool", pool_resource(wish))
         # A message in Google's own form goes as it is: that a number is text there is the user's to know.
         assert found == (
@@ -450,7 +450,7 @@ def test_a_cluster_without_pools_gets_one_of_googles_but_an_autopilot_cluster_no
 
 
 def test_pools_of_an_autopilot_cluster_are_refused() -> None:
-    wanted = wanted_cluster({**PLACE, "node_pools": [{"name": "n"}]})
+    wanted = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
     with pytest.raises(BadInput, match="Autopilot cluster"):
         plan_cluster(wanted, {**cluster_with(), "autopilot": {"enabled": True}}, PATH)
 
@@ -459,9 +459,9 @@ def test_a_fixed_size_under_an_autoscaler_is_refused_until_that_is_off() -> None
     autoscaled = pool_with(autoscaling={"enabled": True, "max_node_count": 3})
     with pytest.raises(BadInput, match="it is autoscaled"):
         plan_pool(
-            wanted_pool({"name": "n", "node_count": 2}, "us-central1"), autoscaled, PATH, recreate=False
+            desired_pool({"name": "n", "node_count": 2}, "us-central1"), autoscaled, PATH, recreate=False
         )
-    wish = wanted_pool({"name": "n", "node_count": 1, "autoscaling": {"enabled": False}}, "us-central1")
+    wish = desired_pool({"name": "n", "node_count": 1, "autoscaling": {"enabled": False}}, "us-central1")
     changes = plan_pool(wish, autoscaled, PATH, recreate=False).changes
     # The size of before says nothing of what the autoscaler made of it.
     assert [c.path.rpartition(":")[2] for c in changes] == ["setAutoscaling", "setSize"]
@@ -478,7 +478,7 @@ def test_options_at_creation_are_never_looked_at_again() -> None:
 def test_planning_changes_neither_wishes_nor_what_is_there() -> None:
     for name, before, value, _ in POOL_TABLE:
         current = pool_with(**({} if before is None else {name: before}))
-        wish = wanted_pool({"name": "n", name: value}, "us-central1")
+        wish = desired_pool({"name": "n", name: value}, "us-central1")
         kept = copy.deepcopy((wish, current))
         plan_pool(wish, current, PATH, recreate=False)
         assert (wish, current) == kept, name

@@ -59,10 +59,12 @@ def test_the_real_count_is_always_within_the_bounds(
 ) -> None:
     """``others``: minimum, nodes beyond it, room beyond those."""
     mine = pool("n", 0, 9)
-    pools = [pool(f"o{i}", least, least + beyond + room) for i, (least, beyond, room) in enumerate(others)]
-    found = cluster(size + sum(least + beyond for least, beyond, _ in others), mine, *pools)
-    fewest, most = bounds(mine, found)
-    assert fewest <= size <= most
+    pools = [
+        pool(f"o{i}", minimum, minimum + beyond + room) for i, (minimum, beyond, room) in enumerate(others)
+    ]
+    found = cluster(size + sum(minimum + beyond for minimum, beyond, _ in others), mine, *pools)
+    minimum, maximum = bounds(mine, found)
+    assert minimum <= size <= maximum
     try:
         count = growth({"enabled": True, "minNodeCount": low, "maxNodeCount": 9}, mine, found)
     except Unknown:

@@ -8,10 +8,11 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.rest import Google
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke import client, converge
-from ansible_collections.mlops.tfserving.plugins.module_utils.gke.wanted import (
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.desired import (
     CLUSTER_ARGUMENTS,
     POOL_ARGUMENTS,
 )
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 from google_in_memory import LOCATION, PROJECT, FakeGoogle
 
 Json = dict[str, Any]
@@ -25,8 +26,8 @@ class World:
         self.timeout = 600.0
 
     def connect(self, _: Json) -> client.Gke:
-        service = Google("https://google", self.google, self.google.sleep)
-        clock = client.Clock(self.google.now, self.google.sleep)
+        clock = Clock(self.google.now, self.google.sleep)
+        service = Google("https://google", self.google, clock)
         return client.Gke(service, PROJECT, LOCATION, self.timeout, clock)
 
     def cluster(self, *, check: bool = False, **options: Any) -> Json:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
-from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.rollout import Clock
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 from kube_objects import NOW, Json
 
 Answer = Json | list[Json] | KubeError | Callable[[float], Any]
@@ -32,7 +32,7 @@ class ScriptedApi:
             assert seconds > 0
             self.seconds += seconds
 
-        return Clock(lambda: NOW + self.seconds, sleep)
+        return Clock(lambda: self.seconds, sleep, lambda: NOW + self.seconds)
 
     def get(self, path: str, **query: object) -> Json:
         self.requests.append(path)

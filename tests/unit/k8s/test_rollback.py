@@ -59,7 +59,7 @@ def cluster(kind: str = "Deployment", revisions: int = 3, **spec: Any) -> Script
 @pytest.mark.parametrize(("wanted", "image"), [(None, "m:2"), (1, "m:1")])
 def test_the_earlier_template_comes_back_as_it_was(kind: str, wanted: int | None, image: str) -> None:
     api = cluster(kind)
-    changed, before, after = rollback(api, kind, "ns", "w", wanted=wanted)
+    changed, before, after = rollback(api, kind, "ns", "w", desired=wanted)
     assert changed
     assert (before, after) == (template("m:3"), template(image))
     [(path, patch, content_type)] = api.patches
@@ -79,7 +79,7 @@ def test_a_dry_run_is_asked_of_the_server() -> None:
 
 def test_a_revision_that_is_there_already_changes_nothing() -> None:
     api = cluster()
-    assert rollback(api, "Deployment", "ns", "w", wanted=3)[0] is False
+    assert rollback(api, "Deployment", "ns", "w", desired=3)[0] is False
     assert api.patches == []
 
 
@@ -95,7 +95,7 @@ def test_a_revision_that_is_there_already_changes_nothing() -> None:
 )
 def test_what_cannot_be_undone_is_said(api: ScriptedApi, kind: str, wanted: int | None, words: str) -> None:
     with pytest.raises(KubeError) as raised:
-        rollback(api, kind, "ns", "w", wanted=wanted)
+        rollback(api, kind, "ns", "w", desired=wanted)
     assert words in raised.value.message
     assert api.patches == []
 

@@ -9,7 +9,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import 
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.rollout import (
     RolloutFailed,
     listed,
-    standing,
+    status_now,
     wait_for_rollout,
 )
 from kube_objects import Json, crashing, event, history, node, pod, running, unscheduled, workload
@@ -180,7 +180,7 @@ def test_long_lists_are_read_page_by_page() -> None:
 
 def test_a_run_that_does_not_wait_says_how_it_stands() -> None:
     def stands(api: ScriptedApi) -> str:
-        return standing(api, "Deployment", "ns", "w", api.clock.now())
+        return status_now(api, "Deployment", "ns", "w", api.clock.wall())
 
     assert stands(cluster(DONE)).endswith("now: 1 of 1 available, 1 updated")
     assert "exit code 1" in stands(cluster(COMING, pod(containerStatuses=[crashing(1)])))

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import lift
+
 START = 1_000_000.0
+
+
+def cpu(percent: float | None, target: float = 60) -> dict[str, Any]:
+    return {
+        "name": "cpu", "type": "ContainerResource", "of": "tfserving", "current": percent, "target": target, "unit": "%",
+    }  # fmt: skip
 
 
 class Story:
@@ -14,7 +22,7 @@ class Story:
         self.events: list[dict[str, Any]] = []
 
     def at(self, second: float, kind: str, **fields: Any) -> None:
-        self.events.append({"t": START + second, "kind": kind, **fields})
+        self.events.append(lift({"t": START + second, "kind": kind, **fields}))
 
     def load(
         self,
@@ -71,8 +79,7 @@ class Story:
             max=4,
             current=1,
             desired=desired,
-            cpu_percent=80,
-            target_percent=60,
+            metrics=[cpu(80)],
         )
 
     def deployment(self, second: float, wanted: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest import watchdog
 from ansible_collections.mlops.tfserving.plugins.modules import locust_run, scaling_report
 
 RECORDED = Path(__file__).parent / "data/demo.jsonl"
@@ -161,7 +162,7 @@ def test_where_locust_never_came_up_nothing_is_fetched(
 def test_a_run_that_is_told_to_stop_wakes_up_and_still_waits_for_the_last_counts() -> None:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        dog = locust_run.Watchdog()
+        dog = watchdog.Watchdog()
         assert dog.reason() is None
         threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
         begun = time.monotonic()
@@ -180,6 +181,6 @@ def test_a_run_whose_playbook_is_gone_is_told_to_stop(monkeypatch: pytest.Monkey
     ended = subprocess.Popen(["true"])
     ended.wait()
     for drivers, gone in ((f"{os.getpid()}", False), (f"{os.getpid()},{ended.pid}", True), ("", False)):
-        monkeypatch.setenv(locust_run.DRIVERS, drivers)
+        monkeypatch.setenv(watchdog.DRIVERS, drivers)
         monkeypatch.setattr(signal, "signal", lambda *_: None)
-        assert (locust_run.Watchdog().reason() is not None) == gone
+        assert (watchdog.Watchdog().reason() is not None) == gone

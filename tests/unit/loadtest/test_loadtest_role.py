@@ -20,7 +20,7 @@ def render(folder: Path, **variables: Any) -> list[dict[str, Any]]:
     shape = {"max_steps": 2, "step_time": 10, "step_load": 3, "spawn_rate": 1, "ramp_down": 5}
     prepared = {
         "plan": plan(shape).as_json(), "bodies": [{"file": "body-0", "name": "it's.jpg", "weight": 1.0}],
-        "inputs": {"x": {"dtype": "DT_STRING", "shape": [-1]}},
+        "path": "/v1/models/m:predict",
         "config_maps": ["locust-r-payload-0", "locust-r-payload-1"],
     }  # fmt: skip
     play = {
@@ -61,8 +61,9 @@ def test_the_workers_get_the_code_that_is_tested(objects: dict[str, dict[str, An
     data = objects["ConfigMap/locust-r"]["data"]
     for path in (ROLE / "files").glob("*.py"):
         assert data[path.name].strip() == path.read_text().strip()
-    for name in ("curve.py", "histogram.py"):
-        assert data[name].strip() == (ROOT / "plugins/module_utils/loadtest" / name).read_text().strip()
+    for name in ("loadtest/curve.py", "loadtest/histogram.py", "protos.py"):
+        path = ROOT / "plugins/module_utils" / name
+        assert data[path.name].strip() == path.read_text().strip()
     # The workers have nothing of Ansible: what they import must import nothing of the collection.
     assert not any("from ." in data[name] or "ansible" in data[name] for name in data)
 
@@ -75,8 +76,8 @@ def test_the_settings_are_those_that_the_locustfile_reads(objects: dict[str, dic
         for part in path.read_text().split('CONFIG["')[1:]
     }
     assert used == set(config)
-    assert config["path"] == "/v1/models/image_classifier:predict"
-    assert (config["version"], config["protocol"], config["workers"]) == (None, "rest", 2)
+    assert config["path"] == "/v1/models/m:predict"
+    assert (config["protocol"], config["workers"]) == ("rest", 2)
     assert config["bodies"][0]["name"] == "it's.jpg"
 
 
@@ -121,9 +122,9 @@ def test_everything_carries_the_labels_by_which_it_is_swept(objects: dict[str, d
         assert labels["mlops.tfserving/run"] == "r"
 
 
-def test_a_version_and_grpc_reach_the_workers(tmp_path: Path) -> None:
-    made = render(tmp_path, loadtest_version="7", loadtest_protocol="grpc")
+def test_grpc_reaches_the_workers(tmp_path: Path) -> None:
+    made = render(tmp_path, loadtest_protocol="grpc")
     config = json.loads(made[0]["data"]["config.json"])
-    assert config["path"] == "/v1/models/image_classifier/versions/7:predict"
-    assert (config["version"], config["protocol"]) == (7, "grpc")
+    assert config["protocol"] == "grpc"
+    assert config["grpc_method"] == "/tensorflow.serving.PredictionService/Predict"
     assert config["grpc_host"] == "image-classifier.tfserving.svc.cluster.local:8500"

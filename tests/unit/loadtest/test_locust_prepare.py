@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest import payload
+from ansible_collections.mlops.tfserving.plugins.module_utils.protos import message
 from ansible_collections.mlops.tfserving.plugins.modules import locust_prepare
 
 COFFEE = Path(__file__).resolve().parents[3] / "roles/loadtest/files/coffee.jpg"
@@ -119,9 +121,33 @@ def test_the_payload_is_tried_and_put_into_config_maps(
     assert base64.b64decode(stored["instances"][0]["b64"]) == COFFEE.read_bytes()
     assert result["config_maps"] == ["locust-now-payload-0"]
     assert result["plan"]["users"] == 4
+    assert result["path"] == "/v1/models/m:predict"
+    assert call(capsys, version=7)["path"] == "/v1/models/m/versions/7:predict"
     gone = call(capsys, state="absent")
     assert (gone["changed"], cluster.objects) == (True, {})
     assert not call(capsys, state="absent")["changed"]
+
+
+def test_for_grpc_requests_are_serialised_here(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not call(capsys, protocol="grpc", version=3).get("failed")
+    (stored,) = cluster.objects.values()
+    request = message("PredictRequest")
+    request.ParseFromString(base64.b64decode(stored["binaryData"]["body-0"]))
+    assert (request.model_spec.name, request.model_spec.version.value) == ("m", 3)
+    assert list(request.inputs["x"].string_val) == [COFFEE.read_bytes()]
+    (tried,) = cluster.asked
+    assert base64.b64decode(tried["instances"][0]["b64"]) == COFFEE.read_bytes(), "it is tried by REST"
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc"])
+def test_what_fits_no_config_map_is_refused_before_anything_is_created(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path, protocol: str
+) -> None:
+    (tmp_path / "large.bin").write_bytes(bytes(payload.PART_BYTES))
+    result = call(capsys, payload=str(tmp_path / "large.bin"), protocol=protocol)
+    assert "large.bin: a request body of" in result["msg"]
+    assert "does not fit a ConfigMap" in result["msg"]
+    assert (cluster.objects, cluster.asked) == ({}, [])
 
 
 def test_check_mode_checks_and_changes_nothing(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest import payload
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.payload import PayloadError
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.payload import PayloadError, Tensor
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.rest import Servable
+from ansible_collections.mlops.tfserving.plugins.module_utils.protos import message
 
 COFFEE = (Path(__file__).resolve().parents[3] / "roles/loadtest/files/coffee.jpg").read_bytes()
 PNG = b"\x89PNG\r\n\x1a\n rest"
@@ -123,7 +125,79 @@ def test_bodies_are_packed_so_that_each_part_fits_a_config_map() -> None:
     assert [body for part in parts for body in part] == made
     assert all(sum(len(body.content) for body in part) <= payload.PART_BYTES for part in parts)
     with pytest.raises(PayloadError, match="does not fit a ConfigMap"):
-        payload.bodies({"a.bin": bytes(1_000_000)}, signature="s", known=None)
+        payload.pack(payload.bodies({"a.bin": bytes(1_000_000)}, signature="s", known=None))
+    with pytest.raises(PayloadError, match="more than 20: send fewer"):
+        payload.pack([payload.Body(str(n), 1, bytes(800_000)) for n in range(30)])
+
+
+def signature(dtype: str) -> dict[str, dict[str, Tensor]]:
+    return {
+        "s": {"x": Tensor(dtype, (-1,))},
+        "other": {"a": Tensor("DT_BOOL", (-1,)), "b": Tensor("DT_STRING", None)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("dtype", "number", "field", "values", "kept"),
+    [
+        ("DT_HALF", 19, "half_val", [0.5, -2], [0x3800, 0xC000]),
+        ("DT_UINT32", 22, "uint32_val", [2**32 - 1], [2**32 - 1]),
+        ("DT_UINT64", 23, "uint64_val", [2**64 - 1], [2**64 - 1]),
+        ("DT_UINT16", 17, "int_val", [65535], [65535]),
+        ("DT_FLOAT", 1, "float_val", [1, 2.5], [1.0, 2.5]),
+        ("DT_INT64", 9, "int64_val", [-1], [-1]),
+    ],
+)
+def test_every_type_goes_by_grpc(
+    dtype: str, number: int, field: str, values: list[Any], kept: list[Any]
+) -> None:
+    known = signature(dtype)
+    made = payload.bodies({"a.json": json.dumps({"inputs": values}).encode()}, signature="s", known=known)
+    (body,) = payload.for_grpc(made, Servable("m", 7), known)
+    request = message("PredictRequest")
+    request.ParseFromString(body.content)
+    spec, tensor = request.model_spec, request.inputs["x"]
+    assert (spec.name, spec.version.value, spec.signature_name) == ("m", 7, "s")
+    assert (tensor.dtype, [dim.size for dim in tensor.tensor_shape.dim]) == (number, [len(values)])
+    assert list(getattr(tensor, field)) == kept
+
+
+def test_bodies_of_several_signatures_go_by_grpc() -> None:
+    known = signature("DT_INT32")
+    other = {
+        "signature_name": "other",
+        "instances": [{"a": True, "b": "x"}, {"a": False, "b": {"b64": "//8="}}],
+    }
+    files = {"a.json": b"3", "b.json": json.dumps(other).encode()}
+    made = payload.for_grpc(payload.bodies(files, signature="s", known=known), Servable("m"), known)
+    requests = [message("PredictRequest") for _unused in made]
+    for request, body in zip(requests, made, strict=True):
+        request.ParseFromString(body.content)
+    assert [request.model_spec.signature_name for request in requests] == ["s", "other"]
+    assert list(requests[1].inputs["b"].string_val) == [b"x", b"\xff\xff"]
+    assert not requests[0].model_spec.HasField("version"), "the newest"
+
+
+def test_what_grpc_can_not_send_is_told() -> None:
+    for dtype, values, words in (
+        ("DT_BFLOAT16", [1], "a.json: inputs of type DT_BFLOAT16 can't be written as JSON"),
+        ("DT_INT32", [2**40], "a.json: input x does not hold values of type int32"),
+    ):
+        known = signature(dtype)
+        made = payload.bodies({"a.json": json.dumps({"inputs": values}).encode()}, signature="s", known=known)
+        with pytest.raises(PayloadError, match=words):
+            payload.for_grpc(made, Servable("m"), known)
+
+
+def test_what_counts_is_the_size_that_is_sent() -> None:
+    """As text a -1 has three bytes, as a number of Protocol Buffers ten."""
+    known = signature("DT_INT32")
+    made = payload.bodies(
+        {"a.json": json.dumps({"inputs": [-1] * 100_000}).encode()}, signature="s", known=known
+    )
+    assert payload.pack(made)
+    with pytest.raises(PayloadError, match=r"a request body of 10000.. bytes does not fit a ConfigMap"):
+        payload.pack(payload.for_grpc(made, Servable("m"), known))
 
 
 def test_what_is_no_metadata_of_tensorflow_serving_is_told() -> None:

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.curve import users_at
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.run import (
-    Clock,
     LoadTest,
     RunFailed,
     Settings,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import Timeline, read
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.watch import Timeline
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 
 PLAN = plan({"max_steps": 3, "step_time": 20, "step_load": 2, "spawn_rate": 2, "ramp_down": 10})
 
@@ -50,7 +50,7 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def look(self, *, observer: bool = False) -> dict[str, Any] | None:
+    def poll(self, *, observer: bool = False) -> dict[str, Any] | None:
         elapsed = None if self.started is None else self.now - self.started
         users = None if elapsed is None else users_at(PLAN.curve, elapsed)
         requests = 0 if elapsed is None else int(10 * min(elapsed, PLAN.curve.length))
@@ -72,8 +72,7 @@ class World:
         return True
 
     def report(self) -> dict[str, Any]:
-        events = [json.loads(line) for line in self.path.read_text().splitlines()]
-        return analyse(events, slo={}, workers=2, users=PLAN.users, environment={})
+        return analyse(read(self.path), slo=[], workers=2, users=PLAN.users, environment={})
 
 
 @pytest.fixture
@@ -212,7 +211,7 @@ def test_an_interruption_at_any_moment_stops_the_load_and_keeps_what_was_seen(
     world.change = interrupt
     world.test.run()
     stopped = world.now
-    world.timeline.add("hpa", name="m", min=1, max=4, desired=4)
+    world.timeline.add("hpa", name="keda-hpa-m", min=1, max=4, desired=4)
     world.timeline.add("deployment", name="m", wanted=4, ready=1)
     assert not world.test.settle()
     assert world.now - stopped <= 2, "nothing is waited for any more"

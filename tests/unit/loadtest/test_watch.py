@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest import watch
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import Timeline
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.watch import (
     CannotList,
     Follower,
-    Timeline,
     follow,
 )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.findings import Finding, judge
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.judge import judge
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project import (
     Bucket,
     MachineType,
@@ -16,6 +16,9 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project 
     Quota,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rules import RULES
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.check import judged
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.findings import Finding, kept
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.rules import NEVER_IGNORED
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.settings import Settings
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.to_settings import settings
 
@@ -37,6 +40,8 @@ COMPUTED: Json = {
     "storage_reader_google_service_account": "",
     "cluster_kubeconfig_path": "/nowhere",
     "serving_model_uri": "",
+    "serving_model_version": "",
+    "serving_image": "docker.io/tensorflow/serving:2.19.0",
     # What an inventory has to say, and what would be warned about otherwise.
     "cluster_workload_identity": True,
     "serving_source_ranges": ["203.0.113.0/24"],
@@ -62,14 +67,19 @@ def pool(**changed: Any) -> list[Json]:
     return [{**POOL, **changed}]
 
 
+def given(**changed: Any) -> Json:
+    """The roles' variables with some changed."""
+    return {**defaults(), **COMPUTED, "cluster_node_pools": pool(), **changed}
+
+
 def asked(**changed: Any) -> Settings:
     """The settings with some variables changed."""
-    given = {**defaults(), **COMPUTED, "cluster_node_pools": pool(), **changed}
+    variables = given(**changed)
     options = {
-        name: given[f"preflight_{name}"]
+        name: variables[f"preflight_{name}"]
         for name in ("system_requests", "metrics_window_seconds", "node_boot_seconds")
     }
-    return settings(given, NAME, options)
+    return settings(variables, NAME, options)
 
 
 def member(namespace: str = "tfserving", name: str = "image-classifier") -> str:
@@ -117,9 +127,18 @@ def project(**changed: Any) -> Project:
     return replace(base, **changed)
 
 
-def found(settings: Settings, project: Project, *ignore: str) -> list[Finding]:
-    return judge(RULES, settings, project, ignore)
+def found(variables: Json, project: Project, *ignore: str) -> list[Finding]:
+    """What preflight finds; with a value that can't be read the default's is counted with, as it does."""
+    judgement = judged(variables, project=NAME, is_final=False)
+    readable = {name: value for name, value in variables.items() if name not in judgement.unreadable}
+    findings = [*judgement.findings, *judge(RULES, asked(**readable), project)]
+    return kept(findings, ignore, NEVER_IGNORED)
 
 
-def ids(settings: Settings, project: Project) -> list[str]:
-    return [finding.id for finding in found(settings, project)]
+def found_of(settings: Settings, project: Project) -> list[Finding]:
+    """What the rules about settings and project find."""
+    return kept(judge(RULES, settings, project), (), ())
+
+
+def ids(variables: Json, project: Project) -> list[str]:
+    return [finding.id for finding in found(variables, project)]

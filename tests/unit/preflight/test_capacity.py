@@ -28,7 +28,7 @@ def test_pods_never_have_more_than_there_is(
     rooms: list[Room], replica: Resources, others: list[Resources]
 ) -> None:
     fit = capacity(rooms, replica, others)
-    assert 0 <= fit.homeless <= len(others)
+    assert 0 <= fit.unschedulable <= len(others)
     for resource in ("cpu_milli", "memory", "gpus"):
         there = sum(max(0, getattr(room.free, resource)) * room.nodes for room in rooms if room.serves)
         assert fit.replicas * getattr(replica, resource) <= there
@@ -46,7 +46,7 @@ def test_another_node_never_takes_room_away(
         for index, room in enumerate(rooms)
     ]
     assert capacity(grown, replica, []).replicas >= capacity(rooms, replica, []).replicas
-    assert capacity(grown, replica, others).homeless <= capacity(rooms, replica, others).homeless
+    assert capacity(grown, replica, others).unschedulable <= capacity(rooms, replica, others).unschedulable
 
 
 @given(ROOMS, SIZES, OTHERS)
@@ -77,7 +77,7 @@ def test_alike_nodes_hold_what_the_best_of_all_placements_holds(
         [Resources(one, 1) for one in others],
     )
     if best >= 0:
-        assert found.homeless == 0
+        assert found.unschedulable == 0
         assert found.replicas <= best
         assert best - found.replicas <= 1
 
@@ -97,8 +97,8 @@ def test_a_percentage_of_pods_is_rounded_up(percent: int, whole: int) -> None:
 def test_counts_are_per_zone_unless_they_are_totals(low: int, high: int, zones: tuple[str, ...]) -> None:
     count = len(zones) or 3
     each = pool({**POOL, "autoscaling": {"min_node_count": low, "max_node_count": high}}, zones)
-    assert (each.least, each.most) == (low * count, high * count)
+    assert (each.minimum, each.maximum) == (low * count, high * count)
     if low and high:
         total = {"total_min_node_count": low, "total_max_node_count": high}
         whole = pool({**POOL, "autoscaling": total}, zones)
-        assert (whole.least, whole.most) == (low, high)
+        assert (whole.minimum, whole.maximum) == (low, high)

@@ -18,8 +18,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.words im
     reaction_in_words,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.to_settings import pool as read_pool
-from cases import asked, pool, project
-from cases import found as found_of
+from cases import asked, found_of, pool, project
 
 DISK = 0.10 * 100 / 730
 
@@ -119,7 +118,7 @@ def test_elsewhere_is_told_to_be_elsewhere() -> None:
 
 
 def test_nodes_that_are_not_this_projects_are_not_priced() -> None:
-    assert cost(asked(cluster_kubeconfig_file="/k"), project(), prices({})) is None
+    assert cost(asked(cluster_existing_kubeconfig="/k"), project(), prices({})) is None
     assert cost(asked(cluster_autopilot="true", cluster_node_pools=[]), project(), prices({})) is None
     assert "not estimated" in cost_in_words(None, "us-central1")
 

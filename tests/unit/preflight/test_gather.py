@@ -18,9 +18,10 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project 
     Project,
     Unread,
 )
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Policy
 from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.files import MANIFEST
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.settings import Settings
-from cases import ROOT, asked, found, pool
+from cases import ROOT, asked, found_of, pool
 from emulator import Emulator
 from objects import Objects
 from starlette.testclient import TestClient
@@ -29,6 +30,8 @@ PROJECT = "sandbox-project"
 BASE = f"/v1/projects/{PROJECT}/locations/us-central1-f"
 MODEL = str(ROOT / "tests/unit/saved_model/models/good")
 READER = f"model-reader@{PROJECT}.iam.gserviceaccount.com"
+
+ONCE = Policy(attempts=1)
 
 Ask = Callable[..., Project]
 
@@ -44,7 +47,7 @@ def apis(emulator: Emulator, url: str) -> Apis:
         "auth_kind": "accesstoken", "access_token": emulator.token, "api_endpoint": url, "scopes": [],
     }  # fmt: skip
     google = connect(options)
-    google.attempts = 1
+    google.policy = ONCE
     return Apis(google, dict.fromkeys(HOSTS, url))
 
 
@@ -55,7 +58,7 @@ def test_an_empty_project(apis: Apis) -> None:
     assert facts.machine_types["e2-standard-4"]["us-central1-f"] == MachineType(4, 16384)
     assert isinstance(facts.quotas, dict)
     assert facts.quotas["CPUS"].left > 0
-    assert found(mine(), gather(mine(), apis)) == []
+    assert found_of(mine(), gather(mine(), apis)) == []
 
 
 def test_only_what_the_settings_give_a_reason_for_is_asked(apis: Apis) -> None:
@@ -83,10 +86,10 @@ def test_a_cluster_that_is_there_and_its_nodes(apis: Apis, http: TestClient) -> 
 
 def test_versions_are_judged_by_what_google_offers(apis: Apis) -> None:
     old = mine(cluster_version="1.20")
-    (finding,) = found(old, gather(old, apis))
+    (finding,) = found_of(old, gather(old, apis))
     assert (finding.id, "1.35.2-gke.1000000" in finding.message) == ("version", True)
     fine = mine(cluster_version="1.34")
-    assert found(fine, gather(fine, apis)) == []
+    assert found_of(fine, gather(fine, apis)) == []
 
 
 def test_machine_types_and_gpus_are_judged_by_what_google_offers(apis: Apis) -> None:
@@ -95,7 +98,7 @@ def test_machine_types_and_gpus_are_judged_by_what_google_offers(apis: Apis) -> 
             machine_type="e2-standard-5", accelerators=[{"accelerator_type": "nvidia-none"}]
         ),
     )
-    ids = [finding.id for finding in found(odd, gather(odd, apis))]
+    ids = [finding.id for finding in found_of(odd, gather(odd, apis))]
     assert {"machine-type", "accelerator-type"} <= set(ids)
 
 
@@ -118,9 +121,9 @@ def test_the_bucket_its_policy_and_the_model_in_it(apis: Apis, objects: Objects)
     assert isinstance(facts.bucket, Bucket)
     assert facts.bucket.project_number.isdigit()
     assert facts.bucket.permissions == {"storage.buckets.setIamPolicy"}
-    assert [finding.id for finding in found(stored, facts)] == ["model-missing"], "whole is neither"
+    assert [finding.id for finding in found_of(stored, facts)] == ["model-missing"], "whole is neither"
     objects.put("models-of-mine", f"models/image_classifier/2/{MANIFEST}", b"{}")
-    assert found(stored, gather(stored, apis)) == []
+    assert found_of(stored, gather(stored, apis)) == []
 
 
 def test_of_versions_that_are_named_those_are_measured_wherever_they_are(
@@ -141,13 +144,13 @@ def test_of_versions_that_are_named_those_are_measured_wherever_they_are(
     )  # fmt: skip
     facts = gather(several, apis)
     assert facts.model_bytes == (30, 40, 5, 0)
-    (finding,) = found(several, facts)
+    (finding,) = found_of(several, facts)
     assert (finding.id, finding.message) == (
         "model-missing",
         "gs://others/b/2 is to be served, and nothing is there",
     )
     elsewhere = mine(serving_model_uri="gs://nobodys/b/1")
-    assert [one.id for one in found(elsewhere, gather(elsewhere, apis))] == ["model-missing"]
+    assert [one.id for one in found_of(elsewhere, gather(elsewhere, apis))] == ["model-missing"]
     promoted = mine(
         serving_models=[{"name": "a", "uri": "gs://others/a", "versions": [3]}], serving_promoted={"a": 40}
     )
@@ -168,7 +171,7 @@ def test_gpus_that_machines_come_with_are_read() -> None:
             200, {}, json.dumps({"items": items} if "aggregated/machineTypes" in url else {}).encode()
         )
 
-    facts = gather(settings, Apis(Google("http://x", google, attempts=1), dict.fromkeys(HOSTS, "http://x")))
+    facts = gather(settings, Apis(Google("http://x", google, policy=ONCE), dict.fromkeys(HOSTS, "http://x")))
     found = MachineType(24, 98304, (("nvidia-l4", 2),))
     assert facts.machine_types == {"g2-standard-24": {"us-central1-a": found}}
 
@@ -185,15 +188,15 @@ def test_whether_pods_may_act_as_a_google_service_account(apis: Apis, http: Test
     accounts = f"/v1/projects/{PROJECT}/serviceAccounts"
     assert http.post(accounts, json={"accountId": "model-reader", "serviceAccount": {}}).status_code == 200
     settings = mine(serving_google_service_account=READER, storage_reader_google_service_account=READER)
-    (finding,) = found(settings, gather(settings, apis))
-    assert "gcloud iam service-accounts add-iam-policy-binding" in finding.fix
+    (finding,) = found_of(settings, gather(settings, apis))
+    assert "gcloud iam service-accounts add-iam-policy-binding" in finding.hint
     grant = {
         "role": "roles/iam.workloadIdentityUser",
         "members": [f"serviceAccount:{PROJECT}.svc.id.goog[tfserving/image-classifier]"],
     }
     answer = http.post(f"{accounts}/{READER}:setIamPolicy", json={"policy": {"bindings": [grant]}})
     assert answer.status_code == 200, answer.text
-    assert found(settings, gather(settings, apis)) == []
+    assert found_of(settings, gather(settings, apis)) == []
 
 
 def test_a_missing_right_is_told_once_for_each_rule_with_googles_words(apis: Apis) -> None:
@@ -203,11 +206,11 @@ def test_a_missing_right_is_told_once_for_each_rule_with_googles_words(apis: Api
             return Answer(403, {}, text)
         return apis.google.transport(method, url, body=body, headers=headers)
 
-    google = Google(apis.google.endpoint, without_compute, attempts=1)
-    findings = found(mine(), gather(mine(), Apis(google, apis.endpoints)))
+    google = Google(apis.google.endpoint, without_compute, policy=ONCE)
+    findings = found_of(mine(), gather(mine(), Apis(google, apis.endpoints)))
     assert {(one.id, one.severity) for one in findings} == {("quota", "unknown"), ("machine-type", "unknown")}
     assert all("Required compute.regions.get permission" in one.message for one in findings)
-    assert all("docs/preflight.md" in one.fix for one in findings)
+    assert all("docs/preflight.md" in one.hint for one in findings)
 
 
 def test_where_google_is_not_reached_one_request_is_enough(tmp_path: Path) -> None:
@@ -220,10 +223,10 @@ def test_where_google_is_not_reached_one_request_is_enough(tmp_path: Path) -> No
     model = tmp_path / "saved_model.pb"
     model.write_bytes(b"x" * 100)
     settings = mine(storage_model_source=str(tmp_path))
-    facts = gather(settings, Apis(Google("http://x", dead, attempts=1), dict.fromkeys(HOSTS, "http://x")))
+    facts = gather(settings, Apis(Google("http://x", dead, policy=ONCE), dict.fromkeys(HOSTS, "http://x")))
     assert len(asked_for) == 1
     assert facts.model_bytes == 100
-    assert {finding.severity for finding in found(settings, facts)} == {"unknown"}
+    assert {finding.severity for finding in found_of(settings, facts)} == {"unknown"}
 
 
 def test_a_given_cluster_needs_no_gke(apis: Apis) -> None:
@@ -233,8 +236,8 @@ def test_a_given_cluster_needs_no_gke(apis: Apis) -> None:
         urls.append(url)
         return apis.google.transport(method, url, body=body, headers=headers)
 
-    settings = mine(cluster_kubeconfig_file="/kube/config", serving_service_type="ClusterIP")
-    gather(settings, Apis(Google("", watched, attempts=1), apis.endpoints))
+    settings = mine(cluster_existing_kubeconfig="/kube/config", serving_service_type="ClusterIP")
+    gather(settings, Apis(Google("", watched, policy=ONCE), apis.endpoints))
     assert urls
     assert all("/storage/" in url for url in urls)
 

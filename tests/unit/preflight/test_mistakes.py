@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import BadInput
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.estimate import prices
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.mistakes import Mistake, mistakes
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.check import judged
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.findings import Finding
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.to_settings import refuse_options
-from cases import COMPUTED, NAME, asked, defaults, ids, pool, project
+from cases import NAME, found, given, ids, pool, project
 
-IMAGE = {"serving_image": "docker.io/tensorflow/serving:2.19.0", "cluster_kubeconfig_path": "/nowhere"}
 POLICY = {"type": "Pods", "value": 4, "periodSeconds": 15}
 
 
-def told(**changed: Any) -> list[Mistake]:
-    given = {**defaults(), **COMPUTED, **IMAGE, "cluster_node_pools": pool(), **changed}
-    return mistakes(given, NAME)
+def told(**changed: Any) -> list[Finding]:
+    """Errors in variables, as preflight tells them."""
+    findings = judged(given(**changed), project=NAME, is_final=False).findings
+    return [finding for finding in findings if finding.severity == "error"]
 
 
 def test_the_defaults_have_none() -> None:
@@ -36,7 +37,7 @@ def test_the_defaults_have_none() -> None:
         ({"serving_source_ranges": ["203.0.113.5/24"]}, {"serving_source_ranges": ["203.0.113.5"]}, "it is no range"),
         ({"serving_image": "tensorflow/serving"}, {"serving_image": "tensorflow/serving:2.19.0"}, "serving_image"),
         ({"serving_queue_timeout": 31}, {"serving_queue_timeout": 30}, "longer for its turn"),
-        ({"autoscaling_target_cpu_percent": 0}, {"autoscaling_target_cpu_percent": 1}, "which Kubernetes refuses"),
+        ({"autoscaling_target_cpu_percent": 0}, {"autoscaling_target_cpu_percent": 1}, "out of range"),
         ({"autoscaling_scale_down_stabilization_seconds": 3601}, {"autoscaling_scale_down_stabilization_seconds": 3600},
          "autoscaling_scale_down_stabilization_seconds is 3601"),
         ({"autoscaling_scale_up_policies": [{**POLICY, "periodSeconds": 1801}]},
@@ -60,23 +61,24 @@ def test_a_mistake_is_told_and_a_near_miss_is_not(
 ) -> None:
     (mistake,) = told(**trips)
     assert words in mistake.message
-    assert mistake.fix.endswith(".")
+    assert mistake.hint.endswith(".")
     assert told(**misses) == []
 
 
 def test_no_number_in_place_of_a_dictionary_ends_the_look() -> None:
     """On which Ansible's own validation fails."""
     (mistake,) = told(cluster_node_pools=pool(shielded_instance_config=-1))
-    assert mistake.message.endswith("shielded_instance_config has to be a dictionary")
+    assert mistake.message.endswith("shielded_instance_config is -1, and has to be a dict")
 
 
 def test_all_are_told_at_once_and_say_what_can_not_be_counted_with() -> None:
-    found = told(
+    judgement = judged(given(
         serving_cpu="many", serving_memory="1Mi", cluster_node_pools=[{"machine_type": "e2-medium"}, *pool(disk_size_gb=1)]
-    )  # fmt: skip
-    assert [(one.variable, one.unreadable) for one in found] == [
-        ("serving_cpu", True), ("serving_memory", False), ("cluster_node_pools", False), ("cluster_node_pools", False),
+    ), project=NAME, is_final=False)  # fmt: skip
+    assert [one.variable for one in judgement.findings] == [
+        "cluster_node_pools", "cluster_node_pools", "serving_cpu", "serving_memory",
     ]  # fmt: skip
+    assert judgement.unreadable == {"serving_cpu"}
 
 
 @pytest.mark.parametrize(
@@ -84,22 +86,21 @@ def test_all_are_told_at_once_and_say_what_can_not_be_counted_with() -> None:
     [
         ({"serving_source_ranges": []}, "source-ranges"),
         ({"serving_max_unavailable": "0%"}, "budget-blocks-draining"),
-        ({"serving_cpu": "0"}, "hpa-request"),
+        ({"serving_cpu": "0"}, "variables"),
         ({"serving_handover_seconds": 538}, "grace-limit"),
     ],
 )
-def test_what_a_rule_of_its_own_tells_is_told_once(changed: dict[str, Any], rule: str) -> None:
-    assert told(**changed) == []
-    assert ids(asked(**changed), project()) == [rule]
+def test_each_mistake_is_told_once(changed: dict[str, Any], rule: str) -> None:
+    assert ids(given(**changed), project()) == [rule]
 
 
 def test_nodes_of_pools_with_a_mistake_are_not_counted() -> None:
     """Neither as none, nor without the pool that can't be read; what is about the others is told."""
     for broken in ([{"machine_type": "e2-medium"}], pool(name="q", autoscaling={"enabled": True})):
-        settings = asked(cluster_node_pools=[*pool(machine_type="m9-huge-4"), *broken])
-        found = ids(settings, project())
-        assert found[0] == "machine-type"
-        assert "replicas-exceed-nodes" in found[1:]
+        variables = given(cluster_node_pools=[*pool(machine_type="m9-huge-4"), *broken])
+        severities = {finding.id: finding.severity for finding in found(variables, project())}
+        assert severities["machine-type"] == "error"
+        assert severities["replicas-exceed-nodes"] == "unknown"
 
 
 @pytest.mark.parametrize(

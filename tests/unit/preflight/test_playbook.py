@@ -81,14 +81,14 @@ def test_everything_is_told_at_once_and_fails_before_anything_is_made(emulator: 
         loadtest_workers="many", preflight_ignore=["spot-notice"],
     )  # fmt: skip
     assert code == 2
-    for rule in ("replicas-exceed-nodes", "source-ranges", "machine-type", "variables"):
+    for rule in ("replicas-exceed-nodes", "source-ranges", "machine-type", "types"):
         assert f"error [{rule}]" in output
     assert "warning [spot-replicas]" in output
     assert "warning [model-missing] bucket sandbox-project-models-dev does not exist" in output
     assert "[spot-notice]" not in output, "it is ignored"
     assert "loadtest_workers" in output
     assert "there are 9 nodes in all" in output
-    assert "told above: machine-type, replicas-exceed-nodes, source-ranges, variables" in output
+    assert "told above: machine-type, replicas-exceed-nodes, source-ranges, types" in output
     assert "Converge the cluster" not in output
     assert emulator.clusters == []
 
@@ -102,10 +102,10 @@ def test_what_can_not_be_read_hides_nothing_else(emulator: Emulator, url: str) -
     assert code == 2
     for words in (
         "error [variables] serving_cpu is 'many': it is not a quantity of Kubernetes. Write one such as 3 or 500m.",
-        "error [variables] cluster_name can't be read",
-        "error [variables] autoscaling_max_replicas is null, and has to be a number",
-        "error [variables] cluster_node_pools[0], without a name: missing required arguments: name",
-        "error [variables] serving_batching is -1, and has to be a dict.",
+        "error [types] cluster_name can't be read",
+        "error [types] autoscaling_max_replicas is null, and has to be a number",
+        "error [cluster-options] cluster_node_pools[0], without a name: missing required arguments: name",
+        "error [types] serving_batching is -1, and has to be a dict.",
         "error [source-ranges]",
         "replicas-exceed-nodes, rollout-room] cluster_node_pools has a mistake",
     ):

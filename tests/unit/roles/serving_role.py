@@ -38,6 +38,12 @@ def evaluate(expression: str, **variables: Any) -> Any:
     return Templar(loader=loader, variables=known).template(trust_as_template("{{ " + expression + " }}"))
 
 
+def given(**variables: Any) -> Json:
+    """The role's variables by name, and what else its rules know."""
+    names = [*yaml.safe_load((ROLE / "defaults/main.yml").read_text()), "serving_model_bytes"]
+    return dict(evaluate(f"dict({names} | zip([{', '.join(names)}]))", **variables))
+
+
 def render(*templates: str, **variables: Any) -> dict[str, Json]:
     """The objects of these templates (without any: of all that the role applies), by kind and name."""
     found: list[Json] = []

@@ -16,7 +16,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcs.iam import workload
-from ansible_collections.mlops.tfserving.plugins.plugin_utils.role_variables import role_variables
+from ansible_collections.mlops.tfserving.plugins.plugin_utils.role_variables import project_variables
 from emulator import Emulator
 from starlette.testclient import TestClient
 
@@ -40,7 +40,9 @@ def variables(environment: str) -> dict[str, Any]:
     given = {
         **manager.get_vars(host=host), "gcp_project": PROJECT, "playbook_dir": str(ROOT / "playbooks"),
     }  # fmt: skip
-    found, problems = role_variables(loader, Templar(loader, given), given)
+    found, problems = project_variables(
+        loader, Templar(loader, given), given, {"project": PROJECT, "metrics_window_seconds": 30}
+    )
     assert problems == []
     return found
 

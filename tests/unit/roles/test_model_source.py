@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mlops.tfserving.plugins.module_utils.variables.check import problems_of
-from serving_role import ROLE, evaluate
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.check import judged
+from serving_role import ROLE, evaluate, given
 
 INSIDE = "/models/resnet/7"
 CLAIM = {"persistentVolumeClaim": {"claimName": "models", "readOnly": True}}
@@ -101,5 +101,5 @@ def test_the_model_server_looks_where_it_is(source: str) -> None:
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_refused(variables: Json, fine: bool) -> None:
-    given = evaluate("serving_variables", serving_source_ranges=["10.0.0.0/8"], **variables)
-    assert (problems_of(given) == []) == fine
+    judgement = judged(given(serving_source_ranges=["10.0.0.0/8"], **variables), ["serving"])
+    assert (judgement.findings == []) == fine

@@ -47,8 +47,8 @@ def test_inventories_set_only_variables_that_exist(environment: str) -> None:
         ]
     }
     given = load(ROOT / "inventories" / environment / "group_vars/tfserving.yml")
-    strangers = {n for n in given if n.split("_")[0] in ROLES} - known
-    assert strangers == set()
+    unknown = {n for n in given if n.split("_")[0] in ROLES} - known
+    assert unknown == set()
 
 
 def test_nothing_in_the_collection_knows_the_sandbox() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from serving_role import ROOT, URI, container, evaluate, files_of, pod_of, render
+from serving_role import ROOT, URI, container, evaluate, files_of, given, pod_of, render
 from text_protos import BATCHING, MODELS, parsed
 
 SEVERAL: list[dict[str, Any]] = [
@@ -202,7 +202,7 @@ def test_the_files_are_named_by_what_is_in_them() -> None:
 
 
 def test_the_playbooks_name_only_variables_of_the_role() -> None:
-    known = evaluate("serving_names")
+    known = given()
     for playbook in (ROOT / "playbooks").glob("*.yml"):
         for word in playbook.read_text().replace('"', " ").split():
             name = word.rstrip(":")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlops.tfserving.plugins.module_utils.variables.check import problems_of
-from serving_role import container, evaluate, files_of, pod_of
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.check import judged
+from serving_role import container, evaluate, files_of, given, pod_of
 
 GOLDEN = [
     {"name": "cup", "signature_name": "by_name", "inputs": {"x": ["Tässchen"]}, "expect": {"y": [1]}},
@@ -121,7 +121,7 @@ def test_a_changed_expectation_replaces_no_pod_and_a_changed_request_does() -> N
 @pytest.mark.parametrize(("letters", "refused"), [(700_000, False), (800_000, True)])
 def test_what_does_not_fit_a_config_map_is_refused_first(letters: int, *, refused: bool) -> None:
     golden = [{"name": "large", "instances": [{"b64": "x" * letters}], "expect": [1]}]
-    given = evaluate("serving_variables", serving_golden=golden, serving_model_version=3)
-    found = [str(problem) for problem in problems_of(given) if "serving_warmup_requests" in str(problem)]
+    judgement = judged(given(serving_golden=golden, serving_model_version=3), ["serving"])
+    found = [finding.message for finding in judgement.findings if finding.id == "warmup"]
     assert bool(found) == refused
     assert not refused or "ConfigMap" in found[0]

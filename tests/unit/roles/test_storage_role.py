@@ -106,7 +106,7 @@ def test_a_version_that_is_not_there_is_refused_by_the_name_it_was_given(
     objects.make_bucket("models", "sandbox-project")
     variables = {
         f"{playbook}_version": 9, "storage_bucket": "models", "storage_api_endpoint": url, "gcp_project": "sandbox-project",
-        "gcp_auth_kind": "accesstoken", "gcp_service_account_file": "", "cluster_kubeconfig_file": "/not/asked", "serving_model_source": source,
+        "gcp_auth_kind": "accesstoken", "gcp_service_account_file": "", "cluster_existing_kubeconfig": "/not/asked", "serving_model_source": source,
     }  # fmt: skip
     done = subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", "-i", "inventories/existing", f"playbooks/{playbook}.yml",

@@ -106,7 +106,7 @@ def test_a_header_that_would_fill_the_memory(tmp_path: Path, target: Path) -> No
 
 
 def test_too_many_members(tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MEMBERS_MOST", 3)
+    monkeypatch.setattr(archive, "MEMBERS_MAX", 3)
     packed = tar_of(tmp_path / "m.tgz", GOOD, *((f"f{n}", b"", {}) for n in range(5)))
     with pytest.raises(InvalidModel, match="more than 3 members"):
         unpack(packed, target, MOST)

@@ -148,7 +148,8 @@ class Task:
 def plan_several(tasks: Sequence[Task], signatures: Signatures) -> Plan:
     """One run for all tasks, which must share model and input."""
     seen: set[str] = set()
-    feed, fetches = "", set()
+    feed = ""
+    fetches: set[str] = set()
     for task in tasks:
         if not task.model:
             raise invalid("Found ModelSpec with an empty model name.")

@@ -2,7 +2,8 @@
 
 ModelServerConfig comes with tensorflow-serving-api. The messages that it leaves out are described here, with the names
 and types of tensorflow/serving, config/{monitoring,ssl}_config.proto and
-servables/tensorflow/session_bundle_config.proto, so that protobuf's own parser reads all of them.
+servables/tensorflow/session_bundle_config.proto, so that protobuf's own parser reads all of them. What makes classes of
+them, messages.py, is the collection's own file.
 """
 
 from __future__ import annotations
@@ -11,64 +12,28 @@ import os
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from .batching import BatchingParameters
 from .config import ModelConfig, VersionPolicy
 from .errors import Code, ServingError, invalid
+from .messages import classes
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
-_WRAPPED = {"Int64Value", "StringValue", "BoolValue"}
-# Field: type; a repeated field ends in "*"; a capital letter means a message.
-_MESSAGES = {
-    "PrometheusConfig": {"enable": "bool", "path": "string"},
-    "MonitoringConfig": {"prometheus_config": "PrometheusConfig"},
-    "SSLConfig": {
-        "server_key": "string",
-        "server_cert": "string",
-        "custom_ca": "string",
-        "client_verify": "bool",
-    },
-    "BatchingParameters": {
-        "max_batch_size": "Int64Value",
-        "batch_timeout_micros": "Int64Value",
-        "max_enqueued_batches": "Int64Value",
-        "num_batch_threads": "Int64Value",
-        "thread_pool_name": "StringValue",
-        "allowed_batch_sizes": "int64*",
-        "pad_variable_length_inputs": "bool",
-        "enable_large_batch_splitting": "BoolValue",
-        "max_execution_batch_size": "Int64Value",
-    },
-}
-
-
-def _classes() -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto(
-        name="stand_in.proto", package="stand_in", syntax="proto3", dependency=[wrappers_pb2.DESCRIPTOR.name]
-    )
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for number, (field, kind) in enumerate(fields.items(), start=1):
-            base = kind.rstrip("*")
-            added = message.field.add(name=field, number=number)
-            added.label = added.LABEL_REPEATED if kind.endswith("*") else added.LABEL_OPTIONAL
-            if base[0].isupper():
-                added.type = added.TYPE_MESSAGE
-                added.type_name = f".google.protobuf.{base}" if base in _WRAPPED else f".stand_in.{base}"
-            else:
-                added.type = getattr(added, f"TYPE_{base.upper()}")
-    pool = descriptor_pool.Default()
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"stand_in.{name}"))
-        for name in _MESSAGES
-    }
-
-
-_CLASSES = _classes()
+_CLASSES = classes("""
+message PrometheusConfig { bool enable = 1; string path = 2; }
+message MonitoringConfig { PrometheusConfig prometheus_config = 1; }
+message SSLConfig { string server_key = 1; string server_cert = 2; string custom_ca = 3; bool client_verify = 4; }
+message BatchingParameters { Int64Value max_batch_size = 1; Int64Value batch_timeout_micros = 2;
+  Int64Value max_enqueued_batches = 3; Int64Value num_batch_threads = 4; StringValue thread_pool_name = 5;
+  repeated int64 allowed_batch_sizes = 6; bool pad_variable_length_inputs = 7;
+  BoolValue enable_large_batch_splitting = 8; Int64Value max_execution_batch_size = 9; }
+message Int64Value { int64 value = 1; }
+message StringValue { string value = 1; }
+message BoolValue { bool value = 1; }
+""")
 
 
 def _read(path: str, message: Any) -> Any:

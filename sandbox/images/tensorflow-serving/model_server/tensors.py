@@ -25,8 +25,10 @@ _KINDS = {
     float: "Number",
     type(None): "Null",
 }
-_INTEGERS = {"int8": np.int32, "int16": np.int32, "uint8": np.int32, "int32": np.int32, "int64": np.int64}
-_INTEGERS |= {"uint32": np.uint32, "uint64": np.uint64}
+_INTEGERS: dict[str, type[np.integer[Any]]] = {
+    "int8": np.int32, "int16": np.int32, "uint8": np.int32, "int32": np.int32, "int64": np.int64,
+    "uint32": np.uint32, "uint64": np.uint64,
+}  # fmt: skip
 _FLOATS = {"float32": np.float32, "float64": np.float64}
 _LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in _FLOATS}
 
@@ -212,7 +214,7 @@ def _leaf_types(value: Json) -> set[type]:
 
 
 def _largest_integer(dtype: str) -> int:
-    return 2 ** (np.finfo(dtype).nmant + 1) - 1
+    return int(2 ** (np.finfo(dtype).nmant + 1) - 1)
 
 
 def _fill(value: Json, level: int, shape: Sequence[int], dtype: str, flat: list[Any]) -> None:

@@ -1,0 +1,22 @@
+"""Options of modules that ask a model server, with that server's own ports."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from ..module_utils.model_server.runtime import TF_SERVING
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = f"""
+options:
+  port:
+    description: REST port to ask, of the model server itself or of a proxy in the pod.
+    type: int
+    default: {TF_SERVING.rest_port}
+  grpc_port:
+    description: gRPC port to ask with O(protocol=grpc).
+    type: int
+    default: {TF_SERVING.grpc_port}
+"""

@@ -1,0 +1,77 @@
+"""What is wrong with a role's variables, in words."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
+
+from ..module_utils.variables.check import CHECKS
+from ..module_utils.variables.findings import kept, names_of_rules
+from ..module_utils.variables.rules import NEVER_IGNORED
+from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS
+from ..plugin_utils.role_variables import ROLES, environment, role_findings, unknown
+
+DOCUMENTATION = r"""
+name: variable_problems
+short_description: Everything that is wrong with the variables of a role
+version_added: 0.1.0
+description:
+  - Judges a role's variables by the rules that M(mlops.tfserving.preflight) has for them, too (C(docs/preflight.md)), and
+    tells what is an error. What C(preflight_ignore) names is left out.
+  - Asks nobody; what only the cluster or the model knows is checked later.
+  - Runs within the templating of a task, and costs no process.
+author: The mlops.tfserving developers (!UNKNOWN)
+options:
+  _terms:
+    description:
+      - The role, V(cluster), V(storage), V(serving), V(autoscaling) or V(loadtest).
+      - None for names of variables alone, of all roles and playbooks, and for the environment.
+  facts:
+    description: Names of other variables that the role's rules know, such as C(serving_model_bytes).
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Refuse what cannot work
+  ansible.builtin.fail:
+    msg: "{{ autoscaling_problems | join('\n') }}"
+  when: autoscaling_problems | length > 0
+  vars:
+    autoscaling_problems: "{{ query('mlops.tfserving.variable_problems', 'autoscaling') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One line for each mistake, with the rule's name, the variable, its value, the reason and the way out.
+  type: list
+  elements: str
+"""
+
+
+class LookupModule(LookupBase):
+    """The lookup by its name."""
+
+    def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[str]:
+        self.set_options(var_options=variables, direct=kwargs)
+        given = variables or {}
+        if others := set(terms) - set(CHECKS):
+            raise AnsibleLookupError(f"variable_problems: there is no role {', '.join(map(str, others))}")
+        facts = {name: self._templar.template(given[name]) for name in self.get_option("facts")}
+        found = [finding for role in terms for finding in role_findings(role, self._templar, given, **facts)]
+        if not terms:
+            ignore = names_of_rules(self._templar.template(given.get("preflight_ignore")))
+            found = kept(
+                [*environment(), *unknown(given, [*ROLES, *PLAYBOOKS, GOOGLE])], ignore, NEVER_IGNORED
+            )
+        for finding in found:
+            if finding.id == "renamed-variable":
+                Display().warning(str(finding))
+        return [str(finding) for finding in found if finding.severity == "error"]

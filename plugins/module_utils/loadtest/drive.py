@@ -1,0 +1,82 @@
+"""Drives a Locust master in the cluster and writes down what the cluster does meanwhile."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from ..k8s.errors import KubeError
+from ..k8s.options import client_from_params
+from ..outcome import failure
+from ..progress import progress
+from .counters import Counters
+from .locust import FILES, Locust, collect_results
+from .run import LoadTest, RunFailed, Settings
+from .schema import Json
+from .shapes import Plan
+from .timeline import Timeline
+from .watch import CannotList, follow, followers
+from .watchdog import steady_clock
+
+LIST_SECONDS = 30
+"""How long the first lists of the cluster's objects are waited for."""
+
+
+def drive(params: Json, *, check_mode: bool) -> Json:
+    """What locust_run answers."""
+    folder = Path(params["reports_dir"]).resolve() / params["run"]
+    if check_mode:
+        return {
+            "changed": True, "run_dir": str(folder), "files": [], "settled": False, "problems": [], "results_home": True,
+        }  # fmt: skip
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _run(params, folder)
+    except (RunFailed, CannotList) as error:
+        return failure(f"{error} What was seen until then: {folder}/timeline.jsonl", run_dir=str(folder))
+    except OSError as error:
+        return failure(f"the report's folder can't be written: {folder}: {error.strerror}")
+    except KubeError as error:
+        return failure(error.message, run_dir=str(folder))
+
+
+def _run(params: Json, folder: Path) -> Json:
+    settings = Settings(
+        namespace=params["namespace"],
+        deployment=params["deployment"],
+        workers=params["workers"],
+        start_timeout=params["start_timeout"],
+        load_timeout=params["load_timeout"],
+        settle_timeout=params["settle_timeout"],
+        plan=Plan.from_json(params["plan"]) if params["plan"] else None,
+    )
+    clock = steady_clock()
+    api = client_from_params(params)
+    locust = Locust(api, params["namespace"], params["service"])
+    timeline, stop = Timeline(folder / "timeline.jsonl", clock.now), threading.Event()
+    try:
+        follow(followers(api, timeline, settings.namespace, settings.deployment), stop, LIST_SECONDS)
+        counters = Counters(api, timeline, settings.namespace, settings.deployment)
+        counters.first()
+        threading.Thread(target=counters.run, args=(stop,), daemon=True).start()
+        test = LoadTest(locust, timeline, settings, clock, progress)
+        try:
+            test.run()
+        finally:
+            files = collect_results(locust, folder, time.sleep) if test.begun else []
+        settled = test.settle()
+    finally:
+        stop.set()
+        timeline.close()
+    return {
+        "changed": True,
+        "run_dir": str(folder),
+        "files": files,
+        "settled": settled,
+        "problems": test.troubles,
+        "results_home": len(files) == len(FILES),
+    }

@@ -1,0 +1,87 @@
+"""What a HorizontalPodAutoscaler (autoscaling/v2) looks at, and which one it is. Pure."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..k8s.quantities import quantity
+from .schema import Json, Metric
+
+NO_VALUE = 2**63 / 1000
+"""At zero replicas an average is a division by zero, which the HPA's controller shows as the least or the greatest of
+its integers (-9223372036854775808m): there is no value."""
+
+_FIELDS = {"Utilization": "averageUtilization", "AverageValue": "averageValue", "Value": "value"}
+_UNITS = {"cpu": "cores", "memory": "bytes"}
+
+
+def scales(hpa: Json, deployment: str) -> bool:
+    """Whether it is this Deployment's, whatever its own name: KEDA calls its HPAs keda-hpa-NAME."""
+    target = hpa["spec"]["scaleTargetRef"]
+    return bool(target["kind"] == "Deployment" and target["name"] == deployment)
+
+
+def metrics_of(hpa: Json) -> list[Metric]:
+    """Its metrics in the order of its spec, with the values that it last saw."""
+    seen = [one for one in hpa.get("status", {}).get("currentMetrics") or [] if one.get("type")]
+    found = []
+    for metric in hpa["spec"].get("metrics") or []:
+        current: Json = next((_source(one)["current"] for one in seen if _same(one, metric)), {})
+        found.append(_metric(metric["type"], _source(metric), current))
+    return found
+
+
+def share(metric: Metric) -> float | None:
+    """The value as a multiple of its target: above 1 the HPA wants more replicas."""
+    current, target = metric["current"], metric["target"]
+    return current / target if current is not None and target else None
+
+
+def leading(metrics: Iterable[Metric]) -> Metric | None:
+    """The metric that the HPA goes by: of several it takes the one that wants most replicas."""
+    return max((m for m in metrics if share(m) is not None), key=lambda m: share(m) or 0.0, default=None)
+
+
+def words(value: float | None, metric: Metric) -> str:
+    """A value of the metric with its unit."""
+    return "no value" if value is None else f"{value:.4g} {metric['unit']}".rstrip()
+
+
+def _source(metric: Json) -> Json:
+    kind = str(metric["type"])
+    return dict(metric[kind[0].lower() + kind[1:]])
+
+
+def _same(one: Json, other: Json) -> bool:
+    """Whether a value and a target are of one metric: all else that is said of them is equal."""
+    rest = [
+        {key: value for key, value in _source(it).items() if key not in ("current", "target")}
+        for it in (one, other)
+    ]
+    return bool(one["type"] == other["type"] and rest[0] == rest[1])
+
+
+def _metric(kind: Any, source: Json, current: Json) -> Metric:
+    target, about = source["target"], source.get("describedObject")
+    name = source.get("name") or source["metric"]["name"]
+    resource = _UNITS.get(name, "") if kind in ("Resource", "ContainerResource") else ""
+    average = "a replica" if target["type"] == "AverageValue" else ""
+    return {
+        "name": name,
+        "type": kind,
+        "of": f"{about['kind']}/{about['name']}" if about else source.get("container", ""),
+        "current": _number(current.get(_FIELDS[target["type"]])),
+        "target": _number(target.get(_FIELDS[target["type"]])),
+        "unit": "%" if target["type"] == "Utilization" else f"{resource} {average}".strip(),
+    }
+
+
+def _number(value: Any) -> float | None:
+    number = None if value is None else round(float(quantity(value)), 3)
+    if number is None or abs(number) >= NO_VALUE:
+        return None
+    return int(number) if number.is_integer() else number

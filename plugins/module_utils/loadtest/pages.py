@@ -1,0 +1,72 @@
+"""The report of a run as one HTML page that needs nothing else, and the list of all runs. Pure. Needs Jinja2."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from . import templates
+from .baseline import words as baseline_words
+from .phases import PHASES
+from .schema import Json
+
+JINJA2_IMPORT_ERROR: str | None = None
+try:
+    from jinja2 import DictLoader, Environment
+except ImportError:
+    JINJA2_IMPORT_ERROR = traceback.format_exc()
+
+SIGNS = {"pass": "✓", "fail": "✗", "invalid": "?"}
+"""A sign for each verdict, for those who see no colour."""
+
+MEANING = {
+    "pass": "every limit was kept",
+    "fail": "the run is sound and a limit was broken",
+    "invalid": "the run proves nothing about the server",
+}
+MAX_ROWS = 60
+"""Rows of a table; report.json has all of them."""
+
+
+def render(report: Json, figures: Mapping[str, str], run: str, files: Sequence[str] = ()) -> str:
+    """The page. ``figures``: SVGs made for a page, by name; ``files``: what else is in the run's folder."""
+    reactions = report["scaling"]["reactions"]
+    return _page(
+        "report", report=report, run=run, files=files, meaning=MEANING, most=MAX_ROWS,
+        figures=figures,
+        phases={p: text for p, text in PHASES.items() if any(p in one["phases"] for one in reactions)},
+        settings=json.dumps(report["environment"], indent=2, ensure_ascii=False),
+        compared=baseline_words(report["comparison"]) if "comparison" in report else "",
+    )  # fmt: skip
+
+
+def index(runs: Sequence[tuple[str, Json]]) -> str:
+    """All runs, newest first. ``runs``: name and report of each, of whatever version."""
+    return _page("index", runs=sorted(runs, key=lambda item: -(item[1].get("started") or 0)))
+
+
+def _page(name: str, **values: Any) -> str:
+    sources = {"layout": templates.LAYOUT, "report": templates.REPORT, "index": templates.INDEX}
+    environment = Environment(
+        loader=DictLoader(sources), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(number=number, moment=_moment)
+    return environment.get_template(name).render(style=templates.STYLE, signs=SIGNS, **values)
+
+
+def _moment(t: float | None) -> str:
+    """Seconds since 1970 for people."""
+    return "?" if t is None else datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def number(value: Any) -> str:
+    """A number with as many digits as say something; - for none."""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 or value.is_integer() else f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else "-"

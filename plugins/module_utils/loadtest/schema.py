@@ -1,0 +1,385 @@
+"""What timeline.jsonl and report.json hold: each field with its type, its meaning and, where it has one, its unit.
+
+docs/report-format.md and the JSON Schemas in docs/schema/ are made from this file by tools/report_format.py.
+"""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+Json = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """What a number counts."""
+
+    name: str
+
+
+Moment = Annotated[float, Unit("s since 1970")]
+Seconds = Annotated[float, Unit("s")]
+Milliseconds = Annotated[float, Unit("ms")]
+Percent = Annotated[float, Unit("%")]
+PerSecond = Annotated[float, Unit("1/s")]
+Phase = Literal["decide", "create", "schedule", "fetch", "load", "serve", "drain", "node_gone"]
+
+
+def as_json(item: Any) -> Json:
+    """A dataclass as report.json has it: its fields, and what it derives from them (its properties)."""
+    derived = [name for name, value in vars(type(item)).items() if isinstance(value, property)]
+    return {**dataclasses.asdict(item), **{name: getattr(item, name) for name in derived}}
+
+
+class Metric(TypedDict):
+    """Something that an HPA holds against a target."""
+
+    name: Annotated[str, "the metric's name; of resources `cpu` or `memory`"]
+    type: Annotated[
+        Literal["Resource", "ContainerResource", "Pods", "Object", "External"], "as in the HPA's spec (autoscaling/v2)"
+    ]  # fmt: skip
+    of: Annotated[str, "the container, or the object as Kind/name; empty where it is neither"]
+    current: Annotated[
+        float | None, "what the HPA saw; null where it has no value, as while there is no replica"
+    ]
+    target: Annotated[float | None, "what it should be"]
+    unit: Annotated[
+        str, "of both: `%` (of the request), `cores`, `bytes` or nothing, `a replica` where it is an average"
+    ]
+
+
+class PlannedLoad(TypedDict):
+    """The load that was planned."""
+
+    kind: Annotated[str, "kind of the shape"]
+    model: Annotated[
+        Literal["closed", "open"], "whether levels are users (closed) or requests that are due in a second"
+    ]
+    pieces: Annotated[
+        list[list[float]], "straight pieces of the curve: seconds, level at the begin, level at the end"
+    ]
+    spawn_rate: Annotated[PerSecond, "users that start in a second"]
+    arrivals: Annotated[str, "how requests of the open model are due: even, poisson or recorded"]
+    moments: Annotated[list[float], "recorded requests: seconds from the begin at which each is due"]
+    users: Annotated[int, "most users at a time; 0 in the open model"]
+    requests: Annotated[float | None, "requests that are due in all; null in the closed model"]
+    seconds: Annotated[Seconds, "length of the curve"]
+
+
+class Line(TypedDict):
+    """What every line of the timeline has."""
+
+    t: Annotated[Moment, "when it was seen, by the controller's clock as it was at the start of the run"]
+    kind: Annotated[str, "what kind of line it is"]
+
+
+class Run(TypedDict):
+    """The load is about to begin."""
+
+    namespace: Annotated[str, "where the model server runs"]
+    deployment: Annotated[str, "its Deployment"]
+    replicas: Annotated[int, "replicas that are ready"]
+    nodes: Annotated[int, "nodes that are ready"]
+    workers: Annotated[int | None, "Locust's workers; null in runs of early versions"]
+    plan: Annotated[PlannedLoad | None, "what was planned, if that is known"]
+
+
+class Load(TypedDict):
+    """A look at Locust's master, every 2 s; counts are since the begin of the run."""
+
+    state: Annotated[str, "Locust's own word: spawning, running, cleanup, stopping, stopped, ready"]
+    users: Annotated[int | None, "users at work; null in the open model"]
+    elapsed: Annotated[
+        Seconds | None, "time since the begin by the master's clock; null when there is no load"
+    ]
+    finished: Annotated[bool | None, "whether the shape came to its end"]
+    offered: Annotated[float | None, "the planned level at this time"]
+    requests: Annotated[int, "answered, well or badly"]
+    failures: Annotated[int, "of these the ones that failed"]
+    errors: Annotated[
+        dict[str, int], "failures by kind: dns, connect, timeout, reset, answer, other, `http 503` and so on"
+    ]
+    examples: Annotated[dict[str, str], "one message of each kind"]
+    rate: Annotated[PerSecond, "requests answered, over the last 6 s"]
+    workers: Annotated[int, "workers that are there"]
+    worker_cpu: Annotated[Percent, "of a core, the busiest worker"]
+    lag_ms: Annotated[Milliseconds, "how late the latest worker wakes up, 90th percentile of 3 s"]
+    silent_s: Annotated[Seconds, "how long the quietest worker has said nothing"]
+    clock_s: Annotated[Seconds, "how far the worst worker's clock is from the master's"]
+    backlog: Annotated[int, "open model: requests that are due and could not be sent yet"]
+    in_flight: Annotated[int, "open model: requests that wait for their answer"]
+    late_ms: Annotated[Milliseconds, "open model: how late the latest request was sent"]
+    started: Annotated[int, "open model: requests that were sent"]
+    histogram: Annotated[
+        dict[str, int], "requests since the last look by bucket of response time, each 2 % wide"
+    ]
+    p50_ms: Annotated[Milliseconds | None, "median response time of the last 6 s; null without requests"]
+    p95_ms: Annotated[Milliseconds | None, "95th percentile of the same"]
+    p99_ms: Annotated[Milliseconds | None, "99th percentile of the same"]
+
+
+class Hpa(TypedDict):
+    """The HPA whose scaleTargetRef is the Deployment, after each change."""
+
+    name: Annotated[str, "its name"]
+    min: Annotated[int, "fewest replicas"]
+    max: Annotated[int, "most replicas"]
+    current: Annotated[int, "replicas that it sees"]
+    desired: Annotated[int, "replicas that it wants"]
+    metrics: Annotated[list[Metric], "what it looks at"]
+    gone: Annotated[bool, "whether it was removed"]
+
+
+class Deployment(TypedDict):
+    """The Deployment under test, after each change."""
+
+    name: Annotated[str, "its name"]
+    wanted: Annotated[int, "replicas in its spec"]
+    ready: Annotated[int | None, "replicas that are ready, as its controller counts"]
+    gone: Annotated[bool, "whether it was removed"]
+
+
+class Pod(TypedDict):
+    """A pod of the namespace, after each change; times are Kubernetes' own, in whole seconds."""
+
+    name: Annotated[str, "its name"]
+    app: Annotated[str, "its label `app`; empty without one"]
+    phase: Annotated[str | None, "Pending, Running, Succeeded, Failed or Unknown"]
+    node: Annotated[str | None, "its node, once it has one"]
+    created: Annotated[Moment | None, "creation"]
+    scheduled: Annotated[Moment | None, "condition PodScheduled became true"]
+    initialized: Annotated[Moment | None, "condition Initialized became true"]
+    started: Annotated[Moment | None, "the last of its containers started"]
+    ready: Annotated[Moment | None, "condition Ready became true; null while it is not"]
+    leaving: Annotated[bool, "whether it is being deleted"]
+    metrics_port: Annotated[int | None, "its annotation prometheus.io/port"]
+    gone: Annotated[bool, "whether it is no more"]
+
+
+class Node(TypedDict):
+    """A node, after each change."""
+
+    name: Annotated[str, "its name"]
+    pool: Annotated[str, "its node pool; empty outside of GKE"]
+    created: Annotated[Moment | None, "creation"]
+    ready: Annotated[Moment | None, "condition Ready became true; null while it is not"]
+    leaving: Annotated[bool, "whether the node autoscaler is about to remove it"]
+    gone: Annotated[bool, "whether it is no more"]
+
+
+class Event(TypedDict):
+    """An event of Kubernetes that explains what the autoscalers did."""
+
+    reason: Annotated[str, "as SuccessfulRescale, TriggeredScaleUp, FailedScheduling"]
+    object: Annotated[str, "what it is about, as Kind/name"]
+    at: Annotated[Moment | None, "when it happened, by whoever wrote it"]
+    message: Annotated[str, "its text, cut after 300 characters"]
+
+
+class Metrics(TypedDict):
+    """A model server's own counter, after each change; the first before the load."""
+
+    name: Annotated[str, "the pod"]
+    requests: Annotated[int, "requests that it has answered since it started"]
+
+
+class Trouble(TypedDict):
+    """Something went wrong: the run proves nothing."""
+
+    reason: Annotated[str, "what, and the way out"]
+
+
+class Gap(TypedDict):
+    """Something could not be seen for a while; changes within have the time at which they were seen."""
+
+    of: Annotated[str, "a kind of objects, or Locust"]
+    since: Annotated[Moment, "when it was last seen before"]
+    seconds: Annotated[Seconds, "for how long"]
+
+
+class ClockOffset(TypedDict):
+    """A clock held against the controller's."""
+
+    of: Annotated[str, "whose"]
+    ahead_s: Annotated[Seconds, "how far it is ahead"]
+    within_s: Annotated[Seconds, "how exactly that is known"]
+
+
+KINDS: dict[str, type] = {
+    "run": Run, "load": Load, "hpa": Hpa, "deployment": Deployment, "pod": Pod, "node": Node, "event": Event,
+    "metrics": Metrics, "trouble": Trouble, "gap": Gap, "clock": ClockOffset,
+}  # fmt: skip
+"""The kinds of lines; each has the fields of ``Line`` beside its own."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """A limit, and whether the run kept it."""
+
+    name: Annotated[str, "the line of the limit"]
+    value: Annotated[float | None, "what was measured; null when nothing was"]
+    relation: Annotated[str, "at most, below, at least, above, exactly or not"]
+    limit: Annotated[float, "what it was held against"]
+    ok: Annotated[bool, "whether it was kept"]
+    evidence: Annotated[str, "where the value comes from"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A sentence about the run."""
+
+    text: Annotated[str, "what was seen"]
+    hint: Annotated[str, "what would help; empty when nothing is known"] = ""
+    t: Annotated[Moment | None, "the moment it speaks of"] = None
+    short: Annotated[str, "the same in a few words, for the picture's margin"] = ""
+
+
+@dataclasses.dataclass
+class Reaction:
+    """One decision of the HPA and what followed."""
+
+    direction: Annotated[Literal["out", "in"], "more replicas, or fewer"]
+    started: Annotated[Moment, "when the load changed"]
+    replicas_from: Annotated[int, "desired replicas before"]
+    replicas_to: Annotated[int, "desired replicas after"]
+    phases: Annotated[dict[Phase, Seconds], "where the time went, in order; phases that did not come are left out"] = (
+        dataclasses.field(default_factory=dict)
+    )  # fmt: skip
+    node_wait: Annotated[
+        Seconds | None, "from the request for a node until it was ready; null without a request"
+    ] = None
+    metric_lag: Annotated[
+        Seconds | None, "from the rise of load until the HPA saw a metric above its target"
+    ] = None
+    pod: Annotated[str | None, "the pod that was ready last"] = None
+
+    @property
+    def total(self) -> Seconds:
+        """all phases together"""
+        return round(sum(self.phases.values()), 1)
+
+    @property
+    def ready_s(self) -> Seconds | None:
+        """outwards, from the rise of load until the last new pod was ready; null when none ever was"""
+        if self.direction != "out" or "load" not in self.phases:
+            return None
+        return round(sum(self.phases.values()) - self.phases.get("serve", 0.0), 1)
+
+
+@dataclasses.dataclass
+class Share:
+    """A pod's part of the load."""
+
+    pod: Annotated[str, "its name"]
+    node: Annotated[str | None, "its node"]
+    requests: Annotated[int, "requests that it answered, by its own counter"]
+    fair: Annotated[float, "requests it would have had if, at each moment, the ready pods had shared evenly"]
+    ready_seconds: Annotated[Seconds, "how long it was ready under load"]
+
+    @property
+    def skew(self) -> float | None:
+        """requests as a multiple of the fair part; null where that is next to nothing"""
+        return round(self.requests / self.fair, 2) if self.fair >= 1 else None
+
+
+class Requests(TypedDict):
+    """What the clients met."""
+
+    total: Annotated[int, "requests"]
+    failed: Annotated[int, "of these the ones that failed"]
+    failed_steady: Annotated[int, "those that failed before the load began to go for good"]
+    rate: Annotated[PerSecond, "requests over the whole time with load"]
+    rate_max: Annotated[PerSecond, "most in 6 s"]
+    p50_ms: Annotated[Milliseconds | None, "median of all response times, failures included"]
+    p95_ms: Annotated[Milliseconds | None, "95th percentile"]
+    p99_ms: Annotated[Milliseconds | None, "99th percentile"]
+    p95_steady_ms: Annotated[Milliseconds | None, "95th percentile before the load began to go for good"]
+    errors: Annotated[dict[str, int], "failures by kind"]
+    examples: Annotated[dict[str, str], "one message of each kind"]
+    backlog_max: Annotated[int, "open model: most requests that were due and waited to be sent"]
+
+
+class MetricSeen(Metric):
+    """A metric of the HPA; `current` is the last value of the run."""
+
+    max: Annotated[float | None, "highest value of the run"]
+
+
+class Scaling(TypedDict):
+    """What the autoscalers did."""
+
+    metrics: Annotated[list[MetricSeen], "what the HPA looked at; empty without an HPA"]
+    replicas_min: Annotated[int, "fewest replicas in the Deployment's spec"]
+    replicas_max: Annotated[int, "most replicas that were ready"]
+    replicas_end: Annotated[int, "replicas at the end, wanted or ready, whichever are more"]
+    replicas_wanted_max: Annotated[int, "most replicas in the Deployment's spec"]
+    seconds_without_replica: Annotated[Seconds, "time in which no replica was ready"]
+    nodes_min: Annotated[int, "fewest nodes that were ready"]
+    nodes_max: Annotated[int, "most nodes that were ready"]
+    nodes_end: Annotated[int, "nodes that were ready at the end"]
+    ready_s_max: Annotated[Seconds | None, "slowest reaction from the rise of load to a ready pod"]
+    node_wait_max: Annotated[Seconds | None, "longest wait for a node"]
+    reactions: Annotated[list[Reaction], "each decision of the HPA, in order of time"]
+    pods: Annotated[list[Share], "who got the load, most first; empty when the pods show no metrics"]
+    skew_max: Annotated[float | None, "largest `skew` of a pod with enough requests to say so"]
+
+
+class Generator(TypedDict):
+    """Whether the load was what it should be."""
+
+    workers_expected: Annotated[int, "Locust's workers as planned"]
+    workers_seen: Annotated[int, "most workers that took part"]
+    users_expected: Annotated[int, "users as planned; 0 in the open model"]
+    users_reached: Annotated[int, "most users at a time"]
+    cpu_max: Annotated[Percent, "of a core, the busiest worker"]
+    lag_ms_max: Annotated[Milliseconds, "latest wake-up of a worker"]
+    clock_s_max: Annotated[Seconds, "furthest that a worker's clock was from the master's"]
+    gaps: Annotated[list[Gap], "times in which something could not be seen"]
+    valid: Annotated[bool, "whether the run proves anything"]
+    problems: Annotated[list[str], "why it does not, each with the way out"]
+
+
+class ComparedNumber(TypedDict):
+    """A number of both runs."""
+
+    name: Annotated[str, "what it is, with its unit"]
+    before: Annotated[float | None, "in the earlier run"]
+    now: Annotated[float | None, "in this run"]
+    change_percent: Annotated[Percent | None, "by how much it changed"]
+    judgement: Annotated[
+        Literal["same", "better", "worse", "different", "only in one run"], "what that means; within 10 % it is the same"
+    ]  # fmt: skip
+
+
+class Comparison(TypedDict):
+    """This run and an earlier one."""
+
+    run: Annotated[str, "the earlier run"]
+    verdict: Annotated[str | None, "its verdict"]
+    numbers: Annotated[list[ComparedNumber], "what is compared"]
+    worse: Annotated[list[str], "names of what got worse"]
+    settings_differ: Annotated[list[str], "keys of `environment` that differ"]
+
+
+class Report(TypedDict):
+    """report.json."""
+
+    verdict: Annotated[Literal["pass", "fail", "invalid"], "what the run proves"]
+    exit_code: Annotated[Literal[0, 2, 3], "the same as a number, for pipelines"]
+    summary: Annotated[str, "the verdict in a sentence"]
+    checks: Annotated[list[Check], "the limits"]
+    requests: Annotated[Requests, "what the clients met"]
+    scaling: Annotated[Scaling, "what the autoscalers did"]
+    generator: Annotated[Generator, "whether the load was what it should be"]
+    plan: Annotated[PlannedLoad | None, "the load that was planned"]
+    environment: Annotated[
+        dict[str, Any], "what was written down about the run; always `namespace` and `deployment`"
+    ]
+    started: Annotated[Moment, "first line of the timeline"]
+    ended: Annotated[Moment, "last line of the timeline"]
+    findings: Annotated[list[Finding], "why it went as it did, and what would help; most important first"]
+    comparison: NotRequired[Annotated[Comparison, "with an earlier run, where one was named"]]

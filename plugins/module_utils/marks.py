@@ -1,0 +1,20 @@
+"""Labels and annotations of this collection's own, `mlops.tfserving/…`, and what they say."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+MARKS = {
+    "model": "pod: the names of the models that it serves",
+    "model-version": "pod: the version that it serves; of several models NAME/VERSION of each",
+    "model-uri": "pod: where each version came from; what they name is not pruned",
+    "pod-hash": "pod: a hash of its template, by which the next run knows whether pods change",
+    "track": "canary: on a canary's pods, by which checks of those that run leave them out",
+    "version": "canary: the version of its pods, for whoever looks at them",
+    "canary-weight": "canary's Deployment: its share of the requests, in percent",
+    "part": "configuration: a ConfigMap of the serving role, which is swept when nothing refers to it",
+    "routes": "Deployment: what leads to it from a Gateway, as API/KIND, for the run that no longer wants it",
+    "run": "every object of a load test: the run that it belongs to",
+}
+"""Labels and annotations by what follows `mlops.tfserving/`, each with what wears it and what it means."""

@@ -1,0 +1,15 @@
+"""Variables that have another name now. The old one is taken for one release, with a warning.
+
+For each the role's default of the new name is the old one: ``"{{ old | default('') }}"``.
+"""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+RENAMED = {
+    # Beside cluster_kubeconfig_path, which is written, the name did not say that it is read.
+    "cluster_kubeconfig_file": "cluster_existing_kubeconfig",
+}
+"""New names by old ones."""
