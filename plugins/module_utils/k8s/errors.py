@@ -11,6 +11,7 @@ class KubeError(Exception):
 
     `status` is the HTTP status, 0 when there was no answer; `reason` is Kubernetes' own word (NotFound,
     Conflict, ...), or "NoAnswer", "Kubeconfig", "NotJson"; `message` says what, where, why and the way out.
+    `retry_after`: the seconds that the server asked to wait, if it did.
     """
 
     def __init__(self, status: int, reason: str, message: str) -> None:
@@ -18,3 +19,4 @@ class KubeError(Exception):
         self.status = status
         self.reason = reason
         self.message = message
+        self.retry_after: float | None = None
