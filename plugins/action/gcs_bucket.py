@@ -1,7 +1,4 @@
-"""Runs the module of this file's name where it costs least time, and shows its progress.
-
-The files of most other modules are links to this one.
-"""
+"""Runs the module of this file's name where it costs least time, and shows its progress."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
@@ -15,5 +12,4 @@ class ActionModule(ModuleAction):
     """Runs the module."""
 
 
-# Ansible reads this file before it forks a process for each task: what is imported here is imported once in a run.
 module_of(__name__)
