@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 from ..no_log import is_text
 from ..paths import absolute_path
-from ..retry import TRANSIENT, Clock, Policy, Transient, retried, seconds_of
+from ..retry import Clock, Policy, Transient, retried, seconds_of
 from .answers import error_of, object_of, refuse_nonsense
 from .errors import KubeError
 from .port_forward import ForwardedPort
@@ -236,7 +236,7 @@ class KubeClient:
                 answer = self._json(method, path, **request)
                 refuse_nonsense(f"{method} {path}", answer)
             except KubeError as error:
-                if error.reason in ("NoAnswer", "NotJson") or error.status in TRANSIENT:
+                if error.passing:
                     raise Transient(error, error.retry_after) from error
                 raise
             return answer

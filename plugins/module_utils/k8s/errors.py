@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from ..retry import TRANSIENT
+
 
 class KubeError(Exception):
     """A request to the API server that failed.
@@ -20,3 +22,8 @@ class KubeError(Exception):
         self.reason = reason
         self.message = message
         self.retry_after: float | None = None
+
+    @property
+    def passing(self) -> bool:
+        """Whether the next answer may be another one; whether to ask again is for who knows what was asked."""
+        return self.reason in ("NoAnswer", "NotJson") or self.status in TRANSIENT
