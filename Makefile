@@ -53,7 +53,7 @@ RECORDED ?= tests/conformance/recorded
 conformance: .venv ## compare with traffic recorded against Google (RECORDED=<folder> for other recordings)
 	@.venv/bin/pytest tests/conformance --recorded "$(abspath $(RECORDED))"
 
-bench: setup ## measure ours and peers on the same work, into reports/bench.json (as root: on the sandbox, too)
+bench: setup ## measure ours and peers on the same work, into reports/bench.json (as root: on the sandbox, too; BEFORE=<folder> next to an older checkout)
 	@.venv/bin/python tests/bench/run.py
 
 model-server: setup ## the model server's stand-in as its clients see it: REST, gRPC, metrics, errors (needs TensorFlow)

@@ -1,1 +1,12 @@
-gcs_bucket.py
+"""Runs mlops.tfserving.k8s_rollout where it costs least time, and shows its progress."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from ..plugin_utils.module_action import ModuleAction
+
+
+class ActionModule(ModuleAction):
+    """Runs the module. It is imported where it runs, which is seldom: a run that finds nothing to do skips it."""

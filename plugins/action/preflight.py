@@ -15,6 +15,7 @@ from ansible.utils.display import Display
 from ..module_utils.gcp.errors import GoogleError
 from ..module_utils.no_log import secrets
 from ..module_utils.preflight.check import ARGUMENTS, preflight
+from ..plugin_utils import before_forks  # noqa: F401
 from ..plugin_utils.role_variables import project_variables
 
 

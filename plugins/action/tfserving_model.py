@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..plugin_utils.module_action import ModuleAction
+from ..plugin_utils.module_action import ModuleAction, module_of
 
 
 class ActionModule(ModuleAction):
@@ -14,3 +14,6 @@ class ActionModule(ModuleAction):
     def _needs_a_process(self) -> bool:
         """gRPC's packages are looked for where the module says what is missing."""
         return self._task.args.get("protocol") == "grpc" or super()._needs_a_process()
+
+
+module_of(__name__)  # as gcs_bucket.py

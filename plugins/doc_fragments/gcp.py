@@ -84,7 +84,7 @@ options:
     description:
       - Where to write a kubeconfig, with mode 0600, also in check mode, since reading needs it.
       - In a file that exists, the cluster, the user and the context with this cluster's names are replaced or added,
-        and all others stay. A file that is no kubeconfig is refused.
+        and all others stay. A file that is no kubeconfig is refused. When the cluster is removed, they are, too.
       - The token in it is new each time, which does not count as a change.
     type: path
   kubeconfig_current_context:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible.utils.unsafe_proxy import wrap_var
+
 from ..module_utils.serving.models import served_models
 
 DOCUMENTATION = r"""
@@ -50,4 +52,9 @@ class FilterModule:
     """The filter by its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"serving_models": served_models}
+        return {"serving_models": _served}
+
+
+def _served(*given: Any) -> list[dict[str, Any]]:
+    """Warm-up requests are no templates, whatever they hold; older releases of Ansible have to be told."""
+    return [{**model, "warmup": wrap_var(model["warmup"])} for model in served_models(*given)]

@@ -32,7 +32,7 @@ options:
     type: str
     choices: [STANDARD, NEARLINE, COLDLINE, ARCHIVE]
   labels:
-    description: Labels; all others are removed.
+    description: Labels; all others are removed, but for C(made-by=mlops-tfserving), which buckets have that were created here.
     type: dict
   versioning:
     description: Whether replaced and deleted objects are kept.
@@ -147,6 +147,19 @@ options:
     description: With O(state=absent), delete the objects in the bucket, too.
     type: bool
     default: false
+  own_only:
+    description:
+      - With O(state=absent), leave what this collection did not make. A bucket that this module created has the label
+        C(made-by=mlops-tfserving); one without it stays, also with O(force).
+      - Give the label to a bucket of your own, and it counts as made here.
+    type: bool
+    default: false
+  model_path:
+    description:
+      - With O(own_only), the folder of a model whose published versions go. What else the bucket holds stays, and the
+        bucket with it, unless O(force) says otherwise of a bucket that was made here.
+      - Published is what a version's manifest names and nobody changed.
+    type: str
 extends_documentation_fragment:
   - mlops.tfserving.gcp
   - mlops.tfserving.gcp.gcs
@@ -192,8 +205,12 @@ iam:
   returned: with state present
   sample: {"roles/storage.objectViewer": ["serviceAccount:models@my-project.iam.gserviceaccount.com"]}
 objects_removed:
-  description: How many objects were deleted with the bucket, or would be.
+  description: How many objects were deleted, or would be.
   type: int
+  returned: with state absent
+kept:
+  description: Why the bucket stays, with O(own_only); empty when it does not.
+  type: str
   returned: with state absent
 """
 
@@ -246,6 +263,8 @@ SPEC: Json = {
         iam_members={"type": "list", "elements": "dict", "options": GRANT_ARGUMENTS},
         iam_members_exclusive={"type": "bool", "default": False},
         force={"type": "bool", "default": False},
+        own_only={"type": "bool", "default": False},
+        model_path={"type": "str"},
     ),
     "supports_check_mode": True,
 }

@@ -14,7 +14,8 @@ description:
   - Creates a cluster with its node pools in one request, changes what differs, one field a request, or removes it.
   - An option that is not given is not managed.
   - Waits for operations that are running already, also those of an interrupted run, and fails when an operation
-    fails, in Google's words. A cluster that a failed creation left is replaced.
+    fails, in Google's words. A cluster that a failed creation of this
+    module left is replaced.
   - One request is enough to see that nothing has to change.
   - What the API has beside these options is listed in C(docs/gke.md) of the collection.
 author: The mlops.tfserving developers (!UNKNOWN)
@@ -420,7 +421,7 @@ options:
     description: Labels on the cluster as a Google resource; all others but Google's own (C(goog-...)) are removed.
     type: dict
   node_pools_exclusive:
-    description: Whether node pools that are not named in O(node_pools) are removed.
+    description: Whether node pools that are not named in O(node_pools) are removed; those of node auto-provisioning stay.
     type: bool
     default: false
   recreate:
@@ -435,6 +436,13 @@ options:
     description:
       - Refuse O(state=absent) while the cluster exists.
       - This is known to the playbook alone, for example from the inventory; Google is not told.
+    type: bool
+    default: false
+  own_only:
+    description:
+      - With O(state=absent), leave a cluster that this module did not create. What it created has the label
+        C(made-by=mlops-tfserving) among its O(resource_labels), whatever else these are.
+      - Give that label to a cluster of an older release or of your own, and it counts as made here.
     type: bool
     default: false
   wait_timeout:
@@ -513,6 +521,10 @@ exists:
   description: Whether the cluster exists (afterwards) and can be reached; so whether a kubeconfig could be written.
   type: bool
   returned: success
+kept:
+  description: Why the cluster stays, with O(own_only); empty when it does not.
+  type: str
+  returned: with state absent
 actions:
   description: What was changed, or would be, a line each, in this order.
   type: list
@@ -544,6 +556,7 @@ SPEC: Json = {
         node_pools_exclusive={"type": "bool", "default": False},
         recreate={"type": "str", "choices": ["never", "pools"], "default": "never"},
         deletion_protection={"type": "bool", "default": False},
+        own_only={"type": "bool", "default": False},
         wait_timeout={"type": "int", "default": 1800},
         **KUBECONFIG_ARGUMENTS,
         **CLUSTER_ARGUMENTS,

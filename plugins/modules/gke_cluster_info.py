@@ -64,6 +64,11 @@ cluster:
   description: The cluster as the API shows it, with its node pools; empty when it does not exist.
   type: dict
   returned: success
+made_here:
+  description: Whether the cluster has the label C(made-by=mlops-tfserving), which M(mlops.tfserving.gke_cluster) gives to those
+    that it creates.
+  type: bool
+  returned: success
 options:
   description: The options of M(mlops.tfserving.gke_cluster) that describe it; empty when it does not exist.
   type: dict

@@ -74,6 +74,11 @@ pending:
   type: list
   elements: dict
   returned: success
+missing:
+  description: Those of O(definition) that are not there.
+  type: list
+  elements: dict
+  returned: success
 objects:
   description:
     - Every object as it would be, with its status as it is. One whose namespace is not there either is not among them.

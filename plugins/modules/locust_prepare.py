@@ -152,132 +152,44 @@ removed:
   returned: always
 """
 
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.common.validation import check_type_path
-
-from ..module_utils.k8s.errors import KubeError
-from ..module_utils.k8s.options import argument_spec, client_from_params, require_kubernetes
-from ..module_utils.loadtest import payload, prepare
-from ..module_utils.loadtest.shapes import ShapeError, plan
-from ..module_utils.loadtest.slo import SloError, parse
-from ..module_utils.model_server.rest import Servable
-from ..module_utils.model_server.runtime import TF_SERVING
-from ..module_utils.no_log import Module
-from ..module_utils.outcome import missing
+from ..module_utils import outcome
+from ..module_utils.k8s.options import PACKAGES, argument_spec
+from ..module_utils.loadtest.preparing import prepare_run
+from ..module_utils.loadtest.schema import Json
 from ..module_utils.protos import PROTOBUF_IMPORT_ERROR
 
-PACKAGES = {"protobuf": PROTOBUF_IMPORT_ERROR}
+SPEC: Json = {
+    "argument_spec": argument_spec(
+        namespace={"type": "str", "required": True},
+        run={"type": "str", "required": True},
+        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+        deployment={"type": "str"},
+        model={"type": "str"},
+        version={"type": "int"},
+        signature={"type": "str", "default": "serving_default"},
+        protocol={"type": "str", "choices": ["rest", "grpc"], "default": "rest"},
+        payload={"type": "path"},
+        payload_format={"type": "str", "choices": ["row", "columnar"], "default": "row"},
+        payload_weights={"type": "dict", "default": {}},
+        shape={"type": "dict"},
+        slo={"type": "list", "elements": "str", "default": []},
+        ask_model={"type": "bool", "default": True},
+    ),
+    "required_if": [("state", "present", ("deployment", "model", "payload", "shape"))],
+    "supports_check_mode": True,
+}
 
 
-def shape_of(given: dict[str, Any]) -> dict[str, Any]:
-    """The shape with the CSV file's text in place of its name."""
-    shape = {key: value for key, value in given.items() if value is not None and key != "file"}
-    if given.get("file"):
-        try:
-            shape["csv"] = Path(check_type_path(given["file"])).read_text(encoding="utf-8")
-        except OSError as error:
-            raise ShapeError(f"the shape's file can't be read: {given['file']}: {error.strerror}") from error
-    return shape
-
-
-def present(module: Module) -> dict[str, Any]:
-    params = module.params
-    for line in params["slo"]:
-        parse(line)
-    made_plan = plan(shape_of(params["shape"]))
-    files = prepare.read_payload(Path(params["payload"]))
-    servable = Servable(params["model"], params["version"])
-    api, model, known = None, None, None
-    if params["ask_model"]:
-        api = client_from_params(params)
-        try:
-            model = prepare.Model(api, params["namespace"], params["deployment"], servable)
-        except prepare.PrepareError:
-            if not module.check_mode:
-                raise
-    if model is not None:
-        known = model.signatures()
-    made = payload.bodies(
-        files,
-        signature=params["signature"],
-        known=known,
-        columnar=params["payload_format"] == "columnar",
-        weights=params["payload_weights"],
-    )
-    by_grpc = params["protocol"] == "grpc"
-    parts = payload.pack(payload.for_grpc(made, servable, known) if by_grpc and known is not None else made)
-    if model is not None:
-        model.try_all(made)
-    maps = prepare.config_maps(f"locust-{params['run']}", params["namespace"], params["run"], parts)
-    removed: list[str] = []
-    if api is not None:
-        for run in prepare.leftovers(api, params["namespace"], params["run"], time.time()):
-            removed += [run] if module.check_mode else prepare.remove(api, params["namespace"], run)
-        if not module.check_mode:
-            prepare.apply_all(api, maps)
-    return {
-        "changed": True,
-        "plan": made_plan.as_json(),
-        "words": made_plan.words(),
-        "path": TF_SERVING.predict_path(servable.model, servable.version),
-        "bodies": [
-            {"file": f"body-{number}", "name": body.name, "weight": body.weight}
-            for number, body in enumerate(made)
-        ],
-        "config_maps": [item["metadata"]["name"] for item in maps],
-        "model_asked": model is not None,
-        "removed": removed,
-    }
-
-
-def absent(module: Module) -> dict[str, Any]:
-    api, params = client_from_params(module.params), module.params
-    if module.check_mode:
-        there = prepare.objects_of_runs(api, params["namespace"]).get(params["run"], [])
-        return {
-            "changed": bool(there),
-            "removed": [f"{kind}/{item['metadata']['name']}" for kind, item in there],
-        }
-    removed = prepare.remove(api, params["namespace"], params["run"])
-    return {"changed": bool(removed), "removed": removed}
+def answer(params: Json, *, check_mode: bool) -> Json:
+    if params["protocol"] == "grpc":
+        lacks = outcome.missing({"protobuf": PROTOBUF_IMPORT_ERROR}, "for protocol: grpc")
+        if lacks:
+            return lacks
+    return prepare_run(params, check_mode=check_mode)
 
 
 def main() -> None:
-    module = Module(
-        argument_spec={
-            **argument_spec(),
-            "namespace": {"type": "str", "required": True},
-            "run": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "deployment": {"type": "str"},
-            "model": {"type": "str"},
-            "version": {"type": "int"},
-            "signature": {"type": "str", "default": "serving_default"},
-            "protocol": {"type": "str", "choices": ["rest", "grpc"], "default": "rest"},
-            "payload": {"type": "path"},
-            "payload_format": {"type": "str", "choices": ["row", "columnar"], "default": "row"},
-            "payload_weights": {"type": "dict", "default": {}},
-            "shape": {"type": "dict"},
-            "slo": {"type": "list", "elements": "str", "default": []},
-            "ask_model": {"type": "bool", "default": True},
-        },
-        required_if=[("state", "present", ("deployment", "model", "payload", "shape"))],
-        supports_check_mode=True,
-    )
-    require_kubernetes(module)
-    if module.params["protocol"] == "grpc" and (lacks := missing(PACKAGES, "for protocol: grpc")):
-        module.fail_json(**lacks)
-    try:
-        module.exit_json(**(present if module.params["state"] == "present" else absent)(module))
-    except (prepare.PrepareError, payload.PayloadError, ShapeError, SloError) as error:
-        module.fail_json(msg=f"the load test can't begin: {error}")
-    except OSError as error:
-        module.fail_json(msg=f"the payload can't be read: {error.filename}: {error.strerror}")
-    except KubeError as error:
-        module.fail_json(msg=error.message)
+    outcome.main(SPEC, PACKAGES, answer)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from ansible.utils.display import Display
 from ..module_utils.no_log import secrets, shown
 from ..module_utils.outcome import Answer, Packages, failure
 from ..module_utils.progress import VARIABLE
+from . import before_forks  # noqa: F401
 
 _SECONDS = 0.5
 
@@ -64,9 +65,7 @@ class ModuleAction(ActionBase):
         return result
 
     def _module(self) -> Module:
-        """The module that has the name of the action plugin's file."""
-        name = type(self).__module__.rpartition(".")[2]
-        return cast(Module, importlib.import_module(f"..modules.{name}", __package__))
+        return module_of(type(self).__module__)
 
     def _needs_a_process(self) -> bool:
         return bool(
@@ -138,6 +137,17 @@ class ModuleAction(ActionBase):
                         display.display(f"    {line.rstrip()}")
                 if ended:
                     return
+
+
+def module_of(action: str) -> Module:
+    """The module that has the name of an action plugin's file.
+
+    Ansible reads that file before it forks a process for each task: a file that calls this as it is read has its module
+    imported once in a run. (The files are no links to one: antsibull-docs takes a link for another name of what it
+    leads to, and leaves the module's page out.)
+    """
+    name = action.rpartition(".")[2]
+    return cast(Module, importlib.import_module(f"..modules.{name}", __package__))
 
 
 def _shows_options(task_vars: Json | None) -> bool:

@@ -135,5 +135,5 @@ def test_status_and_teardown_where_there_is_nothing(run: Run) -> None:
     answers = {"teardown_cluster": "true", "teardown_bucket": "false"}
     assert check_answers(survey.survey_spec(TEMPLATES["teardown"]["survey"], OPTIONS), answers) == []
     made = run(TEMPLATES["teardown"], nothing | answers).ok()
-    assert "bucket: stays" in made.output
+    assert "bucket sandbox-project-none: stays" in made.output
     assert made.changed == 0

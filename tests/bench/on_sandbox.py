@@ -1,6 +1,7 @@
 """What the collection costs on the sandbox with everything converged: the site, the serving role, a rollout, the proxy.
 
-Needs root, and minutes: it starts the sandbox, puts the whole site into it, and removes it at the end.
+Needs root, and minutes: it starts the sandbox, puts the whole site into it, and removes it at the end. With BEFORE in
+the environment, the folder of an older checkout, the site of both is compared.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from tests.drills.drill import KUBECONFIG
 
 PLAYBOOK = f"{ROOT}/.venv/bin/ansible-playbook"
 RUNS = 3
+TURNS = 7
+BEFORE = os.environ.get("BEFORE")
 PAUSE = 0.15
 """Seconds between single requests, each of which takes about 20 ms of CPU where 300 ms a second are allowed."""
 DRILL = ["-e", f"@{ROOT / 'tests/drills/vars.yml'}"]
@@ -43,15 +46,15 @@ def measure() -> list[Json]:
     subprocess.run([sys.executable, "-m", "sandbox", "up"], cwd=ROOT, check=True)
     play("site.yml")
     try:
-        return [*converged(), *proxy_cost(), rollout()]
+        return [*converged(), *(against(Path(BEFORE).resolve()) if BEFORE else ()), *proxy_cost(), rollout()]
     finally:
         play("playbooks/teardown.yml")
 
 
-def play(*arguments: str, unchanged: bool = False) -> float:
+def play(*arguments: str, unchanged: bool = False, checkout: Path = ROOT) -> float:
     """Runs a playbook that must succeed; its wall seconds."""
     started = time.monotonic()
-    done = subprocess.run([PLAYBOOK, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([PLAYBOOK, *arguments], cwd=checkout, capture_output=True, text=True, check=False)
     took = time.monotonic() - started
     if done.returncode or (unchanged and "changed=0" not in done.stdout):
         raise RuntimeError(f"ansible-playbook {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
@@ -83,6 +86,27 @@ def converged() -> list[Json]:
         entry("serving role, nothing to do", found["role"] - found["bare"], "s", 2),
         entry("playbooks/preflight.yml", found["preflight"], "s", 1.5, "a play without tasks", found["bare"]),
     ]  # fmt: skip
+
+
+def against(before: Path) -> list[Json]:
+    """The site with nothing to do, of this checkout and of an older one in turns, since what else a machine does varies.
+
+    Each has a namespace of its own: their pods may differ.
+    """
+    sites = [(ROOT, ["site.yml"]), (before, ["site.yml", "-e", "serving_namespace=before"])]
+    for checkout, arguments in sites:
+        play(*arguments, checkout=checkout)
+    took: dict[Path, list[float]] = {ROOT: [], before: []}
+    for turn in range(TURNS):
+        for checkout, arguments in sites if turn % 2 else reversed(sites):
+            took[checkout].append(play(*arguments, checkout=checkout, unchanged=True))
+    now, then = (statistics.median(took[checkout]) for checkout in (ROOT, before))
+    # What comes next needs their room.
+    KubeClient(str(KUBECONFIG)).delete("/api/v1/namespaces/before")
+    return [
+        entry("site.yml, nothing to do, next to BEFORE", now, "s", then, str(before), then),
+        entry("site.yml, nothing to do, against BEFORE", now / then, "ratio", 1.0),
+    ]
 
 
 def serving_alone() -> Json:

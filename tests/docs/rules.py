@@ -51,6 +51,7 @@ RULES = (
     Rule(r'eval "\$\(python -m sandbox env\)"', SANDBOX),
     Rule(r"gcloud container clusters list|kubectl get nodes", SANDBOX),
     Rule(r"gcloud .*", GOOGLE),
+    Rule(r"kubectl annotate namespace .*", GOOGLE),
     Rule(r".*curl .*", SANDBOX),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Labels of Google's resources are text; YAML has numbers, booleans and null besides."""
+"""Labels of Google's resources: text, where YAML has numbers, booleans and null besides; and the mark of what is ours."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
@@ -7,6 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+MARK = {"made-by": "mlops-tfserving"}
+"""On what this collection creates, from its creation on. Teardown takes nothing without it for its own."""
+
+MARK_WORDS = "label made-by=mlops-tfserving"
+
+
+def is_ours(labels: Mapping[str, Any] | None) -> bool:
+    """Whether a resource with these labels was made by this collection."""
+    return MARK.items() <= dict(labels or {}).items()
 
 
 def as_texts(labels: Mapping[str, Any]) -> dict[str, Any]:

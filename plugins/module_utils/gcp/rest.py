@@ -32,8 +32,21 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> Json:
-        return dict(json.loads(self.body)) if self.body else {}
+    def json(self, what: str, *, empty: bool = True) -> Json:
+        """The body, without what is null: to Google that is as not being there. Raises ``NoAnswer`` for any other.
+
+        ``empty``: whether there may be none.
+        """
+        try:
+            found = json.loads(self.body or (b"{}" if empty else b""))
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise NoAnswer(
+                f"{what}: the answer is not of Google's API, but something that is no JSON object. "
+                "Is a proxy or its login page in between?"
+            )
+        return {key: value for key, value in found.items() if value is not None}
 
 
 class Transport(Protocol):
@@ -73,9 +86,18 @@ class Google:
         """
         data = None if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
+        what = what or f"{method} {path}"
         return self.send(
-            method, path, data, headers, query=query, repeatable=repeatable, retriable=retriable, what=what
-        ).json()
+            method,
+            path,
+            data,
+            headers,
+            query=query,
+            repeatable=repeatable,
+            retriable=retriable,
+            what=what,
+            of_json=True,
+        ).json(what)
 
     def send(
         self,
@@ -89,8 +111,12 @@ class Google:
         retriable: tuple[int, ...] = (),
         accept: tuple[int, ...] = (),
         what: str = "",
+        of_json: bool = False,
     ) -> Answer:
-        """As ``call``, for any body. ``accept``: statuses of 300 and more that are no error."""
+        """As ``call``, for any body. ``accept``: statuses of 300 and more that are no error.
+
+        ``of_json``: whether a success is a JSON object; what is not is no answer.
+        """
         url = path if path.startswith("http") else self.endpoint.rstrip("/") + path
         if query:
             from urllib.parse import urlencode  # noqa: PLC0415
@@ -111,6 +137,11 @@ class Google:
                 )
                 raise (Transient(lost) if again else lost) from error
             if answer.status < 300 or answer.status in accept:
+                try:
+                    if of_json:
+                        answer.json(what, empty=not again)
+                except NoAnswer as error:
+                    raise (Transient(error) if again else error) from error
                 return answer
             refused = parse_error(answer.status, answer.body, what)
             if answer.status in retriable:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..gcp.errors import BadInput
-from ..gcp.labels import as_texts
+from ..gcp.labels import MARK, as_texts, is_ours
 
 Json = dict[str, Any]
 
@@ -101,8 +101,9 @@ def _camel(name: str) -> str:
 
 
 def creation(options: Mapping[str, Any]) -> Json:
-    """The body that creates the bucket; private unless asked otherwise."""
+    """The body that creates the bucket, with our mark; private unless asked otherwise."""
     body = desired(options)
+    body["labels"] = body.get("labels", {}) | MARK
     access = {"uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "enforced"}
     body["iamConfiguration"] = access | body.get("iamConfiguration", {})
     return {
@@ -120,7 +121,10 @@ def patch(options: Mapping[str, Any], current: Json) -> Json:
             f"bucket {options['name']} is in {current['location']}, not in {location.upper()}, and a bucket can't be moved: "
             "set location to where it is, or choose another name."
         )
-    body = _changed(desired(options), current)
+    goal = desired(options)
+    if "labels" in goal and is_ours(current.get("labels")):
+        goal["labels"] |= MARK
+    body = _changed(goal, current)
     if "labels" in body:
         # A label that is not wanted goes by an explicit null.
         body["labels"] = {**dict.fromkeys(current.get("labels", {})), **body["labels"]}

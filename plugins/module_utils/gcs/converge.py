@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..gcp.errors import ApiError, BadInput
+from ..gcp.labels import is_ours
 from . import bucket as plan
 from . import iam
+from .own import remove_own
 from .storage import Storage
 
 Json = dict[str, Any]
@@ -73,8 +75,14 @@ def absent(storage: Storage, params: Json, check_mode: bool) -> Json:
     name = params["name"]
     current = _own(storage, params["project"], name)
     if current is None:
-        return {"changed": False, "bucket": {}, "objects_removed": 0, "diff": {"before": {}, "after": {}}}
-    objects = list(storage.objects(name, "", versions=bool(current.get("versioning", {}).get("enabled"))))
+        return {
+            "changed": False, "bucket": {}, "objects_removed": 0, "kept": "", "diff": {"before": {}, "after": {}},
+        }  # fmt: skip
+    ours = is_ours(current.get("labels"))
+    if params["own_only"] and not (ours and params["force"]):
+        done = remove_own(storage, name, params["model_path"], ours=ours, check_mode=check_mode)
+        return {**done, "bucket": current if done["kept"] else {}}
+    objects = list(storage.objects(name, "", versions=True))
     if objects and not params["force"]:
         raise BadInput(f"bucket {name} holds {len(objects)} objects: set force: true to delete them with it.")
     if not check_mode:
@@ -82,7 +90,7 @@ def absent(storage: Storage, params: Json, check_mode: bool) -> Json:
             storage.delete_generation(name, item["name"], item["generation"])
         storage.delete_bucket(name)
     diff = {"before": {"name": name, "objects": [item["name"] for item in objects]}, "after": {}}
-    return {"changed": True, "bucket": {}, "objects_removed": len(objects), "diff": diff}
+    return {"changed": True, "bucket": {}, "objects_removed": len(objects), "kept": "", "diff": diff}
 
 
 def _own(storage: Storage, project: str, name: str) -> Json | None:

@@ -17,7 +17,7 @@ The protocol, and why nobody ever gets a mixture (docs/publishing.md has it at l
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,6 +88,18 @@ class Version:
     @property
     def complete(self) -> bool:
         return self.state == "complete"
+
+    def published(self) -> Version:
+        """The version with nothing but what publishing put there: the manifest, and what it or the claim names, unchanged."""
+        source = self.manifest or (self.claim.manifest if self.claim else None)
+        files = {file.path: file for file in files_of(source)} if source else {}
+        own = {
+            path: item
+            for path, item in self.objects.items()
+            if (path == MANIFEST and self.manifest is not None)
+            or (path in files and same(files[path], object_file(path, item)))
+        }
+        return replace(self, objects=own)
 
     @property
     def digest(self) -> str | None:

@@ -142,12 +142,14 @@ def _absent(model: Model, params: Json, check_mode: bool) -> Json:
 def _pruned(model: Model, params: Json, check_mode: bool) -> Json:
     versions = model.versions(lenient=True)
     old, abandoned = prunable(versions, params["keep"], params["in_use"], now=_now())
-    going = sorted(old + abandoned)
-    names = [name for number in going for name in model.names(versions[number])]
+    # What others put into a version's folder stays.
+    published = {number: versions[number].published() for number in sorted(old + abandoned)}
+    going = [number for number, version in published.items() if model.names(version)]
+    names = [name for number in going for name in model.names(published[number])]
     if not check_mode:
         for number in going:
             progress(f"removing version {number} of {model}")
-            model.remove(versions[number])
+            model.remove(published[number])
     return {
         "changed": bool(names),
         "removed": names,

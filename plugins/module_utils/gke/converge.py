@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from ..gcp.errors import BadInput, GoogleError
+from ..gcp.labels import MARK_WORDS, is_ours
 from ..gcp.rest import connect
 from .check_cluster import check_place
 from .client import Gke
 from .describe import without_secrets
 from .desired import cluster_path, desired_cluster, desired_pool
 from .info import is_reachable, kubeconfig_for
+from .kubeconfig import context_name, forget
 from .operations import trouble
 from .plan import Plan, diff, plan_cluster, plan_pool, refuse_impossible, remove_cluster, remove_pool
 from .rules import check_name
@@ -22,31 +24,53 @@ def converge_cluster(params: Json, check_mode: bool) -> Json:
     """What ``gke_cluster`` does; its result. Raises ``GoogleError``."""
     path = cluster_path(params["project"], params["location"], params["name"])
     if params["state"] == "absent":
-        check_place(params["project"], params["location"], params["name"])
-        gke = _connect(params)
-        cluster = _current(gke, path, check_mode)
-        plan = Plan([remove_cluster(params["name"], path)] if cluster is not None else [])
-        if plan.changes and params["deletion_protection"]:
-            raise BadInput(
-                f"cluster {params['name']} is not removed: deletion_protection is true. Set it to false first, if "
-                "the cluster is to go."
-            )
-    else:
-        desired = desired_cluster(params)
-        gke = _connect(params)
-        cluster = _current(gke, path, check_mode)
-        plan = plan_cluster(
-            desired,
-            cluster,
-            path,
-            exclusive_pools=params["node_pools_exclusive"],
-            recreate_pools=params["recreate"] == "pools",
-        )
+        return _remove(params, path, check_mode)
+    desired = desired_cluster(params)
+    gke = _connect(params)
+    cluster = _current(gke, path, check_mode)
+    plan = plan_cluster(
+        desired,
+        cluster,
+        path,
+        exclusive_pools=params["node_pools_exclusive"],
+        recreate_pools=params["recreate"] == "pools",
+    )
     cluster = _apply(gke, plan, cluster, path, check_mode)
-    exists = params["state"] == "present" and is_reachable(cluster)
+    exists = is_reachable(cluster)
     if cluster is not None and exists and params["kubeconfig_file"]:
         kubeconfig_for(cluster, params)
     return {**_outcome(gke, plan, cluster), "cluster": without_secrets(cluster), "exists": exists}
+
+
+def _remove(params: Json, path: str, check_mode: bool) -> Json:
+    """The cluster and its entries in the kubeconfig go, or both stay, and ``kept`` says why."""
+    project, location, name = params["project"], params["location"], params["name"]
+    check_place(project, location, name)
+    gke = _connect(params)
+    cluster = _current(gke, path, check_mode)
+    kept = ""
+    if cluster is not None and params["own_only"] and not is_ours(cluster.get("resourceLabels")):
+        kept = f"cluster {name} stays: it does not have the {MARK_WORDS} of what this collection made"
+    elif cluster is not None and params["deletion_protection"]:
+        raise BadInput(
+            f"cluster {name} is not removed: deletion_protection is true. Set it to false first, if "
+            "the cluster is to go."
+        )
+    plan = Plan([] if cluster is None or kept else [remove_cluster(name, path)])
+    cluster = _apply(gke, plan, cluster, path, check_mode)
+    result = {
+        **_outcome(gke, plan, cluster),
+        "cluster": without_secrets(cluster),
+        "exists": False,
+        "kept": kept,
+    }
+    file = params["kubeconfig_file"]
+    if file and not kept and forget(file, context_name(project, location, name), check_mode=check_mode):
+        result |= {
+            "changed": True,
+            "actions": [*result["actions"], f"kubeconfig {file}: without cluster {name}"],
+        }
+    return result
 
 
 def converge_pool(params: Json, check_mode: bool) -> Json:

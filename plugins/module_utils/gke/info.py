@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..gcp.auth import access_token
+from ..gcp.labels import is_ours
 from ..gcp.rest import connect
 from .check_cluster import check_place
 from .client import Gke
@@ -45,6 +46,7 @@ def read_cluster(params: Json) -> Json:
     cluster = Gke(connect(params), project, location, SECONDS).get(cluster_path(project, location, name))
     found: Json = {"changed": False, "exists": False, "cluster": without_secrets(cluster)}
     found |= {"options": {}, "unmanaged": [], "kubeconfig": {}}
+    found["made_here"] = is_ours((cluster or {}).get("resourceLabels"))
     if cluster is None:
         return found
     found |= {"options": options_of(cluster), "unmanaged": unmanaged(cluster)}
@@ -55,5 +57,5 @@ def read_cluster(params: Json) -> Json:
         **found,
         "exists": True,
         "kubeconfig": content,
-        "kubeconfig_context": context_name(cluster, project),
+        "kubeconfig_context": context_name(project, cluster["location"], name),
     }

@@ -27,6 +27,7 @@ EXEC_USER: Json = {
 """Asks Google's plugin for a token each time: for a file that is to last."""
 
 
+_KINDS = ("clusters", "users", "contexts")
 _NO_KUBECONFIG = "{} is there and is no kubeconfig: nothing was written. Give another path, or remove it."
 
 
@@ -35,14 +36,14 @@ def token_user(token: str) -> Json:
     return {"token": token}
 
 
-def context_name(cluster: Json, project: str) -> str:
+def context_name(project: str, location: str, name: str) -> str:
     """As gcloud names it."""
-    return f"gke_{project}_{cluster['location']}_{cluster['name']}"
+    return f"gke_{project}_{location}_{name}"
 
 
 def kubeconfig(cluster: Json, project: str, user: Json, endpoint: str = "ip") -> Json:
     """For a cluster as the API shows it. ``endpoint``: ip, dns or private. Raises ``BadInput`` without such a one."""
-    name = context_name(cluster, project)
+    name = context_name(project, cluster["location"], cluster["name"])
     return {
         "apiVersion": "v1",
         "kind": "Config",
@@ -84,12 +85,58 @@ def merge(existing: Json, content: Json, *, current: bool) -> Json:
     ``current``: whether the context becomes the current one; otherwise it does so only where there is none.
     """
     merged = {**existing}
-    for kind in ("clusters", "users", "contexts"):
+    for kind in _KINDS:
         own = {entry["name"] for entry in content[kind]}
         merged[kind] = [e for e in existing.get(kind) or [] if e.get("name") not in own] + content[kind]
     if current or not existing.get("current-context"):
         merged["current-context"] = content["current-context"]
     return {"apiVersion": "v1", "kind": "Config", **merged}
+
+
+def without(existing: Json, name: str) -> Json:
+    """A kubeconfig without the entries of that name; all else stays. Pure."""
+    left = {**existing}
+    for kind in _KINDS:
+        if existing.get(kind):
+            left[kind] = [entry for entry in existing[kind] if entry.get("name") != name]
+    if existing.get("current-context") == name:
+        left["current-context"] = ""
+    return left
+
+
+def forget(path: str, name: str, *, check_mode: bool) -> bool:
+    """Takes a cluster's entries out of a file; whether there were any. A file that had no others goes as a whole.
+
+    A file that is no kubeconfig is left as it is. Raises ``GoogleError``.
+    """
+    target = Path(absolute_path(path)).resolve()
+    try:
+        text = target.read_text(encoding="utf-8") if target.exists() else ""
+        found, as_json = _parse(text, target) if text.strip() else ({}, True)
+    except (BadInput, UnicodeDecodeError):
+        return False
+    except OSError as error:
+        raise GoogleError(f"The kubeconfig {target} can't be read: {error.strerror}.") from error
+    left = without(found, name)
+    if left == found:
+        return False
+    if not check_mode:
+        try:
+            if any(left.get(kind) for kind in _KINDS):
+                _replace(target, left, as_json=as_json)
+            else:
+                target.unlink()
+        except OSError as error:
+            raise GoogleError(f"The kubeconfig can't be written to {target}: {error.strerror}.") from error
+    return True
+
+
+def _replace(target: Path, content: Json, *, as_json: bool) -> None:
+    """The file's new content, in one step, with mode 0600."""
+    descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(json.dumps(content, indent=2) if as_json else _as_yaml(content))
+    Path(draft).replace(target)
 
 
 def write(path: str, content: Json, *, current: bool = False) -> None:
@@ -103,10 +150,7 @@ def write(path: str, content: Json, *, current: bool = False) -> None:
         merged, as_json = _parse(text, target) if text.strip() else ({}, True)
         merged = merge(merged, content, current=current)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(merged, indent=2) if as_json else _as_yaml(merged))
-        Path(draft).replace(target)
+        _replace(target, merged, as_json=as_json)
     except UnicodeDecodeError as error:
         raise BadInput(_NO_KUBECONFIG.format(target)) from error
     except OSError as error:
@@ -119,11 +163,7 @@ def _parse(text: str, path: Path) -> tuple[Json, bool]:
         found, as_json = json.loads(text), True
     except ValueError:
         found, as_json = _from_yaml(text), False
-    entries = (
-        [found.get(kind) or [] for kind in ("clusters", "users", "contexts")]
-        if isinstance(found, dict)
-        else []
-    )
+    entries = [found.get(kind) or [] for kind in _KINDS] if isinstance(found, dict) else []
     sound = entries and all(
         isinstance(listed, list) and all(isinstance(entry, dict) for entry in listed) for listed in entries
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ..gcp.errors import BadInput
+from ..gcp.labels import MARK, MARK_WORDS, is_ours
 from . import sizes
 from .cluster_options import CLUSTER_OPTIONS
 from .compare import restrict
@@ -276,7 +277,16 @@ def plan_cluster(
     """Changes for a cluster and the pools in ``desired['node_pools']``; pools that are not named stay."""
     name = desired["name"]
     plan = Plan()
-    if current is not None and current.get("status") == FAILED:
+    marked = current is None or is_ours(current.get("resourceLabels"))
+    failed = current is not None and current.get("status") == FAILED
+    if failed and not marked:
+        raise BadInput(
+            f"cluster {name} could not be made (status {FAILED}), and is not replaced, since it does not have the "
+            f"{MARK_WORDS} of what this collection made. Remove it by yourself, or give it that label."
+        )
+    if marked and (current is None or failed or "resource_labels" in desired):
+        desired = {**desired, "resource_labels": desired.get("resource_labels", {}) | MARK}
+    if failed:
         plan.changes.append(remove_cluster(name, path, FAILED))
         current = None
     if current is None:
@@ -295,8 +305,12 @@ def plan_cluster(
     googles = look_up(current, "autopilot.enabled")
     if exclusive_pools and "node_pools" in desired and not googles:
         named = {pool["name"] for pool in desired["node_pools"]}
-        others = [pool["name"] for pool in current.get("nodePools", []) if pool["name"] not in named]
-        plan.changes += [remove_pool(other, path) for other in others]
+        plan.changes += [
+            remove_pool(pool["name"], path)
+            for pool in current.get("nodePools", [])
+            # Google makes and removes pools of its own where node auto-provisioning is on.
+            if pool["name"] not in named and not look_up(pool, "autoscaling.autoprovisioned")
+        ]
     return plan
 
 

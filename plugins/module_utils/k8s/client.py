@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from urllib.parse import urlencode
 
 from ..no_log import MASK, is_text, sound_token
 from ..paths import absolute_path
+from ..retry import Clock, Policy, Transient, retried, seconds_of
+from .answers import error_of, object_of, refuse_nonsense
 from .errors import KubeError
 from .port_forward import ForwardedPort
 
@@ -32,6 +35,8 @@ try:
     from kubernetes.config.config_exception import ConfigException
 except ImportError:
     KUBERNETES_IMPORT_ERROR = traceback.format_exc()
+else:
+    _NEVER_REACHED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 
 Json = dict[str, Any]
 
@@ -40,6 +45,13 @@ CONNECT_TIMEOUT = 5.0
 
 READ_TIMEOUT = 30.0
 """Seconds between two bytes of an answer: above the API server's own slow calls, below a task's patience."""
+
+
+READS = Policy(attempts=7, first=0.5, longest=4.0, deadline=45.0)
+"""Of one read: some ten seconds of short answers, in which a load balancer finds another API server; two time-outs."""
+
+CONNECTS = Policy(attempts=3, first=0.3, longest=1.0)
+"""Of everything else: only what never reached the server is sent again, since a lost answer may have been an effect."""
 
 
 class KubeApi(Protocol):
@@ -68,17 +80,32 @@ class KubeApi(Protocol):
 
 
 class KubeClient:
-    """A client of one cluster's API server. Safe to share between threads."""
+    """A client of one cluster's API server. Safe to share between threads.
 
-    def __init__(self, kubeconfig: Mapping[str, Any] | str | None = None, context: str | None = None) -> None:
+    What `get` and `get_or_none` read is asked for again where a failure may pass, and so is a dry run; all else is
+    sent once.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: Mapping[str, Any] | str | None = None,
+        context: str | None = None,
+        *,
+        reads: Policy = READS,
+        clock: Clock | None = None,
+    ) -> None:
         """Reads the kubeconfig: a dict, a path, or None for what kubernetes.core takes then:
         K8S_AUTH_KUBECONFIG, the cluster of the pod that this runs in, KUBECONFIG, ~/.kube/config.
+
+        `reads`: how a read is tried again.
 
         Raises KubeError(reason="Kubeconfig") when it is missing or unusable; does not connect yet.
         """
         configuration = _configuration(kubeconfig, context)
         self._api = kubernetes.client.ApiClient(configuration)
         self._host = str(configuration.host).rstrip("/")
+        self._reads = reads
+        self._clock = clock or Clock()
 
     @property
     def host(self) -> str:
@@ -86,7 +113,7 @@ class KubeClient:
         return self._host
 
     def get(self, path: str, **query: object) -> Json:
-        return self._json("GET", path, query=query)
+        return self._read("GET", path, query=query)
 
     def get_or_none(self, path: str, **query: object) -> Json | None:
         """As `get`, with None for what does not exist."""
@@ -103,7 +130,9 @@ class KubeClient:
     def patch(
         self, path: str, body: Any = None, *, content_type: str = "application/merge-patch+json"
     ) -> Json:
-        return self._json("PATCH", path, body=body, content_type=content_type)
+        # A dry run changes nothing: it is a read, too.
+        send = self._read if "dryRun=All" in path else self._json
+        return send("PATCH", path, body=body, content_type=content_type)
 
     def delete(self, path: str, body: Json | None = None, *, content_type: str = "application/json") -> Json:
         return self._json("DELETE", path, body=body, content_type=content_type)
@@ -161,7 +190,7 @@ class KubeClient:
         )
         try:
             if response.status >= 400:
-                raise self._refused("GET", path, response.status, response.data)
+                raise error_of(f"GET {path}", response.status, self._without_token(response.data))
             for event in _lines(response.stream(65536)):
                 if event.get("type") == "ERROR":
                     status = event.get("object", {})
@@ -200,6 +229,21 @@ class KubeClient:
             ) from error
         return ForwardedPort(forward, port)
 
+    def _read(self, method: str, path: str, **request: Any) -> Json:
+        """As `_json`, for what may be sent twice: tried again while a failure may pass."""
+
+        def once() -> Json:
+            try:
+                answer = self._json(method, path, **request)
+                refuse_nonsense(f"{method} {path}", answer)
+            except KubeError as error:
+                if error.passing:
+                    raise Transient(error, error.retry_after) from error
+                raise
+            return answer
+
+        return retried(once, self._reads, self._clock)
+
     def _json(
         self,
         method: str,
@@ -211,21 +255,13 @@ class KubeClient:
     ) -> Json:
         payload = None if body is None else json.dumps(body).encode()
         headers = {} if payload is None else {"content-type": content_type}
-        status, _unused, content = self.raw(method, path, query=query, body=payload, headers=headers)
+        status, told, content = self.raw(method, path, query=query, body=payload, headers=headers)
         if status >= 400:
-            raise self._refused(method, path, status, content)
-        try:
-            answer = json.loads(content)
-        except ValueError as error:
-            raise KubeError(
-                status,
-                "NotJson",
-                f"{method} {path}: {self._host} answered something that is not JSON. "
-                "Is this the address of a Kubernetes API server?",
-            ) from error
-        if not isinstance(answer, dict):
-            raise KubeError(status, "NotJson", f"{method} {path}: expected a JSON object")
-        return answer
+            content = self._without_token(content)
+            error = error_of(f"{method} {path}", status, content)
+            error.retry_after = seconds_of(told.get("retry-after"), self._clock.wall())
+            raise error
+        return object_of(f"{method} {path}", status, content, self._host)
 
     def _request(
         self,
@@ -242,39 +278,43 @@ class KubeClient:
         self._api.update_params_for_auth(sent, [], ["BearerToken"], path, method, body)
         words = urlencode({name: value for name, value in query.items() if value is not None})
         url = self._host + path + (f"?{words}" if words else "")
-        try:
-            return self._api.rest_client.pool_manager.request(
-                method,
-                url,
-                body=body,
-                headers=sent,
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout),
-                # Only what never reached the server is sent again: a lost answer may have been an effect.
-                retries=urllib3.Retry(total=2, connect=2, read=0, redirect=0, status=0, backoff_factor=0.3),
-                preload_content=not stream,
-                redirect=False,
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise self._no_answer(method, path, error) from error
-        except ValueError:
-            # Its text may hold the header that it complains of, credentials included.
-            raise KubeError(
-                0, "Kubeconfig",
-                f"{method} {path}: no request can be made of the kubeconfig's address and credentials for "
-                f"{self._host}: see that its server is an address, and its key and certificate files are PEM.",
-            ) from None  # fmt: skip
 
-    def _refused(self, method: str, path: str, status: int, content: bytes) -> KubeError:
-        """The API server's own words, without the credentials, which a server may repeat."""
+        def once() -> Any:
+            try:
+                return self._api.rest_client.pool_manager.request(
+                    method,
+                    url,
+                    body=body,
+                    headers=sent,
+                    timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout),
+                    # Its own would take a pod's 503 with Retry-After for no answer.
+                    retries=False,
+                    preload_content=not stream,
+                    redirect=False,
+                )
+            except urllib3.exceptions.HTTPError as error:
+                failed = self._no_answer(method, path, error)
+                raise (Transient(failed) if isinstance(error, _NEVER_REACHED) else failed) from error
+            except ValueError:
+                # Its text may hold the header that it complains of, credentials included.
+                raise KubeError(
+                    0, "Kubeconfig",
+                    f"{method} {path}: no request can be made of the kubeconfig's address and credentials for "
+                    f"{self._host}: see that its server is an address, and its key and certificate files are PEM.",
+                ) from None  # fmt: skip
+
+        return retried(once, CONNECTS, self._clock)
+
+    def _without_token(self, content: bytes) -> bytes:
+        """What a server says of a refusal, which may repeat what it was sent."""
         _kind, _blank, token = self._api.configuration.api_key.get("BearerToken", "").partition(" ")
-        return _error_of(method, path, status, content.replace(token.encode(), MASK) if token else content)
+        return content.replace(token.encode(), MASK) if token else content
 
     def _no_answer(self, method: str, path: str, error: Exception) -> KubeError:
-        cause = getattr(error, "reason", None) or error
-        text = str(cause).split("): ", 1)[-1]
+        text = str(error).split("): ", 1)[-1]
         if "CERTIFICATE_VERIFY_FAILED" in text:
             hint = "The kubeconfig's certificate authority is not this server's: fetch the kubeconfig again."
-        elif isinstance(cause, urllib3.exceptions.ReadTimeoutError):
+        elif isinstance(error, urllib3.exceptions.ReadTimeoutError):
             hint = "The API server is there but slow: look at its load, or try again."
         else:
             hint = "Is the cluster running, and is its address reachable from here (firewall, VPN)?"
@@ -310,6 +350,10 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
                 client_configuration=configuration,
                 persist_config=False,
             )
+        if configuration.cert_file and configuration.key_file:
+            # Each connection would fail at it. A password keeps OpenSSL from asking for one.
+            pair = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            pair.load_cert_chain(configuration.cert_file, configuration.key_file, password="")
     except (
         ConfigException,
         yaml.YAMLError,
@@ -340,6 +384,8 @@ def _complaint(error: Exception) -> str:
     if isinstance(error, yaml.YAMLError):
         mark = getattr(error, "problem_mark", None)
         return f"it is not YAML{f' (line {mark.line + 1})' if mark else ''}"
+    if isinstance(error, ssl.SSLError):
+        return "its client certificate and key are no pair of PEM files without a password"
     if isinstance(error, UnicodeError):
         return "it has a character that can't stand there"
     return str(error).split("\n", maxsplit=1)[0].rstrip(".")
@@ -376,20 +422,6 @@ def _is_in_a_pod(configuration: Any) -> bool:
     except ConfigException:
         return False
     return True
-
-
-def _error_of(method: str, path: str, status: int, content: bytes) -> KubeError:
-    """The error in the API server's own words, and what to do about it where that is known."""
-    try:
-        answer = json.loads(content)
-        reason, message = str(answer.get("reason") or ""), str(answer.get("message") or "")
-    except (ValueError, AttributeError):
-        reason, message = "", content[:300].decode("utf-8", "replace").strip()
-    hint = {
-        401: " The credentials are not (or no longer) accepted: fetch the kubeconfig again.",
-        403: " The identity in the kubeconfig lacks this permission.",
-    }.get(status, "")
-    return KubeError(status, reason, f"{method} {path}: {message or 'HTTP ' + str(status)}.{hint}")
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[Json]:

@@ -60,6 +60,7 @@ def pending(api: KubeApi, params: Json) -> Json:
     return {
         "changed": False,
         "pending": [difference.definition for difference in found if difference.differs],
+        "missing": [difference.definition for difference in found if difference.before is None],
         "objects": [difference.after for difference in found if difference.after is not None],
     }
 

@@ -1,4 +1,4 @@
-"""Lists of the API, page by page."""
+"""Lists of the API, page by page, and single workloads."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
@@ -11,6 +11,7 @@ from typing import Any
 from .client import KubeApi
 from .errors import KubeError
 from .resources import Resources
+from .workloads import workload_path
 
 Json = dict[str, Any]
 
@@ -43,3 +44,15 @@ def read(api: KubeApi, params: Json) -> list[Json]:
     # A list's items don't say what they are.
     known = {"apiVersion": api_version, "kind": kind}
     return [{**known, **item} for page in pages(api, path, labelSelector=selector) for item in page]
+
+
+def get_workload(api: KubeApi, kind: str, namespace: str, name: str) -> Json:
+    """The workload; raises KubeError 404 in words when there is none."""
+    found = api.get_or_none(workload_path(kind, namespace, name))
+    if found is None:
+        raise KubeError(
+            404,
+            "NotFound",
+            f"no {kind} {name} in namespace {namespace}. Apply it first, or correct its name.",
+        )
+    return found

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..outcome import failure, missing
+from ..outcome import failure
 from .client import KUBERNETES_IMPORT_ERROR, KubeClient
 from .environment import contradiction
 from .errors import KubeError
@@ -45,10 +45,3 @@ def answered(work: Callable[[], Json]) -> Json:
         return work()
     except KubeError as error:
         return failure(error.message, reason=error.reason)
-
-
-def require_kubernetes(module: Any) -> None:
-    """Fails the module in one line when the Python package is missing."""
-    lacking = missing(PACKAGES)
-    if lacking:
-        module.fail_json(**lacking)

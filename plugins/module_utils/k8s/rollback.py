@@ -10,8 +10,9 @@ from typing import Any
 
 from .client import KubeApi
 from .errors import KubeError
+from .listing import get_workload
 from .objects import REVISION, Json, label_selector, owned_by, revision
-from .rollout import get_workload, listed
+from .rollout import listed
 from .workloads import history_path, workload_path
 
 MANAGER = "mlops.tfserving"  # by which the roles apply

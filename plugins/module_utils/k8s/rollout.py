@@ -14,10 +14,10 @@ from ..retry import Clock
 from .client import KubeApi
 from .diagnosis import Snapshot, diagnose, settled, wants_nodes
 from .errors import KubeError
-from .listing import pages
+from .listing import get_workload, pages
 from .objects import Json, events_of, label_selector, last_change, warning_lines
 from .verdicts import Failed, Ready, Verdict, Waiting
-from .workloads import history_path, workload_path
+from .workloads import history_path
 
 _COUNT = re.compile(r" \(\d+ times?\)")
 
@@ -37,18 +37,6 @@ class RolloutFailed(Exception):
     def __init__(self, failed: Failed) -> None:
         super().__init__(failed.reason)
         self.failed = failed
-
-
-def get_workload(api: KubeApi, kind: str, namespace: str, name: str) -> Json:
-    """The workload; raises KubeError 404 in words when there is none."""
-    found = api.get_or_none(workload_path(kind, namespace, name))
-    if found is None:
-        raise KubeError(
-            404,
-            "NotFound",
-            f"no {kind} {name} in namespace {namespace}. Apply it first, or correct its name.",
-        )
-    return found
 
 
 def wait_for_rollout(

@@ -8,14 +8,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..k8s.client import KubeApi
 from ..k8s.objects import name_of
+from ..model_server.errors import BadAnswer
+from ..model_server.looks import looked
 from ..model_server.pods import ready_pods
 from ..model_server.rest import Servable
 from ..model_server.runtime import TF_SERVING
+from ..retry import TRANSIENT
 from .locust import Locust
 from .objects import seconds
 from .payload import Body, PayloadError, Tensor, signatures
@@ -80,17 +84,27 @@ class Model:
                 raise PayloadError(f"{body.name}: the model answers {status}: {text}")
 
     def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, Json, str]:
-        status, _unused, content = self._api.raw(
-            method, self._base + path, body=body, headers={"content-type": "application/json"},
-            timeout=TRIAL_TIMEOUT,
-        )  # fmt: skip
-        try:
-            answer = json.loads(content)
-        except ValueError:
-            answer = None
-        answer = answer if isinstance(answer, dict) else {}
-        words = str(answer.get("error") or content[:200].decode("utf-8", "replace")).strip()
-        return status, answer, " ".join(words.split())[:300]
+        """Status, answer and its words: the last ones, where an answer that may pass has not."""
+        said: list[tuple[int, Json, str]] = []
+
+        def once() -> None:
+            status, _unused, content = self._api.raw(
+                method, self._base + path, body=body, headers={"content-type": "application/json"},
+                timeout=TRIAL_TIMEOUT,
+            )  # fmt: skip
+            try:
+                answer = json.loads(content)
+            except ValueError:
+                answer = None
+            answer = answer if isinstance(answer, dict) else {}
+            words = str(answer.get("error") or content[:200].decode("utf-8", "replace")).strip()
+            said.append((status, answer, " ".join(words.split())[:300]))
+            if status in TRANSIENT or (status == 200 and not answer):
+                raise BadAnswer(words, passing=True)
+
+        with suppress(BadAnswer):
+            looked(once)
+        return said[-1]
 
 
 def config_maps(name: str, namespace: str, run: str, parts: Sequence[Sequence[Body]]) -> list[Json]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..k8s.client import KubeApi
 from ..k8s.errors import KubeError
+from ..k8s.listing import get_workload
 from ..k8s.objects import Json, label_selector, name_of
-from ..k8s.rollout import get_workload
 from .latency import Limits
 from .pods import (
     Connect,

@@ -67,7 +67,8 @@ class _Telling:
             yield
         except BadAnswer as error:
             why = self._why()
-            raise BadAnswer(f"{error}. {why}" if why else str(error)) from error
+            words = f"{error}. {why}" if why else str(error)
+            raise BadAnswer(words, passing=error.passing) from error
 
 
 def missing_packages(protocol: str) -> Json | None:

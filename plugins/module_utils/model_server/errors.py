@@ -11,4 +11,13 @@ class GoldenError(Exception):
 
 
 class BadAnswer(Exception):
-    """The model server (or what lies between) answered, but not with what was asked for."""
+    """The model server (or what lies between) answered, but not with what was asked for.
+
+    ``passing``: whether the next answer may be another one, as of a queue that is full for a moment;
+    ``retry_after``: the seconds that the server asked to wait, if it did.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.passing = passing
+        self.retry_after = retry_after

@@ -26,6 +26,12 @@ except ImportError:
 STATES = {0: "UNKNOWN", 10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING", 50: "END"}
 """ModelVersionStatus.State, tensorflow_serving/apis/get_model_status.proto."""
 
+PASSING = ("ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE")
+"""What the next answer may not be; an HTTP status 429, 502, 503 or 504 of a proxy counts as UNAVAILABLE.
+
+https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
+"""
+
 LARGEST = 256 * 2**20
 """Bytes of one message: TF Serving has no limit, clients otherwise stop at 4 MiB."""
 
@@ -83,7 +89,8 @@ class GrpcModelServer:
         try:
             return call(request, timeout=self._timeout)
         except grpc.RpcError as error:
-            raise BadAnswer(f"gRPC {error.code().name}: {error.details()}") from error
+            code = error.code().name
+            raise BadAnswer(f"gRPC {code}: {error.details()}", passing=code in PASSING) from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from ..k8s.client import KubeApi
@@ -19,6 +20,7 @@ from .compare import differences, sentences
 from .errors import BadAnswer
 from .golden import Golden
 from .latency import Latency, Limits, measure
+from .looks import looked
 from .rest import ModelServer, Servable
 from .skew import Skew, skew, spread, version_skew
 
@@ -125,7 +127,7 @@ def _asked(
 ) -> Iterator[str]:
     """Problems of one model on one pod; what it answered goes into `versions` and `answers`."""
     try:
-        versions[model.title] = server.versions(model.servable)
+        versions[model.title] = looked(lambda: server.versions(model.servable))
     except BadAnswer as error:
         yield str(error)
         return
@@ -133,7 +135,7 @@ def _asked(
     yield from found
     for golden in () if found else model.goldens:
         try:
-            answers[model.title, golden.name] = server.predict(model.servable, golden)
+            answers[model.title, golden.name] = looked(_ask(server, model, golden))
         except BadAnswer as error:
             yield f"golden {golden.name}: {error}"
         else:
@@ -226,7 +228,9 @@ def _measured(
             for model in desired:
                 asks = [_ask(server, model, golden) for golden in model.goldens]
                 if asks:
-                    latency[model.title] = measure(asks, _trip(server, model), limits.requests, now)
+                    # As a whole: a pause within it would count as the model's.
+                    measured = partial(measure, asks, _trip(server, model), limits.requests, now)
+                    latency[model.title] = looked(measured)
                     prefix = f"{model.title}: " if len(desired) > 1 else ""
                     problems += [prefix + problem for problem in latency[model.title].problems(limits)]
     except (BadAnswer, KubeError) as error:
@@ -234,7 +238,7 @@ def _measured(
     return replace(result, latency=latency, problems=(*result.problems, *problems))
 
 
-def _ask(server: ModelServer, model: Desired, golden: Golden) -> Callable[[], object]:
+def _ask(server: ModelServer, model: Desired, golden: Golden) -> Callable[[], Any]:
     return lambda: server.predict(model.servable, golden)
 
 

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..k8s.client import KubeApi
+from ..retry import TRANSIENT, seconds_of
 from .errors import BadAnswer
 from .golden import Golden
 from .runtime import TF_SERVING
@@ -69,7 +71,7 @@ class RestModelServer:
         return answer[key]
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-        status, _unused, content = self._api.raw(
+        status, headers, content = self._api.raw(
             method,
             self._proxy + path,
             body=None if body is None else json.dumps(body).encode(),
@@ -84,7 +86,12 @@ class RestModelServer:
             return answer
         said = (answer.get("error") or answer.get("message")) if isinstance(answer, dict) else None
         words = str(said or content[:200].decode("utf-8", "replace").strip() or "an empty answer")
-        raise BadAnswer(f"HTTP {status}: {words}{_hint(status, answer)}")
+        raise BadAnswer(
+            f"HTTP {status}: {words}{_hint(status, answer)}",
+            # With status 200: a page of what lies between.
+            passing=status in (200, *TRANSIENT),
+            retry_after=seconds_of(headers.get("retry-after"), time.time()),
+        )
 
 
 def state_in_words(state: str, message: str) -> str:
@@ -92,9 +99,12 @@ def state_in_words(state: str, message: str) -> str:
 
 
 def _hint(status: int, answer: Any) -> str:
-    """What to do where the API server, not the model server, has answered."""
+    """Who has answered where it is not the model server, and what to do."""
     if not isinstance(answer, dict) or answer.get("kind") != "Status":
-        return ""
+        full = status == 503 and isinstance(answer, dict) and "queue" in str(answer.get("error"))
+        return (
+            ". The pod's proxy says so, time and again: it needs less load, or more replicas" if full else ""
+        )
     if status in (401, 403):
         return ". The identity in the kubeconfig needs the verbs get and create on pods/proxy"
     if status >= 500:

@@ -79,6 +79,10 @@ def _if_said(value: Any) -> bool | None:
     return None if value in (None, "") else is_true(value)
 
 
+def _number(value: Any) -> int | None:
+    return None if value in (None, "") else int(value)
+
+
 def _pairs(labels: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
     return tuple((str(key), str(value)) for key, value in (labels or {}).items())
 
@@ -100,7 +104,7 @@ def settings(given: Variables, project: str, options: Mapping[str, Any]) -> Sett
             bucket=str(given["storage_bucket"]) if given["serving_model_source"] == "bucket" else "",
             path=str(given["storage_model_path"]),
             source=str(given["storage_model_source"] or ""),
-            version=int(given["storage_model_version"]) if given["storage_model_version"] else None,
+            version=_number(given["storage_model_version"]),
             served=_served(given),
             workload_identity=is_true(given["storage_reader_workload_identity"]),
             reader_namespace=str(given["storage_reader_namespace"]),

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.gke import gke_update
 from sandbox.gke import pool_update as gke_pool_update
+from sandbox.gke import update as gke_update
 from sandbox.gke.defaults import VERSION, Place
 from sandbox.gke.defaults import cluster as cluster_answer
 from sandbox.gke.pool_defaults import node_pool as pool_answer

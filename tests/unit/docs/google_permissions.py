@@ -93,8 +93,8 @@ CUSTOM_GROUPS = ("gateway.networking.k8s.io", "networking.gke.io")
 # The DNS endpoint of a control plane asks for a permission of its own.
 CONNECT = "container.clusters.connect"
 
-# Only whoever makes the site creates and removes the namespace.
-DEPLOYERS_ONLY = ("namespaces.create", "namespaces.delete")
+# Only whoever makes the site creates the namespace.
+DEPLOYERS_ONLY = ("namespaces.create",)
 
 # google.cloud's modules in the cluster role's bootstrap.
 BOOTSTRAP: dict[str, tuple[str, ...]] = {

@@ -14,6 +14,7 @@ import yaml
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke import client
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.cluster_options import CLUSTER_OPTIONS
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.pool_options import POOL_OPTIONS
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.teardown import OTHER_KINDS, OWN_KINDS
 from ansible_collections.mlops.tfserving.plugins.modules import (
     gcs_bucket,
     gcs_saved_model,
@@ -225,11 +226,21 @@ def test_no_module_asks_for_a_resource_that_the_table_does_not_have() -> None:
     assert found - {"namespaces"} <= known
 
 
+def teardown() -> set[str]:
+    """What the one who removes a site needs besides."""
+    going = {resource(place.removeprefix("/apis/"), kind) for kind, place in OWN_KINDS.items()}
+    looked_at = {resource(place.removeprefix("/apis/"), kind) for kind, place in OTHER_KINDS.items()}
+    return {
+        *(f"{kind}.{verb}" for kind in going for verb in ("list", "get", "delete")),
+        *(f"{kind}.list" for kind in looked_at), "namespaces.get", "namespaces.delete",
+    }  # fmt: skip
+
+
 def needed(name: str) -> set[str]:
     google = {p for permissions, roles in METHODS.values() if name in roles for p in permissions}
     if name == DEPLOYER:
         google |= {permission for permission, _, _ in READS}
-    inside = in_cluster() if name == DEPLOYER else in_cluster() - set(DEPLOYERS_ONLY)
+    inside = in_cluster() | teardown() if name == DEPLOYER else in_cluster() - set(DEPLOYERS_ONLY)
     return (google - {ACT_AS}) | {f"container.{permission}" for permission in inside} | {CONNECT}
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.labels import MARK
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcs import iam
-from ansible_collections.mlops.tfserving.plugins.modules import gcs_bucket
+from ansible_collections.mlops.tfserving.plugins.modules import gcs_bucket, gcs_saved_model
 from emulator import Emulator
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +74,7 @@ def test_labels_are_text(call: Call) -> None:
     labels = {"version": 1, "spot": True, "owner": None}
     told = [call(gcs_bucket, name="models", labels=labels) for _ in range(2)]
     assert [one["changed"] for one in told] == [True, False]
-    assert told[0]["bucket"]["labels"] == {"version": "1", "spot": "true", "owner": ""}
+    assert told[0]["bucket"]["labels"] == {"version": "1", "spot": "true", "owner": "", **MARK}
 
 
 def test_options_that_are_not_given_are_not_managed(call: Call) -> None:
@@ -80,7 +82,7 @@ def test_options_that_are_not_given_are_not_managed(call: Call) -> None:
     call(gcs_bucket, name="models", **full)
     bare = call(gcs_bucket, name="models")
     assert not bare["changed"]
-    assert bare["bucket"]["labels"] == {"a": "b"} and bare["bucket"]["lifecycle"]["rule"]
+    assert bare["bucket"]["labels"] == {"a": "b", **MARK} and bare["bucket"]["lifecycle"]["rule"]
 
 
 def test_a_bucket_of_another_project_is_left_alone(call: Call, objects: Objects) -> None:
@@ -105,7 +107,7 @@ def test_somebody_elses_change_is_not_lost(
 
     monkeypatch.setattr(gcs_bucket.Storage, "patch_bucket", patch)
     done = call(gcs_bucket, name="models", labels={"c": "d"})
-    assert (done["bucket"]["labels"], done["bucket"]["versioning"]) == ({"c": "d"}, {"enabled": True})
+    assert (done["bucket"]["labels"], done["bucket"]["versioning"]) == ({"c": "d", **MARK}, {"enabled": True})
 
 
 @pytest.fixture
@@ -217,3 +219,76 @@ def test_bad_input_is_one_sentence_before_anything_is_asked(
 ) -> None:
     assert words in call(gcs_bucket, **{"name": "models", **options})["msg"]
     assert google.requests == []
+
+
+PUBLISHED = {
+    "bucket": "models",
+    "path": "models/m",
+    "source": str(Path(__file__).parents[1] / "saved_model/models/good"),
+}
+OWN = {"name": "models", "state": "absent", "own_only": True, "model_path": "models/m"}
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+@pytest.mark.usefixtures("cache")
+def test_what_others_have_in_a_bucket_of_ours_keeps_it(call: Call, objects: Objects) -> None:
+    call(gcs_bucket, name="models", labels={"a": "b"}, versioning=True)
+    assert call(gcs_bucket, name="models", labels={"c": "d"})["changed"]
+    assert objects.bucket("models")["labels"] == {"c": "d", **MARK}
+    call(gcs_saved_model, **PUBLISHED)
+    objects.put("models", "ledger.csv", b"1;2")
+    assert "set force: true" in call(gcs_bucket, **{**OWN, "model_path": None})["msg"]
+    would = call(gcs_bucket, check=True, **OWN)
+    done = call(gcs_bucket, **OWN)
+    assert (done["diff"], done["kept"]) == (would["diff"], would["kept"])
+    assert "it holds 1 objects that are no published version of this model: ledger.csv" in done["kept"]
+    assert objects.names("models") == ["ledger.csv"]
+    assert not call(gcs_bucket, **OWN)["changed"]
+    objects.delete("models", "ledger.csv")
+    assert "ledger.csv" in call(gcs_bucket, **OWN)["kept"], "versioning keeps what was deleted"
+    assert call(gcs_bucket, **OWN, force=True)["kept"] == ""
+    gone = call(gcs_bucket, **OWN)
+    assert (gone["changed"], gone["kept"], gone["objects_removed"]) == (False, "", 0)
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_bucket_of_ours_goes_with_its_versions(call: Call, objects: Objects) -> None:
+    call(gcs_bucket, name="models", versioning=True)
+    call(gcs_saved_model, **PUBLISHED)
+    objects.put("models", "models/", b"")
+    would = call(gcs_bucket, check=True, **OWN)
+    done = call(gcs_bucket, **OWN)
+    assert done["diff"] == would["diff"] and done["changed"] and done["kept"] == ""
+    assert "error" in objects.bucket("models")
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_bucket_of_others_loses_published_versions_alone(call: Call, objects: Objects) -> None:
+    objects.make_bucket("models")
+    call(gcs_saved_model, **PUBLISHED)
+    for name in ("models/m/1/extra", "models/m/7/saved_model.pb", "models/m2/1/saved_model.pb"):
+        objects.put("models", name, b"x")
+    stays = ["models/m/1/extra", "models/m/7/saved_model.pb", "models/m2/1/saved_model.pb"]
+    for more in ({"model_path": None}, {"force": True}, {}):
+        told = call(gcs_bucket, **{**OWN, **more})
+        assert "it does not have the label made-by=mlops-tfserving" in told["kept"]
+        assert (objects.names("models") == stays) is (more != {"model_path": None})
+
+
+@pytest.mark.usefixtures("cache")
+def test_pruning_leaves_what_others_put_into_a_version(call: Call, objects: Objects, tmp_path: Path) -> None:
+    objects.make_bucket("models")
+    where = {"bucket": "models", "path": "models/m"}
+    call(gcs_saved_model, **PUBLISHED)
+    other = Path(shutil.copytree(PUBLISHED["source"], tmp_path / "other"))
+    (other / "notes").write_text("other")
+    call(gcs_saved_model, **where, source=str(other))
+    objects.put("models", "models/m/1/mine.txt", b"mine")
+    gone = call(gcs_saved_model, **where, state="pruned", keep=1)
+    assert gone["removed_versions"] == [1] and "models/m/1/mine.txt" not in gone["removed"]
+    assert [name for name in objects.names("models") if "/1/" in name] == ["models/m/1/mine.txt"]
+    assert not call(gcs_saved_model, **where, state="pruned", keep=1)["changed"]

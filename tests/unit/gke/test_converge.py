@@ -67,6 +67,22 @@ def test_one_life_in_check_mode_and_for_real(world: World) -> None:
     assert not same_in_check_mode(world, state="absent")["changed"]
 
 
+def test_only_a_cluster_that_was_made_here_is_removed(world: World) -> None:
+    """With own_only; its mark stays whatever labels are asked for later."""
+    world.cluster(**CLUSTER)
+    assert not world.cluster(**CLUSTER)["changed"]
+    world.cluster(resource_labels={"team": "other"})
+    (cluster,) = world.google.clusters.values()
+    assert cluster["resourceLabels"] == {"team": "other", "made-by": "mlops-tfserving"}
+    cluster["resourceLabels"] = {"team": "other"}
+    assert not world.cluster(resource_labels={"team": "other"})["changed"], "others' clusters get no mark"
+    kept = same_in_check_mode(world, state="absent", own_only=True)
+    assert not kept["changed"] and "cluster c stays: it does not have the label made-by" in kept["kept"]
+    world.cluster(resource_labels={"made-by": "mlops-tfserving"})
+    gone = same_in_check_mode(world, state="absent", own_only=True)
+    assert gone["changed"] and gone["kept"] == "" and world.google.clusters == {}
+
+
 def test_each_field_of_a_pool_in_check_mode_and_for_real(world: World) -> None:
     world.cluster(node_pools=[{"name": "n", "initial_node_count": 1}])
     options: Json = {}
@@ -176,7 +192,9 @@ def test_a_failed_update_tells_what_was_changed_before(world: World) -> None:
     with pytest.raises(OperationFailed) as caught:
         world.cluster(**{**CLUSTER, "resource_labels": {"a": "b"}, "cost_management": True})
     assert "roles/cloudkms" in str(caught.value)
-    assert caught.value.made == ["resource_labels: {'team': 'ml'} -> {'a': 'b'} (in place)"]
+    assert caught.value.made == [
+        "resource_labels: {'team': 'ml', 'made-by': 'mlops-tfserving'} -> {'a': 'b', 'made-by': 'mlops-tfserving'} (in place)"
+    ]
 
 
 def test_a_foreign_operation_is_waited_for(world: World) -> None:

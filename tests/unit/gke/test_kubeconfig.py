@@ -12,6 +12,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import 
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.kubeconfig import (
     EXEC_USER,
     context_name,
+    forget,
     kubeconfig,
     merge,
     token_user,
@@ -159,4 +160,28 @@ def test_merging_keeps_every_other_entry_and_is_done_once(
 
 
 def test_the_context_is_named_as_gcloud_does() -> None:
-    assert context_name(CLUSTER, "p") == NAME
+    assert context_name("p", "us-central1", "c") == NAME
+
+
+@pytest.mark.parametrize("dump", [json.dumps, yaml.safe_dump])
+def test_a_cluster_is_forgotten_and_others_stay(tmp_path: Path, dump: Any) -> None:
+    file = tmp_path / "config"
+    file.write_text(dump(OTHERS))
+    assert not forget(str(file), NAME, check_mode=False), "nothing of it is there"
+    write(str(file), content(), current=True)
+    assert forget(str(file), NAME, check_mode=True)
+    assert forget(str(file), NAME, check_mode=False)
+    assert yaml.safe_load(file.read_text()) == {**OTHERS, "current-context": ""}
+    assert (file.read_text()[0] == "{") is (dump is json.dumps)
+    assert not forget(str(file), NAME, check_mode=False)
+
+
+def test_a_file_with_nothing_else_goes_and_what_is_no_kubeconfig_stays(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    write(str(file), content())
+    assert forget(str(file), NAME, check_mode=True) and file.exists()
+    assert forget(str(file), NAME, check_mode=False) and not file.exists()
+    assert not forget(str(file), NAME, check_mode=False)
+    file.write_text("just words")
+    assert not forget(str(file), NAME, check_mode=False)
+    assert file.read_text() == "just words"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import BadInput
+from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.labels import MARK
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.cluster_options import CLUSTER_OPTIONS
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.desired import desired_cluster, desired_pool
 from ansible_collections.mlops.tfserving.plugins.module_utils.gke.option import AT_CREATION, NEVER, RECREATE
@@ -397,6 +398,10 @@ def test_pools_that_are_not_named_stay_unless_the_list_is_exclusive() -> None:
     assert plan_cluster(wanted, current, PATH).changes == []
     (gone,) = plan_cluster(wanted, current, PATH, exclusive_pools=True).changes
     assert (gone.method, gone.path) == ("DELETE", f"{PATH}/nodePools/other")
+    current["nodePools"][1]["autoscaling"] = {"enabled": True, "autoprovisioned": True}
+    assert plan_cluster(wanted, current, PATH, exclusive_pools=True).changes == [], (
+        "that is Google's to remove"
+    )
 
 
 def test_a_new_pool_is_there_before_an_old_one_goes() -> None:
@@ -407,8 +412,14 @@ def test_a_new_pool_is_there_before_an_old_one_goes() -> None:
 
 def test_a_failed_cluster_and_a_failed_pool_are_made_anew() -> None:
     wanted = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
-    changes = plan_cluster(wanted, {**cluster_with(), "status": "ERROR"}, PATH).changes
+    broken = {**cluster_with(), "status": "ERROR"}
+    changes = plan_cluster(wanted, {**broken, "resourceLabels": MARK}, PATH).changes
     assert [c.method for c in changes] == ["DELETE", "POST"]
+    assert (changes[1].body or {})["cluster"]["resourceLabels"] == MARK
+    with pytest.raises(
+        BadInput, match="is not replaced, since it does not have the label made-by=mlops-tfserving"
+    ):
+        plan_cluster(wanted, broken, PATH)
     current = cluster_with()
     current["nodePools"][0]["status"] = "ERROR"
     changes = plan_cluster(wanted, current, PATH).changes

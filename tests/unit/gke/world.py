@@ -38,6 +38,7 @@ class World:
             "recreate": "never",
             "deletion_protection": False,
             "kubeconfig_file": None,
+            "own_only": False,
         }
         params = self._params(CLUSTER_ARGUMENTS, {"name": "c", **options}, extra)
         return converge.converge_cluster(params, check)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest import payload
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest import payload, preparing
 from ansible_collections.mlops.tfserving.plugins.module_utils.protos import message
 from ansible_collections.mlops.tfserving.plugins.modules import locust_prepare
 
@@ -95,7 +95,7 @@ class Cluster:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     made = Cluster()
-    monkeypatch.setattr(locust_prepare, "client_from_params", lambda params: made)
+    monkeypatch.setattr(preparing, "client_from_params", lambda params: made)
     return made
 
 

@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Policy
 from ansible_collections.mlops.tfserving.plugins.modules import tfserving_model
 from fake_cluster import Ask, Cluster, Pod
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Policy, "pause", lambda *_unused: 0.01)
 
 
 @pytest.fixture

@@ -60,21 +60,31 @@ def handed_on(folder: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]
     return found
 
 
+def named(version: int) -> dict[str, Any]:
+    return {
+        "kind": "Deployment", "metadata": {"name": "m"},
+        "spec": {"template": {"metadata": {"annotations": {"mlops.tfserving/model-version": str(version)}}}},
+    }  # fmt: skip
+
+
 def test_results(tmp_path: Path) -> None:
     cluster_only = {
         **SERVICE,
         "spec": {"type": "ClusterIP", "clusterIP": "10.0.0.1"},
         "status": {"loadBalancer": {}},
     }
-    named = {**SERVICE, "status": {"loadBalancer": {"ingress": [{"hostname": "m.example.com"}]}}}
+    balanced = {**SERVICE, "status": {"loadBalancer": {"ingress": [{"hostname": "m.example.com"}]}}}
     report = {"verdict": "fail", "summary": "3 of 1000 requests failed.", "failed": True}
     assert handed_on(
         tmp_path,
         [
             {"serving_applied": applied(HEADLESS, SERVICE, DEPLOYMENT)},
-            {"serving_applied": applied(named, DEPLOYMENT), "loadtest_report": report},
+            {"serving_applied": applied(balanced, DEPLOYMENT), "loadtest_report": report},
             {"serving_applied": applied(cluster_only)},
             {"serving_applied": {"skipped": True}},
+            {"serving_applied": {**applied(named(3)), "changed": True}, "serving_running": {"resources": [named(2)]}},
+            {"serving_applied": {**applied(named(3)), "changed": True}, "serving_running": {"resources": [named(3)]}},
+            {"serving_applied": applied(named(3)), "serving_running": {"resources": [named(2)]}},
         ],
     ) == [
         {"tfserving_address": "198.51.100.7", "tfserving_model_version": "3"},
@@ -84,4 +94,7 @@ def test_results(tmp_path: Path) -> None:
         },
         {"tfserving_address": "10.0.0.1"},
         {},
+        {"tfserving_model_version": "3", "tfserving_replaced_version": "2"},
+        {"tfserving_model_version": "3"},
+        {"tfserving_model_version": "3"},
     ]  # fmt: skip

@@ -11,36 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from emulator import Emulator
 from objects import Objects
+from played import HEAD, ROOT, play
 
-ROOT = Path(__file__).resolve().parents[3]
 MODEL = ROOT / "tests/unit/saved_model/models/good"
 VIEWER = "roles/storage.objectViewer"
-
-
-def play(tmp_path: Path, plays: list[dict[str, Any]], environment: dict[str, str]) -> dict[str, int]:
-    """Runs it; how many tasks were ok, changed and failed."""
-    playbook = tmp_path / "play.yml"
-    playbook.write_text(yaml.safe_dump(plays))
-    done = subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", str(playbook)],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-        env={
-            **os.environ, **environment, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_LOCALHOST_WARNING": "False", "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        },
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    recap = done.stdout.splitlines()[-2].split(":", 1)[1]
-    return {key: int(value) for key, value in (pair.split("=") for pair in recap.split())}
-
-
-HEAD = {
-    "hosts": "localhost", "gather_facts": False, "connection": "local",
-    "vars": {"ansible_python_interpreter": sys.executable},
-}  # fmt: skip
 
 
 def test_bucket_versions_and_pruning(
@@ -81,6 +57,48 @@ def test_bucket_versions_and_pruning(
         "bucket, two versions, one pruned, and nothing again"
     )
     assert {name.split("/")[2] for name in objects.names("models")} == {"2"}
+
+
+def test_version_zero_is_refused_and_not_taken_for_unset(
+    emulator: Emulator, url: str, tmp_path: Path
+) -> None:
+    role: dict[str, Any] = {
+        "storage_bucket": "models", "storage_api_endpoint": url, "storage_model_name": "m",
+        "storage_reader_workload_identity": False,
+    }  # fmt: skip
+    environment = {
+        "GCP_PROJECT": "sandbox-project", "GCP_AUTH_KIND": "accesstoken", "GCP_ACCESS_TOKEN": emulator.token,
+    }  # fmt: skip
+
+    def refused(words: str, **given: object) -> dict[str, Any]:
+        """A task that is content when the role says so."""
+        return {
+            "block": [
+                {
+                    "ansible.builtin.include_role": {"name": "mlops.tfserving.storage"},
+                    "vars": {**role, **given},
+                },
+                {"ansible.builtin.meta": "end_play"},
+            ],
+            "rescue": [
+                {"ansible.builtin.assert": {"that": f"{words!r} in ansible_failed_result.msg"}},
+            ],
+        }
+
+    tasks: list[dict[str, Any]] = [
+        {
+            "ansible.builtin.include_role": {"name": "mlops.tfserving.storage"},
+            "vars": {**role, "storage_model_source": str(MODEL)},
+        }
+    ]
+    for zero in (0, "0"):
+        tasks += [
+            refused(
+                "versions are numbered from 1", storage_model_source=str(MODEL), storage_model_version=zero
+            ),
+            refused("no complete version 0. It has 1", storage_model_source="", storage_model_version=zero),
+        ]
+    assert play(tmp_path, [HEAD | {"tasks": tasks}], environment)["rescued"] == 4
 
 
 @pytest.mark.parametrize(

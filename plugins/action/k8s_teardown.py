@@ -1,0 +1,1 @@
+gcs_bucket.py

@@ -1,0 +1,74 @@
+"""Takes away what this collection made in Cloud Storage, and tells what stays, since others may have made it."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from ..gcp.errors import BadInput
+from ..gcp.labels import MARK_WORDS
+from ..progress import progress
+from ..saved_model.files import MANIFEST
+from .publish import CLAIMS, some
+from .publisher import Model
+from .storage import Storage
+
+Json = dict[str, Any]
+
+
+def kept_words(name: str, *, ours: bool, others: Collection[str]) -> str:
+    """Why the bucket stays; empty when it goes. ``others``: names of objects that were not published by us. Pure."""
+    if not ours:
+        return f"bucket {name} stays: it does not have the {MARK_WORDS} of what this collection made"
+    if not others:
+        return ""
+    return (
+        f"bucket {name} stays: it holds {len(others)} objects that are no published version of this model: "
+        f"{some(sorted(others))}"
+    )
+
+
+def remove_own(storage: Storage, bucket: str, path: str | None, *, ours: bool, check_mode: bool) -> Json:
+    """Removes the versions published below the path, and the bucket, if it is ours and holds nothing else.
+
+    Without a path no object goes. Raises ``GoogleError``.
+    """
+    folder = (path or "").strip("/")
+    model = Model(storage, bucket, folder, progress)
+    versions = [version.published() for version in model.versions().values()] if folder else []
+    going = {name for version in versions for name in model.names(version)}
+    # Of a bucket that stays in any case nobody needs to know what else it holds.
+    every = list(storage.objects(bucket, "", versions=True)) if ours else []
+    current = {item["name"] for item in storage.objects(bucket, "")} if ours else set()
+    manifests = [
+        i["name"] for i in every if i["name"].startswith(f"{folder}/") and i["name"].endswith(f"/{MANIFEST}")
+    ]
+    once_ours = (f"{folder}/{CLAIMS}/", *(name.removesuffix(MANIFEST) for name in manifests))
+    others = {
+        item["name"]
+        for item in every
+        # The console's empty folders are no content, and an earlier generation of a published object is not theirs.
+        if item["name"] not in going
+        and not (item["name"].endswith("/") and int(item.get("size", 0)) == 0)
+        and not (item["name"] not in current and item["name"].startswith(once_ours))
+    }
+    if ours and not folder and others:
+        raise BadInput(
+            f"bucket {bucket} holds {len(others)} objects: set force: true to delete them with it."
+        )
+    kept = kept_words(bucket, ours=ours, others=others)
+    if not check_mode:
+        for version in versions:
+            model.remove(version)
+        if not kept:
+            for item in every:
+                storage.delete_generation(bucket, item["name"], item["generation"])
+            storage.delete_bucket(bucket)
+    removed = sorted(going if kept else going | {item["name"] for item in every})
+    return {
+        "changed": bool(going) or not kept, "objects_removed": len(removed), "kept": kept,
+        "diff": {"before": {"name": bucket, "objects": removed}, "after": {"name": bucket} if kept else {}},
+    }  # fmt: skip

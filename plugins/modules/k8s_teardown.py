@@ -1,0 +1,114 @@
+#!/usr/bin/python
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+"""Removes what this collection made in a namespace."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k8s_teardown
+short_description: Remove what this collection made in a namespace
+version_added: 0.1.0
+description:
+  - Removes the objects that the roles serving, autoscaling and loadtest made for a site. They are known by their labels.
+  - The namespace itself goes where the serving role created it, which it noted in the annotation
+    C(mlops.tfserving/made-by), and nothing of others is found in it. Otherwise it stays, with all that others have there.
+  - Found are workloads, Services, ConfigMaps, service accounts, volume claims, policies and autoscalers. Secrets and custom
+    resources are not read; they go with a namespace that goes.
+  - Waits until everything is gone.
+author: The mlops.tfserving developers (!UNKNOWN)
+options:
+  namespace:
+    description: The namespace.
+    type: str
+    required: true
+  app:
+    description: Name of the model server's Deployment and Service.
+    type: str
+    required: true
+  scope:
+    description:
+      - V(namespace) for all of it.
+      - V(load_balancers) for the Services that have one, before the cluster itself goes.
+    type: str
+    choices: [namespace, load_balancers]
+    default: namespace
+  whole:
+    description: Remove the namespace, whoever made it, with all that it holds.
+    type: bool
+    default: false
+  timeout:
+    description: Seconds to wait until everything is gone.
+    type: int
+    default: 300
+extends_documentation_fragment:
+  - mlops.tfserving.kubernetes
+attributes:
+  check_mode:
+    support: full
+    description: Returns what would be removed.
+  diff_mode:
+    support: none
+    description: The result names what is removed.
+  idempotent:
+    support: full
+    description: What is not there is not removed.
+  action_group:
+    support: full
+    description: The groups whose C(module_defaults) reach it.
+    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
+seealso:
+  - module: mlops.tfserving.gke_cluster
+"""
+
+EXAMPLES = r"""
+- name: Remove the site
+  mlops.tfserving.k8s_teardown:
+    namespace: tfserving
+    app: image-classifier
+"""
+
+RETURN = r"""
+removed:
+  description: What was removed, or would be; of a namespace that goes the namespace alone.
+  type: list
+  elements: str
+  returned: success
+  sample: [Service/image-classifier, Deployment/image-classifier]
+kept:
+  description: Why the namespace stays; empty when it does not, or was not there.
+  type: str
+  returned: success
+reason:
+  description: Kubernetes' word for why.
+  type: str
+  returned: failure
+"""
+
+from ..module_utils import outcome
+from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.k8s.teardown import remove
+
+SPEC: Json = {
+    "argument_spec": argument_spec(
+        namespace={"type": "str", "required": True},
+        app={"type": "str", "required": True},
+        scope={"type": "str", "choices": ["namespace", "load_balancers"], "default": "namespace"},
+        whole={"type": "bool", "default": False},
+        timeout={"type": "int", "default": 300},
+    ),
+    "supports_check_mode": True,
+}
+
+
+def answer(params: Json, *, check_mode: bool) -> Json:
+    return answered(lambda: remove(client_from_params(params), params, check_mode))
+
+
+def main() -> None:
+    outcome.main(SPEC, PACKAGES, answer)
+
+
+if __name__ == "__main__":
+    main()
