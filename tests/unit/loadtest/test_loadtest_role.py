@@ -136,7 +136,9 @@ def test_a_value_with_a_line_break_stays_a_value(tmp_path: Path) -> None:
     texts = ("namespace", "image", "image_pull_policy", "master_cpu", "worker_cpu", "memory")
     made = render(tmp_path, **{f"loadtest_{name}": f"{name} {odd}" for name in texts})
     assert {item["metadata"]["namespace"] for item in made} == {f"namespace {odd}"}
-    pods = {item["metadata"]["name"]: item["spec"]["template"]["spec"] for item in made if item["kind"] == "Job"}
+    pods = {
+        item["metadata"]["name"]: item["spec"]["template"]["spec"] for item in made if item["kind"] == "Job"
+    }
     for component in ("master", "worker"):
         (container,) = pods[f"locust-r-{component}"]["containers"]
         assert not {"command", "x"} & set(container)
