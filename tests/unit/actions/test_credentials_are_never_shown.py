@@ -176,7 +176,7 @@ def test_a_kubeconfigs_other_credentials(echo: Echo, tmp_path: Path, monkeypatch
     path = tmp_path / "config"
     monkeypatch.setenv("KUBECONFIG", str(path))
     pem = base64.b64encode(
-        f"-----BEGIN PRIVATE KEY-----\n{TOKEN}\n-----END PRIVATE KEY-----".encode()
+        f"-----BEGIN PRIVATE KEY-----\n{TOKEN}\n-----END PRIVATE KEY-----".encode()  # pragma: allowlist secret
     ).decode()
     (tmp_path / "key").write_bytes(b"\xff" + TOKEN.encode())
     key = {"client-certificate-data": pem, "client-key-data": f'"{pem}"\n'}
