@@ -50,10 +50,13 @@ class KubeInMemory:
         if found is None:
             listed = self._listed(path, query)
             return (200, listed) if method == "GET" and listed else _refused(404, "NotFound", path)
-        if method == "PUT":
-            if (body or {})["metadata"].get("resourceVersion") != found["metadata"]["resourceVersion"]:
+        if method == "PATCH":
+            wanted = (body or {}).get("metadata", {}).get("resourceVersion")
+            if wanted and wanted != found["metadata"]["resourceVersion"]:
                 return _refused(409, "Conflict", path)
-            return 200, self.put(path, body)
+            return 200, self.put(
+                path, {**found, "spec": {**found.get("spec", {}), **(body or {}).get("spec", {})}}
+            )
         if method == "DELETE":
             wanted = ((body or {}).get("preconditions") or {}).get("resourceVersion")
             if wanted and wanted != found["metadata"]["resourceVersion"]:
@@ -91,7 +94,7 @@ class KubeInMemory:
                 self.end_headers()
                 self.wfile.write(text)
 
-            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
+            do_POST = do_PATCH = do_DELETE = do_GET
 
             def log_message(self, *_: Any) -> None:
                 return
