@@ -10,6 +10,7 @@ import errno
 import random
 import socket
 import time
+from typing import Any
 
 from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPParseError, HTTPSocketPoolResponse
@@ -56,7 +57,8 @@ class Connection(HTTPClient):
     """One HTTP connection that sends whole requests, headers and all, as they were made once."""
 
     def whole(self, body: bytes) -> bytes:
-        return self._build_request("POST", CONFIG["path"], body, HEADERS).encode() + body
+        head: str = self._build_request("POST", CONFIG["path"], body, HEADERS)
+        return head.encode() + body
 
     def send(self, request: bytes) -> HTTPSocketPoolResponse:
         pool = self._connection_pool
@@ -82,9 +84,10 @@ class Rest:
 
     def _connect(self) -> Connection:
         timeout = CONFIG["timeout"]
-        return Connection.from_url(
+        made: Connection = Connection.from_url(
             self._host, connection_timeout=timeout, network_timeout=timeout, concurrency=1, insecure=True
         )
+        return made
 
     def reconnect(self) -> None:
         self._connection.close()
@@ -123,7 +126,7 @@ class Grpc:
 class Lane:
     """One connection at a time to the model server, renewed after some requests."""
 
-    def __init__(self, environment) -> None:
+    def __init__(self, environment: Any) -> None:
         self._fire = environment.events.request.fire
         self._client = Grpc() if GRPC else Rest(environment.host)
         self._sent = 0

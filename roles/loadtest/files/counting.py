@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import time
+from typing import Any
 
 import gevent
 import histogram
@@ -41,7 +42,7 @@ class Counts:
                 kind, getattr(error, "example", f"{type(error).__name__}: {error}")[:200]
             )
 
-    def take(self) -> dict:
+    def take(self) -> dict[str, Any]:
         taken = {
             "requests": self.requests, "failures": self.failures, "buckets": dict(self.buckets),
             "errors": dict(self.errors), "examples": dict(self.examples),
@@ -49,7 +50,7 @@ class Counts:
         self.clear()
         return taken
 
-    def merge(self, other: dict) -> None:
+    def merge(self, other: dict[str, Any]) -> None:
         self.requests += other["requests"]
         self.failures += other["failures"]
         self.buckets.update({int(bucket): count for bucket, count in other["buckets"].items()})
@@ -82,17 +83,17 @@ FLOW = {"in_flight": 0, "waiting": 0, "backlog": 0, "late_ms": 0.0, "started": 0
 
 
 @events.test_start.add_listener
-def begin(environment, **_) -> None:
+def begin(**_: Any) -> None:
     COUNTS.clear()
     FLOW.update(in_flight=0, waiting=0, backlog=0, late_ms=0.0, started=0, all_due=False)
 
 
 @events.request.add_listener
-def count(response_time, exception, **_) -> None:
+def count(response_time: float | None, exception: BaseException | None, **_: Any) -> None:
     COUNTS.add(response_time or 0, exception)
 
 
 @events.report_to_master.add_listener
-def report(client_id, data, **_) -> None:
+def report(data: dict[str, Any], **_: Any) -> None:
     data["loadtest"] = {**COUNTS.take(), **FLOW, "lag_ms": PULSE.take(), "time": time.time()}
     FLOW.update(late_ms=0.0, backlog=FLOW["waiting"])

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import collections
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import curve as curves
 import gevent
@@ -29,7 +31,7 @@ locust.stats.bucket_response_time = lambda milliseconds: round(
 
 
 @events.init.add_listener
-def wire(environment, **_) -> None:
+def wire(environment: Any, **_: Any) -> None:
     # Whoever is to go finishes the request it has sent, so that every request is counted.
     environment.stop_timeout = min(10.0, CONFIG["timeout"])
     if environment.web_ui is None:
@@ -84,7 +86,7 @@ class _Arrivals(User):
                 FLOW["waiting"] = len(waiting)
             gevent.sleep(0.002)
 
-    def _fill(self, begun: float, due_times, waiting: collections.deque) -> None:
+    def _fill(self, begun: float, due_times: Iterator[float], waiting: collections.deque[float]) -> None:
         """Puts what is due into the queue, so that its length is the backlog."""
         FLOW["all_due"] = False
         for moment in due_times:
@@ -110,17 +112,17 @@ class _Arrivals(User):
             self.free.append(lane)
 
 
-class Users(_Arrivals if OPEN else _Client):
+class Users(_Arrivals if OPEN else _Client):  # type: ignore[misc]
     """What Locust starts."""
 
 
 class Shape(LoadTestShape):
     """Follows the curve; in the open model waits at the end until everything has been answered."""
 
-    def tick(self):
+    def tick(self) -> tuple[int, float] | None:
         wanted = self._wanted(self.get_run_time())
         # Locust also ends by itself, when its last worker is gone.
-        DRIVER["finished"] = wanted is None
+        DRIVER.finished = wanted is None
         return wanted
 
     def _wanted(self, elapsed: float) -> tuple[int, float] | None:

@@ -12,6 +12,8 @@ import os
 import signal
 import time
 import uuid
+from dataclasses import dataclass, field
+from typing import Any
 
 import gevent
 from counting import COUNTS
@@ -21,54 +23,62 @@ from settings import CONFIG
 ABANDONED_SECONDS = 900
 log = logging.getLogger("loadtest")
 
-REPORTS: dict[str, dict] = {}
-OFFSETS: dict[str, collections.deque] = collections.defaultdict(lambda: collections.deque(maxlen=5))
+REPORTS: dict[str, dict[str, Any]] = {}
+OFFSETS: dict[str, collections.deque[float]] = collections.defaultdict(lambda: collections.deque(maxlen=5))
 HEARD: dict[str, float] = {}
 WORKERS: set[str] = set()
-DRIVER = {
-    "begun": time.monotonic(),
-    "ended": None,
-    "seen": time.monotonic(),
-    "stopped_by": None,
-    "finished": False,
-    "id": uuid.uuid4().hex[:12],
-}
+
+
+@dataclass
+class Driver:
+    """What the master knows of the run and its driver; times on time.monotonic's clock."""
+
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    begun: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    seen: float = field(default_factory=time.monotonic)
+    stopped_by: str | None = None
+    finished: bool = False
+
+
+DRIVER = Driver()
 
 
 @events.test_start.add_listener
-def begin(environment, **_) -> None:
+def begin(environment: Any, **_: Any) -> None:
     REPORTS.clear()
     HEARD.clear()
     WORKERS.clear()
     WORKERS.update(worker.id for worker in getattr(environment.runner, "clients", {}).values())
-    DRIVER.update(begun=time.monotonic(), ended=None, finished=False)
+    DRIVER.begun, DRIVER.ended, DRIVER.finished = time.monotonic(), None, False
 
 
 @events.test_stop.add_listener
-def end(environment, **_) -> None:
-    DRIVER["ended"] = time.monotonic()
+def end(**_: Any) -> None:
+    DRIVER.ended = time.monotonic()
 
 
 @events.worker_report.add_listener
-def received(client_id, data, **_) -> None:
+def received(client_id: str, data: dict[str, Any], **_: Any) -> None:
     part = data["loadtest"]
     HEARD[client_id] = time.monotonic()
     COUNTS.merge(part)
     OFFSETS[client_id].append(time.time() - part["time"])
+    clock: float = min(OFFSETS[client_id], key=abs)
     REPORTS[client_id] = {
         key: part[key]
         for key in ("in_flight", "waiting", "backlog", "late_ms", "started", "all_due", "lag_ms")
-    } | {"clock_s": round(min(OFFSETS[client_id], key=abs), 3), "had_users": data["user_count"]}
+    } | {"clock_s": round(clock, 3), "had_users": data["user_count"]}
 
 
-def here(runner) -> set[str]:
+def here(runner: Any) -> set[str]:
     """The workers that the run began with, without those that are missing."""
     return WORKERS - {worker.id for worker in runner.clients.values() if worker.state == "missing"}
 
 
-def outstanding(runner) -> int:
+def outstanding(runner: Any) -> int:
     """How many workers have counts that have not come: no report since all users went, or requests under way then."""
-    ended = DRIVER["ended"]
+    ended = DRIVER.ended
 
     def has_told_all(worker: str) -> bool:
         last = REPORTS.get(worker)
@@ -79,36 +89,36 @@ def outstanding(runner) -> int:
     return sum(not has_told_all(worker) for worker in here(runner))
 
 
-def show(environment) -> None:
+def show(environment: Any) -> None:
     """Adds /loadtest to Locust's pages, and the dead man's switch."""
     gevent.spawn(guard, environment)
 
     @environment.web_ui.app.route("/loadtest")
-    def loadtest() -> dict:
+    def loadtest() -> dict[str, Any]:
         from flask import request  # noqa: PLC0415 - only the master has it at hand
 
-        silent = time.monotonic() - DRIVER["seen"]
+        silent = time.monotonic() - DRIVER.seen
         if not request.args.get("observer"):
-            DRIVER["seen"] = time.monotonic()
+            DRIVER.seen = time.monotonic()
         return look(environment, silent)
 
 
-def look(environment, silent: float) -> dict:
+def look(environment: Any, silent: float) -> dict[str, Any]:
     """What the driver of the load test sees."""
     runner = environment.runner
     workers = [
         {"id": worker.id, "state": worker.state, "cpu": worker.cpu_usage, "users": worker.user_count}
-        | {"silent_s": round(time.monotonic() - HEARD.get(worker.id, DRIVER["begun"]), 1)}
+        | {"silent_s": round(time.monotonic() - HEARD.get(worker.id, DRIVER.begun), 1)}
         | REPORTS.get(worker.id, {})
         for worker in runner.clients.values()
     ]
     active = runner.state in ("spawning", "running")
     return {
-        "id": DRIVER["id"],
+        "id": DRIVER.id,
         "time": time.time(),
         "state": runner.state,
-        "stopped_by": DRIVER["stopped_by"],
-        "finished": DRIVER["finished"],
+        "stopped_by": DRIVER.stopped_by,
+        "finished": DRIVER.finished,
         "driver_silent_s": round(silent, 1),
         "elapsed": round(environment.shape_class.get_run_time(), 2) if active else None,
         "users": runner.user_count,
@@ -123,14 +133,14 @@ def look(environment, silent: float) -> dict:
     }
 
 
-def guard(environment) -> None:
+def guard(environment: Any) -> None:
     """The dead man's switch: without a driver the load stops, and later the process ends."""
     while True:
         gevent.sleep(1)
-        silent = time.monotonic() - DRIVER["seen"]
+        silent = time.monotonic() - DRIVER.seen
         if environment.runner.state in ("spawning", "running") and silent > CONFIG["dead_man_seconds"]:
-            DRIVER["stopped_by"] = f"the dead man's switch: nobody asked for {silent:.0f} s"
-            log.error("stopped by %s", DRIVER["stopped_by"])
+            DRIVER.stopped_by = f"the dead man's switch: nobody asked for {silent:.0f} s"
+            log.error("stopped by %s", DRIVER.stopped_by)
             environment.runner.stop()
         if silent > ABANDONED_SECONDS:
             log.error("nobody has asked for %.0f s: the end", silent)
