@@ -107,8 +107,7 @@ def _kind(name: str, option: Mapping[str, Any]) -> str:
     kind = option.get("type", "str")
     if kind not in _TYPES:
         raise AnsibleFilterError(
-            f"survey question {name}: AWX can't ask for a {kind}; set it in the inventory, or allow extra variables "
-            "(ask_variables_on_launch)."
+            f"survey question {name}: AWX can't ask for a {kind}; set it in the inventory."
         )
     return _TYPES[kind]
 

@@ -15,6 +15,7 @@ MARKS = {
     "canary-weight": "canary's Deployment: its share of the requests, in percent",
     "part": "configuration: a ConfigMap of the serving role, which is swept when nothing refers to it",
     "routes": "Deployment: what leads to it from a Gateway, as API/KIND, for the run that no longer wants it",
+    "made-by": "namespace: this collection created it, so that teardown may remove it",
     "run": "every object of a load test: the run that it belongs to",
 }
 """Labels and annotations by what follows `mlops.tfserving/`, each with what wears it and what it means."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,15 @@ _SECRET_KEYS = {
     "private_key", "private_key_id", "client_secret", "refresh_token",
 }  # fmt: skip
 """Of kubeconfigs and of Google's credential files."""
+
+MASK = b"********"
+"""In a secret's place in an answer; as Ansible masks it."""
+
+_PATHS = ("kubeconfig", "service_account_file", "external_account_file")
+"""Options that name a file of credentials, and by mistake get what is in it."""
+
+_TEXT = re.compile(r"\[?\{|eyJ|ewo|YXBpVmVyc2lvbj", re.ASCII)
+"""How such a file begins that is JSON, and in base64 as secrets of a CI are kept, JSON or a kubeconfig."""
 
 
 class Module(AnsibleModule):  # type: ignore[misc]
@@ -54,6 +64,7 @@ def secrets(argument_spec: Json, params: Mapping[str, Any]) -> set[str]:
             found |= {value, *_within(_parsed(value))}
         else:
             found |= _within(value)
+    found |= {bare for secret in found if (bare := secret.strip())}  # As it is sent.
     return found | {json.dumps(secret)[1:-1] for secret in found}
 
 
@@ -62,17 +73,28 @@ def shown(argument_spec: Json, params: Mapping[str, Any]) -> Json:
     return {**params, **dict.fromkeys(_hidden(argument_spec, params), HIDDEN)}
 
 
-def is_text(kubeconfig: str) -> bool:
-    """Whether it is what is in a kubeconfig, and not the path of one."""
-    return "\n" in kubeconfig or kubeconfig.lstrip().startswith("{")
+def is_text(path: str) -> bool:
+    """Whether it is what is in a file of credentials, and not the path of one."""
+    bare = path.strip(" \t\r\n'\"")
+    return "\n" in bare or bool(_TEXT.match(bare))
+
+
+def sound_token(token: str) -> str | None:
+    """Without the blanks and line breaks around it; None where it could be no header, or was never handed out so."""
+    bare = token.strip()
+    return bare if re.fullmatch(r"[!-~]+", bare) and not re.search("[\"'`]", bare) else None
 
 
 def _hidden(argument_spec: Json, params: Mapping[str, Any]) -> Json:
-    given = {name: params.get(name) for name, option in argument_spec.items() if option.get("no_log")}
+    given = {
+        name: params.get(name)
+        for name, option in argument_spec.items()
+        if option.get("no_log") or name in _PATHS
+    }
     return {
         name: value
         for name, value in given.items()
-        if value and not (name == "kubeconfig" and isinstance(value, str) and not is_text(value))
+        if value and not (name in _PATHS and isinstance(value, str) and not is_text(value))
     }
 
 

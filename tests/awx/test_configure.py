@@ -82,6 +82,7 @@ def test_everything_is_made_once(checkout: Path, settings: dict[str, Any]) -> No
     assert source["update_on_launch"]
     for template in controller.objects["job_templates"].values():
         assert not template["allow_simultaneous"]
+        assert not template["ask_variables_on_launch"], "only the survey's"
         assert template["survey_enabled"] == (template["id"] in controller.surveys)
         told = controller.lists[template["id"], "notification_templates_error"]
         assert controller.names("notification_templates", told) == ["tfserving webhook"]

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import json
+import os
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..no_log import is_text, sound_token
 from ..paths import absolute_path
-from .auth_errors import auth_failure, unreachable
+from .auth_errors import auth_failure, complaint, unreachable
 from .errors import BadInput, GoogleError
 
 GOOGLE_AUTH_IMPORT_ERROR: str | None = None
@@ -66,7 +68,7 @@ def credentials(params: Mapping[str, Any]) -> Any:
         return _impersonated(found, params) if params.get("impersonate_service_account") else found
     except google.auth.exceptions.DefaultCredentialsError as error:
         raise BadInput(
-            f"No Google credentials were found: {str(error).splitlines()[0]} Set GOOGLE_APPLICATION_CREDENTIALS, "
+            f"No Google credentials were found: {complaint(error)}. Set GOOGLE_APPLICATION_CREDENTIALS, "
             "run `gcloud auth application-default login`, or give auth_kind=serviceaccount and service_account_file."
         ) from error
     except google.auth.exceptions.GoogleAuthError as error:
@@ -74,8 +76,21 @@ def credentials(params: Mapping[str, Any]) -> Any:
 
 
 def _application(params: Mapping[str, Any]) -> Any:
-    # With scopes google-auth would ask for the project, too, at once, and nobody needs to know it.
-    found, _unused = google.auth.default()
+    where = "GOOGLE_APPLICATION_CREDENTIALS"
+    path = os.environ.get(where)
+    if path:
+        _read(where, path)
+    try:
+        # With scopes google-auth would ask for the project, too, at once, and nobody needs to know it.
+        found, _unused = google.auth.default()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if isinstance(error, google.auth.exceptions.GoogleAuthError):
+            raise
+        # Its text may hold parts of a key.
+        raise BadInput(
+            f"{f'{where} {path}' if path else 'The application default credentials'} can't be used: this is no file as "
+            "Google hands it out. Download it again, or run `gcloud auth application-default login`."
+        ) from None
     return google.auth.credentials.with_scopes_if_required(found, params["scopes"])
 
 
@@ -86,7 +101,13 @@ def _machine_account(params: Mapping[str, Any]) -> Any:
 def _access_token(params: Mapping[str, Any]) -> Any:
     if not params["access_token"]:
         raise BadInput("auth_kind=accesstoken needs access_token (or GCP_ACCESS_TOKEN).")
-    return google.oauth2.credentials.Credentials(token=params["access_token"])
+    token = sound_token(params["access_token"])
+    if token is None:
+        raise BadInput(
+            "access_token (or GCP_ACCESS_TOKEN) is empty, or has a blank, a line break, a quote or another character that "
+            "no token has: give it as it was handed out, and nothing else."
+        )
+    return google.oauth2.credentials.Credentials(token=token)
 
 
 def _service_account(params: Mapping[str, Any]) -> Any:
@@ -106,7 +127,7 @@ def _service_account(params: Mapping[str, Any]) -> Any:
             return google.oauth2.service_account.Credentials.from_service_account_info(
                 info, scopes=params["scopes"]
             )
-    except (google.auth.exceptions.GoogleAuthError, ValueError):
+    except (google.auth.exceptions.GoogleAuthError, ValueError, TypeError, AttributeError):
         pass  # Its text may hold parts of the key.
     raise BadInput(f"{where} is not a key as Google hands it out, {wrong}: download it again.")
 
@@ -125,9 +146,9 @@ def _external_account(params: Mapping[str, Any]) -> Any:
             # It warns of configurations from strangers; this one is the operator's, and its type is checked.
             warnings.simplefilter("ignore", DeprecationWarning)
             found, _unused = google.auth.load_credentials_from_file(str(path))
-    except (google.auth.exceptions.GoogleAuthError, ValueError, KeyError, TypeError) as error:
+    except (google.auth.exceptions.GoogleAuthError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(
-            f"{where} is not a credential configuration: {error}. Create it anew with "
+            f"{where} is not a credential configuration: {complaint(error)}. Create it anew with "
             "`gcloud iam workload-identity-pools create-cred-config`."
         ) from error
     return google.auth.credentials.with_scopes_if_required(found, params["scopes"])
@@ -164,11 +185,19 @@ def _impersonated(source: Any, params: Mapping[str, Any]) -> Any:
 
 
 def _read(option: str, path: Any) -> dict[str, Any]:
+    if is_text(str(path)):
+        # It holds secrets, and is not to be shown.
+        raise BadInput(
+            f"{option} is what is in a file of credentials, as text: give the file's path. The text of a service account's "
+            "key goes into service_account_contents."
+        )
     file = Path(absolute_path(path))
     try:
         return _parsed(f"{option} {path}", file.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(f"{option} {file}: {error.strerror}.") from error
+    except ValueError:
+        raise BadInput(f"{option} {path} is not JSON: give the file as Google handed it out.") from None
 
 
 def _parsed(where: str, text: str) -> dict[str, Any]:

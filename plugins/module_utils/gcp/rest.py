@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..no_log import MASK
 from ..retry import REFUSED_UNTOUCHED, TRANSIENT, Clock, Policy, Transient, retried, seconds_of
 from .auth_errors import auth_failure, cause, unreachable
 from .errors import GoogleError, NoAnswer, parse_error
@@ -31,8 +32,21 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> Json:
-        return dict(json.loads(self.body)) if self.body else {}
+    def json(self, what: str, *, empty: bool = True) -> Json:
+        """The body, without what is null: to Google that is as not being there. Raises ``NoAnswer`` for any other.
+
+        ``empty``: whether there may be none.
+        """
+        try:
+            found = json.loads(self.body or (b"{}" if empty else b""))
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise NoAnswer(
+                f"{what}: the answer is not of Google's API, but something that is no JSON object. "
+                "Is a proxy or its login page in between?"
+            )
+        return {key: value for key, value in found.items() if value is not None}
 
 
 class Transport(Protocol):
@@ -72,9 +86,18 @@ class Google:
         """
         data = None if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
+        what = what or f"{method} {path}"
         return self.send(
-            method, path, data, headers, query=query, repeatable=repeatable, retriable=retriable, what=what
-        ).json()
+            method,
+            path,
+            data,
+            headers,
+            query=query,
+            repeatable=repeatable,
+            retriable=retriable,
+            what=what,
+            of_json=True,
+        ).json(what)
 
     def send(
         self,
@@ -88,8 +111,12 @@ class Google:
         retriable: tuple[int, ...] = (),
         accept: tuple[int, ...] = (),
         what: str = "",
+        of_json: bool = False,
     ) -> Answer:
-        """As ``call``, for any body. ``accept``: statuses of 300 and more that are no error."""
+        """As ``call``, for any body. ``accept``: statuses of 300 and more that are no error.
+
+        ``of_json``: whether a success is a JSON object; what is not is no answer.
+        """
         url = path if path.startswith("http") else self.endpoint.rstrip("/") + path
         if query:
             from urllib.parse import urlencode  # noqa: PLC0415
@@ -110,6 +137,11 @@ class Google:
                 )
                 raise (Transient(lost) if again else lost) from error
             if answer.status < 300 or answer.status in accept:
+                try:
+                    if of_json:
+                        answer.json(what, empty=not again)
+                except NoAnswer as error:
+                    raise (Transient(error) if again else error) from error
                 return answer
             refused = parse_error(answer.status, answer.body, what)
             if answer.status in retriable:
@@ -134,13 +166,19 @@ def connect(params: Mapping[str, Any]) -> Google:
             answer = signed.request(
                 method, url, data=body, headers=dict(headers), timeout=TIMEOUT, allow_redirects=False
             )
-            return Answer(
-                answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content
-            )
+            content, token = answer.content, signed.credentials.token
+            if answer.status_code >= 300 and token:
+                content = content.replace(token.encode(), MASK)  # A server may repeat what it was sent.
+            return Answer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
         except google.auth.exceptions.TransportError as error:
             raise NoToken(unreachable(error)) from error
         except google.auth.exceptions.GoogleAuthError as error:
             raise GoogleError(auth_failure(error, params)) from error
+        except (requests.exceptions.InvalidHeader, UnicodeError):
+            # Its text holds the header, and so the token.
+            raise GoogleError(
+                "Whoever handed out the access token gave one with a character that no token has."
+            ) from None
         except requests.exceptions.RequestException as error:
             raise ConnectionError(cause(error)) from error
 

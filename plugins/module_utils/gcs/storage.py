@@ -189,7 +189,8 @@ class Storage:
                 query={"uploadType": "multipart", "ifGenerationMatch": "0"},
                 repeatable=True,
                 what=uri(bucket, name),
-            ).json(),
+                of_json=True,
+            ).json(uri(bucket, name)),
         )  # fmt: skip
 
     def copy(

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 from ..gcp.errors import ApiError, GoogleError, parse_error
 from ..gcp.rest import Answer, Google
@@ -131,7 +132,7 @@ class _Session:
                 location, failures = None, failures + 1
             elif answer is not None and answer.status != 308:
                 tell(self._size)
-                return answer.json()
+                return answer.json(self._what)
             elif answer is not None:
                 there = _received(answer)
                 failures, sent = (0 if there > sent else failures), there
@@ -142,6 +143,8 @@ class _Session:
             trouble: GoogleError | None = None
             try:
                 answer = self._put(location, file, sent, tell)
+                if answer.status < 300:
+                    answer.json(self._what)
             except ApiError:
                 raise
             except GoogleError as error:
@@ -174,6 +177,11 @@ class _Session:
         else:
             raise GoogleError(f"{self._what}: the service begins no upload. Is a proxy in between?")
         location = begun.headers["location"]
+        if not self._is_the_services(location):
+            raise GoogleError(
+                f"{self._what}: the upload is to go to {_origin(location)}, which is not {_origin(self._google.endpoint)}: "
+                "the token is not sent there. Is api_endpoint the service's own address?"
+            )
         if self._memory is not None:
             with contextlib.suppress(OSError):
                 self._memory.seek(0)
@@ -188,9 +196,13 @@ class _Session:
             return None, None
         try:
             location = str(json.loads(self._memory.read())["session"])
-            return location, self._ask(location)
+            return (location, self._ask(location)) if self._is_the_services(location) else (None, None)
         except (ValueError, KeyError, TypeError, GoogleError):
             return None, None
+
+    def _is_the_services(self, location: str) -> bool:
+        """Whether it is where the token may be sent."""
+        return _origin(location) == _origin(self._google.endpoint)
 
     def _put(self, location: str, file: BinaryIO, sent: int, tell: Told) -> Answer:
         """Sends all from the first byte that the service lacks."""
@@ -213,6 +225,13 @@ class _Session:
         return self._google.send(
             "PUT", location, b"", header, accept=(308, *_GONE), repeatable=True, what=self._what
         )
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port, the last in full."""
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
 def sessions_folder() -> Path:

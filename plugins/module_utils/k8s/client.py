@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from ..no_log import is_text
+from ..no_log import MASK, is_text, sound_token
 from ..paths import absolute_path
 from ..retry import Clock, Policy, Transient, retried, seconds_of
 from .answers import error_of, object_of, refuse_nonsense
@@ -189,7 +190,7 @@ class KubeClient:
         )
         try:
             if response.status >= 400:
-                raise error_of(f"GET {path}", response.status, response.data)
+                raise error_of(f"GET {path}", response.status, self._without_token(response.data))
             for event in _lines(response.stream(65536)):
                 if event.get("type") == "ERROR":
                     status = event.get("object", {})
@@ -256,6 +257,7 @@ class KubeClient:
         headers = {} if payload is None else {"content-type": content_type}
         status, told, content = self.raw(method, path, query=query, body=payload, headers=headers)
         if status >= 400:
+            content = self._without_token(content)
             error = error_of(f"{method} {path}", status, content)
             error.retry_after = seconds_of(told.get("retry-after"), self._clock.wall())
             raise error
@@ -293,8 +295,20 @@ class KubeClient:
             except urllib3.exceptions.HTTPError as error:
                 failed = self._no_answer(method, path, error)
                 raise (Transient(failed) if isinstance(error, _NEVER_REACHED) else failed) from error
+            except ValueError:
+                # Its text may hold the header that it complains of, credentials included.
+                raise KubeError(
+                    0, "Kubeconfig",
+                    f"{method} {path}: no request can be made of the kubeconfig's address and credentials for "
+                    f"{self._host}: see that its server is an address, and its key and certificate files are PEM.",
+                ) from None  # fmt: skip
 
         return retried(once, CONNECTS, self._clock)
+
+    def _without_token(self, content: bytes) -> bytes:
+        """What a server says of a refusal, which may repeat what it was sent."""
+        _kind, _blank, token = self._api.configuration.api_key.get("BearerToken", "").partition(" ")
+        return content.replace(token.encode(), MASK) if token else content
 
     def _no_answer(self, method: str, path: str, error: Exception) -> KubeError:
         text = str(error).split("): ", 1)[-1]
@@ -310,6 +324,7 @@ class KubeClient:
 def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | None) -> Any:
     configuration = kubernetes.client.Configuration()
     where = "the kubeconfig given"
+    kubeconfig = kubeconfig.strip() if isinstance(kubeconfig, str) else kubeconfig
     try:
         if isinstance(kubeconfig, Mapping):
             kubernetes.config.load_kube_config_from_dict(
@@ -318,6 +333,7 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
         else:
             path = kubeconfig or os.environ.get("K8S_AUTH_KUBECONFIG")
             if not path and not context and _is_in_a_pod(configuration):
+                _trim_tokens(configuration, "this pod's account")
                 return configuration
             path = path or os.environ.get("KUBECONFIG")
             if path and is_text(path):
@@ -334,8 +350,20 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
                 client_configuration=configuration,
                 persist_config=False,
             )
-    except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
-        words = str(error).split("\n", maxsplit=1)[0].rstrip(".")
+        if configuration.cert_file and configuration.key_file:
+            # Each connection would fail at it. A password keeps OpenSSL from asking for one.
+            pair = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            pair.load_cert_chain(configuration.cert_file, configuration.key_file, password="")
+    except (
+        ConfigException,
+        yaml.YAMLError,
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        words = _complaint(error)
         if not isinstance(kubeconfig, Mapping):
             if os.pathsep not in where and not Path(absolute_path(where)).exists():
                 words = "there is no such file"
@@ -347,7 +375,44 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
             f"cannot use {where}: {words}. Give `kubeconfig` as a path or a dict, "
             "and `context` if it has several.",
         ) from error
+    _trim_tokens(configuration, where)
     return configuration
+
+
+def _complaint(error: Exception) -> str:
+    """In one line, and without what is in the file."""
+    if isinstance(error, yaml.YAMLError):
+        mark = getattr(error, "problem_mark", None)
+        return f"it is not YAML{f' (line {mark.line + 1})' if mark else ''}"
+    if isinstance(error, ssl.SSLError):
+        return "its client certificate and key are no pair of PEM files without a password"
+    if isinstance(error, UnicodeError):
+        return "it has a character that can't stand there"
+    return str(error).split("\n", maxsplit=1)[0].rstrip(".")
+
+
+def _trim_tokens(configuration: Any, where: str) -> None:
+    """Now, and whenever the client reads its token anew: as kubectl does it. Raises KubeError for an unfit one."""
+    renew = configuration.refresh_api_key_hook
+
+    def hook(configuration: Any) -> None:
+        if renew:
+            renew(configuration)  # Puts itself in this one's place.
+            configuration.refresh_api_key_hook = hook
+        kind, _blank, token = configuration.api_key.get("BearerToken", "").partition(" ")
+        if not kind or kind == "Basic":
+            return
+        found = sound_token(token)
+        if found is None:
+            raise KubeError(
+                0, "Kubeconfig",
+                f"cannot use {where}: its token is empty, or has a blank, a line break, a quote or another character "
+                "that no token has. Put it there as it was handed out, and nothing else.",
+            )  # fmt: skip
+        configuration.api_key["BearerToken"] = f"{kind} {found}"
+
+    hook(configuration)
+    configuration.refresh_api_key_hook = hook
 
 
 def _is_in_a_pod(configuration: Any) -> bool:

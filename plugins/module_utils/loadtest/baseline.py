@@ -29,6 +29,16 @@ _NUMBERS = (
 )
 
 
+def is_report(found: Any) -> bool:
+    """Whether a file is a report of a run, of whatever version, and not just anything called report.json."""
+    if not isinstance(found, dict) or found.get("verdict") not in ("pass", "fail", "invalid"):
+        return False
+    if not all(isinstance(found.get(part), dict) for part in ("requests", "scaling", "environment")):
+        return False
+    numbers = (found[section].get(key) for section, key, *_unused in _NUMBERS)
+    return all(isinstance(value, int | float | None) for value in (found.get("started"), *numbers))
+
+
 def compare(report: Mapping[str, Any], earlier: Mapping[str, Any], name: str) -> Json:
     """Each number of both runs, by how much it changed, and whether that is worse."""
     rows = []

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from ..outcome import failure
+from .baseline import is_report
 from .baseline import words as baseline_words
 from .figures import MATPLOTLIB_IMPORT_ERROR, draw_all, for_page
 from .junit import junit
@@ -41,8 +42,11 @@ def read_baseline(given: str, folder: Path) -> tuple[str, Json]:
     if path.is_dir():
         path = path / "report.json"
     try:
-        return path.parent.resolve().name, json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        if not is_report(earlier):
+            raise ValueError("it is no report of a load test")
+        return path.parent.resolve().name, earlier
+    except (OSError, ValueError, RecursionError) as error:
         raise NoBaseline(
             f"the baseline {given} has no report that can be read ({path}: {error}); name a run of "
             f"{folder.parent}, its folder or its report.json"
@@ -50,13 +54,14 @@ def read_baseline(given: str, folder: Path) -> tuple[str, Json]:
 
 
 def write(folder: Path, events: list[Json], report: Json) -> None:
-    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    (folder / "junit.xml").write_text(junit(report, folder.name), encoding="utf-8")
+    # Names and reasons come from elsewhere: what UTF-8 has no bytes for is shown as a question mark.
+    (folder / "report.json").write_text(_text(report), encoding="utf-8", errors="replace")
+    (folder / "junit.xml").write_text(junit(report, folder.name), encoding="utf-8", errors="replace")
     figures = draw_all(events, report)
     (folder / "figures").mkdir(exist_ok=True)
     for name, (png, svg) in figures.items():
         (folder / "figures" / f"{name}.png").write_bytes(png)
-        (folder / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")
+        (folder / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8", errors="replace")
     (folder / "timeline.png").write_bytes(figures["timeline"][0])
     files = sorted(
         str(path.relative_to(folder))
@@ -64,13 +69,19 @@ def write(folder: Path, events: list[Json], report: Json) -> None:
         if path.is_file() and path.name != "report.html"
     )
     inline = {name: for_page(svg, LABELS[name]) for name, (_unused, svg) in figures.items()}
-    (folder / "report.html").write_text(render(report, inline, folder.name, files), encoding="utf-8")
+    (folder / "report.html").write_text(
+        render(report, inline, folder.name, files), encoding="utf-8", errors="replace"
+    )
     draft = folder.parent / f".latest-{os.getpid()}"
     draft.symlink_to(folder.name)
     draft.replace(folder.parent / "latest")
     draft = folder.parent / f".index-{os.getpid()}"
-    draft.write_text(index(all_runs(folder.parent)), encoding="utf-8")
+    draft.write_text(index(all_runs(folder.parent)), encoding="utf-8", errors="replace")
     draft.replace(folder.parent / "index.html")
+
+
+def _text(report: Json) -> str:
+    return json.dumps(report, indent=2) + "\n"
 
 
 def all_runs(reports: Path) -> list[tuple[str, Json]]:
@@ -78,8 +89,10 @@ def all_runs(reports: Path) -> list[tuple[str, Json]]:
     found = []
     for path in reports.glob("*/report.json"):
         if not path.parent.is_symlink():
-            with contextlib.suppress(ValueError, OSError):
-                found.append((path.parent.name, json.loads(path.read_text(encoding="utf-8"))))
+            with contextlib.suppress(ValueError, OSError, RecursionError):
+                report = json.loads(path.read_text(encoding="utf-8"))
+                if is_report(report):
+                    found.append((path.parent.name, report))
     return found
 
 
@@ -100,7 +113,8 @@ def report_on(params: Json, *, check_mode: bool) -> Json:
             earlier=read_baseline(params["baseline"], folder) if params["baseline"] else None,
         )
         before = folder / "report.json"
-        changed = not before.exists() or json.loads(before.read_text(encoding="utf-8")) != report
+        # As text: what is there may be anything.
+        changed = not before.exists() or before.read_bytes() != _text(report).encode()
         if not check_mode:
             write(folder, events, report)
     except (SloError, NoBaseline) as error:

@@ -117,16 +117,25 @@ def plan(shape: Given) -> Plan:
     curve = Curve(pieces)
     if curve.length <= 0 or curve.peak <= 0:
         raise ShapeError(f"this shape of kind {kind} has no load at all")
-    if curve.length > LONGEST:
-        raise ShapeError(
-            f"this shape lasts {curve.length:.0f} s, more than a day: are its times in seconds? "
-            "`speed` makes a recording shorter"
-        )
+    _refuse_endless(curve.length)
     rate = _number(shape, "spawn_rate", 0.0) or max(1.0, math.ceil(curve.peak))
     return Plan(kind, model, curve, rate, "recorded" if moments else arrivals, tuple(moments))
 
 
 Made = tuple[list[Piece], list[float]]
+
+
+def _refuse_endless(seconds: float, pieces: float = 0) -> None:
+    """Before a shape is expanded: one that lasts too long, or has more pieces than seconds fit into it."""
+    if seconds > LONGEST:
+        raise ShapeError(
+            f"this shape lasts {seconds:.0f} s, more than a day: are its times in seconds? "
+            "`speed` makes a recording shorter"
+        )
+    if pieces > LONGEST:
+        raise ShapeError(
+            f"this shape has {pieces:.0f} pieces, more than a day has seconds: give fewer and longer ones"
+        )
 
 
 def _number(values: Given, key: str, default: float | None = None, *, minimum: float = 0.0) -> float:
@@ -148,6 +157,7 @@ def _steps(v: Given, _unused: str) -> Made:
         _number(v, "step_time"),
         _number(v, "step_load"),
     )
+    _refuse_endless(steps * seconds, steps)
     return [(seconds, load * n, load * n) for n in range(1, steps + 1)], []
 
 
@@ -177,6 +187,7 @@ def _sine(v: Given, _unused: str) -> Made:
     if high <= low:
         raise ShapeError(f"shape: high ({high:g}) must be above low ({low:g})")
     count = _number(v, "periods")
+    _refuse_endless(count * period, count * SINE_PIECES)
     total = max(1, round(count * SINE_PIECES))
 
     def level(index: int) -> float:
@@ -191,6 +202,7 @@ def _replay(v: Given, model: str) -> Made:
     times = [(row[0] - rows[0][0]) / speed for row in rows]
     if any(later < earlier for earlier, later in itertools.pairwise(times)):
         raise ShapeError("replay: the times of the CSV must not go back; sort it by its first column")
+    _refuse_endless(times[-1], len(times))
     if len(rows[0]) > 1:
         # The last row only says when the one before it ends.
         return [

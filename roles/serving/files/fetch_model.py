@@ -45,7 +45,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 MANIFEST = "tfserving_manifest.json"
 MANIFEST_FORMAT = 1
-SMALL_MAX = 64 * 2**20  # bytes of a manifest, or of a page of a list
+SMALL_MAX = 16 * 2**20  # bytes of a manifest, or of a page of a list
+OBJECTS_MAX = 50_000  # of a version; a list without end would fill the memory of the container
 SAVED_MODEL = "saved_model.pb"
 TERMINATION_LOG = "/dev/termination-log"
 RANGE = 16 * 2**20  # bytes of one request
@@ -55,6 +56,7 @@ BACKOFF_FIRST, BACKOFF_MAX = 0.3, 8.0
 DENIED_GRACE = 30.0  # seconds that 401 and 403 are retried: new permissions take a while to arrive
 ROUNDS = 2  # downloads of an object whose content is not the manifest's, before it is given up
 LISTED = ("name", "size", "generation")
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 NAMED = 5  # objects that are named in an error
 
 
@@ -195,9 +197,15 @@ class Storage:
                 page = json.loads(self._whole(path, prefix))
                 for item in page.get("items", []):
                     found[item["name"].removeprefix(prefix)] = {key: item[key] for key in LISTED}
+                    int(item["size"])
                 token = page.get("nextPageToken", "")
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except UNREADABLE as error:
                 raise FetchError(f"{self.settings.uri}: its list can't be read: {error!r}") from error
+            self.deadline.check(f"the list of {self.settings.uri}")
+            if len(found) > OBJECTS_MAX:
+                raise FetchError(
+                    f"{self.settings.uri} has more than {OBJECTS_MAX} objects: is it one version of a model?"
+                )
             if not token:
                 # The console's empty folders are objects whose names end with a slash.
                 return {path: item for path, item in found.items() if path and not path.endswith("/")}
@@ -356,7 +364,8 @@ def parse_manifest(content: bytes) -> list[Entry]:
             for f in manifest["files"]
         ]
         digest = str(manifest["digest"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        "".join(entry.path for entry in entries).encode()
+    except UNREADABLE as error:
         raise FetchError(f"the manifest is damaged: {error!r}") from error
     for entry in entries:
         path = PurePosixPath(entry.path)
@@ -514,17 +523,31 @@ def _stop(number: int, _frame: object) -> NoReturn:
     os._exit(128 + number)
 
 
+def _give_up(words: str) -> NoReturn:
+    """Ends with the last words, whatever still runs in threads."""
+    words = f"fetch-model: {words}"
+    print(words, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # there is none outside a container
+        Path(os.environ.get("TERMINATION_LOG", TERMINATION_LOG)).write_text(words[:4000])
+    os._exit(1)
+
+
 def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     try:
-        print(fetch(settings_of(dict(os.environ))), flush=True)
+        settings = settings_of(dict(os.environ))
+
+        def too_late(*_unused: object) -> NoReturn:
+            _give_up(
+                f"{settings.uri}: not there within {settings.deadline_seconds:.0f} s, its bytes only trickle"
+            )
+
+        # What waits for a byte asks no clock. A second later than who does, and knows more.
+        signal.signal(signal.SIGALRM, too_late)
+        signal.setitimer(signal.ITIMER_REAL, settings.deadline_seconds + 1)
+        print(fetch(settings), flush=True)
     except (FetchError, OSError) as error:
-        words = f"fetch-model: {error}"
-        print(words, file=sys.stderr, flush=True)
-        with contextlib.suppress(OSError):  # there is none outside a container
-            Path(os.environ.get("TERMINATION_LOG", TERMINATION_LOG)).write_text(words[:4000])
-        # Downloads that still run in threads must not hold the exit code back.
-        os._exit(1)
+        _give_up(str(error))
     return 0
 
 

@@ -105,7 +105,37 @@ def test_application_default_credentials(
     file(tmp_path, google.configuration({"file": str(subject)}))
     assert who(options(google, "application")) == "ci", "Workload Identity Federation"
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
-    assert f"File {tmp_path}/none.json was not found." in failure(options(google, "application"))
+    assert f"GOOGLE_APPLICATION_CREDENTIALS {tmp_path}/none.json: No such file" in failure(
+        options(google, "application")
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "null", "[]", '[{"type": "service_account"}]', '{"type": "service_account"}', '{"type": 5}', "{}",
+     '{"type": "service_account", "client_email": 5, "private_key": [5], "token_uri": {}}',
+     '{"type": "external_account", "credential_source": []}', "\ufeff{}", "\0"],
+)  # fmt: skip
+def test_application_default_credentials_that_are_none(
+    content: str, google: TokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file(tmp_path, content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", path)
+    assert path in failure(options(google, "application"))
+
+
+def test_application_default_credentials_of_a_folder_and_as_text(
+    google: TokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))
+    assert f"GOOGLE_APPLICATION_CREDENTIALS {tmp_path}: Is a directory." in failure(
+        options(google, "application")
+    )
+    (tmp_path / "key.p12").write_bytes(b"\xff\xfe")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.p12"))
+    assert "is not JSON" in failure(options(google, "application"))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", json.dumps(google.key_file()))
+    assert "as text: give the file's path" in failure(options(google, "application"))
 
 
 def test_an_access_token(google: TokenServer) -> None:

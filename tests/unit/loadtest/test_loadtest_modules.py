@@ -76,6 +76,40 @@ def test_a_baseline_is_named_as_people_name_it(run_dir: Path, capsys: pytest.Cap
     assert "two/report.html" in links
 
 
+FOREIGN = [
+    "{}", "[]", "null", '"x"', '{"verdict": "pass"}', '{"verdict": ["pass"], "requests": 1}', "[" * 100_000,
+    '{"verdict": "pass", "requests": {"p95_ms": "x"}, "scaling": {}, "environment": {}}',
+    '{"verdict": "pass", "requests": [], "scaling": {}, "environment": {}}',
+    '{"verdict": "fail", "requests": {}, "scaling": {}, "environment": {}, "started": "today"}',
+]  # fmt: skip
+
+
+def test_what_is_no_report_is_passed_over_and_no_baseline(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, text in enumerate(FOREIGN):
+        other = run_dir.parent / f"other-{number}"
+        other.mkdir()
+        (other / "report.json").write_text(text)
+    (run_dir / "report.json").write_text("{")
+    made = report(capsys, run_dir)
+    assert (made.get("failed"), made["changed"]) == (None, True), made
+    assert "other-" not in (run_dir.parent / "index.html").read_text()
+    for number in range(len(FOREIGN)):
+        refused = report(capsys, run_dir, baseline=f"other-{number}")
+        assert "has no report that can be read" in refused["msg"]
+
+
+def test_a_reason_that_utf8_has_no_bytes_for_harms_no_run(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither its own nor a later one."""
+    for _again in range(2):
+        made = report(capsys, run_dir, environment={"load": "a \ud800 b", "model": "\ud800"})
+        assert not made.get("failed"), made
+    assert "a ? b" in (run_dir.parent / "index.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [

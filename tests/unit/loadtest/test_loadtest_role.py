@@ -128,3 +128,22 @@ def test_grpc_reaches_the_workers(tmp_path: Path) -> None:
     assert config["protocol"] == "grpc"
     assert config["grpc_method"] == "/tensorflow.serving.PredictionService/Predict"
     assert config["grpc_host"] == "image-classifier.tfserving.svc.cluster.local:8500"
+
+
+def test_a_value_with_a_line_break_stays_a_value(tmp_path: Path) -> None:
+    """And brings no command into the container."""
+    odd = "1\n          command: [sh, -c, id]\n          x: \"{'y"
+    texts = ("namespace", "image", "image_pull_policy", "master_cpu", "worker_cpu", "memory")
+    made = render(tmp_path, **{f"loadtest_{name}": f"{name} {odd}" for name in texts})
+    assert {item["metadata"]["namespace"] for item in made} == {f"namespace {odd}"}
+    pods = {
+        item["metadata"]["name"]: item["spec"]["template"]["spec"] for item in made if item["kind"] == "Job"
+    }
+    for component in ("master", "worker"):
+        (container,) = pods[f"locust-r-{component}"]["containers"]
+        assert not {"command", "x"} & set(container)
+        assert container["image"] == f"image {odd}"
+        assert container["imagePullPolicy"] == f"image_pull_policy {odd}"
+        assert container["resources"] == {
+            "requests": {"cpu": f"{component}_cpu {odd}", "memory": f"memory {odd}"}
+        }

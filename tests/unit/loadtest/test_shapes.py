@@ -72,6 +72,11 @@ def test_the_open_model_knows_how_many_requests_are_due() -> None:
         ({"kind": "constant", "level": "many", "duration": 5}, "must be a number, not 'many'"),
         ({"kind": "constant", "level": float("nan"), "duration": 5}, "at least 0"),
         ({"kind": "constant", "level": 1, "duration": 1e6}, "more than a day"),
+        # Each would fill all memory if it was expanded first.
+        ({"max_steps": 10**9, "step_time": 30, "step_load": 1}, "more than a day"),
+        ({"max_steps": 10**9, "step_time": 0, "step_load": 1}, "1000000000 pieces"),
+        ({"kind": "sine", "high": 5, "period": 1, "periods": 10**9}, "more than a day"),
+        ({"kind": "replay", "model": "open", "csv": "0\n1e12\n"}, "more than a day"),
         ({"kind": "spike", "base": 5, "peak": 5, "before": 1, "duration": 1, "after": 1}, "above its base"),
         ({"kind": "sine", "low": 5, "high": 5, "period": 10}, "above low"),
         ({"kind": "replay", "csv": "5\n1\n"}, "must not go back"),

@@ -139,9 +139,19 @@ def garbage(objects: Objects) -> None:
     objects.put("models", f"m/1/{MANIFEST}", b"[1]")
 
 
+def huge(objects: Objects) -> None:
+    objects.put("models", f"m/1/{MANIFEST}", manifest().replace(b'"size": 5', b'"size": 1e400'))
+
+
+def surrogate(objects: Objects) -> None:
+    objects.put("models", f"m/1/{MANIFEST}", manifest().replace(b"variables.index", b"\\ud800"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
+        (huge, "the manifest is damaged"),
+        (surrogate, "the manifest is damaged"),
         (flipped, "gs://models/m/1/variables/variables.data is not what the manifest says"),
         (truncated, "variables/variables.data has 10 bytes instead of 300000"),
         (missing, "variables/variables.index is missing"),
@@ -231,6 +241,44 @@ def test_a_server_that_is_away_is_told_within_the_deadline(fetch: Fetch, tmp_pat
     assert done.returncode == 1
     assert "does not answer" in done.stderr
     assert not (tmp_path / "models/m/1").exists()
+
+
+@pytest.mark.parametrize(
+    ("whole", "words"),
+    [(True, "the list of gs://models/m/1: not there within 1 s"), (False, "its bytes only trickle")],
+    ids=["a list without end", "a manifest byte by byte"],
+)
+def test_the_deadline_is_for_everything_together(fetch: Fetch, whole: bool, words: str) -> None:
+    page = json.dumps({"items": [], "nextPageToken": "more"}).encode() if whole else b" " * 10_000
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = manifest() if whole and MANIFEST in self.path else page
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            for at in range(0, len(body), len(body) if whole else 1):
+                try:
+                    self.wfile.write(body[at : at + (len(body) if whole else 1)])
+                except OSError:
+                    return
+                if not whole and closed.wait(0.2):
+                    return
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    closed = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    done = fetch(STORAGE_ENDPOINT=address, FETCH_IDENTITY="anonymous", FETCH_DEADLINE_SECONDS="1")
+    closed.set()
+    server.shutdown()
+    server.server_close()
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_without_an_identity_a_private_bucket_is_not_read(fetch: Fetch) -> None:
