@@ -27,6 +27,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "k8s_diff": {"definition": [], "field_manager": "m"},
     "k8s_objects_info": {"kind": "Pod"},
     "k8s_rollout": {"name": "n", "namespace": "n"},
+    "k8s_lease": {"namespace": "n"},
     "k8s_teardown": {"namespace": "n", "app": "a"},
     "locust_prepare": {"namespace": "n", "run": "r", "state": "absent"},
     "locust_run": {

@@ -72,6 +72,15 @@ IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
     ("horizontalPodAutoscalers.list", "loadtest/watch.py", "/horizontalpodautoscalers"),
     ("jobs.list", "loadtest/prepare.py", '"jobs": "/apis/batch/v1"'),
     ("jobs.delete", "loadtest/prepare.py", "api.delete("),
+    *(
+        (f"leases.{verb}", "k8s/lease.py", line)
+        for verb, line in (
+            ("get", "api.get_or_none("),
+            ("create", "api.post("),
+            ("update", ".patch("),
+            ("delete", ".delete("),
+        )
+    ),
     ("nodes.list", "k8s/rollout.py", "/api/v1/nodes"),
     ("pods.get", "model_server/check.py", "/pods/{"),
     ("pods.getLogs", "k8s/rollout.py", "/log"),

@@ -1,0 +1,174 @@
+"""One run at a time changes an environment: a Lease in its namespace, renewed until the run's process has ended.
+
+https://kubernetes.io/docs/concepts/architecture/leases/
+"""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..progress import progress
+from ..retry import Clock
+from .client import KubeApi
+from .errors import KubeError
+
+Json = dict[str, Any]
+
+NAME = "mlops-tfserving"
+DURATION = 30
+"""Seconds without a renewal after which a run is taken for dead: above an API server's hiccup."""
+
+RENEWAL = 5.0
+POLL = 1.0
+LOOK = 0.5
+"""Seconds between looks whether the run still lives."""
+
+
+def holder_of(process: int) -> str:
+    """Who holds it, in words that lead to the run."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user that has no name
+        user = str(os.getuid())
+    job = os.environ.get("JOB_ID")  # of AWX
+    return f"{user}@{socket.gethostname()}, process {process}{f', AWX job {job}' if job else ''}"
+
+
+def hold(api: KubeApi, namespace: str, me: str, *, timeout: float, check_mode: bool, clock: Clock) -> Json:
+    """Waits for the Lease and takes it; ``acquired`` says whether this run did not have it before.
+
+    One that nobody renews while it is looked at is taken over: whatever clocks others have. Raises KubeError when a run
+    that lives holds it for longer than ``timeout``.
+    """
+    began, seen, since = clock.now(), None, clock.now()
+    while True:
+        found = api.get_or_none(f"{_path(namespace)}/{NAME}")
+        who = str(((found or {}).get("spec") or {}).get("holderIdentity") or "")
+        if who == me or check_mode:
+            held = [f"Another run changes namespace {namespace}: {who}."] if who not in ("", me) else []
+            return {"changed": False, "acquired": False, "holder": who, "warnings": held}
+        version = (found or {}).get("metadata", {}).get("resourceVersion")
+        if version != seen:
+            seen, since = version, clock.now()
+        if found is None or not who or clock.now() - since >= DURATION:
+            try:
+                _take(api, namespace, me, version, clock)
+            except KubeError as error:
+                if error.status == 404 and found is None:
+                    return {"changed": False, "acquired": False, "holder": ""}  # no such namespace
+                if error.status not in (404, 409):
+                    raise
+            else:
+                return {"changed": False, "acquired": True, "holder": me}
+        elif clock.now() - began >= timeout:
+            raise KubeError(
+                0, "Held",
+                f"namespace {namespace} is being changed by another run: {who}, since "
+                f"{found['spec'].get('acquireTime', 'an unknown time')}. Nothing was changed. Wait until that has ended; if it "
+                f"was killed, its Lease {NAME} is free {DURATION} s later.",
+            )  # fmt: skip
+        elif clock.now() == began:
+            progress(f"waiting for another run that changes namespace {namespace}: {who}")
+        clock.sleep(POLL)
+
+
+def keep(
+    api: Callable[[], KubeApi], namespace: str, me: str, lives: Callable[[], bool], clock: Clock
+) -> None:
+    """Renews the Lease while the run lives, and then gives it back. Ends when somebody else has it."""
+    renewed = clock.now()
+    while lives():
+        if clock.now() - renewed >= RENEWAL:
+            renewed = clock.now()
+            try:
+                found = _own(api(), namespace, me)
+                if found is None:
+                    return
+                body = {
+                    "metadata": {"resourceVersion": found["metadata"]["resourceVersion"]},
+                    "spec": {"renewTime": _now(clock)},
+                }
+                api().patch(f"{_path(namespace)}/{NAME}", body)
+            except KubeError:
+                pass  # the next time, perhaps; a token is read anew each time
+        clock.sleep(LOOK)
+    try:
+        found = _own(api(), namespace, me)
+        if found is not None:
+            only = {"preconditions": {"resourceVersion": found["metadata"]["resourceVersion"]}}
+            api().delete(f"{_path(namespace)}/{NAME}", only)
+    except KubeError:
+        pass  # it runs out
+
+
+def in_background(work: Callable[[], None]) -> None:
+    """Does it in a process of its own, which outlives this one and nobody waits for."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            null = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(null, stream)
+            os.closerange(3, 65536)
+            work()
+    finally:
+        os._exit(0)
+
+
+def alive(process: int) -> bool:
+    """Whether it runs; one that ended and that nobody has asked for does not."""
+    try:
+        os.kill(process, 0)
+        state = (
+            Path(f"/proc/{process}/stat")
+            .read_text(encoding="utf-8", errors="replace")
+            .rpartition(")")[2]
+            .split()[0]
+        )
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's, or a system without /proc
+        return True
+    return state != "Z"
+
+
+def _path(namespace: str) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+
+
+def _now(clock: Clock) -> str:
+    return datetime.fromtimestamp(clock.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _own(api: KubeApi, namespace: str, me: str) -> Json | None:
+    found = api.get_or_none(f"{_path(namespace)}/{NAME}")
+    return found if found and found.get("spec", {}).get("holderIdentity") == me else None
+
+
+def _take(api: KubeApi, namespace: str, me: str, version: str | None, clock: Clock) -> None:
+    now = _now(clock)
+    spec = {"holderIdentity": me, "leaseDurationSeconds": DURATION, "acquireTime": now, "renewTime": now}
+    if version is None:
+        labels = {"app.kubernetes.io/managed-by": "mlops.tfserving"}
+        body = {
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": NAME, "labels": labels}, "spec": spec,
+        }  # fmt: skip
+        api.post(_path(namespace), body)
+    else:
+        api.patch(f"{_path(namespace)}/{NAME}", {"metadata": {"resourceVersion": version}, "spec": spec})
