@@ -96,3 +96,28 @@ def test_a_worker_core_makes_four_times_the_requests_of_the_labs_tasks(
     ]
     theirs, mine = (min(times) for times in zip(*pairs, strict=True))
     assert theirs / mine >= 4, f"{theirs * 1000:.2f} ms against {mine * 1000:.2f} ms of CPU a request"
+
+
+PARSERS = """
+import locustfile
+from locust import argument_parser as parser
+built, build = 0, parser.get_empty_argument_parser
+def counted(*arguments, **options):
+    global built
+    built += 1
+    return build(*arguments, **options)
+parser.get_empty_argument_parser = counted
+for option in range(60):
+    assert "host" in parser.default_args_dict()
+print(built)
+"""
+
+
+def test_a_change_of_users_does_not_hold_up_a_worker(tmp_path: Path) -> None:
+    """Locust asks this of each of its options whenever users come or go, and answers nobody meanwhile."""
+    (tmp_path / "body-0").write_bytes(b"{}")
+    Cluster.copy_sources(tmp_path, config({"kind": "constant", "level": 1, "duration": 1}, workers=1))
+    built = subprocess.run(
+        [sys.executable, "-c", PARSERS], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=300
+    ).stdout
+    assert int(built) <= 1

@@ -9,6 +9,7 @@ How requests are sent is in clients.py, what workers count in counting.py, what 
 from __future__ import annotations
 
 import collections
+import functools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ import curve as curves
 import gevent
 import gevent.pool
 import histogram
+import locust.argument_parser
 import locust.stats
 from clients import Lane
 from counting import FLOW, PULSE
@@ -28,6 +30,10 @@ from settings import CONFIG, CURVE, OPEN, PLAN
 locust.stats.bucket_response_time = lambda milliseconds: round(
     histogram.value_of(histogram.bucket_of(milliseconds)), 2
 )
+# Whenever a worker's number of users changes, Locust (2.47) builds its command line parser anew for each of its some
+# fifty options, and does nothing else meanwhile: 0.1 to 0.3 s, and with little CPU so long that the master takes the
+# worker for lost. The answer never changes.
+locust.argument_parser.default_args_dict = functools.cache(locust.argument_parser.default_args_dict)
 
 
 @events.init.add_listener
