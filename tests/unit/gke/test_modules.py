@@ -40,7 +40,7 @@ def test_seven_steps(call: Call, emulator: Emulator) -> None:
     would = call(gke_cluster, check=True, **wider)
     done = call(gke_cluster, **wider)
     assert done["diff"] == would["diff"]
-    assert done["cluster"]["resourceLabels"] == {"team": "ml"}
+    assert done["cluster"]["resourceLabels"] == {"team": "ml", "made-by": "mlops-tfserving"}
     assert done["cluster"]["nodePools"][0]["autoscaling"]["maxNodeCount"] == 4
     assert not call(gke_cluster, **wider)["changed"]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest import watchdog
 from ansible_collections.mlops.tfserving.plugins.modules import locust_run, scaling_report
@@ -100,12 +101,17 @@ def test_what_is_no_report_is_passed_over_and_no_baseline(
         assert "has no report that can be read" in refused["msg"]
 
 
-def test_a_reason_that_utf8_has_no_bytes_for_harms_no_run(
-    run_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Neither its own nor a later one."""
+def test_a_reason_that_utf8_has_no_bytes_for_harms_no_run(run_dir: Path) -> None:
+    """Neither its own nor a later one. In Ansible's process: on its way to another, Ansible itself would refuse it."""
+    given = {
+        "run_dir": str(run_dir),
+        "workers": 2,
+        "users": 36,
+        "environment": {"load": "a \ud800 b", "model": "\ud800"},
+    }
+    options = ArgumentSpecValidator(scaling_report.SPEC["argument_spec"]).validate(given).validated_parameters
     for _again in range(2):
-        made = report(capsys, run_dir, environment={"load": "a \ud800 b", "model": "\ud800"})
+        made = scaling_report.answer(options, check_mode=False)
         assert not made.get("failed"), made
     assert "a ? b" in (run_dir.parent / "index.html").read_text()
 
