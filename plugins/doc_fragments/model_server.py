@@ -9,7 +9,7 @@ from ..module_utils.model_server.runtime import TF_SERVING
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = f"""
+    DOCUMENTATION: str = f"""
 options:
   port:
     description: REST port to ask, of the model server itself or of a proxy in the pod.
