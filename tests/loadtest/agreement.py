@@ -25,19 +25,27 @@ NODE_MONITOR_SECONDS = 5.0
 """How often the node controller looks for new nodes, and so how late it may be: its --node-monitor-period.
 https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/"""
 
+WARMING_SECONDS = 10.0
+"""How long a startup probe that warms the model up waits for it by itself (``serving_warmup_probe``): where a model takes
+longer, the last one that failed did so up to this long before the pod was ready."""
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """A moment of a reaction, ours and theirs, in seconds since 1970; ``late``: how much later they may have seen it."""
+    """A moment of a reaction, ours and theirs, in seconds since 1970.
+
+    ``late`` and ``early``: how much later or earlier they may have seen it.
+    """
 
     what: str
     ours: float
     theirs: float
     late: float = 0.0
+    early: float = 0.0
 
     @property
     def agrees(self) -> bool:
-        return -APART_SECONDS <= self.theirs - self.ours <= self.late + APART_SECONDS
+        return -self.early - APART_SECONDS <= self.theirs - self.ours <= self.late + APART_SECONDS
 
 
 def comparisons(events: list[Json], report: Json) -> Iterator[Comparison]:
@@ -70,9 +78,15 @@ def _outward(events: list[Json], reaction: Json, name: str, decided: float) -> I
     probes = [at for at in _said(startup, "Unhealthy", pod) if at >= started - APART_SECONDS]
     ready = started + phases["load"]
     if probes:
-        # Startup probes come every second, unless they wait for the model themselves, as those that warm it up: the last
-        # that failed was just before the pod was ready.
-        yield Comparison(f"{name}: its pod was ready", ready - 1, _nearest(probes, ready - 1))
+        # Startup probes come every second, unless they wait for the model themselves, as those that warm it up and name
+        # what they asked: the last that failed was just before the pod was ready.
+        warming = any("failed: /" in event["message"] for event in startup)
+        yield Comparison(
+            f"{name}: its pod was ready",
+            ready - 1,
+            _nearest(probes, ready - 1),
+            early=WARMING_SECONDS if warming else 0.0,
+        )
     counted = _ready_counts(events, ready - 3)
     if counted:
         yield Comparison(f"{name}: the Deployment counted it", ready + 0.5, _nearest(counted, ready + 0.5))
