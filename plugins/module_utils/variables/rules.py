@@ -52,6 +52,8 @@ RULES = {
         VariableRule("root-user", "error", "Containers would run as root."),
         VariableRule("extra-args", "error", "Arguments of TF Serving that are none, or the role's to set."),
         VariableRule("batching", "error", "Batching parameters that TF Serving would refuse."),
+        VariableRule("request-limits", "error", "A golden prediction is larger or deeper than the proxy lets through."),
+        VariableRule("client-address", "warning", "Limits for each client's address where the proxy sees one address for many."),
         VariableRule("queue", "error", "The proxy's queue is longer than its connections, or than a request may take."),
         VariableRule("drain-below-request", "warning", "A pod that goes drains for less time than a request may take."),
         VariableRule("grace-limit", "error", "Pods take longer to go than the node autoscaler waits."),

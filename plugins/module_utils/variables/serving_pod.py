@@ -64,7 +64,7 @@ def check_pods(variables: Variables) -> None:
     if variables.flag("serving_proxy_enabled"):
         _check_image(variables, "serving_proxy_image")
         variables.amount("serving_proxy_cpu", "1m", "200m")
-        _check_proxy_memory(variables, variables.amount("serving_proxy_memory", "16Mi", "64Mi"))
+        _check_proxy_memory(variables, variables.amount("serving_proxy_memory", "16Mi", "128Mi"))
     if variables.integer("serving_user", 0, 2**31 - 1) == 0:
         variables.refuse(
             "serving_user",
@@ -158,14 +158,18 @@ def _check_image(variables: Variables, name: str) -> None:
 
 def _check_proxy_memory(variables: Variables, memory: Fraction | None) -> None:
     connections = variables.integer("serving_proxy_connections", 1)
-    if memory is None or connections is None:
+    concurrency = whole(variables.given.get("serving_concurrency"))
+    largest = variables.integer("serving_max_request_bytes", 1024, 2**28, unit="bytes")
+    if memory is None or connections is None or concurrency is None or largest is None:
         return
-    needed = _PROXY_BYTES + connections * _CONNECTION_BYTES
+    # By REST and by gRPC each; and as many large requests as haproxy.cfg.j2 lets in at once.
+    needed = _PROXY_BYTES + 2 * connections * _CONNECTION_BYTES + 4 * max(concurrency, 8) * largest
     if memory < needed:
         variables.refuse(
             "serving_proxy_memory",
-            f"{connections} connections (serving_proxy_connections) take up to {in_words('memory', Fraction(needed))}",
-            "Raise it, or accept fewer connections",
+            f"{connections} connections (serving_proxy_connections) by REST and by gRPC, and {4 * max(concurrency, 8)} requests of "
+            f"{largest} bytes (serving_max_request_bytes) take up to {in_words('memory', Fraction(needed))}",
+            "Raise it, or accept fewer connections or smaller requests",
             rule="proxy-memory",
         )
 
