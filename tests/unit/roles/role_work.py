@@ -12,6 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.check import ARGUMENTS
 
 ROOT = serving_role.ROOT
 OURS = "mlops.tfserving."
@@ -118,7 +119,7 @@ def _value(templar: Any, text: Any) -> Any:
 def _typed(module: str, options: dict[str, Any]) -> dict[str, Any]:
     """As the module gets them. Unknown here are options that only a run knows."""
     found = importlib.import_module(f"ansible_collections.mlops.tfserving.plugins.modules.{module}")
-    spec = _spec(found.SPEC["argument_spec"])
+    spec = _spec(ARGUMENTS if module == "preflight" else found.SPEC["argument_spec"])
     given = {
         name: value
         for name, value in options.items()
