@@ -14,8 +14,8 @@ from .loadtest import check_loadtest
 from .reading import Variables
 from .serving_access import check_access
 from .serving_batching import check_batching
-from .serving_models import check_models, check_warmup
 from .serving_guard import check_guard
+from .serving_models import check_models, check_warmup
 from .serving_pod import check_pods
 from .serving_times import check_times
 from .storage import check_storage

@@ -8,10 +8,12 @@ mlops.tfserving.locust_prepare.
 from __future__ import annotations
 
 from .reading import Variables
+from .serving_pod import check_image
 
 
 def check_loadtest(variables: Variables) -> None:
     variables.integer("loadtest_workers", 1)
+    check_image(variables, "loadtest_image")
     for name, minimum, example in (
         ("loadtest_master_cpu", "1m", "500m"),
         ("loadtest_worker_cpu", "1m", "1 or 500m"),

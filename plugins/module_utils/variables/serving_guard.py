@@ -21,15 +21,15 @@ def check_guard(variables: Variables) -> None:
     variables.integer("serving_max_streams", 1, 1000)
     variables.integer("serving_client_timeout", 1, 600, unit="seconds")
     variables.flag("serving_compressed_requests")
-    for name in ("serving_client_connections", "serving_client_rate"):
-        if variables.integer(name) and (hidden := _what_hides_clients(variables)):
-            variables.refuse(
-                name,
-                f"with {hidden} the proxy sees one address for many clients, and would refuse all of them for one",
-                "Write 0, or use serving_external_traffic_policy: Local",
-                rule="client-address",
-            )
-    largest = variables.integer("serving_max_request_bytes", 1024, 2**28, unit="bytes")
+    variables.integer("serving_client_connections")
+    if variables.integer("serving_client_rate") and (hidden := _what_hides_clients(variables)):
+        variables.refuse(
+            "serving_client_rate",
+            f"with {hidden} the proxy sees one address for many clients, and would refuse all of them for one",
+            "Write 0, or use serving_external_traffic_policy: Local",
+            rule="client-address",
+        )
+    largest = variables.integer("serving_max_request_bytes", 1024, 10**9, unit="bytes")
     deepest = variables.integer("serving_max_nesting", 0, _NESTING_MAX, unit="levels")
     models = [model for model in variables.listing("serving_models") if isinstance(model, Mapping)]
     for name, golden in [(f"golden of {model.get('name')}", model.get("golden")) for model in models] or [
