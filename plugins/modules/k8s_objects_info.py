@@ -12,7 +12,8 @@ short_description: Read objects of a Kubernetes cluster
 version_added: 0.1.0
 description:
   - Returns the objects of a kind, as M(kubernetes.core.k8s_info) does. For a play on the controller it needs neither
-    a process nor a discovery of the whole API, and takes a tenth of the time.
+    a process nor a discovery of the whole API, and takes a tenth of the time. An answer that may pass, such as an API
+    server's that is not ready, is asked for again.
 author: The mlops.tfserving developers (!UNKNOWN)
 options:
   api_version:
@@ -34,6 +35,13 @@ options:
     type: list
     elements: str
     default: []
+  condition:
+    description: Type of a condition that is waited for, until there are objects and the status of each says that it is true.
+    type: str
+  timeout:
+    description: Seconds to wait for O(condition).
+    type: int
+    default: 120
 extends_documentation_fragment:
   - mlops.tfserving.kubernetes
 attributes:
@@ -77,8 +85,9 @@ reason:
 """
 
 from ..module_utils import outcome
-from ..module_utils.k8s.listing import read
+from ..module_utils.k8s.listing import awaited
 from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.retry import Clock
 
 SPEC: Json = {
     "argument_spec": argument_spec(
@@ -87,13 +96,17 @@ SPEC: Json = {
         namespace={"type": "str"},
         name={"type": "str"},
         label_selectors={"type": "list", "elements": "str", "default": []},
+        condition={"type": "str"},
+        timeout={"type": "int", "default": 120},
     ),
     "supports_check_mode": True,
 }
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:
-    return answered(lambda: {"changed": False, "resources": read(client_from_params(params), params)})
+    return answered(
+        lambda: {"changed": False, "resources": awaited(client_from_params(params), params, Clock())}
+    )
 
 
 def main() -> None:

@@ -154,7 +154,7 @@ def test_every_change_that_an_option_can_make_is_in_the_table() -> None:
 
 
 def kinds_of_playbooks() -> Iterator[str]:
-    """What kubernetes.core is asked to do, as container.RESOURCE.VERB without the first word."""
+    """What k8s_objects is asked to do, as container.RESOURCE.VERB without the first word."""
     for template in ROOT.glob("roles/*/templates/*.yml.j2"):
         documents = re.findall(r"^apiVersion: (\S+)\nkind: (\w+)$", template.read_text(), re.MULTILINE)
         for version, kind in documents:

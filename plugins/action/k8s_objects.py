@@ -1,0 +1,15 @@
+"""Runs the module of this file's name where it costs least time, and shows its progress."""
+
+# Copyright: the mlops.tfserving developers
+# Apache License 2.0 (see LICENSE)
+
+from __future__ import annotations
+
+from ..plugin_utils.module_action import ModuleAction, module_of
+
+
+class ActionModule(ModuleAction):
+    """Runs the module."""
+
+
+module_of(__name__)
