@@ -15,26 +15,8 @@ description:
   - Whatever it asks may be asked twice, so an answer that may pass, such as one of an API server that is not ready, or none
     at all, is no failure and no other change; only the very object that was found is removed.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  definition:
-    description: The objects; of those to remove apiVersion, kind and where they are.
-    type: list
-    elements: dict
-    required: true
-  state:
-    description: Whether they are to be there. What is removed is not waited for.
-    type: str
-    choices: [present, absent]
-    default: present
-  field_manager:
-    description: Name of the owner of the fields that are applied.
-    type: str
-    default: mlops.tfserving
-  force_conflicts:
-    description: Whether fields of other owners are taken over; if not, such a field is an error.
-    type: bool
-    default: false
 extends_documentation_fragment:
+  - mlops.tfserving.options.k8s_objects
   - mlops.tfserving.kubernetes
 attributes:
   check_mode:
@@ -46,15 +28,18 @@ attributes:
   idempotent:
     support: full
     description: Writes nothing where nothing differs.
-  action_group:
-    support: full
-    description: The groups whose C(module_defaults) reach it.
-    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
 notes:
   - The identity in the kubeconfig must be allowed to get, create and patch the objects, or to get and delete them.
 seealso:
   - module: mlops.tfserving.k8s_diff
   - module: kubernetes.core.k8s
+"""
+
+OPTIONS = r"""
+definition: The objects; of those to remove apiVersion, kind and where they are.
+state: Whether they are to be there. What is removed is not waited for.
+field_manager: Name of the owner of the fields that are applied.
+force_conflicts: Whether fields of other owners are taken over; if not, such a field is an error.
 """
 
 EXAMPLES = r"""

@@ -33,7 +33,7 @@ def argument_spec(**options: Json) -> Json:
 def client_from_params(params: Mapping[str, Any]) -> KubeClient:
     """The client for a module's parameters `kubeconfig` and `context`: of the cluster that kubernetes.core takes for them.
 
-    Raises ``KubeError`` where the environment would lead that collection elsewhere, or a name to another object.
+    Raises ``KubeError`` where the environment means another one, or a name would lead to another object.
     """
     reason, hint = contradiction(os.environ)
     if reason:

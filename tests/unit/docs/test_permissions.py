@@ -164,9 +164,9 @@ def kinds_of_playbooks() -> Iterator[str]:
             yield from (f"{resource(version, kind)}.{verb}" for verb in ("get", "delete"))
     for file in [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/**/*.yml")]:
         for task in tasks(yaml.safe_load(file.read_text())):
-            for module, verbs in (("k8s_info", ()), ("k8s", ("get", "delete"))):
-                options = task.get(f"kubernetes.core.{module}")
-                if not options or (module == "k8s" and options.get("state") != "absent"):
+            for module, verbs in (("k8s_objects_info", ()), ("k8s_objects", ("get", "delete"))):
+                options = task.get(f"mlops.tfserving.{module}")
+                if not options or (module == "k8s_objects" and options.get("state") != "absent"):
                     continue
                 items = task["loop"] if isinstance(task.get("loop"), list) else []
                 kinds = [options.get("kind", "{{")]
