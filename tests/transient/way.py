@@ -40,11 +40,8 @@ def may_be_asked_twice(method: str, target: str) -> bool:
 
 def is_applied(method: str, target: str, body: bytes) -> bool:
     """Writes that may be done twice."""
-    return (
-        method == "PATCH"
-        and "fieldManager" in target
-        and "/proxy/" not in target
-        or (method == "DELETE" and b'"preconditions"' in body)
+    return (method == "PATCH" and "fieldManager" in target and "/proxy/" not in target) or (
+        method == "DELETE" and b'"preconditions"' in body
     )
 
 

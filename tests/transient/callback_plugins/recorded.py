@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -32,7 +33,7 @@ class CallbackModule(CallbackBase):
         task = result._task if hasattr(result, "_task") else result.task
         if verdict == "ok" and found.get("changed"):
             verdict = "changed"
-        with open(os.environ["RECORDED"], "a", encoding="utf-8") as file:
+        with Path(os.environ["RECORDED"]).open("a", encoding="utf-8") as file:
             file.write(json.dumps([task.get_name(), verdict]) + "\n")
 
     def v2_runner_on_ok(self, result: Any) -> None:
