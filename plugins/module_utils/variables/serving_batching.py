@@ -57,29 +57,26 @@ def check_batching(variables: Variables) -> None:
     pool = batching.get("thread_pool_name")
     if pool is not None and not _POOL.fullmatch(str(pool)):
         refuse("thread_pool_name", "no threads can be called that", "Use letters, digits, _, . and -")
-    splits = is_true(batching.get("enable_large_batch_splitting"))
-    size, part = numbers.get("max_batch_size", SIZE_DEFAULT), numbers.get("max_execution_batch_size")
-    if part is not None and not splits:
-        refuse(
-            "max_execution_batch_size",
-            "without enable_large_batch_splitting it has no effect",
-            "Add it, true",
-        )
-    elif part is not None and part > size:
-        reason = f"parts can't be larger than max_batch_size, which is {size}"
-        refuse("max_execution_batch_size", reason, f"Write {size} or less")
-    elif splits and part is None and "max_batch_size" not in batching:
+    splits, part = is_true(batching.get("enable_large_batch_splitting")), "max_execution_batch_size"
+    size = numbers.get("max_batch_size", SIZE_DEFAULT)
+    if part in batching and not splits:
+        refuse(part, "without enable_large_batch_splitting it has no effect", "Add it, true")
+    elif numbers.get(part, 1) > size:
+        refuse(part, f"parts can't be larger than max_batch_size, which is {size}", f"Write {size} or less")
+    elif splits and not {part, "max_batch_size"} & batching.keys():
         reason = "TF Serving would cut requests into parts of no size, with neither max_execution_batch_size nor max_batch_size"
         refuse("enable_large_batch_splitting", reason, "Add one of them")
-    if batching.get("allowed_batch_sizes"):
-        limit = "max_execution_batch_size" if splits and part is not None else "max_batch_size"
-        sizes = _wrong_sizes(batching["allowed_batch_sizes"], limit, numbers.get(limit), limit in batching)
-        for reason, hint in sizes:
-            refuse("allowed_batch_sizes", reason, hint)
+    limit = part if splits and part in batching else "max_batch_size"
+    for reason, hint in _wrong_sizes(
+        batching.get("allowed_batch_sizes"), limit, numbers.get(limit), limit in batching
+    ):
+        refuse("allowed_batch_sizes", reason, hint)
 
 
 def _wrong_sizes(sizes: Any, limit: str, maximum: int | None, is_given: bool) -> Iterator[tuple[str, str]]:
     """What is wrong with the sizes of batches, and what would not be. ``limit``: what the last has to be, ``maximum``."""
+    if not sizes:
+        return
     numbers = [whole(size) for size in (sizes if isinstance(sizes, (list, tuple)) else [None])]
     if any(number is None or number < 1 for number in numbers):
         yield "sizes are whole numbers of at least 1", "Write a list such as [1, 4, 16]"
