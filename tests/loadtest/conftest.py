@@ -22,11 +22,9 @@ def server() -> Iterator[ModelServer]:
 def driven(tmp_path: Path, server: ModelServer) -> Iterator[Callable[..., Driven]]:
     opened = []
 
-    def start(
-        shape: dict[str, Any], *, workers: int = 2, host: str | None = None, patience: int = 60, **more: Any
-    ) -> Driven:
+    def start(shape: dict[str, Any], *, workers: int = 2, host: str | None = None, **more: Any) -> Driven:
         settings = config(shape, workers=workers, **more)
-        context = cluster(tmp_path, settings, host or server.url, workers=workers, patience=patience)
+        context = cluster(tmp_path, settings, host or server.url, workers=workers)
         opened.append(context)
         return Driven(context.__enter__(), tmp_path, shape, workers)
 

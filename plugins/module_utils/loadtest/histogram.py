@@ -1,4 +1,4 @@
-"""Response times in buckets 2 % wide, as the locustfile counts them. Pure."""
+"""Response times in buckets 2 % wide, as the locustfile counts them, and the delays that it adds itself. Pure."""
 
 # Copyright: the mlops.tfserving developers
 # Apache License 2.0 (see LICENSE)
@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 
 GROWTH = 1.02
 """Bucket i holds times above GROWTH**(i-1) and up to GROWTH**i milliseconds."""
+
+DELAYS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+"""Milliseconds; a worker counts the seconds in which an answer would have waited in it for longer than each."""
 
 Buckets = dict[int, int]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ..retry import Clock
 from . import histogram
 from .locust import Locust, LocustError
-from .schema import ClockOffset, Gap, Json, Load, Run, Trouble
+from .schema import ClockOffset, Gap, Json, Load, Run, Standstill, Trouble
 from .shapes import Plan
 from .timeline import Timeline
 
@@ -225,7 +225,9 @@ class LoadTest:
             rate=round(rate, 2),
             workers=len(alive),
             worker_cpu=max((worker["cpu"] for worker in alive), default=0.0),
-            lag_ms=max((worker.get("lag_ms", 0.0) for worker in alive), default=0.0),
+            standstills=[
+                Standstill(worker=worker["id"], **worker["still"]) for worker in alive if "still" in worker
+            ],
             silent_s=max((worker.get("silent_s", 0.0) for worker in stats["workers"]), default=0.0),
             clock_s=max((worker.get("clock_s", 0.0) for worker in alive), default=0.0, key=abs),
             backlog=sum(worker.get("backlog", 0) for worker in alive),

@@ -19,12 +19,13 @@ import gevent
 import gevent.pool
 import histogram
 import locust.argument_parser
+import locust.runners
 import locust.stats
 from clients import Lane
-from counting import FLOW, PULSE
+from counting import FLOW, STANDSTILLS
 from locust import LoadTestShape, User, between, constant, events, task
 from master import DRIVER, REPORTS, here, show
-from settings import CONFIG, CURVE, OPEN, PLAN
+from settings import CONFIG, CURVE, OPEN, PATIENCE, PLAN
 
 # Locust rounds times to two digits; with our buckets its tables and ours agree.
 locust.stats.bucket_response_time = lambda milliseconds: round(
@@ -35,13 +36,15 @@ locust.stats.bucket_response_time = lambda milliseconds: round(
 # worker for lost. The answer never changes.
 locust.argument_parser.default_args_dict = functools.cache(locust.argument_parser.default_args_dict)
 
+locust.runners.HEARTBEAT_LIVENESS = PATIENCE
+
 
 @events.init.add_listener
 def wire(environment: Any, **_: Any) -> None:
     # Whoever is to go finishes the request it has sent, so that every request is counted.
     environment.stop_timeout = min(10.0, CONFIG["timeout"])
     if environment.web_ui is None:
-        gevent.spawn(PULSE.run)
+        gevent.spawn(STANDSTILLS.run)
     else:
         show(environment)
 

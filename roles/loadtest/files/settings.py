@@ -15,4 +15,7 @@ OPEN = PLAN["model"] == "open"
 GRPC = CONFIG["protocol"] == "grpc"
 BODIES = [(HERE / body["file"]).read_bytes() for body in CONFIG["bodies"]]
 NAMES = ["predict" if len(BODIES) == 1 else f"predict {body['name']}" for body in CONFIG["bodies"]]
+PATIENCE = CONFIG.get("patience", 10)
+"""Seconds of silence until the master takes a worker for lost and gives its users to others. Locust's own 3 are less than
+a busy worker's pause: it would come back with users that nobody counts on. After 8 the run is invalid in any case."""
 WEIGHTS = [body["weight"] for body in CONFIG["bodies"]]
