@@ -66,9 +66,14 @@ options:
     description: How often a file is drawn, by name or pattern; 1 where nothing is said, and 0 for never.
     type: dict
     default: {}
+  locustfile:
+    description: >-
+      A locustfile of somebody's own, whose users come instead and send what they like, so that there is no payload. It must
+      compile, have a class, and import nothing that stands beside it.
+    type: path
   shape:
     description:
-      - The load over time. V(kind) is V(steps), V(constant), V(ramp), V(spike), V(sine) or V(replay); each has
+      - The load over time. V(kind) is V(steps), V(constant), V(ramp), V(spike), V(sine), V(stages) or V(replay); each has
         options of its own, see the documentation of load tests.
       - V(model) is V(closed) (users) or V(open) (requests that are due at moments of their own).
     type: dict
@@ -171,11 +176,15 @@ SPEC: Json = {
         payload={"type": "path"},
         payload_format={"type": "str", "choices": ["row", "columnar"], "default": "row"},
         payload_weights={"type": "dict", "default": {}},
+        locustfile={"type": "path"},
         shape={"type": "dict"},
         slo={"type": "list", "elements": "str", "default": []},
         ask_model={"type": "bool", "default": True},
     ),
-    "required_if": [("state", "present", ("deployment", "model", "payload", "shape"))],
+    "required_if": [
+        ("state", "present", ("deployment", "model", "shape")),
+        ("state", "present", ("payload", "locustfile"), True),
+    ],
     "supports_check_mode": True,
 }
 

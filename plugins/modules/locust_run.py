@@ -59,6 +59,9 @@ options:
     description: >-
       The curve of load that C(locust_prepare) made. With it the report knows what was planned at each moment.
     type: dict
+  locustfile:
+    description: Name of the locustfile whose users come, if it is not the role's; the report then says what it can't judge.
+    type: str
   settle_timeout:
     description: Seconds to wait, after the load, for replicas and nodes to go again.
     type: int
@@ -134,6 +137,7 @@ SPEC: Json = {
         start_timeout={"type": "int", "default": 180},
         load_timeout={"type": "int", "required": True},
         plan={"type": "dict"},
+        locustfile={"type": "str"},
         settle_timeout={"type": "int", "default": 1500},
     ),
     "supports_check_mode": True,

@@ -22,9 +22,11 @@ def server() -> Iterator[ModelServer]:
 def driven(tmp_path: Path, server: ModelServer) -> Iterator[Callable[..., Driven]]:
     opened = []
 
-    def start(shape: dict[str, Any], *, workers: int = 2, host: str | None = None, **more: Any) -> Driven:
+    def start(
+        shape: dict[str, Any], *, workers: int = 2, host: str | None = None, more_code: str = "", **more: Any
+    ) -> Driven:
         settings = config(shape, workers=workers, **more)
-        context = cluster(tmp_path, settings, host or server.url, workers=workers)
+        context = cluster(tmp_path, settings, host or server.url, workers=workers, more_code=more_code)
         opened.append(context)
         return Driven(context.__enter__(), tmp_path, shape, workers)
 

@@ -74,14 +74,20 @@ class ModelServer:
                 with owner._lock:
                     owner.open -= 1
 
+            def do_GET(self) -> None:
+                self.do_POST()
+
             def do_POST(self) -> None:
                 begun = time.perf_counter()
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 with owner._lock:
                     number, owner.count = owner.count, owner.count + 1
                     owner.bodies[body] = owner.bodies.get(body, 0) + 1
                 time.sleep(owner.delay(number))
                 status, content = owner.answer(number)
+                if not status:  # it goes away instead
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -132,12 +138,14 @@ class Proxy:
 class Cluster:
     """A Locust master and its workers."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], host: str) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], host: str, more_code: str) -> None:
         self.folder, self._host = folder, host
         self.web, self.port = free_port(), free_port()
         self.workers: list[subprocess.Popen[bytes]] = []
         self.proxy = Proxy(self.web)
         self.copy_sources(folder, config)
+        with (folder / "locustfile.py").open("a") as file:
+            file.write(more_code)
         self.master = self.start_master()
 
     @staticmethod
@@ -192,7 +200,7 @@ def config(
     return {
         "path": "/v1/models/m:predict", "protocol": "rest", "grpc_host": "", "grpc_method": "/tensorflow.serving.PredictionService/Predict", "bodies": files,
         "wait_min": 0.02, "wait_max": 0.04, "timeout": 3.0, "requests_per_connection": 10,
-        "max_in_flight": 50, "dead_man_seconds": 30, "workers": workers, "seed": 1, "patience": 60,
+        "max_in_flight": 50, "dead_man_seconds": 30, "workers": workers, "seed": 1, "patience": 60, "own": False,
         "plan": plan(shape).as_json(), **more,
     }  # fmt: skip
 
@@ -206,12 +214,15 @@ def passed(report: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def cluster(folder: Path, settings: dict[str, Any], host: str, workers: int = 2) -> Iterator[Cluster]:
+def cluster(
+    folder: Path, settings: dict[str, Any], host: str, workers: int = 2, more_code: str = ""
+) -> Iterator[Cluster]:
+    """``more_code``: what the locustfile does besides."""
     for number, body in enumerate(settings["bodies"]):
         path = folder / body["file"]
         if not path.exists():
             path.write_bytes(json.dumps({"signature_name": "s", "instances": [number]}).encode())
-    made = Cluster(folder, settings, host)
+    made = Cluster(folder, settings, host, more_code)
     try:
         made.add_workers(workers)
         yield made

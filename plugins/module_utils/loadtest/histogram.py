@@ -26,6 +26,16 @@ def value_of(bucket: int) -> float:
     return float(GROWTH ** (bucket - 0.5))
 
 
+def rounded(milliseconds: float | None) -> float | None:
+    """To five digits, wherever they begin: an answer may take a minute or the fifth of a millisecond."""
+    return None if milliseconds is None else float(f"{milliseconds:.5g}")
+
+
+def words(milliseconds: float) -> str:
+    """For people, without the unit."""
+    return f"{milliseconds:.0f}" if milliseconds >= 10 else f"{milliseconds:.2g}"
+
+
 def parse(buckets: Mapping[str, int]) -> Buckets:
     return {int(bucket): count for bucket, count in buckets.items()}
 

@@ -88,6 +88,9 @@ class Run(TypedDict):
     nodes: Annotated[int, "nodes that are ready"]
     workers: Annotated[int | None, "Locust's workers; null in runs of early versions"]
     plan: Annotated[PlannedLoad | None, "what was planned, if that is known"]
+    locustfile: Annotated[
+        str | None, "name of the locustfile of somebody's own whose users came; null for the role's"
+    ]
 
 
 class Standstill(TypedDict):

@@ -42,6 +42,10 @@ CLOCK_SECONDS = 1.0
 """By how much clocks of workers and controller may differ; phases are told to the second."""
 
 _UNMEASURED = "whether the workers stood still: it was not measured, and p95 of changing users may be the generator's own"
+_OWN = (
+    "what the users of {} ask and take for a good answer, which times they tell, whether they follow redirects (a request more "
+    "for the server), and whether they ever connect anew, without which new replicas get nothing to do"
+)
 _UNANSWERED = ("dns", "connect", "timeout", "reset")
 
 
@@ -76,7 +80,10 @@ def generator(events: list[Json], workers: int, users: int) -> Generator:
         "gaps": [Gap(of=g["of"], since=g["since"], seconds=g["seconds"]) for g in of_kind(events, "gap")],
         "valid": not problems,
         "problems": problems,
-        "not_judged": [] if stood or not loads else [_UNMEASURED],
+        "not_judged": [
+            *([] if stood or not loads else [_UNMEASURED]),
+            *(_OWN.format(run["locustfile"]) for run in of_kind(events, "run") if run["locustfile"]),
+        ],
     }
 
 

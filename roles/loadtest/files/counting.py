@@ -12,7 +12,7 @@ from typing import Any
 
 import gevent
 import histogram
-from clients import kind_of
+from failures import kind_of
 from locust import events
 
 LOOK_SECONDS = 0.01

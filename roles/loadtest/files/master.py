@@ -26,7 +26,7 @@ log = logging.getLogger("loadtest")
 REPORTS: dict[str, dict[str, Any]] = {}
 OFFSETS: dict[str, collections.deque[float]] = collections.defaultdict(lambda: collections.deque(maxlen=5))
 HEARD: dict[str, float] = {}
-SILENCES: collections.Counter[str] = collections.Counter()
+SILENCES: dict[str, float] = collections.defaultdict(float)
 """The longest that each worker said nothing, in seconds."""
 WORKERS: set[str] = set()
 
