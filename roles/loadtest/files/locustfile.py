@@ -129,7 +129,7 @@ if OWN:
         {
             name: thing
             for name, thing in vars(own_locustfile).items()
-            if isinstance(thing, type) and issubclass(thing, User) and not thing.abstract
+            if isinstance(thing, type) and issubclass(thing, User) and not getattr(thing, "abstract", True)
         }
     )
 else:

@@ -104,6 +104,7 @@ def call(capsys: pytest.CaptureFixture[str], *, check: bool = False, **options: 
         "namespace": "n", "run": "now", "deployment": "m", "model": "m", "signature": "s",
         "payload": str(COFFEE), "shape": STEPS, "_ansible_check_mode": check, **options,
     }  # fmt: skip
+    given = {name: value for name, value in given.items() if value is not None}
     with patch_module_args(given), pytest.raises(SystemExit):
         locust_prepare.main()
     return dict(json.loads(capsys.readouterr().out))
