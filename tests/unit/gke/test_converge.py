@@ -164,7 +164,7 @@ def test_a_failed_creation_fails_in_words_and_the_next_run_replaces_it(world: Wo
     ):
         world.cluster(**CLUSTER)
     assert world.google.clusters["c"]["status"] == "ERROR"
-    with pytest.raises(BadInput, match="in status ERROR.*recreate: failed"):
+    with pytest.raises(BadInput, match=r"in status ERROR.*recreate: failed"):
         world.cluster(**CLUSTER)
     done = same_in_check_mode(world, **CLUSTER, recreate="failed")
     assert done["diff"]["before"] == {"cluster c": "ERROR"}

@@ -436,14 +436,14 @@ def test_what_is_in_error_stays_unless_somebody_says_otherwise() -> None:
     broken = {**cluster_with(resource_labels=MARK), "status": "ERROR", "statusMessage": "IP_SPACE_EXHAUSTED."}
     for recreate in ("never", "pools"):
         with pytest.raises(
-            BadInput, match="cluster c is in status ERROR.*IP_SPACE_EXHAUSTED. It may.*recreate: failed"
+            BadInput, match=r"cluster c is in status ERROR.*IP_SPACE_EXHAUSTED. It may.*recreate: failed"
         ):
             plan_cluster(wanted, broken, PATH, recreate=recreate)
     with pytest.raises(BadInput, match="is not replaced: deletion_protection is true"):
         plan_cluster(wanted, broken, PATH, recreate="failed", protected=True)
     current = cluster_with()
     current["nodePools"][0] |= {"status": "ERROR", "statusMessage": "no quota"}
-    with pytest.raises(BadInput, match="node pool n is in status ERROR.*no quota"):
+    with pytest.raises(BadInput, match=r"node pool n is in status ERROR.*no quota"):
         plan_cluster(wanted, current, PATH)
 
 
