@@ -41,7 +41,10 @@ _LABELS = {o.name for o in (*CLUSTER_OPTIONS, *POOL_OPTIONS) if isinstance(o.sch
 def _given(options: Mapping[str, Any], names: Iterable[str]) -> Json:
     """The options that were given."""
     found = {name: options[name] for name in names if options.get(name) is not None}
-    forms: dict[str, Callable[[Any], Any]] = {**dict.fromkeys(_LABELS, as_texts), **dict.fromkeys(_RAW, in_googles_form)}
+    forms: dict[str, Callable[[Any], Any]] = {
+        **dict.fromkeys(_LABELS, as_texts),
+        **dict.fromkeys(_RAW, in_googles_form),
+    }
     return {name: forms.get(name, given)(value) for name, value in found.items()}
 
 
