@@ -59,6 +59,10 @@ bench: setup ## measure ours and peers on the same work, into reports/bench.json
 model-server: setup ## the model server's stand-in as its clients see it: REST, gRPC, metrics, errors (needs TensorFlow)
 	@tests/model_server/run
 
+LOOKS ?= 100000
+hpa-rules: .venv ## hold the HPA's rules against Kubernetes' own controller, 1.34 to 1.37 (needs Go; LOOKS=<number> for each)
+	@.venv/bin/python -m tests.hpa.compare $(LOOKS)
+
 loadtest-tests: setup ## Locust and an API server for real on loopback, and the report in Chromium: three minutes
 	@.venv/bin/pytest tests/loadtest tests/ui -n 4
 
@@ -90,4 +94,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit docs packaging matrix sanity audit reference roles conformance faults model-server awx-tests loadtest-tests bench e2e drills drills-once molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults model-server awx-tests loadtest-tests bench e2e drills drills-once molecule sandbox-up sandbox-down clean
