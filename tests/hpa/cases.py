@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.limits import Memory
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.look import Decision, look
+from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.objects import NO_VALUE
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.seen import (
     Controller,
     Pod,
@@ -178,7 +179,9 @@ def difference(decision: Decision, answer: Json) -> str:
     if decision.by in ("metric", "unreadable"):
         ours["active"], theirs["active"] = decision.by == "metric", answer["active"].startswith("True")
         ours["values"] = [one.value for one in decision.proposals]
-        theirs["values"] = [one["value"] for one in answer["metrics"]]
+        # Over no pods the controller shows the least or the greatest of its integers; for us that is no value.
+        seen = [one["value"] for one in answer["metrics"]]
+        theirs["values"] = [None if one is None or abs(one) >= NO_VALUE else one for one in seen]
     if decision.by == "zero":
         ours["active"], theirs["active"] = "False ScalingDisabled", answer["active"]
     if decision.by == "metric":

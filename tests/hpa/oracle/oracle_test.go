@@ -242,8 +242,9 @@ func TestAnswers(t *testing.T) {
 			replicas = scale.Spec.Replicas
 			return true, scale, nil
 		})
-		mapper := meta.NewDefaultRESTMapper(nil)
-		mapper.Add(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, meta.RESTScopeNamespace)
+		apps := schema.GroupVersion{Group: "apps", Version: "v1"}
+		mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{apps})
+		mapper.Add(apps.WithKind("Deployment"), meta.RESTScopeNamespace)
 		factory := informers.NewSharedInformerFactory(client, 0)
 		hpas, pods := factory.Autoscaling().V2().HorizontalPodAutoscalers(), factory.Core().V1().Pods()
 		measured := &source{}
