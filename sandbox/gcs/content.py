@@ -6,14 +6,15 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import google_crc32c
 from starlette.concurrency import run_in_threadpool
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 
 Json = dict[str, Any]
 
@@ -33,7 +34,7 @@ class _Nothing:
 
 
 class Writer:
-    """A content's file, with the checksums of all that was written."""
+    """A content's file, with the checksums of all that was written. A ``with`` that fails leaves no file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,6 +63,13 @@ class Writer:
             writer._crc.update(data)
             writer._md5.update(data)
         return writer
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None:
+            self.discard()
 
     def write(self, data: bytes) -> None:
         left = memoryview(data)
@@ -120,6 +128,19 @@ class Pump:
             await run_in_threadpool(self._write, data)
 
 
+async def receive(stream: AsyncIterator[bytes], writer: Writer) -> None:
+    """Writes a whole body; when it returns or raises nothing is being written any more."""
+    pump = Pump(writer.write)
+    try:
+        async for data in stream:
+            await pump.feed(data)
+        await pump.rest()
+    except BaseException:
+        with suppress(Exception):
+            await pump.settle()
+        raise
+
+
 def check_sums(crc32c: str, md5: str, *promises: Json) -> None:
     """Compares what arrived with ``crc32c`` and ``md5Hash`` as promised. Raises ``GoogleError`` 400."""
     for promised in promises:
@@ -127,7 +148,7 @@ def check_sums(crc32c: str, md5: str, *promises: Json) -> None:
             given = promised.get(field) or actual
             if given != actual:
                 text = f'Provided {words} "{given}" doesn\'t match calculated {words} "{actual}".'
-                raise GoogleError(400, text, reason="invalid")
+                raise invalid(text)
 
 
 def promised_sums(headers: Any) -> Json:
@@ -138,7 +159,7 @@ def promised_sums(headers: Any) -> Json:
             name, _, sum_ = item.strip().partition("=")
             field = {"crc32c": "crc32c", "md5": "md5Hash"}.get(name)
             if field is None:
-                raise GoogleError(400, f"Invalid X-Goog-Hash: '{value}'.", reason="invalid")
+                raise invalid(f"Invalid X-Goog-Hash: '{value}'.")
             found[field] = sum_
     if headers.get("content-md5"):
         found["md5Hash"] = headers["content-md5"]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 from . import listing
 from .database import LIVE, NONCURRENT, SOFT_DELETED, Bucket, Database, Version
-from .request import Access, Call, Conditions, found
+from .request import Access, Call, Conditions
 from .resources import is_uniform, object_resource
 from .rules import merge
 
@@ -51,9 +51,7 @@ class Objects:
         with self._database.transaction():
             _, version = self._read(call)
             if version.state == SOFT_DELETED:
-                raise GoogleError(
-                    400, "The content of a soft-deleted object can't be read.", reason="invalid"
-                )
+                raise invalid("The content of a soft-deleted object can't be read.")
             return version, self._database.path(version.content).open("rb")
 
     def _read(self, call: Call) -> tuple[Bucket, Version]:
@@ -62,8 +60,7 @@ class Objects:
         if call.params.get("softDeleted") and generation is None:
             raise GoogleError(400, "Required parameter: generation", reason="required")
         states = (SOFT_DELETED,) if call.params.get("softDeleted") else (LIVE, NONCURRENT)
-        version = self.version(bucket.name, name, generation, states)
-        version = found(version, self._access.missing(call.identity, bucket, name))
+        version = self.existing(call, bucket, name, generation, states)
         call.conditions.check(version.resource, reading=True)
         return bucket, version
 
@@ -76,12 +73,26 @@ class Objects:
         versions = self._database.versions(bucket, name)
         return next((v for v in versions if v.generation == generation and v.state in states), None)
 
+    def existing(
+        self,
+        call: Call,
+        bucket: Bucket,
+        name: str,
+        generation: int | None = None,
+        states: tuple[str, ...] = (LIVE, NONCURRENT),
+    ) -> Version:
+        """As ``version``; raises ``GoogleError`` where there is none."""
+        version = self.version(bucket.name, name, generation, states)
+        if version is None:
+            raise self._access.missing(call.identity, bucket, name)
+        return version
+
     def list(self, call: Call) -> Json:
         bucket = self._access.bucket(call.identity, call.params["bucket"], "storage.objects.list")
         query = listing.Query.of(call.params)
         versions, soft_deleted = call.params.get("versions"), call.params.get("softDeleted")
         if versions and soft_deleted:
-            raise GoogleError(400, "versions and softDeleted can't be combined.", reason="invalid")
+            raise invalid("versions and softDeleted can't be combined.")
         states = (SOFT_DELETED,) if soft_deleted else (LIVE, NONCURRENT) if versions else (LIVE,)
         if soft_deleted:
             self._database.purge_expired()
@@ -108,8 +119,7 @@ class Objects:
         name = call.params["object"]
         with self._database.transaction():
             bucket = self._access.object(call.identity, call.params["bucket"], name, "storage.objects.update")
-            version = self.version(bucket.name, name, call.params.get("generation"))
-            version = found(version, self._access.missing(call.identity, bucket, name))
+            version = self.existing(call, bucket, name, call.params.get("generation"))
             call.conditions.check(version.resource)
             check_wishes(bucket, call.body, call.params)
             if call.body:
@@ -127,8 +137,7 @@ class Objects:
         name, generation = call.params["object"], call.params.get("generation")
         with self._database.transaction():
             bucket = self._access.object(call.identity, call.params["bucket"], name, "storage.objects.delete")
-            version = self.version(bucket.name, name, generation)
-            version = found(version, self._access.missing(call.identity, bucket, name))
+            version = self.existing(call, bucket, name, generation)
             call.conditions.check(version.resource)
             self.retire(bucket, version, for_good=generation is not None)
 
@@ -139,8 +148,7 @@ class Objects:
             bucket = self._access.object(
                 call.identity, call.params["bucket"], name, "storage.objects.restore"
             )
-            version = self.version(bucket.name, name, call.params["generation"], (SOFT_DELETED,))
-            version = found(version, self._access.missing(call.identity, bucket, name))
+            version = self.existing(call, bucket, name, call.params["generation"], (SOFT_DELETED,))
             old = version.resource
             content = Content(
                 self._database.share_content(version.content), int(old["size"]), old["crc32c"], old.get("md5Hash"),
@@ -231,7 +239,7 @@ def check_object_name(name: str) -> None:
     if not name:
         raise GoogleError(400, "Required parameter: name", reason="required")
     if bad or len(name.encode()) > _MAX_NAME_BYTES:
-        raise GoogleError(400, f"Disallowed object name: '{name[:80]}'", reason="invalid")
+        raise invalid(f"Disallowed object name: '{name[:80]}'")
 
 
 def check_wishes(bucket: Bucket, body: Json, params: Json) -> None:
@@ -242,7 +250,7 @@ def check_wishes(bucket: Bucket, body: Json, params: Json) -> None:
             "Cannot insert legacy ACL for an object when uniform bucket-level access is enabled. Read more at "
             "https://cloud.google.com/storage/docs/uniform-bucket-level-access"
         )
-        raise GoogleError(400, text, reason="invalid")
+        raise invalid(text)
     if any(params[name] != "projectPrivate" for name in acl) or body.get("acl"):
         raise GoogleError(501, "not emulated here: access control lists of objects")
     for name in ("kmsKeyName", "destinationKmsKeyName"):
@@ -255,7 +263,7 @@ def check_wishes(bucket: Bucket, body: Json, params: Json) -> None:
 def check_metadata(body: Json) -> None:
     metadata = body.get("metadata") or {}
     if sum(len(f"{key}{value}".encode()) for key, value in metadata.items()) > _MAX_METADATA_BYTES:
-        raise GoogleError(400, "The metadata of an object may have 8 KiB at most.", reason="invalid")
+        raise invalid("The metadata of an object may have 8 KiB at most.")
 
 
 def check_holds(version: Version) -> None:

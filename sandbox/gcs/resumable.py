@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 from .content import UPLOAD_UNIT, Pump, Writer, check_sums, promised_sums
 from .database import LIVE, TRANSFER_SECONDS, Database, Transfer, Version
 from .objects import Content, Objects
@@ -99,17 +98,9 @@ class ResumableUploads:
 
         def begin() -> str:
             check_start(self._objects, call, body)
-            transfer = Transfer(
-                uuid.uuid4().hex,
-                _KIND,
-                call.params["bucket"],
-                self._database.new_content(),
-                state,
-                self._database.now(),
-            )
-            self._database.path(transfer.content).touch()
-            self._database.put_transfer(transfer)
-            return transfer.id
+            content = self._database.new_content()
+            self._database.path(content).touch()
+            return self._database.begin(_KIND, call.params["bucket"], content, state).id
 
         identifier = await run_in_threadpool(begin)
         path = f"{request.url.path.partition('/b/')[0]}/b/{quote(call.params['bucket'])}/o"
@@ -138,9 +129,7 @@ class ResumableUploads:
             if chunk.total is None or chunk.total > received:
                 return _incomplete(request, received)
             if chunk.total < received:
-                raise GoogleError(
-                    400, f"{received} bytes came, {chunk.total} were announced.", reason="invalid"
-                )
+                raise invalid(f"{received} bytes came, {chunk.total} were announced.")
         else:
             await self._receive(session, owner, chunk, received, request)
             if not chunk.is_final:
@@ -214,10 +203,9 @@ class ResumableUploads:
                     made = self._objects.create(
                         call.identity, transfer.bucket, body["name"], body, content, conditions
                     ).resource
-                    done = {**state, "finished": made}
                     # The content is the object's now.
                     self._database.put_transfer(
-                        Transfer(transfer.id, _KIND, transfer.bucket, "", done, transfer.created)
+                        replace(transfer, content="", state={**state, "finished": made})
                     )
             except GoogleError:
                 self._forget(session)
@@ -233,16 +221,14 @@ class ResumableUploads:
 
     def _cancel(self, transfer: Transfer) -> None:
         if "finished" in transfer.state:
-            raise GoogleError(400, "The upload is complete.", reason="invalid")
+            raise invalid("The upload is complete.")
         session = self._session(transfer)
         with session.lock:
             session.owner = None
             session.writer.discard()
             self._sessions.pop(transfer.id, None)
             state = {**transfer.state, "cancelled": True}
-            self._database.put_transfer(
-                Transfer(transfer.id, _KIND, transfer.bucket, "", state, transfer.created)
-            )
+            self._database.put_transfer(replace(transfer, content="", state=state))
 
 
 def _chunk(header: str | None) -> _Chunk:

@@ -14,7 +14,7 @@ from typing import Any
 from sandbox.paths import cache_dir
 
 SOURCES = Path(__file__).parent / "oracle"
-RELEASES = {34: "1.34.4", 35: "1.35.4", 36: "1.36.3", 37: "1.37.2"}
+RELEASES = {34: "1.34.4"}
 """What each minor is held against."""
 
 

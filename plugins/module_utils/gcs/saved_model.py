@@ -16,11 +16,12 @@ from typing import Any
 from ..gcp.errors import BadInput
 from ..gcp.rest import connect
 from ..progress import progress
-from ..saved_model.archive import is_archive, unpack
+from ..saved_model.archive import SUFFIXES, is_archive, unpack
 from ..saved_model.errors import InvalidModel
 from ..saved_model.files import MANIFEST
+from .bucket import check_name
 from .manifest import make_manifest
-from .publish import Version, plan, prunable
+from .publish import Version, plan, prunable, some
 from .publisher import Model
 from .source import Folder, Prefix, Source, is_prefix
 from .storage import Storage
@@ -43,6 +44,7 @@ def converge(params: Json, check_mode: bool) -> Json:
 
 def check(params: Json) -> None:
     """Refuses what can't be meant, before anything is asked."""
+    check_name(params["bucket"])
     needed = {"present": "source", "absent": "version", "pruned": "keep"}.get(params["state"])
     if needed is not None and params[needed] in (None, ""):
         raise BadInput(f"state={params['state']} needs {needed}.")
@@ -84,6 +86,10 @@ def _open_source(storage: Storage, params: Json, scratch: str) -> Source:
             return Folder(str(unpack(Path(source), Path(scratch), params["archive_size_max"])), source)
         except InvalidModel as error:
             raise BadInput(f"{error}.") from error
+    if Path(source).is_file():
+        raise BadInput(
+            f"source {source} is a file: give the folder of a SavedModel, or an archive of it ({', '.join(SUFFIXES)})."
+        )
     return Folder(source)
 
 
@@ -104,11 +110,13 @@ def _present(storage: Storage, model: Model, params: Json, check_mode: bool) -> 
         claim = [f"{path}/.publishing/{todo.version}.json"] if todo.release else []
         result: Json = {
             "changed": todo.changed, "version": todo.version, "uri": f"gs://{bucket}/{prefix}", "created": created,
-            "manifest": current.manifest,
+            "manifest": current.manifest, "left_out": source.litter,
             "diff": {"before": _lines(there + claim), "after": _lines(sorted(there + created))},
         }  # fmt: skip
         if not todo.changed:
             return result
+        if source.litter:
+            result["warnings"] = [f"left out of the version, as no part of a model: {some(source.litter)}"]
         info = source.inspect() if todo.upload else None
         if info is not None and not info.loadable and params["require_loadable"]:
             raise BadInput(f"source {source.name} can't be served: {'; '.join(info.problems)}.")

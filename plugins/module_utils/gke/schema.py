@@ -9,8 +9,9 @@ and leaves out what is false, zero or empty; what it leaves out is here always t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 Json = dict[str, Any]
@@ -103,13 +104,15 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def part(name: str, schema: Schema, api: str = "", *, required: bool = False) -> Part:
-    """A field, by default with Google's name for it in snake_case."""
-    return Part(name, api or camel(name), schema, required)
+def part(schema: Schema, api: str = "", *, required: bool = False) -> Part:
+    """A field that Google has by another name than its own in camelCase, or that must be given; ``record`` names it."""
+    return Part("", api, schema, required)
 
 
-def record(*parts: Part, whole: bool = False) -> Record:
-    return Record(parts, whole)
+def record(*, whole: bool = False, **fields: Schema | Part) -> Record:
+    """Fields by their names."""
+    parts = ((name, field if isinstance(field, Part) else part(field)) for name, field in fields.items())
+    return Record(tuple(replace(one, name=name, api=one.api or camel(name)) for name, one in parts), whole)
 
 
 def choice(*values: str, default: str | None = None) -> Scalar:
@@ -259,6 +262,20 @@ def _find(schema: Records, desired: Mapping[str, Any], items: list[Any]) -> Any:
         if identity(schema, read(schema.record, item) or {}) == identity(schema, desired)
     ]
     return same_key[0] if len(same_key) == 1 else None
+
+
+def in_googles_form(value: Any) -> Any:
+    """A message of Google's whose fields may be named as all other options are: cpu_manager_policy is cpuManagerPolicy.
+
+    Keys that are no such names, as those of sysctls (net.core.somaxconn), stay.
+    """
+    if isinstance(value, Mapping):
+        return {
+            camel(key) if re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", key) else key: in_googles_form(item)
+            for key, item in value.items()
+            if item is not None
+        }
+    return [in_googles_form(item) for item in value] if isinstance(value, list) else value
 
 
 def given(value: Any) -> Any:
