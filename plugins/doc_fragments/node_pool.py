@@ -1,7 +1,7 @@
 """Options of a node pool, which two modules have: one as its own, the other for each item of a list."""
 
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 from __future__ import annotations
 

