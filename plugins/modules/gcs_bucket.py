@@ -14,156 +14,61 @@ description:
   - Creates a bucket, private unless asked otherwise, changes what differs, or removes it.
   - An option that is not given is not managed.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  state:
-    description: Whether the bucket is to exist.
-    type: str
-    choices: [present, absent]
-    default: present
-  name:
-    description: The bucket's name, unique in the whole world.
-    type: str
-    required: true
-  location:
-    description: Where a new bucket is. It can't be changed.
-    type: str
-  storage_class:
-    description: Default storage class of its objects.
-    type: str
-    choices: [STANDARD, NEARLINE, COLDLINE, ARCHIVE]
-  labels:
-    description: Labels; all others are removed, but for C(made-by=mlops-tfserving), which buckets have that were created here.
-    type: dict
-  versioning:
-    description: Whether replaced and deleted objects are kept.
-    type: bool
-  uniform_bucket_level_access:
-    description: Whether access is a matter of the bucket alone. A new bucket has it unless set otherwise.
-    type: bool
-  public_access_prevention:
-    description: Whether nobody can make it public. A new bucket has it enforced unless set otherwise.
-    type: str
-    choices: [enforced, inherited]
-  soft_delete_seconds:
-    description: How long deleted objects can be restored; 0 is off.
-    type: int
-  lifecycle_rules:
-    description:
-      - What happens to objects by themselves. All other rules are removed, with an empty list every rule.
-      - A rule takes the objects for which all its conditions hold; it needs at least one.
-      - Beware of rules that delete models which are served.
-    type: list
-    elements: dict
-    suboptions:
-      action:
-        description: What is done.
-        type: str
-        required: true
-        choices: [Delete, SetStorageClass, AbortIncompleteMultipartUpload]
-      storage_class:
-        description: The new class, for V(SetStorageClass).
-        type: str
-        choices: [STANDARD, NEARLINE, COLDLINE, ARCHIVE]
-      age:
-        description: Days since the object was created.
-        type: int
-      created_before:
-        description: A date such as C(2026-01-31).
-        type: str
-      custom_time_before:
-        description: A date.
-        type: str
-      days_since_custom_time:
-        description: Days since the object's custom time.
-        type: int
-      days_since_noncurrent_time:
-        description: Days since the object was replaced or deleted.
-        type: int
-      is_live:
-        description: Whether it is the current version, or a replaced one.
-        type: bool
-      matches_prefix:
-        description: Beginnings of names.
-        type: list
-        elements: str
-      matches_storage_class:
-        description: Storage classes.
-        type: list
-        elements: str
-      matches_suffix:
-        description: Endings of names.
-        type: list
-        elements: str
-      noncurrent_time_before:
-        description: A date.
-        type: str
-      num_newer_versions:
-        description: How many newer versions there are at least.
-        type: int
-  iam_members:
-    description:
-      - Who has which role on the bucket. Roles that are not named here stay as they are, and so do bindings with
-        conditions.
-      - The policy is changed under its etag, so that nothing of what others change meanwhile is lost.
-    type: list
-    elements: dict
-    suboptions:
-      role:
-        description: The role, such as C(roles/storage.objectViewer).
-        type: str
-        required: true
-      members:
-        description: Members in Google's form, such as C(serviceAccount:NAME@PROJECT.iam.gserviceaccount.com).
-        type: list
-        elements: str
-        default: []
-      workload_identities:
-        description:
-          - Kubernetes service accounts that have the role by Workload Identity, without any Google service account.
-            The cluster must have Workload Identity.
-        type: list
-        elements: dict
-        default: []
-        suboptions:
-          namespace:
-            description: The namespace.
-            type: str
-            required: true
-          service_account:
-            description: The service account's name in it.
-            type: str
-            required: true
-          project:
-            description: The cluster's project; O(project) if unset.
-            type: str
-          project_number:
-            description: The number of the cluster's project; needed where that is not the bucket's project.
-            type: str
-  iam_members_exclusive:
-    description: Whether nobody else may have the roles named in O(iam_members); else members are only added.
-    type: bool
-    default: false
-  force:
-    description: With O(state=absent), delete the objects in the bucket, too.
-    type: bool
-    default: false
-  own_only:
-    description:
-      - With O(state=absent), leave what this collection did not make. A bucket that this module created has the label
-        C(made-by=mlops-tfserving); one without it stays, also with O(force).
-      - Give the label to a bucket of your own, and it counts as made here.
-    type: bool
-    default: false
-  model_path:
-    description:
-      - With O(own_only), the folder of a model whose published versions go. What else the bucket holds stays, and the
-        bucket with it, unless O(force) says otherwise of a bucket that was made here.
-      - Published is what a version's manifest names and nobody changed.
-    type: str
 extends_documentation_fragment:
+  - mlops.tfserving.options.gcs_bucket
   - mlops.tfserving.gcp
-  - mlops.tfserving.gcp.gcs
   - mlops.tfserving.gcp.planned
+"""
+
+OPTIONS = r"""
+state: Whether the bucket is to exist.
+name: The bucket's name, unique in the whole world.
+location: Where a new bucket is. It can't be changed.
+storage_class: Default storage class of its objects.
+labels: Labels; all others are removed, but for C(made-by=mlops-tfserving), which buckets have that were created here.
+versioning: Whether replaced and deleted objects are kept.
+uniform_bucket_level_access: Whether access is a matter of the bucket alone. A new bucket has it unless set otherwise.
+public_access_prevention: Whether nobody can make it public. A new bucket has it enforced unless set otherwise.
+soft_delete_seconds: How long deleted objects can be restored; 0 is off.
+lifecycle_rules:
+  - What happens to objects by themselves. All other rules are removed, with an empty list every rule.
+  - A rule takes the objects for which all its conditions hold; it needs at least one.
+  - Beware of rules that delete models which are served.
+lifecycle_rules.action: What is done.
+lifecycle_rules.storage_class: The new class, for V(SetStorageClass).
+lifecycle_rules.age: Days since the object was created.
+lifecycle_rules.created_before: A date such as C(2026-01-31).
+lifecycle_rules.custom_time_before: A date.
+lifecycle_rules.days_since_custom_time: Days since the object's custom time.
+lifecycle_rules.days_since_noncurrent_time: Days since the object was replaced or deleted.
+lifecycle_rules.is_live: Whether it is the current version, or a replaced one.
+lifecycle_rules.matches_prefix: Beginnings of names.
+lifecycle_rules.matches_storage_class: Storage classes.
+lifecycle_rules.matches_suffix: Endings of names.
+lifecycle_rules.noncurrent_time_before: A date.
+lifecycle_rules.num_newer_versions: How many newer versions there are at least.
+iam_members:
+  - Who has which role on the bucket. Roles that are not named here stay as they are, and so do bindings with conditions.
+  - The policy is changed under its etag, so that nothing of what others change meanwhile is lost.
+iam_members.role: The role, such as C(roles/storage.objectViewer).
+iam_members.members: Members in Google's form, such as C(serviceAccount:NAME@PROJECT.iam.gserviceaccount.com).
+iam_members.workload_identities: Kubernetes service accounts that have the role by Workload Identity, without any Google
+  service account. The cluster must have Workload Identity.
+iam_members.workload_identities.namespace: The namespace.
+iam_members.workload_identities.service_account: The service account's name in it.
+iam_members.workload_identities.project: The cluster's project; O(project) if unset.
+iam_members.workload_identities.project_number: The number of the cluster's project; needed where that is not the
+  bucket's project.
+iam_members_exclusive: Whether nobody else may have the roles named in O(iam_members); else members are only added.
+force: With O(state=absent), delete the objects in the bucket, too.
+own_only:
+  - With O(state=absent), leave what this collection did not make. A bucket that this module created has the label
+    C(made-by=mlops-tfserving); one without it stays, also with O(force).
+  - Give the label to a bucket of your own, and it counts as made here.
+model_path:
+  - With O(own_only), the folder of a model whose published versions go. What else the bucket holds stays, and the bucket
+    with it, unless O(force) says otherwise of a bucket that was made here.
+  - Published is what a version's manifest names and nobody changed.
 """
 
 EXAMPLES = r"""

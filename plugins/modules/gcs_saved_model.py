@@ -20,70 +20,41 @@ description:
     in C(docs/publishing.md).
   - A model that TF Serving would not load is refused, see M(mlops.tfserving.saved_model_info).
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  state:
-    description:
-      - V(present) publishes O(source).
-      - V(absent) removes O(version), C(saved_model.pb) first.
-      - V(pruned) removes all but the newest O(keep) complete versions and those in O(in_use), and attempts that were
-        abandoned for more than 7 days. What others put beside the versions stays.
-      - V(listed) only lists the versions.
-    type: str
-    choices: [present, absent, pruned, listed]
-    default: present
-  bucket:
-    description: The bucket.
-    type: str
-    required: true
-  path:
-    description: The model's path in the bucket.
-    type: str
-    required: true
-  model:
-    description: The model's name, for the manifest. The last part of O(path) if unset.
-    type: str
-  version:
-    description:
-      - The version's number.
-      - Without it the number that has this content already, or was begun with it, or else the next free one.
-    type: int
-  source:
-    description:
-      - The folder of the SavedModel.
-      - Or an archive that holds one (C(.tar.gz), C(.tgz), C(.tar), C(.zip)), at its top or in a folder. Only files and
-        folders are taken from it; with links, devices or names that lead out of it, it is refused.
-      - Or C(gs://BUCKET/PATH/VERSION), from where it is copied within Cloud Storage. If there is a manifest, its
-        hashes are compared and taken over. Else the version is verified by the MD5 that Cloud Storage knows.
-    type: path
-  archive_size_max:
-    description: Bytes of an archive's files together, above which it is refused.
-    type: int
-    default: 21474836480
-  require_loadable:
-    description:
-      - Whether a SavedModel is refused for which TF Serving would fail.
-      - Turn it off for a model whose variables are set by other means than restoring.
-    type: bool
-    default: true
-  keep:
-    description: With O(state=pruned), how many of the newest complete versions stay. At least 1.
-    type: int
-  in_use:
-    description: Numbers of versions that are served, or may be returned to. They are never removed.
-    type: list
-    elements: int
-    default: []
-  force:
-    description: With O(state=absent), remove a version that somebody began to publish, too.
-    type: bool
-    default: false
 extends_documentation_fragment:
+  - mlops.tfserving.options.gcs_saved_model
   - mlops.tfserving.gcp
-  - mlops.tfserving.gcp.gcs
   - mlops.tfserving.gcp.planned
 requirements:
   - google-crc32c (Python package)
   - protobuf (Python package)
+"""
+
+OPTIONS = r"""
+state:
+  - V(present) publishes O(source).
+  - V(absent) removes O(version), C(saved_model.pb) first.
+  - V(pruned) removes all but the newest O(keep) complete versions and those in O(in_use), and attempts that were
+    abandoned for more than 7 days. What others put beside the versions stays.
+  - V(listed) only lists the versions.
+bucket: The bucket.
+path: The model's path in the bucket.
+model: The model's name, for the manifest. The last part of O(path) if unset.
+version:
+  - The version's number.
+  - Without it the number that has this content already, or was begun with it, or else the next free one.
+source:
+  - The folder of the SavedModel.
+  - Or an archive that holds one (C(.tar.gz), C(.tgz), C(.tar), C(.zip)), at its top or in a folder. Only files and
+    folders are taken from it; with links, devices or names that lead out of it, it is refused.
+  - Or C(gs://BUCKET/PATH/VERSION), from where it is copied within Cloud Storage. If there is a manifest, its hashes are
+    compared and taken over. Else the version is verified by the MD5 that Cloud Storage knows.
+archive_size_max: Bytes of an archive's files together, above which it is refused.
+require_loadable:
+  - Whether a SavedModel is refused for which TF Serving would fail.
+  - Turn it off for a model whose variables are set by other means than restoring.
+keep: With O(state=pruned), how many of the newest complete versions stay. At least 1.
+in_use: Numbers of versions that are served, or may be returned to. They are never removed.
+force: With O(state=absent), remove a version that somebody began to publish, too.
 """
 
 EXAMPLES = r"""

@@ -19,443 +19,168 @@ description:
   - One request is enough to see that nothing has to change.
   - What the API has beside these options is listed in C(docs/gke.md) of the collection.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  state:
-    description: Whether the cluster is to exist.
-    type: str
-    choices: [present, absent]
-    default: present
-  name:
-    description: The cluster's name.
-    type: str
-    required: true
-  location:
-    description: A zone or a region.
-    type: str
-    required: true
-  description:
-    description: Free text. It can't be changed.
-    type: str
-  autopilot:
-    description:
-      - Whether it is an Autopilot cluster, whose nodes are Google's. It can't be changed.
-      - Such a cluster is regional and has no O(node_pools).
-    type: bool
-  release_channel:
-    description: Release channel; V(UNSPECIFIED) for none.
-    type: str
-    choices: [RAPID, REGULAR, STABLE, EXTENDED, UNSPECIFIED]
-  initial_cluster_version:
-    description: Kubernetes version of a new cluster; not looked at again.
-    type: str
-  min_master_version:
-    description:
-      - The oldest Kubernetes version that the control plane may have, as V(1.X), V(1.X.Y) or V(1.X.Y-gke.N).
-      - An older one is upgraded; a newer one stays, since Google upgrades it, too.
-    type: str
-  node_locations:
-    description: Zones of the nodes, in the cluster's region. In a zonal cluster its own zone is among them.
-    type: list
-    elements: str
-  network:
-    description: VPC network, as a name, a path or a URL. It can't be changed.
-    type: str
-  subnetwork:
-    description: Subnetwork, as a name, a path or a URL. It can't be changed.
-    type: str
-  ip_allocation_policy:
-    description: Ranges of addresses. They can't be changed.
-    type: dict
-    suboptions:
-      cluster_ipv4_cidr_block:
-        description: Range for pods, or its size (V(/16)).
-        type: str
-      services_ipv4_cidr_block:
-        description: Range for services, or its size.
-        type: str
-      cluster_secondary_range_name:
-        description: Name of a secondary range for pods that exists.
-        type: str
-      services_secondary_range_name:
-        description: Name of a secondary range for services that exists.
-        type: str
-      create_subnetwork:
-        description: Whether a subnetwork is made for the cluster.
-        type: bool
-      subnetwork_name:
-        description: Its name.
-        type: str
-      node_ipv4_cidr_block:
-        description: Its range for nodes, or the size of that.
-        type: str
-  stack_type:
-    description: Whether there are IPv6 addresses, too.
-    type: str
-    choices: [IPV4, IPV4_IPV6]
-  additional_ip_ranges:
-    description: Further subnetworks and ranges for pods; all others are removed.
-    type: list
-    elements: dict
-    suboptions:
-      subnetwork:
-        description: The subnetwork.
-        type: str
-        required: true
-      pod_ipv4_range_names:
-        description: Names of its secondary ranges for pods.
-        type: list
-        elements: str
-      status:
-        description: Whether new nodes get addresses from there.
-        type: str
-        choices: [ACTIVE, DRAINING]
-  default_max_pods_per_node:
-    description: Most pods of a node, in pools that say nothing else. It can't be changed.
-    type: int
-  default_enable_private_nodes:
-    description: Whether nodes have internal addresses only, in pools that say nothing else.
-    type: bool
-  master_ipv4_cidr_block:
-    description: Range (/28) for the control plane of an older private cluster. It can't be changed.
-    type: str
-  control_plane_endpoints_config:
-    description: How the control plane is reached.
-    type: dict
-    suboptions:
-      dns_endpoint_config:
-        description: By a name.
-        type: dict
-        suboptions:
-          allow_external_traffic:
-            description: Whether from outside the VPC network, too.
-            type: bool
-          enable_k8s_tokens_via_dns:
-            description: Whether Kubernetes' own tokens are taken there.
-            type: bool
-          enable_k8s_certs_via_dns:
-            description: Whether client certificates are taken there.
-            type: bool
-      ip_endpoints_config:
-        description: By addresses.
-        type: dict
-        suboptions:
-          enabled:
-            description: Whether there are any.
-            type: bool
-          enable_public_endpoint:
-            description: Whether there is a public one.
-            type: bool
-          global_access:
-            description: Whether the private one is reached from other regions, too.
-            type: bool
-          private_endpoint_subnetwork:
-            description: Subnetwork of the private one.
-            type: str
-          authorized_networks_config:
-            description: Who may connect.
-            type: dict
-            suboptions:
-              enabled:
-                description: Whether only these may.
-                type: bool
-              cidr_blocks:
-                description: Their ranges; all others are removed.
-                type: list
-                elements: dict
-                suboptions:
-                  cidr_block:
-                    description: The range.
-                    type: str
-                    required: true
-                  display_name:
-                    description: Whose it is.
-                    type: str
-              gcp_public_cidrs_access_enabled:
-                description: Whether Google Cloud's public addresses may, too.
-                type: bool
-              private_endpoint_enforcement_enabled:
-                description: Whether this counts for the private endpoint, too.
-                type: bool
-  datapath_provider:
-    description: V(ADVANCED_DATAPATH) for Dataplane V2. It can't be changed.
-    type: str
-    choices: [LEGACY_DATAPATH, ADVANCED_DATAPATH]
-  enable_intra_node_visibility:
-    description: Whether VPC flow logs see traffic within a node. A change replaces the nodes.
-    type: bool
-  enable_l4_ilb_subsetting:
-    description: Whether internal load balancers reach subsets of the nodes. It can't be turned off.
-    type: bool
-  disable_l4_lb_firewall_reconciliation:
-    description: Whether GKE leaves the firewall rules of load balancers alone.
-    type: bool
-  enable_cilium_clusterwide_network_policy:
-    description: Whether there are network policies for the whole cluster. It needs Dataplane V2.
-    type: bool
-  enable_fqdn_network_policy:
-    description: Whether network policies can name hosts. It needs Dataplane V2, and can't be turned off.
-    type: bool
-  in_transit_encryption_config:
-    description: Whether traffic between nodes is encrypted. It needs Dataplane V2.
-    type: str
-    choices: [IN_TRANSIT_ENCRYPTION_DISABLED, IN_TRANSIT_ENCRYPTION_INTER_NODE_TRANSPARENT]
-  default_snat_disabled:
-    description: Whether pods keep their addresses towards networks outside the cluster.
-    type: bool
-  dns_config:
-    description: DNS of the cluster.
-    type: dict
-    suboptions:
-      cluster_dns:
-        description: Which server.
-        type: str
-        choices: [PLATFORM_DEFAULT, CLOUD_DNS, KUBE_DNS]
-      cluster_dns_scope:
-        description: From where names are found, with Cloud DNS.
-        type: str
-        choices: [CLUSTER_SCOPE, VPC_SCOPE]
-      cluster_dns_domain:
-        description: The cluster's domain.
-        type: str
-      additive_vpc_scope_dns_domain:
-        description: A second domain, which the VPC network finds.
-        type: str
-  gateway_api_channel:
-    description: Which resources of the Gateway API are installed.
-    type: str
-    choices: [CHANNEL_DISABLED, CHANNEL_EXPERIMENTAL, CHANNEL_STANDARD]
-  workload_identity:
-    description:
-      - Whether pods can have Google identities, of the pool C(PROJECT.svc.id.goog).
-      - Node pools need O(node_pools[].workload_metadata_mode=GKE_METADATA) for it.
-    type: bool
-  node_pool_auto_config_network_tags:
-    description: Network tags of nodes that GKE makes by itself; all others are removed.
-    type: list
-    elements: str
-  image_streaming:
-    description: Start containers while their images are still being fetched, in pools that say nothing else.
-    type: bool
-  hpa_profile:
-    description: V(PERFORMANCE) makes the horizontal pod autoscaler faster.
-    type: str
-    choices: [NONE, PERFORMANCE]
-  vertical_pod_autoscaling:
-    description: Whether there is a vertical pod autoscaler.
-    type: bool
-  cost_management:
-    description: Whether billing shows costs by namespace and label.
-    type: bool
-  logging_config:
-    description: What is logged.
-    type: dict
-    suboptions:
-      components:
-        description: Whose logs; V(SYSTEM_COMPONENTS) is among them, unless the list is empty.
-        type: list
-        elements: str
-        choices:
-          - SYSTEM_COMPONENTS
-          - WORKLOADS
-          - APISERVER
-          - SCHEDULER
-          - CONTROLLER_MANAGER
-          - KCP_SSHD
-          - KCP_CONNECTION
-          - KCP_HPA
-          - KCP_VPA
-  monitoring_config:
-    description: What is measured.
-    type: dict
-    suboptions:
-      components:
-        description: Whose metrics; V(SYSTEM_COMPONENTS) is among them, unless the list is empty.
-        type: list
-        elements: str
-        choices:
-          - SYSTEM_COMPONENTS
-          - APISERVER
-          - SCHEDULER
-          - CONTROLLER_MANAGER
-          - STORAGE
-          - HPA
-          - POD
-          - DAEMONSET
-          - DEPLOYMENT
-          - STATEFULSET
-          - CADVISOR
-          - KUBELET
-          - DCGM
-          - JOBSET
-      managed_prometheus:
-        description: Whether Google collects Prometheus metrics.
-        type: bool
-      auto_monitoring_scope:
-        description: Whether it does so for known workloads by itself.
-        type: str
-        choices: [ALL, NONE]
-      datapath_metrics:
-        description: Whether there are metrics of Dataplane V2.
-        type: bool
-  logging_service:
-    description: V(none) turns logging off, whatever O(logging_config) says. The older of the two ways.
-    type: str
-    choices: [logging.googleapis.com/kubernetes, none]
-  monitoring_service:
-    description: V(none) turns monitoring off, whatever O(monitoring_config) says. The older of the two ways.
-    type: str
-    choices: [monitoring.googleapis.com/kubernetes, none]
-  addons_config:
-    description: What GKE installs; each is managed where it is given.
-    type: dict
-    suboptions:
-      http_load_balancing:
-        description: Load balancers for Ingress and Gateway.
-        type: bool
-      horizontal_pod_autoscaling:
-        description: The horizontal pod autoscaler.
-        type: bool
-      network_policy:
-        description: Network policies by Calico. Dataplane V2 has its own.
-        type: bool
-      dns_cache:
-        description: A DNS cache on each node. A change replaces the nodes.
-        type: bool
-      gce_persistent_disk_csi_driver:
-        description: Volumes on persistent disks.
-        type: bool
-      gcp_filestore_csi_driver:
-        description: Volumes on Filestore.
-        type: bool
-      gcs_fuse_csi_driver:
-        description: Volumes on Cloud Storage.
-        type: bool
-      gke_backup_agent:
-        description: Backup for GKE.
-        type: bool
-      ray_operator:
-        description: The Ray operator.
-        type: bool
-  shielded_nodes:
-    description: Whether nodes prove who they are. A change replaces the nodes.
-    type: bool
-  confidential_nodes:
-    description: Encryption of all nodes' memory. It can't be changed.
-    type: dict
-    suboptions:
-      enabled:
-        description: Whether it is on.
-        type: bool
-      confidential_instance_type:
-        description: By which technology.
-        type: str
-        choices: [SEV, SEV_SNP, TDX]
-  binary_authorization:
-    description: Whether only images that the project's policy allows can run.
-    type: str
-    choices: [DISABLED, PROJECT_SINGLETON_POLICY_ENFORCE]
-  database_encryption:
-    description: Encryption of secrets by a key of your own.
-    type: dict
-    suboptions:
-      state:
-        description: What is encrypted. Google shows V(ENCRYPTED) for the last one, too, so that the two count as the same.
-        type: str
-        required: true
-        choices: [ENCRYPTED, DECRYPTED, ALL_OBJECTS_ENCRYPTION_ENABLED]
-      key_name:
-        description: The key, as C(projects/P/locations/L/keyRings/R/cryptoKeys/K).
-        type: str
-  security_posture_mode:
-    description: What the security dashboard shows.
-    type: str
-    choices: [DISABLED, BASIC, ENTERPRISE]
-  maintenance_policy:
-    description: When Google may upgrade and repair.
-    type: dict
-    suboptions:
-      daily_window_start_time:
-        description: Every day from this time of day (GMT) on, such as V(03:00). An empty text ends that.
-        type: str
-      recurring_window:
-        description: At times that recur. Not together with O(maintenance_policy.daily_window_start_time).
-        type: dict
-        suboptions:
-          start_time:
-            description: Begin of the first window, such as V(2027-01-02T02:00:00Z).
-            type: str
-            required: true
-          end_time:
-            description: End of the first window.
-            type: str
-            required: true
-          recurrence:
-            description: When it recurs, by RFC 5545, such as V(FREQ=WEEKLY;BYDAY=SA,SU).
-            type: str
-            required: true
-      exclusions:
-        description: When it may not; all others are removed.
-        type: list
-        elements: dict
-        suboptions:
-          name:
-            description: The exclusion's name.
-            type: str
-            required: true
-          start_time:
-            description: Its begin.
-            type: str
-            required: true
-          end_time:
-            description: Its end.
-            type: str
-          end_time_behavior:
-            description: In place of an end, the end of the version's support.
-            type: str
-            choices: [UNTIL_END_OF_SUPPORT]
-          scope:
-            description: What may not be upgraded.
-            type: str
-            choices: [NO_UPGRADES, NO_MINOR_UPGRADES, NO_MINOR_OR_NODE_UPGRADES]
-  resource_labels:
-    description: Labels on the cluster as a Google resource; all others but Google's own (C(goog-...)) are removed.
-    type: dict
-  node_pools_exclusive:
-    description: Whether node pools that are not named in O(node_pools) are removed; those of node auto-provisioning stay.
-    type: bool
-    default: false
-  recreate:
-    description:
-      - What may be deleted and made anew where a wanted change needs that.
-      - V(never) fails the task before anything is changed, and tells what would have to be made anew.
-      - V(pools) allows it for node pools. A cluster is never made anew, unless its creation failed.
-    type: str
-    choices: [never, pools]
-    default: never
-  deletion_protection:
-    description:
-      - Refuse O(state=absent) while the cluster exists.
-      - This is known to the playbook alone, for example from the inventory; Google is not told.
-    type: bool
-    default: false
-  own_only:
-    description:
-      - With O(state=absent), leave a cluster that this module did not create. What it created has the label
-        C(made-by=mlops-tfserving) among its O(resource_labels), whatever else these are.
-      - Give that label to a cluster of an older release or of your own, and it counts as made here.
-    type: bool
-    default: false
-  wait_timeout:
-    description: Seconds to wait for everything together.
-    type: int
-    default: 1800
 extends_documentation_fragment:
+  - mlops.tfserving.options.gke_cluster
   - mlops.tfserving.gcp
-  - mlops.tfserving.gcp.gke
-  - mlops.tfserving.gcp.kubeconfig
   - mlops.tfserving.gcp.planned
-  - mlops.tfserving.node_pool.listed
-  - mlops.tfserving.node_pool.provisioned
+"""
+
+OPTIONS = r"""
+state: Whether the cluster is to exist.
+name: The cluster's name.
+location: A zone or a region.
+description: Free text. It can't be changed.
+autopilot:
+  - Whether it is an Autopilot cluster, whose nodes are Google's. It can't be changed.
+  - Such a cluster is regional and has no O(node_pools).
+release_channel: Release channel; V(UNSPECIFIED) for none.
+initial_cluster_version: Kubernetes version of a new cluster; not looked at again.
+min_master_version:
+  - The oldest Kubernetes version that the control plane may have, as V(1.X), V(1.X.Y) or V(1.X.Y-gke.N).
+  - An older one is upgraded; a newer one stays, since Google upgrades it, too.
+node_locations: Zones of the nodes, in the cluster's region. In a zonal cluster its own zone is among them.
+network: VPC network, as a name, a path or a URL. It can't be changed.
+subnetwork: Subnetwork, as a name, a path or a URL. It can't be changed.
+ip_allocation_policy: Ranges of addresses. They can't be changed.
+ip_allocation_policy.cluster_ipv4_cidr_block: Range for pods, or its size (V(/16)).
+ip_allocation_policy.services_ipv4_cidr_block: Range for services, or its size.
+ip_allocation_policy.cluster_secondary_range_name: Name of a secondary range for pods that exists.
+ip_allocation_policy.services_secondary_range_name: Name of a secondary range for services that exists.
+ip_allocation_policy.create_subnetwork: Whether a subnetwork is made for the cluster.
+ip_allocation_policy.subnetwork_name: Its name.
+ip_allocation_policy.node_ipv4_cidr_block: Its range for nodes, or the size of that.
+stack_type: Whether there are IPv6 addresses, too.
+additional_ip_ranges: Further subnetworks and ranges for pods; all others are removed.
+additional_ip_ranges.subnetwork: The subnetwork.
+additional_ip_ranges.pod_ipv4_range_names: Names of its secondary ranges for pods.
+additional_ip_ranges.status: Whether new nodes get addresses from there.
+default_max_pods_per_node: Most pods of a node, in pools that say nothing else. It can't be changed.
+default_enable_private_nodes: Whether nodes have internal addresses only, in pools that say nothing else.
+master_ipv4_cidr_block: Range (/28) for the control plane of an older private cluster. It can't be changed.
+control_plane_endpoints_config: How the control plane is reached.
+control_plane_endpoints_config.dns_endpoint_config: By a name.
+control_plane_endpoints_config.dns_endpoint_config.allow_external_traffic: Whether from outside the VPC network, too.
+control_plane_endpoints_config.dns_endpoint_config.enable_k8s_tokens_via_dns: Whether Kubernetes' own tokens are taken
+  there.
+control_plane_endpoints_config.dns_endpoint_config.enable_k8s_certs_via_dns: Whether client certificates are taken
+  there.
+control_plane_endpoints_config.ip_endpoints_config: By addresses.
+control_plane_endpoints_config.ip_endpoints_config.enabled: Whether there are any.
+control_plane_endpoints_config.ip_endpoints_config.enable_public_endpoint: Whether there is a public one.
+control_plane_endpoints_config.ip_endpoints_config.global_access: Whether the private one is reached from other regions,
+  too.
+control_plane_endpoints_config.ip_endpoints_config.private_endpoint_subnetwork: Subnetwork of the private one.
+control_plane_endpoints_config.ip_endpoints_config.authorized_networks_config: Who may connect.
+control_plane_endpoints_config.ip_endpoints_config.authorized_networks_config.enabled: Whether only these may.
+control_plane_endpoints_config.ip_endpoints_config.authorized_networks_config.cidr_blocks: Their ranges; all others are
+  removed.
+control_plane_endpoints_config.ip_endpoints_config.authorized_networks_config.cidr_blocks.cidr_block: The range.
+control_plane_endpoints_config.ip_endpoints_config.authorized_networks_config.cidr_blocks.display_name: Whose it is.
+control_plane_endpoints_config.ip_endpoints_config.authorized_networks_config.gcp_public_cidrs_access_enabled: Whether
+  Google Cloud's public addresses may, too.
+control_plane_endpoints_config.ip_endpoints_config.authorized_networks_config.private_endpoint_enforcement_enabled:
+  Whether this counts for the private endpoint, too.
+datapath_provider: V(ADVANCED_DATAPATH) for Dataplane V2. It can't be changed.
+enable_intra_node_visibility: Whether VPC flow logs see traffic within a node. A change replaces the nodes.
+enable_l4_ilb_subsetting: Whether internal load balancers reach subsets of the nodes. It can't be turned off.
+disable_l4_lb_firewall_reconciliation: Whether GKE leaves the firewall rules of load balancers alone.
+enable_cilium_clusterwide_network_policy: Whether there are network policies for the whole cluster. It needs Dataplane
+  V2.
+enable_fqdn_network_policy: Whether network policies can name hosts. It needs Dataplane V2, and can't be turned off.
+in_transit_encryption_config: Whether traffic between nodes is encrypted. It needs Dataplane V2.
+default_snat_disabled: Whether pods keep their addresses towards networks outside the cluster.
+dns_config: DNS of the cluster.
+dns_config.cluster_dns: Which server.
+dns_config.cluster_dns_scope: From where names are found, with Cloud DNS.
+dns_config.cluster_dns_domain: The cluster's domain.
+dns_config.additive_vpc_scope_dns_domain: A second domain, which the VPC network finds.
+gateway_api_channel: Which resources of the Gateway API are installed.
+workload_identity:
+  - Whether pods can have Google identities, of the pool C(PROJECT.svc.id.goog).
+  - Node pools need O(node_pools[].workload_metadata_mode=GKE_METADATA) for it.
+node_pool_auto_config_network_tags: Network tags of nodes that GKE makes by itself; all others are removed.
+image_streaming: Start containers while their images are still being fetched, in pools that say nothing else.
+hpa_profile: V(PERFORMANCE) makes the horizontal pod autoscaler faster.
+vertical_pod_autoscaling: Whether there is a vertical pod autoscaler.
+cost_management: Whether billing shows costs by namespace and label.
+logging_config: What is logged.
+logging_config.components: Whose logs; V(SYSTEM_COMPONENTS) is among them, unless the list is empty.
+monitoring_config: What is measured.
+monitoring_config.components: Whose metrics; V(SYSTEM_COMPONENTS) is among them, unless the list is empty.
+monitoring_config.managed_prometheus: Whether Google collects Prometheus metrics.
+monitoring_config.auto_monitoring_scope: Whether it does so for known workloads by itself.
+monitoring_config.datapath_metrics: Whether there are metrics of Dataplane V2.
+logging_service: V(none) turns logging off, whatever O(logging_config) says. The older of the two ways.
+monitoring_service: V(none) turns monitoring off, whatever O(monitoring_config) says. The older of the two ways.
+addons_config: What GKE installs; each is managed where it is given.
+addons_config.http_load_balancing: Load balancers for Ingress and Gateway.
+addons_config.horizontal_pod_autoscaling: The horizontal pod autoscaler.
+addons_config.network_policy: Network policies by Calico. Dataplane V2 has its own.
+addons_config.dns_cache: A DNS cache on each node. A change replaces the nodes.
+addons_config.gce_persistent_disk_csi_driver: Volumes on persistent disks.
+addons_config.gcp_filestore_csi_driver: Volumes on Filestore.
+addons_config.gcs_fuse_csi_driver: Volumes on Cloud Storage.
+addons_config.gke_backup_agent: Backup for GKE.
+addons_config.ray_operator: The Ray operator.
+shielded_nodes: Whether nodes prove who they are. A change replaces the nodes.
+confidential_nodes: Encryption of all nodes' memory. It can't be changed.
+confidential_nodes.enabled: Whether it is on.
+confidential_nodes.confidential_instance_type: By which technology.
+binary_authorization: Whether only images that the project's policy allows can run.
+database_encryption: Encryption of secrets by a key of your own.
+database_encryption.state: What is encrypted. Google shows V(ENCRYPTED) for the last one, too, so that the two count as
+  the same.
+database_encryption.key_name: The key, as C(projects/P/locations/L/keyRings/R/cryptoKeys/K).
+security_posture_mode: What the security dashboard shows.
+maintenance_policy: When Google may upgrade and repair.
+maintenance_policy.daily_window_start_time: Every day from this time of day (GMT) on, such as V(03:00). An empty text
+  ends that.
+maintenance_policy.recurring_window: At times that recur. Not together with
+  O(maintenance_policy.daily_window_start_time).
+maintenance_policy.recurring_window.start_time: Begin of the first window, such as V(2027-01-02T02:00:00Z).
+maintenance_policy.recurring_window.end_time: End of the first window.
+maintenance_policy.recurring_window.recurrence: When it recurs, by RFC 5545, such as V(FREQ=WEEKLY;BYDAY=SA,SU).
+maintenance_policy.exclusions: When it may not; all others are removed.
+maintenance_policy.exclusions.name: The exclusion's name.
+maintenance_policy.exclusions.start_time: Its begin.
+maintenance_policy.exclusions.end_time: Its end.
+maintenance_policy.exclusions.end_time_behavior: In place of an end, the end of the version's support.
+maintenance_policy.exclusions.scope: What may not be upgraded.
+resource_labels: Labels on the cluster as a Google resource; all others but Google's own (C(goog-...)) are removed.
+node_pools_exclusive: Whether node pools that are not named in O(node_pools) are removed; those of node
+  auto-provisioning stay.
+recreate:
+  - What may be deleted and made anew where a wanted change needs that.
+  - V(never) fails the task before anything is changed, and tells what would have to be made anew.
+  - V(pools) allows it for node pools. A cluster is never made anew, unless its creation failed.
+deletion_protection:
+  - Refuse O(state=absent) while the cluster exists.
+  - This is known to the playbook alone, for example from the inventory; Google is not told.
+own_only:
+  - With O(state=absent), leave a cluster that this module did not create. What it created has the label
+    C(made-by=mlops-tfserving) among its O(resource_labels), whatever else these are.
+  - Give that label to a cluster of an older release or of your own, and it counts as made here.
+wait_timeout: Seconds to wait for everything together.
+autoscaling: The node autoscaler and node auto-provisioning.
+autoscaling.autoscaling_profile: V(OPTIMIZE_UTILIZATION) removes nodes sooner.
+autoscaling.enable_node_autoprovisioning: Whether GKE makes and removes node pools by itself. It needs limits of V(cpu)
+  and V(memory).
+autoscaling.resource_limits: How much all nodes may have together; all others are removed.
+autoscaling.resource_limits.resource_type: V(cpu) (cores), V(memory) (GB), or a type of GPU.
+autoscaling.resource_limits.minimum: The least.
+autoscaling.resource_limits.maximum: The most.
+autoscaling.autoprovisioning_locations: Zones of pools that GKE makes.
+autoscaling.autoprovisioning_node_pool_defaults: What pools that GKE makes are like.
+autoscaling.autoprovisioning_node_pool_defaults.oauth_scopes: OAuth scopes of the nodes, in full. GKE adds those for
+  logging and monitoring by itself.
+autoscaling.autoprovisioning_node_pool_defaults.service_account: Google service account of the nodes.
+autoscaling.autoprovisioning_node_pool_defaults.disk_size_gb: Size of the boot disk in GB.
+autoscaling.autoprovisioning_node_pool_defaults.disk_type: Kind of the boot disk.
+autoscaling.autoprovisioning_node_pool_defaults.image_type: Image of the nodes.
+autoscaling.autoprovisioning_node_pool_defaults.boot_disk_kms_key: Key of Cloud KMS for the boot disks.
+autoscaling.autoprovisioning_node_pool_defaults.shielded_instance_config: Protection against changed boot code.
+autoscaling.default_compute_class_enabled: Whether pods without a compute class get the cluster's default one.
+node_pools: The node pools, each with the options of M(mlops.tfserving.gke_node_pool).
 """
 
 EXAMPLES = r"""

@@ -15,19 +15,9 @@ description:
     which needs neither gcloud nor a plugin.
   - The result holds that token. Use C(no_log) on the task, and O(kubeconfig_file) to hand it on.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  name:
-    description: The cluster's name.
-    type: str
-    required: true
-  location:
-    description: A zone or a region.
-    type: str
-    required: true
 extends_documentation_fragment:
+  - mlops.tfserving.options.gke_cluster_info
   - mlops.tfserving.gcp
-  - mlops.tfserving.gcp.gke
-  - mlops.tfserving.gcp.kubeconfig
 attributes:
   check_mode:
     support: full
@@ -38,10 +28,11 @@ attributes:
   idempotent:
     support: full
     description: Only reads.
-  action_group:
-    support: full
-    description: The groups whose C(module_defaults) reach it.
-    membership: [mlops.tfserving.all, mlops.tfserving.gcp]
+"""
+
+OPTIONS = r"""
+name: The cluster's name.
+location: A zone or a region.
 """
 
 EXAMPLES = r"""

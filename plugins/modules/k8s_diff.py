@@ -16,21 +16,8 @@ description:
   - So a play applies what differs, and nothing where nothing does.
   - Does not look at what only tells who wrote an object and how often, and at its status.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  definition:
-    description: The objects, whole.
-    type: list
-    elements: dict
-    required: true
-  field_manager:
-    description: Name of the owner of the fields that are applied.
-    type: str
-    required: true
-  force_conflicts:
-    description: Whether fields of other owners would be taken over; if not, such a field is an error.
-    type: bool
-    default: false
 extends_documentation_fragment:
+  - mlops.tfserving.options.k8s_diff
   - mlops.tfserving.kubernetes
 attributes:
   check_mode:
@@ -42,14 +29,16 @@ attributes:
   idempotent:
     support: full
     description: Changes nothing.
-  action_group:
-    support: full
-    description: The groups whose C(module_defaults) reach it.
-    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
 notes:
   - The identity in the kubeconfig must be allowed to get, create and patch the objects, a dry run though it is.
 seealso:
   - module: kubernetes.core.k8s
+"""
+
+OPTIONS = r"""
+definition: The objects, whole.
+field_manager: Name of the owner of the fields that are applied.
+force_conflicts: Whether fields of other owners would be taken over; if not, such a field is an error.
 """
 
 EXAMPLES = r"""

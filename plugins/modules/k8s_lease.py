@@ -16,19 +16,8 @@ description:
     the end of a whole machine it is free half a minute later.
   - A run that has it already is not asked again. Where the namespace does not exist there is nothing to hold.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  namespace:
-    description: The namespace.
-    type: str
-    required: true
-  timeout:
-    description: Seconds to wait for another run.
-    type: int
-    default: 60
-  process:
-    description: The process with whose end it is given back; that of the run unless set otherwise.
-    type: int
 extends_documentation_fragment:
+  - mlops.tfserving.options.k8s_lease
   - mlops.tfserving.kubernetes
 attributes:
   check_mode:
@@ -40,12 +29,14 @@ attributes:
   idempotent:
     support: full
     description: Never counts as a change.
-  action_group:
-    support: full
-    description: The groups whose C(module_defaults) reach it.
-    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
 notes:
   - The identity in the kubeconfig must be allowed to get, create, update and delete C(leases) of C(coordination.k8s.io).
+"""
+
+OPTIONS = r"""
+namespace: The namespace.
+timeout: Seconds to wait for another run.
+process: The process with whose end it is given back; that of the run unless set otherwise.
 """
 
 EXAMPLES = r"""

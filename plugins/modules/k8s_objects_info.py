@@ -14,27 +14,8 @@ description:
   - Returns the objects of a kind, as M(kubernetes.core.k8s_info) does. For a play on the controller it needs neither
     a process nor a discovery of the whole API, and takes a tenth of the time.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  api_version:
-    description: Group and version of the kind.
-    type: str
-    default: v1
-  kind:
-    description: The kind.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the objects; all namespaces if unset.
-    type: str
-  name:
-    description: Name of the one object to return.
-    type: str
-  label_selectors:
-    description: What the labels must be, all of them.
-    type: list
-    elements: str
-    default: []
 extends_documentation_fragment:
+  - mlops.tfserving.options.k8s_objects_info
   - mlops.tfserving.kubernetes
 attributes:
   check_mode:
@@ -46,12 +27,16 @@ attributes:
   idempotent:
     support: N/A
     description: Changes nothing.
-  action_group:
-    support: full
-    description: The groups whose C(module_defaults) reach it.
-    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
 seealso:
   - module: kubernetes.core.k8s_info
+"""
+
+OPTIONS = r"""
+api_version: Group and version of the kind.
+kind: The kind.
+namespace: Namespace of the objects; all namespaces if unset.
+name: Name of the one object to return.
+label_selectors: What the labels must be, all of them.
 """
 
 EXAMPLES = r"""

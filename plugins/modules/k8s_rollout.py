@@ -25,38 +25,8 @@ description:
     time is over.
   - Says on the terminal what it is waiting for, whenever that changes.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  namespace:
-    description: Namespace of the workload.
-    type: str
-    required: true
-  name:
-    description: Name of the workload.
-    type: str
-    required: true
-  kind:
-    description: Kind of the workload.
-    type: str
-    choices: [Deployment, StatefulSet, DaemonSet, Job]
-    default: Deployment
-  state:
-    description:
-      - V(waited) waits and changes nothing.
-      - V(undone) first gives the workload the pod template of an earlier revision back, then waits. The number of
-        replicas is left alone. A Job keeps no earlier template and cannot be undone.
-    type: str
-    choices: [waited, undone]
-    default: waited
-  revision:
-    description:
-      - The revision to return to with O(state=undone), as C(kubectl rollout history) lists it.
-      - Without it the one before the present, so that undoing twice is as before.
-    type: int
-  timeout:
-    description: Seconds to wait at most.
-    type: int
-    default: 300
 extends_documentation_fragment:
+  - mlops.tfserving.options.k8s_rollout
   - mlops.tfserving.kubernetes
 attributes:
   check_mode:
@@ -70,14 +40,24 @@ attributes:
   idempotent:
     support: partial
     description: O(state=undone) without O(revision) swaps the last two revisions each time.
-  action_group:
-    support: full
-    description: The groups whose C(module_defaults) reach it.
-    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
 notes:
   - The identity in the kubeconfig must be allowed to read the workload and its ReplicaSets or ControllerRevisions,
     pods, pod logs and events in the namespace. Where it may list nodes, too, a pod that can never fit is found
     sooner, and a lost node is named.
+"""
+
+OPTIONS = r"""
+namespace: Namespace of the workload.
+name: Name of the workload.
+kind: Kind of the workload.
+state:
+  - V(waited) waits and changes nothing.
+  - V(undone) first gives the workload the pod template of an earlier revision back, then waits. The number of replicas is
+    left alone. A Job keeps no earlier template and cannot be undone.
+revision:
+  - The revision to return to with O(state=undone), as C(kubectl rollout history) lists it.
+  - Without it the one before the present, so that undoing twice is as before.
+timeout: Seconds to wait at most.
 """
 
 EXAMPLES = r"""

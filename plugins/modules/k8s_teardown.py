@@ -18,31 +18,8 @@ description:
     resources are not read; they go with a namespace that goes.
   - Waits until everything is gone.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  namespace:
-    description: The namespace.
-    type: str
-    required: true
-  app:
-    description: Name of the model server's Deployment and Service.
-    type: str
-    required: true
-  scope:
-    description:
-      - V(namespace) for all of it.
-      - V(load_balancers) for the Services that have one, before the cluster itself goes.
-    type: str
-    choices: [namespace, load_balancers]
-    default: namespace
-  whole:
-    description: Remove the namespace, whoever made it, with all that it holds.
-    type: bool
-    default: false
-  timeout:
-    description: Seconds to wait until everything is gone.
-    type: int
-    default: 300
 extends_documentation_fragment:
+  - mlops.tfserving.options.k8s_teardown
   - mlops.tfserving.kubernetes
 attributes:
   check_mode:
@@ -54,12 +31,18 @@ attributes:
   idempotent:
     support: full
     description: What is not there is not removed.
-  action_group:
-    support: full
-    description: The groups whose C(module_defaults) reach it.
-    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
 seealso:
   - module: mlops.tfserving.gke_cluster
+"""
+
+OPTIONS = r"""
+namespace: The namespace.
+app: Name of the model server's Deployment and Service.
+scope:
+  - V(namespace) for all of it.
+  - V(load_balancers) for the Services that have one, before the cluster itself goes.
+whole: Remove the namespace, whoever made it, with all that it holds.
+timeout: Seconds to wait until everything is gone.
 """
 
 EXAMPLES = r"""

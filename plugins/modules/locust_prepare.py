@@ -18,70 +18,8 @@ description:
   - Puts the bodies into ConfigMaps, as many as they need.
   - With O(state=absent) everything of the run is removed from the cluster.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  namespace:
-    description: Namespace of the model server and of Locust.
-    type: str
-    required: true
-  run:
-    description: The run's name. Its objects are called C(locust-RUN) and carry it in the label C(mlops.tfserving/run).
-    type: str
-    required: true
-  state:
-    description: Whether to prepare the run, or to remove all its objects.
-    type: str
-    choices: [present, absent]
-    default: present
-  deployment:
-    description: The model server's Deployment; its pods have the label C(app) with that value.
-    type: str
-  model:
-    description: The model's name.
-    type: str
-  version:
-    description: The model's version. Without it the newest is asked.
-    type: int
-  signature:
-    description: The signature that is asked.
-    type: str
-    default: serving_default
-  protocol:
-    description:
-      - How Locust asks. The check beforehand always uses REST.
-      - For V(grpc) the bodies are serialised here, which needs the Python package C(protobuf).
-    type: str
-    choices: [rest, grpc]
-    default: rest
-  payload:
-    description: >-
-      A file, or a folder of files. JSON files hold a whole request body (with C(instances) or C(inputs)) or one
-      instance; every other file is sent as its bytes.
-    type: path
-  payload_format:
-    description: Whether instances are sent as rows (C(instances)) or as columns (C(inputs)).
-    type: str
-    choices: [row, columnar]
-    default: row
-  payload_weights:
-    description: How often a file is drawn, by name or pattern; 1 where nothing is said, and 0 for never.
-    type: dict
-    default: {}
-  shape:
-    description:
-      - The load over time. V(kind) is V(steps), V(constant), V(ramp), V(spike), V(sine) or V(replay); each has
-        options of its own, see the documentation of load tests.
-      - V(model) is V(closed) (users) or V(open) (requests that are due at moments of their own).
-    type: dict
-  slo:
-    description: The limits of the run, as M(mlops.tfserving.scaling_report) takes them; only checked for mistakes.
-    type: list
-    elements: str
-    default: []
-  ask_model:
-    description: Whether there is a model to be asked. In check mode one that is not there yet is no error.
-    type: bool
-    default: true
 extends_documentation_fragment:
+  - mlops.tfserving.options.locust_prepare
   - mlops.tfserving.kubernetes
 attributes:
   check_mode:
@@ -93,10 +31,29 @@ attributes:
   idempotent:
     support: partial
     description: With O(state=absent).
-  action_group:
-    support: full
-    description: The groups whose C(module_defaults) reach it.
-    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
+"""
+
+OPTIONS = r"""
+namespace: Namespace of the model server and of Locust.
+run: The run's name. Its objects are called C(locust-RUN) and carry it in the label C(mlops.tfserving/run).
+state: Whether to prepare the run, or to remove all its objects.
+deployment: The model server's Deployment; its pods have the label C(app) with that value.
+model: The model's name.
+version: The model's version. Without it the newest is asked.
+signature: The signature that is asked.
+protocol:
+  - How Locust asks. The check beforehand always uses REST.
+  - For V(grpc) the bodies are serialised here, which needs the Python package C(protobuf).
+payload: A file, or a folder of files. JSON files hold a whole request body (with C(instances) or C(inputs)) or one
+  instance; every other file is sent as its bytes.
+payload_format: Whether instances are sent as rows (C(instances)) or as columns (C(inputs)).
+payload_weights: How often a file is drawn, by name or pattern; 1 where nothing is said, and 0 for never.
+shape:
+  - The load over time. V(kind) is V(steps), V(constant), V(ramp), V(spike), V(sine) or V(replay); each has options of its
+    own, see the documentation of load tests.
+  - V(model) is V(closed) (users) or V(open) (requests that are due at moments of their own).
+slo: The limits of the run, as M(mlops.tfserving.scaling_report) takes them; only checked for mistakes.
+ask_model: Whether there is a model to be asked. In check mode one that is not there yet is no error.
 """
 
 EXAMPLES = r"""

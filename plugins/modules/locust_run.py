@@ -22,48 +22,8 @@ description:
   - The locustfile must be the one of the role C(mlops.tfserving.loadtest), which shows its counts at C(/loadtest).
   - Locust is reached through the API server, so no address of the cluster needs to be reachable but that one.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  namespace:
-    description: Namespace of the model server and of Locust.
-    type: str
-    required: true
-  service:
-    description: The Service of Locust's master; its web port is 8089.
-    type: str
-    required: true
-  run:
-    description: The run's name, which its folder gets.
-    type: str
-    required: true
-  workers:
-    description: How many workers there must be before the load starts.
-    type: int
-    required: true
-  deployment:
-    description: The Deployment under test; its pods have the label C(app) with that value. Its HPA is the one that scales it.
-    type: str
-    required: true
-  reports_dir:
-    description: Folder of the runs' folders.
-    type: path
-    required: true
-  start_timeout:
-    description: Seconds to wait for the workers.
-    type: int
-    default: 180
-  load_timeout:
-    description: Seconds after which the load is stopped if it has not ended.
-    type: int
-    required: true
-  plan:
-    description: >-
-      The curve of load that C(locust_prepare) made. With it the report knows what was planned at each moment.
-    type: dict
-  settle_timeout:
-    description: Seconds to wait, after the load, for replicas and nodes to go again.
-    type: int
-    default: 1500
 extends_documentation_fragment:
+  - mlops.tfserving.options.locust_run
   - mlops.tfserving.kubernetes
 attributes:
   check_mode:
@@ -75,10 +35,20 @@ attributes:
   idempotent:
     support: none
     description: Each call is a run of its own.
-  action_group:
-    support: full
-    description: The groups whose C(module_defaults) reach it.
-    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
+"""
+
+OPTIONS = r"""
+namespace: Namespace of the model server and of Locust.
+service: The Service of Locust's master; its web port is 8089.
+run: The run's name, which its folder gets.
+workers: How many workers there must be before the load starts.
+deployment: The Deployment under test; its pods have the label C(app) with that value. Its HPA is the one that scales
+  it.
+reports_dir: Folder of the runs' folders.
+start_timeout: Seconds to wait for the workers.
+load_timeout: Seconds after which the load is stopped if it has not ended.
+plan: The curve of load that C(locust_prepare) made. With it the report knows what was planned at each moment.
+settle_timeout: Seconds to wait, after the load, for replicas and nodes to go again.
 """
 
 EXAMPLES = r"""

@@ -19,50 +19,8 @@ description:
   - Estimates what the settings cost in an hour, and how long a reaction of the autoscalers takes that needs a node.
   - C(docs/preflight.md) has the rules.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  ignore:
-    description:
-      - Names of rules whose findings are not wanted, or of a rule and a variable, C(rule:variable).
-      - A name that no rule has is refused, and so are rules that can't be ignored.
-    type: list
-    elements: str
-    default: []
-  prices:
-    description:
-      - Prices that are better known than those of C(plugins/module_utils/preflight/prices.json), in its form.
-      - A key replaces the table's; of a table within it only the given keys are replaced.
-    type: dict
-    default: {}
-  system_requests:
-    description: What pods that are not this collection's request.
-    type: dict
-    default: {node: {}, pods: []}
-    suboptions:
-      node:
-        description: On each node together, as C(cpu) and C(memory); GKE's own DaemonSets, mostly.
-        type: dict
-        default: {}
-      pods:
-        description: Pods that are there once in the cluster, each with C(cpu) and C(memory).
-        type: list
-        elements: dict
-        default: []
-  metrics_window_seconds:
-    description: Seconds after which a change of load shows in the metrics that the HPA reads.
-    type: int
-    default: 30
-  node_boot_seconds:
-    description: Seconds that a new node takes to come, at least and at most.
-    type: list
-    elements: int
-    default: [80, 120]
-  api_endpoint:
-    description:
-      - Where all of Google's APIs are, if they are not at Google's. Falls back to E(GCP_API_ENDPOINT).
-      - For GKE and Cloud Storage the variables C(cluster_api_endpoint) and C(storage_api_endpoint) come first.
-    type: str
-    default: ""
 extends_documentation_fragment:
+  - mlops.tfserving.options.preflight
   - mlops.tfserving.gcp
 attributes:
   check_mode:
@@ -78,6 +36,23 @@ attributes:
     support: full
     membership: [mlops.tfserving.gcp, mlops.tfserving.all]
     description: In these action groups, so that their C(module_defaults) reach it.
+"""
+
+OPTIONS = r"""
+ignore:
+  - Names of rules whose findings are not wanted, or of a rule and a variable, C(rule:variable).
+  - A name that no rule has is refused, and so are rules that can't be ignored.
+prices:
+  - Prices that are better known than those of C(plugins/module_utils/preflight/prices.json), in its form.
+  - A key replaces the table's; of a table within it only the given keys are replaced.
+system_requests: What pods that are not this collection's request.
+system_requests.node: On each node together, as C(cpu) and C(memory); GKE's own DaemonSets, mostly.
+system_requests.pods: Pods that are there once in the cluster, each with C(cpu) and C(memory).
+metrics_window_seconds: Seconds after which a change of load shows in the metrics that the HPA reads.
+node_boot_seconds: Seconds that a new node takes to come, at least and at most.
+api_endpoint:
+  - Where all of Google's APIs are, if they are not at Google's. Falls back to E(GCP_API_ENDPOINT).
+  - For GKE and Cloud Storage the variables C(cluster_api_endpoint) and C(storage_api_endpoint) come first.
 """
 
 EXAMPLES = r"""

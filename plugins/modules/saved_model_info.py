@@ -21,15 +21,8 @@ description:
   - Operations that TF Serving's build does not know, and too little memory, are found by starting it only.
   - A model of any size is read in a few megabytes of memory.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  path:
-    description: The folder, which holds C(saved_model.pb).
-    type: path
-    required: true
-  tag:
-    description: The tag of the graph that is served; the flag C(--saved_model_tags) of TF Serving.
-    type: str
-    default: serve
+extends_documentation_fragment:
+  - mlops.tfserving.options.saved_model_info
 attributes:
   check_mode:
     support: full
@@ -47,6 +40,11 @@ attributes:
 requirements:
   - google-crc32c (Python package)
   - protobuf (Python package)
+"""
+
+OPTIONS = r"""
+path: The folder, which holds C(saved_model.pb).
+tag: The tag of the graph that is served; the flag C(--saved_model_tags) of TF Serving.
 """
 
 EXAMPLES = r"""

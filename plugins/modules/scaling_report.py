@@ -17,39 +17,8 @@ description:
   - The verdict is V(pass), V(fail) when a check fails, or V(invalid) when the run proves nothing.
   - Nothing but files is read, so a report can be made again at any time.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  run_dir:
-    description: The run's folder.
-    type: path
-    required: true
-  slo:
-    description: >-
-      What must hold, in lines as V(p95_ms <= 300 while users <= 10), V(failed == 0 while steady),
-      V(reaction.ready_s <= 60), V(replicas.max >= 3) or V(replicas back to min within 360 s).
-    type: list
-    elements: str
-    default: []
-  workers:
-    description: How many workers were planned.
-    type: int
-    required: true
-  users:
-    description: How many users were planned at the top.
-    type: int
-    required: true
-  baseline:
-    description: An earlier run to compare with; its name, its folder or its C(report.json).
-    type: path
-  environment:
-    description: Whatever is to be written down about the run.
-    type: dict
-    default: {}
-  fail_on:
-    description: With which verdicts the task fails, after everything is written.
-    type: list
-    elements: str
-    choices: [fail, invalid]
-    default: [fail, invalid]
+extends_documentation_fragment:
+  - mlops.tfserving.options.scaling_report
 attributes:
   check_mode:
     support: full
@@ -67,6 +36,17 @@ attributes:
 requirements:
   - matplotlib (Python package)
   - Jinja2 (Python package)
+"""
+
+OPTIONS = r"""
+run_dir: The run's folder.
+slo: What must hold, in lines as V(p95_ms <= 300 while users <= 10), V(failed == 0 while steady), V(reaction.ready_s <=
+  60), V(replicas.max >= 3) or V(replicas back to min within 360 s).
+workers: How many workers were planned.
+users: How many users were planned at the top.
+baseline: An earlier run to compare with; its name, its folder or its C(report.json).
+environment: Whatever is to be written down about the run.
+fail_on: With which verdicts the task fails, after everything is written.
 """
 
 EXAMPLES = r"""

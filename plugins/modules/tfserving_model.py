@@ -21,147 +21,9 @@ description:
   - Records golden predictions of the version in production, to measure the next one by.
   - A pod that ends while it is asked does not count.
 author: The mlops.tfserving developers (!UNKNOWN)
-options:
-  state:
-    description:
-      - V(checked) asks, and fails if something is not as wanted.
-      - V(recorded) asks and writes the answers to O(golden_file). Nothing is written when pods disagree, and nothing
-        changes when the file says the same already (within the tolerances). Without O(golden) the requests in
-        the file are asked again.
-    type: str
-    choices: [checked, recorded]
-    default: checked
-  namespace:
-    description: Namespace of the pods.
-    type: str
-    required: true
-  deployment:
-    description: Name of the Deployment whose pods are asked; or else O(label_selector) or O(pod).
-    type: str
-  label_selector:
-    description: Label selector of the pods.
-    type: str
-  pod:
-    description: Name of the only pod to ask, which needs to belong to nothing.
-    type: str
-  model:
-    description: Name of the model; or else O(models).
-    type: str
-  version:
-    description: The version that must be available; without it any, and the latest is asked.
-    type: int
-  label:
-    description:
-      - The version label by which the model is asked, such as V(stable).
-      - With O(version) the label must point to that version.
-    type: str
-  golden:
-    description: Requests, as a rule with known answers.
-    type: list
-    elements: dict
-    default: []
-    suboptions: &golden
-      name:
-        description: Name of the request, for messages; each has its own.
-        type: str
-        required: true
-      signature_name:
-        description: Signature of the model to call.
-        type: str
-        default: serving_default
-      instances:
-        description: Inputs in row format; or else O(golden[].inputs).
-        type: list
-        elements: raw
-      inputs:
-        description: Inputs in column format.
-        type: raw
-      expect:
-        description:
-          - What RV(ignore:predictions) (row format) or RV(ignore:outputs) (column format) must be.
-          - Of an object only the keys given here are compared, of a list all elements. Texts and labels must be
-            the same; NaN is the same as NaN.
-          - Without it the pods are only compared with each other.
-        type: raw
-      tolerance:
-        description: By how much a number may differ.
-        type: float
-        default: 0.001
-      relative_tolerance:
-        description: By which share of what is expected a number may differ; the larger of the two counts.
-        type: float
-        default: 0.0
-      tolerances:
-        description:
-          - Other tolerances for some of the model's outputs, by the output's name.
-          - Each is a dictionary of C(absolute) and C(relative); what is not given there is 0.
-        type: dict
-        default: {}
-  models:
-    description: Several models, versions or labels, instead of O(model), O(version), O(label) and O(golden).
-    type: list
-    elements: dict
-    suboptions:
-      name:
-        description: Name of the model.
-        type: str
-        required: true
-      version:
-        description: As O(version).
-        type: int
-      label:
-        description: As O(label).
-        type: str
-      golden:
-        description: As O(golden).
-        type: list
-        elements: dict
-        default: []
-        suboptions: *golden
-  golden_file:
-    description:
-      - A JSON file of golden predictions on the machine where the module runs.
-      - With O(state=checked) it is read; its predictions of each model are asked beside those in O(golden).
-      - With O(state=recorded) it is written, at once or not at all.
-    type: path
-  latency:
-    description:
-      - Measures how long each pod takes to answer the golden predictions, one request after the other and one pod
-        after the other, after they were answered once.
-      - The way through the API server is part of it; RV(pods[].latency) tells about how much.
-    type: dict
-    suboptions:
-      requests:
-        description: How many requests are measured of each model on each pod.
-        type: int
-        default: 20
-      p50_ms:
-        description: Milliseconds that the median must not exceed.
-        type: float
-      p95_ms:
-        description: Milliseconds that 95 of 100 requests must not exceed.
-        type: float
-  protocol:
-    description:
-      - How the pods are asked.
-      - V(rest) needs no more than the API server's proxy (permission C(pods/proxy)).
-      - V(grpc) needs the Python packages C(grpcio) and C(protobuf), and goes through a port forward of the API server
-        (permission C(pods/portforward)). The inputs are written as for V(rest), and converted by the model's
-        signature.
-    type: str
-    choices: [rest, grpc]
-    default: rest
-  minimum_pods:
-    description: Fail when fewer pods than this are ready.
-    type: int
-    default: 1
-  timeout:
-    description: Seconds to wait for one answer.
-    type: int
-    default: 30
 extends_documentation_fragment:
+  - mlops.tfserving.options.tfserving_model
   - mlops.tfserving.kubernetes
-  - mlops.tfserving.model_server
 attributes:
   check_mode:
     support: full
@@ -172,10 +34,63 @@ attributes:
   idempotent:
     support: full
     description: A file that says the same already is left alone.
-  action_group:
-    support: full
-    description: The groups whose C(module_defaults) reach it.
-    membership: [mlops.tfserving.all, mlops.tfserving.k8s]
+"""
+
+OPTIONS = r"""
+state:
+  - V(checked) asks, and fails if something is not as wanted.
+  - V(recorded) asks and writes the answers to O(golden_file). Nothing is written when pods disagree, and nothing changes
+    when the file says the same already (within the tolerances). Without O(golden) the requests in the file are asked
+    again.
+namespace: Namespace of the pods.
+deployment: Name of the Deployment whose pods are asked; or else O(label_selector) or O(pod).
+label_selector: Label selector of the pods.
+pod: Name of the only pod to ask, which needs to belong to nothing.
+model: Name of the model; or else O(models).
+version: The version that must be available; without it any, and the latest is asked.
+label:
+  - The version label by which the model is asked, such as V(stable).
+  - With O(version) the label must point to that version.
+golden: Requests, as a rule with known answers.
+golden.name: Name of the request, for messages; each has its own.
+golden.signature_name: Signature of the model to call.
+golden.instances: Inputs in row format; or else O(golden[].inputs).
+golden.inputs: Inputs in column format.
+golden.expect:
+  - What RV(ignore:predictions) (row format) or RV(ignore:outputs) (column format) must be.
+  - Of an object only the keys given here are compared, of a list all elements. Texts and labels must be the same; NaN is
+    the same as NaN.
+  - Without it the pods are only compared with each other.
+golden.tolerance: By how much a number may differ.
+golden.relative_tolerance: By which share of what is expected a number may differ; the larger of the two counts.
+golden.tolerances:
+  - Other tolerances for some of the model's outputs, by the output's name.
+  - Each is a dictionary of C(absolute) and C(relative); what is not given there is 0.
+models: Several models, versions or labels, instead of O(model), O(version), O(label) and O(golden).
+models.name: Name of the model.
+models.version: As O(version).
+models.label: As O(label).
+models.golden: As O(golden).
+golden_file:
+  - A JSON file of golden predictions on the machine where the module runs.
+  - With O(state=checked) it is read; its predictions of each model are asked beside those in O(golden).
+  - With O(state=recorded) it is written, at once or not at all.
+latency:
+  - Measures how long each pod takes to answer the golden predictions, one request after the other and one pod after the
+    other, after they were answered once.
+  - The way through the API server is part of it; RV(pods[].latency) tells about how much.
+latency.requests: How many requests are measured of each model on each pod.
+latency.p50_ms: Milliseconds that the median must not exceed.
+latency.p95_ms: Milliseconds that 95 of 100 requests must not exceed.
+protocol:
+  - How the pods are asked.
+  - V(rest) needs no more than the API server's proxy (permission C(pods/proxy)).
+  - V(grpc) needs the Python packages C(grpcio) and C(protobuf), and goes through a port forward of the API server
+    (permission C(pods/portforward)). The inputs are written as for V(rest), and converted by the model's signature.
+port: REST port to ask, of the model server itself or of a proxy in the pod.
+grpc_port: gRPC port to ask with O(protocol=grpc).
+minimum_pods: Fail when fewer pods than this are ready.
+timeout: Seconds to wait for one answer.
 """
 
 EXAMPLES = r"""

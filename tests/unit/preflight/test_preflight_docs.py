@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-import yaml
-from ansible_collections.mlops.tfserving.plugins.doc_fragments.gcp import ModuleDocFragment
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.check import ARGUMENTS
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rules import RULES
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.rules import (
     RULES as RULES_OF_VARIABLES,
 )
-from ansible_collections.mlops.tfserving.plugins.modules import preflight
 from cases import ROOT, defaults
 
 
@@ -32,15 +28,6 @@ def test_the_table_has_every_rule() -> None:
 def test_names_of_rules_are_unique() -> None:
     names = [rule.id for rule in RULES]
     assert len(set(names)) == len(names)
-
-
-def test_the_module_documents_its_options() -> None:
-    documented: dict[str, Any] = yaml.safe_load(preflight.DOCUMENTATION)["options"]
-    common = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
-    assert set(documented) | set(common) == set(ARGUMENTS)
-    for name, option in documented.items():
-        assert option["type"] == ARGUMENTS[name]["type"], name
-        assert option.get("default") == ARGUMENTS[name].get("default"), name
 
 
 def test_the_roles_defaults_are_the_modules() -> None:

@@ -12,6 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.check import ARGUMENTS
 
 ROOT = serving_role.ROOT
 OURS = "mlops.tfserving."
@@ -117,8 +118,8 @@ def _value(templar: Any, text: Any) -> Any:
 
 def _typed(module: str, options: dict[str, Any]) -> dict[str, Any]:
     """As the module gets them. Unknown here are options that only a run knows."""
-    documentation = importlib.import_module(f"ansible_collections.mlops.tfserving.plugins.modules.{module}")
-    spec = _spec(yaml.safe_load(documentation.DOCUMENTATION)["options"])
+    found = importlib.import_module(f"ansible_collections.mlops.tfserving.plugins.modules.{module}")
+    spec = _spec(ARGUMENTS if module == "preflight" else found.SPEC["argument_spec"])
     given = {
         name: value
         for name, value in options.items()
@@ -134,6 +135,6 @@ def _typed(module: str, options: dict[str, Any]) -> dict[str, Any]:
 def _spec(options: dict[str, Any]) -> dict[str, Any]:
     return {
         name: {key: option[key] for key in ("type", "elements", "choices") if key in option}
-        | ({"options": _spec(option["suboptions"])} if "suboptions" in option else {})
+        | ({"options": _spec(option["options"])} if "options" in option else {})
         for name, option in options.items()
     }
