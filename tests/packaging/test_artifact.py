@@ -27,7 +27,14 @@ def load(name: str) -> Any:
 
 def test_everything_that_users_need_is_in_it(packed: list[str]) -> None:
     wanted = {name for name in tracked() if name.startswith(FOR_USERS)}
-    wanted |= {"README.md", "LICENSE", "REUSE.toml", "CHANGELOG.rst", "requirements.txt", "inventories/dev/hosts.yml"}
+    wanted |= {
+        "README.md",
+        "LICENSE",
+        "REUSE.toml",
+        "CHANGELOG.rst",
+        "requirements.txt",
+        "inventories/dev/hosts.yml",
+    }
     assert wanted - set(packed) == set()
 
 

@@ -67,5 +67,7 @@ def test_files_of_the_gpl_say_so_and_no_other_does(licences: dict[str, set[str]]
 
 
 def test_the_collection_names_all_its_licences(licences: dict[str, set[str]]) -> None:
-    of_collection = {of for name, all_of in licences.items() if not name.startswith("tests/") for of in all_of}
+    of_collection = {
+        of for name, all_of in licences.items() if not name.startswith("tests/") for of in all_of
+    }
     assert set(yaml.safe_load((ROOT / "galaxy.yml").read_text())["license"]) == of_collection
