@@ -35,7 +35,7 @@ def serve(images: Path, binaries: Path) -> None:
     def backend(cluster: Cluster) -> RealCluster:
         return RealCluster(
             cluster.name, cluster.index, project=cluster.project, location=cluster.location,
-            images=images, binaries=binaries, metadata=metadata,
+            images=images, binaries=binaries, metadata=metadata, reviewer=tokens.reviewer,
             workload_identity=bool(cluster.answer.get("workloadIdentityConfig", {}).get("workloadPool")),
         )  # fmt: skip
 
