@@ -44,8 +44,8 @@ version:
   - Without it the number that has this content already, or was begun with it, or else the next free one.
 source:
   - The folder of the SavedModel.
-  - Or an archive that holds one (C(.tar.gz), C(.tgz), C(.tar), C(.zip)), at its top or in a folder. Only files and
-    folders are taken from it; with links, devices or names that lead out of it, it is refused.
+  - Or an archive that holds one (C(.tar), C(.tar.gz), C(.tar.bz2), C(.tar.xz), C(.zip)), at its top or in a folder. Only
+    files, folders and hard links are taken from it; with other links, devices or names that lead out of it, it is refused.
   - Or C(gs://BUCKET/PATH/VERSION), from where it is copied within Cloud Storage. If there is a manifest, its hashes are
     compared and taken over. Else the version is verified by the MD5 that Cloud Storage knows.
 archive_size_max: Bytes of an archive's files together, above which it is refused.
@@ -100,6 +100,11 @@ manifest:
   returned: with state present
 created:
   description: Names of the objects that were created, or would be, in this order.
+  type: list
+  elements: str
+  returned: with state present
+left_out:
+  description: Files and folders that lie there and are not taken for a part of the model, such as C(.DS_Store) and C(.git).
   type: list
   elements: str
   returned: with state present

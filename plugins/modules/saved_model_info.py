@@ -108,6 +108,11 @@ warmup_records:
   description: How many requests TF Serving sends the model before it is ready.
   type: int
   returned: success
+left_out:
+  description: Files and folders that lie there and are not taken for a part of the model, such as C(.DS_Store) and C(.git).
+  type: list
+  elements: str
+  returned: success
 size:
   description: Bytes of all files.
   type: int

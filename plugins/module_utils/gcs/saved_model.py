@@ -13,11 +13,11 @@ from typing import Any
 from ..gcp.errors import BadInput
 from ..gcp.rest import connect
 from ..progress import progress
-from ..saved_model.archive import is_archive, unpack
+from ..saved_model.archive import SUFFIXES, is_archive, unpack
 from ..saved_model.errors import InvalidModel
 from ..saved_model.files import MANIFEST
 from .manifest import make_manifest
-from .publish import Version, plan, prunable
+from .publish import Version, plan, prunable, some
 from .publisher import Model
 from .source import Folder, Prefix, Source, is_prefix
 from .storage import Storage
@@ -81,6 +81,10 @@ def _open_source(storage: Storage, params: Json, scratch: str) -> Source:
             return Folder(str(unpack(Path(source), Path(scratch), params["archive_size_max"])), source)
         except InvalidModel as error:
             raise BadInput(f"{error}.") from error
+    if Path(source).is_file():
+        raise BadInput(
+            f"source {source} is a file: give the folder of a SavedModel, or an archive of it ({', '.join(SUFFIXES)})."
+        )
     return Folder(source)
 
 
@@ -101,11 +105,13 @@ def _present(storage: Storage, model: Model, params: Json, check_mode: bool) -> 
         claim = [f"{path}/.publishing/{todo.version}.json"] if todo.release else []
         result: Json = {
             "changed": todo.changed, "version": todo.version, "uri": f"gs://{bucket}/{prefix}", "created": created,
-            "manifest": current.manifest,
+            "manifest": current.manifest, "left_out": source.litter,
             "diff": {"before": _lines(there + claim), "after": _lines(sorted(there + created))},
         }  # fmt: skip
         if not todo.changed:
             return result
+        if source.litter:
+            result["warnings"] = [f"left out of the version, as no part of a model: {some(source.litter)}"]
         info = source.inspect() if todo.upload else None
         if info is not None and not info.loadable and params["require_loadable"]:
             raise BadInput(f"source {source.name} can't be served: {'; '.join(info.problems)}.")

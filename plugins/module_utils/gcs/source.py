@@ -13,9 +13,9 @@ from ..gcp.errors import ApiError, BadInput
 from ..paths import absolute_path
 from ..saved_model.bundle import INDEX
 from ..saved_model.errors import InvalidModel
-from ..saved_model.files import MANIFEST, ModelFile, check_path, read_files, sizes_of
+from ..saved_model.files import MANIFEST, ModelFile, check_path, find_litter, is_litter, read_files, sizes_of
 from ..saved_model.graph import SAVED_MODEL
-from ..saved_model.info import Info, inspect
+from ..saved_model.info import WARMUP, Info, inspect
 from .manifest import files_of, parse_manifest
 from .publish import differences, some
 from .storage import Storage, Told
@@ -24,7 +24,7 @@ from .upload import upload
 Json = dict[str, Any]
 
 GRAPH_MAX = 256 * 2**20
-"""Bytes of a saved_model.pb that is still fetched from a bucket to look at it."""
+"""Bytes of graph, index and warm-up requests that are still fetched from a bucket to look at them."""
 
 
 class Source(Protocol):
@@ -32,6 +32,8 @@ class Source(Protocol):
 
     name: str
     files: list[ModelFile]
+    litter: list[str]
+    """Paths of what lies there and is not of the model."""
 
     def inspect(self) -> Info | None:
         """What the SavedModel is; None where that can't be told."""
@@ -47,7 +49,7 @@ class Folder:
         self.name = name or path
         self._folder = Path(absolute_path(path))
         try:
-            self.files = read_files(path)
+            self.files, self.litter = read_files(path), find_litter(path)
         except InvalidModel as error:
             raise BadInput(f"{error}.") from error
 
@@ -70,6 +72,7 @@ class Prefix:
         self._storage = storage
         self._bucket, _unused, prefix = self.name.removeprefix("gs://").partition("/")
         self._objects = self._list(prefix)
+        self.litter: list[str] = []
         try:
             self.files = self._read()
         except InvalidModel as error:
@@ -85,7 +88,8 @@ class Prefix:
             if error.status == 404:
                 raise BadInput(f"source {self.name}: the bucket {self._bucket} does not exist.") from error
             raise
-        found = {path: item for path, item in found.items() if not path.endswith("/")}
+        # Empty objects whose names end with a slash are folders' marks, the source's own included.
+        found = {path: item for path, item in found.items() if path and not path.endswith("/")}
         if SAVED_MODEL not in found:
             versions = sorted(path.rpartition("/")[0] for path in found if path.endswith(f"/{SAVED_MODEL}"))
             hint = f" Did you mean {self.name}/{versions[-1]}?" if versions else ""
@@ -96,16 +100,24 @@ class Prefix:
         for path in self._objects:
             check_path(path, self.name)
         if MANIFEST not in self._objects:
+            self._leave(set())
             return [self._hashed(path) for path in sorted(self._objects)]
         found = self._storage.read(self._bucket, self._objects[MANIFEST]["name"])
         manifest = parse_manifest(found[0] if found else None)
         if manifest is None:
             raise InvalidModel(f"source {self.name}: its {MANIFEST} is damaged")
         files = files_of(manifest)
+        self._leave({file.path for file in files})
         problems = differences(files, self._objects)
         if problems:
             raise InvalidModel(f"source {self.name} is not what its {MANIFEST} says: {some(problems)}")
         return files
+
+    def _leave(self, published: set[str]) -> None:
+        """Leaves litter out, but for what was published with the version."""
+        self.litter = sorted(path for path in self._objects if is_litter(path) and path not in published)
+        for path in self.litter:
+            del self._objects[path]
 
     def _hashed(self, path: str) -> ModelFile:
         item = self._objects[path]
@@ -119,8 +131,8 @@ class Prefix:
         return replace(file, sha256=sha.hexdigest(), md5=base64.b64encode(md5.digest()).decode())
 
     def inspect(self) -> Info | None:
-        """By graph and index alone, which are fetched: the data stays where it is."""
-        small = [path for path in (SAVED_MODEL, INDEX) if path in self._objects]
+        """By graph, index and warm-up requests alone, which are fetched: the data stays where it is."""
+        small = [path for path in (SAVED_MODEL, INDEX, WARMUP) if path in self._objects]
         if sum(int(self._objects[path]["size"]) for path in small) > GRAPH_MAX:
             return None
         with tempfile.TemporaryDirectory(prefix="saved-model-") as folder:

@@ -18,7 +18,7 @@ from .table import Checksum, entries, unmask
 
 INDEX = "variables/variables.index"
 INDEX_MAX = 256 * 2**20
-"""Bytes of an index that is still read: a million variables have some 100 MB."""
+"""Bytes of an index that is still read, compressed or not: a million variables have some 100 MB."""
 
 _NAMED = 5
 _BLOCK = 2**20
@@ -61,7 +61,7 @@ def read_bundle(data: bytes, sizes: Mapping[str, int], crc32c: Checksum) -> Bund
     bundle = Bundle()
     ends: dict[int, tuple[int, str]] = {}
     try:
-        for number, (key, value) in enumerate(entries(data, crc32c)):
+        for number, (key, value) in enumerate(entries(data, crc32c, INDEX_MAX)):
             if number == 0:
                 if key:
                     raise InvalidModel("it has no header")

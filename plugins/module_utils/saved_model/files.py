@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..paths import absolute_path
@@ -23,6 +24,16 @@ PATH_BYTES = 800
 
 _BLOCK = 2**20
 _READERS = 4
+
+_COPY = "make a copy with the files that are linked to (cp -rL)"
+
+# What file managers, notebooks, version control and network drives leave in any folder; lower case, as patterns.
+_LITTER = (
+    ".ds_store", "._*", "__macosx", ".appledouble", ".spotlight-v100", ".trashes", ".fseventsd", ".localized",
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", ".directory", ".trash-*",
+    ".git", ".gitattributes", ".gitignore", ".gitkeep", ".svn", ".hg", ".ipynb_checkpoints", "__pycache__", ".idea",
+    ".vscode", ".nfs*", ".fuse_hidden*", "lost+found", "@eadir", ".~lock.*#",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, order=True)
@@ -49,8 +60,13 @@ def sizes_of(files: Iterable[ModelFile]) -> dict[str, int]:
     return {file.path: file.size for file in files}
 
 
+def is_litter(path: str) -> bool:
+    """Whether a file lies in a version's folder by accident: no model has it, and it comes and goes by itself."""
+    return any(fnmatchcase(part, pattern) for part in path.lower().split("/") for pattern in _LITTER)
+
+
 def find_files(source: str) -> dict[str, Path]:
-    """Every file of the SavedModel in a folder by its path in it, in order. Raises ``InvalidModel``."""
+    """Every file of the SavedModel in a folder by its path in it, in order, litter aside. Raises ``InvalidModel``."""
     folder = Path(absolute_path(source))
     if not folder.is_dir():
         raise InvalidModel(
@@ -61,15 +77,27 @@ def find_files(source: str) -> dict[str, Path]:
         hint = f". Did you mean {folder / versions[-1]}?" if versions else ""
         raise InvalidModel(f"source {source} has no {SAVED_MODEL}: it is not a SavedModel{hint}")
     root, found = folder.resolve(), {}
-    for parent, folders, names in os.walk(folder):
-        for name in sorted(names + [f for f in folders if (Path(parent) / f).is_symlink()]):
-            path = Path(parent) / name
-            relative = path.relative_to(folder).as_posix()
+    for relative, path in _walk(folder):
+        if relative != MANIFEST and not is_litter(relative):
             check_path(relative, source)
-            if relative != MANIFEST:
-                _check_kind(path, relative, root, source)
-                found[relative] = path
+            _check_kind(path, relative, root, source)
+            found[relative] = path
     return dict(sorted(found.items()))
+
+
+def find_litter(source: str) -> list[str]:
+    """Paths of the litter in a folder; of a whole folder of it that one's alone."""
+    return sorted(relative for relative, _unused in _walk(Path(absolute_path(source))) if is_litter(relative))
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
+    """What is not a folder, and folders that are litter, which are not entered."""
+    for parent, folders, names in os.walk(folder):
+        own = [name for name in folders if is_litter(name) or (Path(parent) / name).is_symlink()]
+        folders[:] = [name for name in folders if name not in own]
+        for name in sorted(names + own):
+            path = Path(parent) / name
+            yield path.relative_to(folder).as_posix(), path
 
 
 def check_path(path: str, source: str) -> None:
@@ -87,12 +115,12 @@ def check_path(path: str, source: str) -> None:
 def _check_kind(path: Path, relative: str, root: Path, source: str) -> None:
     try:
         if path.is_symlink() and not path.resolve(strict=True).is_relative_to(root):
-            raise InvalidModel(f"source {source}: {relative} is a link out of the folder")
+            raise InvalidModel(f"source {source}: {relative} is a link out of the folder: {_COPY}")
         mode = path.stat().st_mode
     except (OSError, RuntimeError) as error:
         raise InvalidModel(f"source {source}: {relative} can't be read: {error}") from error
     if stat.S_ISDIR(mode):
-        raise InvalidModel(f"source {source}: {relative} is a link to a folder: copy what it links to")
+        raise InvalidModel(f"source {source}: {relative} is a link to a folder: {_COPY}")
     if not stat.S_ISREG(mode):
         raise InvalidModel(f"source {source}: {relative} is neither a file nor a folder")
 

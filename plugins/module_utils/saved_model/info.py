@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +12,9 @@ from ..protos import PROTOBUF_IMPORT_ERROR
 from .bundle import INDEX, INDEX_MAX, Bundle, check_tensors, read_bundle
 from .checksum import CRC32C_IMPORT_ERROR, new_crc32c, value_of
 from .errors import InvalidModel
-from .files import digest, read_files, sizes_of
+from .files import digest, find_litter, read_files, sizes_of
 from .graph import SAVED_MODEL, SERVE, Graph, read_graphs
+from .table import unmask
 
 PACKAGES = {"google-crc32c": CRC32C_IMPORT_ERROR, "protobuf": PROTOBUF_IMPORT_ERROR}
 """What reading a model needs, and why it can't be imported here, if so."""
@@ -53,6 +53,7 @@ def read(path: str, tag: str) -> Json:
     try:
         files = read_files(path)
         info = inspect(Path(path), sizes_of(files), tag=tag)
+        litter = find_litter(path)
     except InvalidModel as error:
         return failure(f"{error}.")
     except OSError as error:
@@ -68,6 +69,7 @@ def read(path: str, tag: str) -> Json:
         "variables": info.variables,
         "assets": info.assets,
         "warmup_records": info.warmup_records,
+        "left_out": litter,
         "size": sum(file.size for file in files),
         "sha256": digest(files),
         "files": [{"path": f.path, "size": f.size, "sha256": f.sha256, "crc32c": f.crc32c} for f in files],
@@ -161,18 +163,31 @@ def _check_variables(folder: Path, sizes: Mapping[str, int], graph: Graph, tenso
 
 
 def _check_warmup(folder: Path, sizes: Mapping[str, int], info: Info) -> None:
-    """Counts the records of TFRecord's format: length, its checksum, data, its checksum."""
-    size = sizes.get(WARMUP)
-    if size is None or not (folder / WARMUP).is_file():
+    """Records of TFRecord's format: length, its masked crc32c, data, its masked crc32c (core/lib/io/record_reader.cc)."""
+    left = sizes.get(WARMUP, 0)
+    if not left or not (folder / WARMUP).is_file():
         return
-    at = 0
     with (folder / WARMUP).open("rb") as file:
-        while at < size and info.warmup_records <= WARMUP_MAX:
-            file.seek(at)
+        while left and info.warmup_records <= WARMUP_MAX:
             head = file.read(12)
-            at += 16 + (struct.unpack("<Q", head[:8])[0] if len(head) == 12 else size)
+            if len(head) == 12 and not _matches(head[:8], head[8:]):
+                info.problems.append(f"{WARMUP} is no file of TFRecords, or is damaged: loading would fail")
+                return
+            length = int.from_bytes(head[:8], "little")
+            if length + 16 > left:
+                info.problems.append(f"{WARMUP} is cut off: loading would fail")
+                return
+            data = file.read(length + 4)
+            left -= length + 16
             info.warmup_records += 1
-    if at > size:
-        info.problems.append(f"{WARMUP} is cut off: loading would fail")
-    elif info.warmup_records > WARMUP_MAX:
+            if not _matches(data[:-4], data[-4:]):
+                info.problems.append(
+                    f"{WARMUP} is damaged: the checksum of record {info.warmup_records} does not match, loading would fail"
+                )
+                return
+    if info.warmup_records > WARMUP_MAX:
         info.problems.append(f"{WARMUP} has more than {WARMUP_MAX} records: loading would fail")
+
+
+def _matches(data: bytes, stored: bytes) -> bool:
+    return value_of(data) == unmask(int.from_bytes(stored, "little"))

@@ -16,14 +16,14 @@ Checksum = Callable[[bytes], int]
 _FOOTER = 48
 _MAGIC = 0xDB4775248B80FB57
 _TRAILER = 5
-_UNCOMPRESSED = 0
+_UNCOMPRESSED, _SNAPPY = 0, 1
 _MASK_DELTA = 0xA282EAD8
 
 
-def entries(data: Buffer, crc32c: Checksum) -> Iterator[tuple[bytes, bytes]]:
+def entries(data: Buffer, crc32c: Checksum, size_max: int) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values in order. ``crc32c``: the checksum of bytes, by which every block is checked.
 
-    Raises ``InvalidModel``.
+    ``size_max``: bytes of all blocks together, uncompressed. Raises ``InvalidModel``.
     """
     size = len(data)
     if size < _FOOTER or struct.unpack("<Q", data[size - 8 : size])[0] != _MAGIC:
@@ -32,9 +32,11 @@ def entries(data: Buffer, crc32c: Checksum) -> Iterator[tuple[bytes, bytes]]:
     for _part in range(2):  # the metaindex block's place, which nobody needs
         _unused, at = varint(data, at, size)
     index, _unused = _handle(data, at, size)
-    for _key, value in _block(data, *index, crc32c):
+    for _key, value in _pairs(_block(data, *index, crc32c, size_max)):
         place, _unused = _handle(value, 0, len(value))
-        yield from _block(data, *place, crc32c)
+        block = _block(data, *place, crc32c, size_max)
+        size_max -= len(block)
+        yield from _pairs(block)
 
 
 def unmask(masked: int) -> int:
@@ -49,15 +51,59 @@ def _handle(data: Buffer, at: int, end: int) -> tuple[tuple[int, int], int]:
     return (offset, length), at
 
 
-def _block(data: Buffer, offset: int, length: int, crc32c: Checksum) -> Iterator[tuple[bytes, bytes]]:
+def _block(data: Buffer, offset: int, length: int, crc32c: Checksum, size_max: int) -> bytes:
     if offset + length + _TRAILER > len(data) - _FOOTER:
         raise InvalidModel("a block reaches beyond the end")
     block = data[offset : offset + length + _TRAILER]
     content, kind = block[:length], block[length]
     if crc32c(block[: length + 1]) != unmask(struct.unpack("<I", block[length + 1 :])[0]):
         raise InvalidModel("a block's checksum is not that of its content")
+    if kind == _SNAPPY:
+        return unsnapped(content, size_max)
     if kind != _UNCOMPRESSED:
-        raise InvalidModel("it is compressed, which TensorFlow itself never does to an index")
+        raise InvalidModel(f"it is compressed in the unknown way {kind}")
+    if length > size_max:
+        raise InvalidModel("its blocks are larger than any index")
+    return content
+
+
+def unsnapped(data: bytes, size_max: int) -> bytes:
+    """What snappy compressed: https://github.com/google/snappy/blob/main/format_description.txt
+
+    Raises ``InvalidModel``, also for more than ``size_max`` bytes.
+    """
+    size, at = varint(data, 0, len(data))
+    if size > size_max:
+        raise InvalidModel(f"a block says that it has {size} bytes uncompressed, more than any index")
+    made = bytearray()
+    while at < len(data) and len(made) <= size:
+        tag, at = data[at], at + 1
+        upper, kind = tag >> 2, tag & 3
+        if kind == 0:  # a literal; of 61 bytes and more the length has bytes of its own
+            more = max(upper - 59, 0)
+            length = (int.from_bytes(data[at : at + more], "little") if more else upper) + 1
+            at += more
+            made += data[at : at + length]
+            at += length
+            continue
+        more = (1, 2, 4)[kind - 1]
+        offset = int.from_bytes(data[at : at + more], "little")
+        at += more
+        length = upper + 1
+        if kind == 1:
+            offset, length = offset + (tag >> 5 << 8), (upper & 7) + 4
+        start = len(made) - offset
+        if offset == 0 or start < 0:
+            raise InvalidModel("a compressed block refers to what is before its beginning")
+        piece = made[start : start + length]
+        made += (piece * (length // len(piece) + 1))[:length]  # it may overlap with what it makes
+    if at != len(data) or len(made) != size:
+        raise InvalidModel("a compressed block is not as long as it says")
+    return bytes(made)
+
+
+def _pairs(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    length = len(content)
     if length < 4:
         raise InvalidModel("a block is too short")
     restarts = struct.unpack("<I", content[-4:])[0]

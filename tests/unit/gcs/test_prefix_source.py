@@ -56,6 +56,22 @@ def test_it_is_copied_in_several_calls_and_verified_by_md5(
     assert not call(gcs_saved_model, **WHERE, source=str(model))["changed"], "the same content from here"
 
 
+def test_marks_of_folders_and_litter_are_left_out(
+    call: Call, objects: Objects, google: FullGoogle, copied: str, model: Path
+) -> None:
+    """As TensorFlow's own gs://, the console and gcsfuse make them: empty objects with a slash at the end."""
+    for mark in ("r/7/", "r/7/variables/", "r/7/assets.extra/"):
+        objects.put("research", mark, b"")
+    objects.put("research", "r/7/.DS_Store", b"x")
+    would = call(gcs_saved_model, check=True, **WHERE, source=copied)
+    made = call(gcs_saved_model, **WHERE, source=copied)
+    assert (made["changed"], made["version"], made["left_out"]) == (True, 1, [".DS_Store"])
+    assert made["diff"] == would["diff"]
+    assert [path for path in objects.names("models") if path.endswith(("/", "DS_Store"))] == []
+    for source in (copied, str(model)):
+        assert not call(gcs_saved_model, **WHERE, source=source)["changed"]
+
+
 def test_hashes_of_a_manifest_are_taken_over(
     call: Call, objects: Objects, google: FullGoogle, model: Path
 ) -> None:

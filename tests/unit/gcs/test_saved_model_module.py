@@ -26,6 +26,22 @@ def listed(call: Call) -> list[tuple[int, str]]:
     return [(v["version"], v["state"]) for v in call(gcs_saved_model, **WHERE, state="listed")["versions"]]
 
 
+def test_litter_makes_no_new_version(call: Call, objects: Objects, bucket: str, model: Path) -> None:
+    """What a file manager and a notebook leave in the folder, before and after it was published."""
+    (model / "Thumbs.db").write_bytes(b"x")
+    would = call(gcs_saved_model, check=True, **WHERE, source=str(model))
+    made = call(gcs_saved_model, **WHERE, source=str(model))
+    assert (made["changed"], made["left_out"]) == (True, ["Thumbs.db"])
+    for result in (would, made):
+        assert "left out of the version, as no part of a model: Thumbs.db" in str(result["warnings"])
+    assert not [name for name in objects.names("models") if "Thumbs" in name]
+    (model / ".DS_Store").write_bytes(b"x")
+    (model / "__MACOSX").mkdir()
+    for check in (True, False):
+        again = call(gcs_saved_model, check=check, **WHERE, source=str(model))
+        assert (again["changed"], again["version"]) == (False, 1)
+
+
 def test_publish_again_change_list_remove(call: Call, objects: Objects, bucket: str, model: Path) -> None:
     would = call(gcs_saved_model, check=True, **WHERE, source=str(model))
     assert objects.names("models") == [], "check mode changes nothing"

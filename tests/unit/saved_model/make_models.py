@@ -1,6 +1,6 @@
 """Makes the small SavedModels of these tests, by TensorFlow and Keras themselves.
 
-Run with TensorFlow: ``pip install tensorflow-cpu==2.21.0`` (it brings Keras 3.15), ``python make_models.py``.
+Run with TensorFlow: ``pip install tensorflow-cpu==2.21.0 cramjam==2.14.0`` (it brings Keras 3.15), ``python make_models.py``.
 What it writes to ``models/`` is committed, so that the tests need no TensorFlow. It also says of each model
 whether it loads in a V1 session and answers, which is how TF Serving loads: the tests' ground truth.
 """
@@ -11,11 +11,14 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import cramjam
+import google_crc32c
 import keras
 import tensorflow as tf
 
@@ -90,6 +93,64 @@ def sharded(target: str) -> None:
     tf.saved_model.save(module, target, signatures=module.scale, options=options)
 
 
+def snappy(target: str) -> None:
+    """An index that is compressed, as that of TF Serving's own half_plus_two: other writers of tables do so."""
+    module = Scale()
+    module.more = [tf.Variable(tf.zeros((3,)), name=f"more_{number}") for number in range(40)]
+    tf.saved_model.save(module, target, signatures=module.scale)
+    index = Path(target) / "variables/variables.index"
+    index.write_bytes(compressed(index.read_bytes()))
+
+
+def compressed(table: bytes) -> bytes:
+    """The table with each of its blocks compressed by snappy, and the places in its index block that follow from it."""
+    made = b""
+
+    def block(at: int, size: int, old: bytes = b"") -> bytes:
+        nonlocal made
+        content = bytes(cramjam.snappy.compress_raw(old or table[at : at + size])) + b"\1"
+        place = varint(len(made)) + varint(len(content) - 1)
+        value = google_crc32c.value(content)
+        masked = ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF
+        made += content + masked.to_bytes(4, "little")
+        return place
+
+    places = [number for _unused, number in zip(range(4), numbers(table[-48:]), strict=False)]
+    pairs = []
+    for key, value in raw_pairs(table[places[2] : places[2] + places[3]]):
+        pairs.append((key, block(*list(numbers(value))[:2])))
+    meta = block(*places[:2])
+    rows = b"".join(b"\0" + varint(len(k)) + varint(len(v)) + k + v for k, v in pairs)
+    index = block(0, 0, rows + b"\0\0\0\0" + (1).to_bytes(4, "little"))
+    return made + (meta + index).ljust(40, b"\0") + table[-8:]
+
+
+def varint(number: int) -> bytes:
+    low = number & 0x7F
+    return bytes([low | 0x80]) + varint(number >> 7) if number > 0x7F else bytes([low])
+
+
+def numbers(data: bytes) -> Iterator[int]:
+    value = shift = 0
+    for byte in data:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            yield value
+            value = shift = 0
+
+
+def raw_pairs(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Of a block whose keys share nothing, as an index block's at its restarts."""
+    at, end = 0, len(block) - 4 * (int.from_bytes(block[-4:], "little") + 1)
+    while at < end:
+        shared, key, value = block[at : at + 3]
+        if shared or max(key, value) > 0x7F:
+            raise ValueError("longer or shared keys are not needed here")
+        at += 3 + key + value
+        yield block[at - key - value : at - value], block[at - value : at]
+
+
 def frozen(target: str) -> None:
     """No variables at all: a constant, in the way of TensorFlow 1."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -138,7 +199,7 @@ def main() -> None:
     MODELS.mkdir()
     answers = {}
     os.chdir(tempfile.mkdtemp())
-    for make in (good, keras_saved, keras_exported, assets, sharded, frozen, version1):
+    for make in (good, keras_saved, keras_exported, assets, sharded, snappy, frozen, version1):
         target = str(MODELS / make.__name__)
         make(make.__name__)
         shutil.copytree(make.__name__, target)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
+import shutil
 import stat
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -13,7 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model import archive
-from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.archive import unpack
+from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.archive import is_archive, unpack
 from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.errors import InvalidModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,7 +61,8 @@ HOSTILE_TARS: dict[str, tuple[tuple[str, bytes, dict[str, Any]], str]] = {
     "backslash": (("..\\evil", b"x", {}), "a place outside"),
     "drive": (("C:evil", b"x", {}), "a place outside"),
     "symbolic link": (("l", b"", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}), "which is a link"),
-    "hard link": (("l", b"", {"type": tarfile.LNKTYPE, "linkname": "/etc/passwd"}), "which is a link"),
+    "hard link": (("l", b"", {"type": tarfile.LNKTYPE, "linkname": "/etc/passwd"}), "a place outside"),
+    "hard link to nothing": (("l", b"", {"type": tarfile.LNKTYPE, "linkname": "later"}), "which is a link"),
     "device": (("d", b"", {"type": tarfile.CHRTYPE}), "a device or the like"),
     "pipe": (("p", b"", {"type": tarfile.FIFOTYPE}), "a device or the like"),
     "newline": (("a\nb", b"", {}), "control characters"),
@@ -132,6 +136,40 @@ def test_the_model_in_it_is_found(tmp_path: Path, target: Path, paths: list[str]
         found = unpack(packed, target, MOST)
         assert found == target / answer
         assert (found / PB).read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "tgz", "tar.bz2", "tbz2", "tar.xz", "txz"])
+def test_every_kind_of_tar_with_hard_links_in_it(tmp_path: Path, target: Path, kind: str) -> None:
+    """As `tar` packs a folder of which another file is a hard link: the second is a link to the first."""
+    other = {"gz": "gz", "tgz": "gz", "bz2": "bz2", "tbz2": "bz2", "xz": "xz", "txz": "xz"}.get(
+        kind.rsplit(".", maxsplit=1)[-1], ""
+    )
+    link = ("variables/copy", b"", {"type": tarfile.LNKTYPE, "linkname": PB})
+    packed = tar_of(tmp_path / f"m.{kind}", GOOD, link, mode=f"w:{other}")
+    assert is_archive(packed.name)
+    found = unpack(packed, target, MOST)
+    assert (found / "variables/copy").read_bytes() == b"graph"
+    shutil.rmtree(found)
+    with pytest.raises(InvalidModel, match="raise archive_size_max"):
+        unpack(packed, target, 2 * len(b"graph") - 1)
+
+
+def test_xz_that_would_fill_the_memory(tmp_path: Path, target: Path) -> None:
+    """One that asks for a dictionary of 192 MiB: its contents would fit in a few bytes."""
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 192 * 2**20}]
+    (tmp_path / "m.tar.xz").write_bytes(lzma.compress(b"\0" * 10_240, filters=filters))
+    with pytest.raises(InvalidModel, match="damaged, or not what its name says: Memory usage limit"):
+        unpack(tmp_path / "m.tar.xz", target, MOST)
+
+
+def test_a_file_with_holes(tmp_path: Path, target: Path) -> None:
+    with (tmp_path / "holes").open("wb") as file:
+        file.truncate(2**20)
+    for kind in ("gnu", "posix"):
+        packed = tmp_path / f"{kind}.tar"
+        subprocess.run(["tar", "-S", f"--format={kind}", "-cf", packed, "-C", tmp_path, "holes"], check=True)
+        with pytest.raises(InvalidModel, match="pack without --sparse"):
+            unpack(packed, target, MOST)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model import bundle
+from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.checksum import value_of
+from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.errors import InvalidModel
 from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.files import (
     ModelFile,
     digest,
@@ -20,6 +23,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.files 
     sizes_of,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.info import Info, inspect
+from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.table import unsnapped
 from ansible_collections.mlops.tfserving.plugins.modules import saved_model_info
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -114,15 +118,38 @@ def test_another_tag_is_not_there() -> None:
     assert "no graph has the tag 'gpu'" in info.problems[0]
 
 
-@pytest.mark.parametrize(("records", "tail", "words"), [(1001, b"", "more than 1000"), (1, b"xy", "cut off")])
+def record(data: bytes = b"abc", *, of_length: int = 0, of_data: int = 0) -> bytes:
+    """A TFRecord, its checksums off by so much."""
+
+    def masked(part: bytes, off: int) -> bytes:
+        value: int = value_of(part)
+        return (((value >> 15 | value << 17) + 0xA282EAD8 + off) & 0xFFFFFFFF).to_bytes(4, "little")
+
+    length = len(data).to_bytes(8, "little")
+    return length + masked(length, of_length) + data + masked(data, of_data)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (record() * 1001, "more than 1000"),
+        (record() + b"xy", "cut off"),
+        (record()[:-1], "cut off"),
+        (record() + record(of_data=1), "the checksum of record 2 does not match"),
+        (record(of_length=1), "no file of TFRecords"),
+        (b'{"instances": [[1.0, 2.0]]}', "no file of TFRecords"),
+        (record() * 3, ""),
+    ],
+)
 def test_warm_up_requests_that_fail_the_load(
-    model: Callable[[str], Path], records: int, tail: bytes, words: str
+    model: Callable[[str], Path], content: bytes, words: str
 ) -> None:
     folder = model("good")
     (folder / "assets.extra").mkdir()
-    record = (3).to_bytes(8, "little") + b"crc." + b"abc" + b"crc."
-    (folder / "assets.extra/tf_serving_warmup_requests").write_bytes(record * records + tail)
-    assert words in look(folder).problems[0]
+    (folder / "assets.extra/tf_serving_warmup_requests").write_bytes(content)
+    info = look(folder)
+    assert [words in problem for problem in info.problems] == ([True] if words else [])
+    assert words or info.warmup_records == 3
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -222,6 +249,28 @@ def test_the_module_tells_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(result["sha256"]) == 64
 
 
+LITTER = (
+    ".DS_Store", "variables/._variables.index", "__MACOSX/._saved_model.pb", "Thumbs.db", "assets/desktop.ini",
+    ".git/HEAD", ".ipynb_checkpoints/a-checkpoint.ipynb", "$RECYCLE.BIN/x",
+)  # fmt: skip
+
+
+def test_what_file_managers_leave_is_no_part_of_a_model(
+    model: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = model("good")
+    before = run(capsys, path=str(folder))
+    for name in LITTER:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+    after = run(capsys, path=str(folder))
+    assert (after["sha256"], after["files"], before["left_out"]) == (before["sha256"], before["files"], [])
+    assert after["left_out"] == [
+        "$RECYCLE.BIN", ".DS_Store", ".git", ".ipynb_checkpoints", "Thumbs.db", "__MACOSX", "assets/desktop.ini",
+        "variables/._variables.index",
+    ]  # fmt: skip
+
+
 def test_the_folder_above_the_versions_is_a_common_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"Did you mean {MODELS}/version1?" in run(capsys, path=str(MODELS))["msg"]
 
@@ -238,3 +287,34 @@ def run(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
     with patch_module_args(options), pytest.raises(SystemExit):
         saved_model_info.main()
     return dict(json.loads(capsys.readouterr().out))
+
+
+@pytest.mark.parametrize(
+    ("data", "answer"),
+    [
+        (b"\x00", b""),
+        (b"\x03\x08abc", b"abc"),
+        (b"\x0a\x04ab\x0d\x02\x00c", b"ababababac"),
+        (b"\x0a\x04ab\x11\x02", b"ababababab"),  # a copy of eight bytes, two back: it repeats what it makes
+        (b"\x0a\x04ab\x1e\x02\x00", b"ababababab"),  # the same with two bytes of offset
+        (b"\x0a\x04ab\x1f\x02\x00\x00\x00", b"ababababab"),  # with four
+        (b"\x3e\xf0\x3d" + b"x" * 62, b"x" * 62),  # a literal whose length has a byte of its own
+        (b"\x0a\x04ab\x1e\x03\x00", "before its beginning"),
+        (b"\x0a\x04ab\x1e\x00\x00", "before its beginning"),
+        (b"\x0b\x04ab\x1e\x02\x00", "is not as long as it says"),
+        (b"\x03\x08ab", "is not as long as it says"),
+        (b"\xff\xff\xff\xff\x7f\x00a", "more than any index"),
+        (b"\x80", "a number is cut off"),
+    ],
+)
+def test_snappy_by_its_description(data: bytes, answer: bytes | str) -> None:
+    if isinstance(answer, bytes):
+        assert unsnapped(data, 1000) == answer
+    else:
+        with pytest.raises(InvalidModel, match=answer):
+            unsnapped(data, 1000)
+
+
+def test_a_compressed_index_is_bounded_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "INDEX_MAX", 300)
+    assert "more than any index" in look(MODELS / "snappy").problems[0]
