@@ -3,13 +3,6 @@
 # Copyright: the mlops.tfserving developers
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
-from __future__ import annotations
+from ..plugin_utils.module_action import action_of
 
-from ..plugin_utils.module_action import ModuleAction, module_of
-
-
-class ActionModule(ModuleAction):
-    """Runs the module."""
-
-
-module_of(__name__)
+ActionModule = action_of(__name__)

@@ -16,4 +16,4 @@ class ActionModule(ModuleAction):
         return self._task.args.get("protocol") == "grpc" or super()._needs_a_process()
 
 
-module_of(__name__)  # as gcs_bucket.py
+module_of(__name__)  # read before Ansible forks

@@ -142,12 +142,23 @@ class ModuleAction(ActionBase):
 def module_of(action: str) -> Module:
     """The module that has the name of an action plugin's file.
 
-    Ansible reads that file before it forks a process for each task: a file that calls this as it is read has its module
-    imported once in a run. (The files are no links to one: antsibull-docs takes a link for another name of what it
+    Ansible reads that file before it forks a process for each task: a file that calls this or ``action_of`` as it is
+    read has its module imported once in a run. (The files are no links to one: antsibull-docs takes a link for another name of what it
     leads to, and leaves the module's page out.)
     """
     name = action.rpartition(".")[2]
     return cast(Module, importlib.import_module(f"..modules.{name}", __package__))
+
+
+def action_of(name: str) -> type[ModuleAction]:
+    """The action plugin of a module that is run as all are; ``name`` is that of the file that calls this."""
+    module = module_of(name)
+
+    class ActionModule(ModuleAction):
+        def _module(self) -> Module:
+            return module
+
+    return ActionModule
 
 
 def _shows_options(task_vars: Json | None) -> bool:

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 from ..gke.clusters import Orchestrator
 from ..google.discovery import Json
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 from ..google.service import Call, Handler, Service
 from .catalog import catalog_handlers
 
@@ -44,7 +44,7 @@ class Addresses:
         path = f"projects/{project}/{place}/addresses/{name}"
         if not re.fullmatch(_NAME, name):
             text = f"Invalid value for field 'resource.name': '{name}'. Must be a match of regex '{_NAME}'"
-            raise GoogleError(400, text, reason="invalid")
+            raise invalid(text)
         if path in self._all:
             raise GoogleError(409, f"The resource '{path}' already exists", reason="alreadyExists")
         internal = asked.get("addressType") == "INTERNAL"

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ..google.errors import GoogleError, respond
+from ..google.errors import GoogleError, invalid, respond
 from ..google.tokens import Tokens
 from .batch import Answer, Part, compose, parse
 from .content import blocks, byte_range
@@ -93,7 +93,7 @@ class StorageApi:
             "resumable": self._resumable.begin,
         }
         if request.method != "POST" or kind not in ways:
-            raise GoogleError(400, f"Unknown upload type: {kind}", reason="invalid")
+            raise invalid(f"Unknown upload type: {kind}")
         return await ways[kind](prepared.call, request)
 
     async def xml(self, request: Request) -> Response:

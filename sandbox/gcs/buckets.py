@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 from . import rules
 from .contract import contract
 from .database import LIVE, NONCURRENT, Bucket, Database
@@ -114,7 +114,7 @@ class Buckets:
             rules.check_settings(call.body)
             moved = call.body.get("location")
             if moved is not None and moved.upper() != bucket.resource["location"]:
-                raise GoogleError(400, "The location of a bucket can't be changed.", reason="invalid")
+                raise invalid("The location of a bucket can't be changed.")
             _check_acl_wish(bucket, call.body, call.params)
             if call.body:
                 before = {
@@ -174,7 +174,7 @@ class Buckets:
             version = call.body.get("version", 1)
             if version < 3 and any("condition" in binding for binding in bucket.policy["bindings"]):
                 text = f"Specified policy version ({version}) cannot be less than the existing policy version (3)."
-                raise GoogleError(400, text, reason="invalid")
+                raise invalid(text)
             prevents = bucket.resource["iamConfiguration"]["publicAccessPrevention"] == "enforced"
             bindings = check_policy(call.body, prevents_public=prevents, uniform=is_uniform(bucket))
             bucket = self._changed(replace(bucket, policy={"bindings": bindings}))
@@ -187,7 +187,7 @@ class Buckets:
         asked = call.params["permissions"]
         unknown = [permission for permission in asked if permission not in PERMISSIONS]
         if unknown:
-            raise GoogleError(400, f"Invalid argument: unknown permission '{unknown[0]}'.", reason="invalid")
+            raise invalid(f"Invalid argument: unknown permission '{unknown[0]}'.")
         # Of the bucket and, as far as it grants them, of what is in it.
         held = [permission for permission in asked if self._access.holds(call.identity, bucket, permission)]
         return {"kind": "storage#testIamPermissionsResponse"} | ({"permissions": held} if held else {})
@@ -209,11 +209,9 @@ class Buckets:
             entity, role = call.params.get("entity") or call.body.get("entity", ""), call.body.get("role", "")
             member = member_of(entity, bucket.project)
             if member is None:
-                raise GoogleError(400, f"Invalid entity: '{entity}'.", reason="invalid")
+                raise invalid(f"Invalid entity: '{entity}'.")
             if role not in ACL_ROLES:
-                raise GoogleError(
-                    400, f"Invalid role: '{role}'. It must be OWNER, WRITER or READER.", reason="invalid"
-                )
+                raise invalid(f"Invalid role: '{role}'. It must be OWNER, WRITER or READER.")
             wanted = [*_without(bucket, entity), {"role": ACL_ROLES[role], "members": [member]}]
             bucket = self._set_acl(bucket, wanted)
         return acl_entry(bucket, entity_of(member, bucket.project), role, call.base)
@@ -227,7 +225,7 @@ class Buckets:
     def _acl_bucket(self, call: Call, permission: str, verb: str) -> Bucket:
         bucket = self._access.bucket(call.identity, call.params["bucket"], permission)
         if is_uniform(bucket):
-            raise GoogleError(400, _UNIFORM_ACL.format(verb=verb), reason="invalid")
+            raise invalid(_UNIFORM_ACL.format(verb=verb))
         return bucket
 
     def _set_acl(self, bucket: Bucket, bindings: Sequence[Json]) -> Bucket:
@@ -267,7 +265,7 @@ def _policy(bucket: Bucket, version: int) -> Json:
             f"Requested policy version ({version}) cannot be less than the existing policy version (3) for "
             "conditional policies."
         )
-        raise GoogleError(400, text, reason="invalid")
+        raise invalid(text)
     return {
         "kind": "storage#policy",
         "resourceId": f"projects/_/buckets/{bucket.name}",
@@ -301,7 +299,7 @@ def _check_acl_wish(bucket: Bucket, body: Json, params: Json) -> None:
     ]
     lists = [name for name in ("acl", "defaultObjectAcl") if body.get(name)]
     if is_uniform(bucket) and (wishes or lists):
-        raise GoogleError(400, _UNIFORM_ACL.format(verb="update"), reason="invalid")
+        raise invalid(_UNIFORM_ACL.format(verb="update"))
     if any(wish != "projectPrivate" for wish in wishes):
         raise GoogleError(501, f"not emulated here: the predefined access control list {wishes[0]}")
     shown = {"acl": {(e["entity"], e["role"]) for e in bucket_acl(bucket, "")}}

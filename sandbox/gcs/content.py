@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import google_crc32c
 from starlette.concurrency import run_in_threadpool
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 
 Json = dict[str, Any]
 
@@ -127,7 +127,7 @@ def check_sums(crc32c: str, md5: str, *promises: Json) -> None:
             given = promised.get(field) or actual
             if given != actual:
                 text = f'Provided {words} "{given}" doesn\'t match calculated {words} "{actual}".'
-                raise GoogleError(400, text, reason="invalid")
+                raise invalid(text)
 
 
 def promised_sums(headers: Any) -> Json:
@@ -138,7 +138,7 @@ def promised_sums(headers: Any) -> Json:
             name, _, sum_ = item.strip().partition("=")
             field = {"crc32c": "crc32c", "md5": "md5Hash"}.get(name)
             if field is None:
-                raise GoogleError(400, f"Invalid X-Goog-Hash: '{value}'.", reason="invalid")
+                raise invalid(f"Invalid X-Goog-Hash: '{value}'.")
             found[field] = sum_
     if headers.get("content-md5"):
         found["md5Hash"] = headers["content-md5"]

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..google.discovery import Document, Method, read
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 
 Json = dict[str, Any]
 
@@ -53,7 +53,7 @@ class Contract(Document):
                 zip(method.in_path, (unquote(v, errors="strict") for v in values), strict=True)
             )
         except UnicodeDecodeError:
-            raise GoogleError(400, "Bad Request", reason="invalid") from None
+            raise invalid("Bad Request") from None
 
     def parameters(self, method: Method, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Json:
         """The parameters in their types; those the method does not have are ignored, as Google ignores them."""
@@ -79,9 +79,7 @@ class Contract(Document):
         """
 
         def refuse(where: str, expected: str, _: Any) -> None:
-            raise GoogleError(
-                400, f"Invalid value for: {where or 'body'}: expected {expected}.", reason="invalid"
-            )
+            raise invalid(f"Invalid value for: {where or 'body'}: expected {expected}.")
 
         if not isinstance(value, dict):
             raise GoogleError(400, "Parse Error", reason="parseError")

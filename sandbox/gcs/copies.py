@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 from .content import BLOCK, Writer
 from .database import Bucket, Database, Transfer, Version
 from .objects import WRITABLE, Content, Objects, check_holds, check_wishes
@@ -44,7 +44,7 @@ class Copies:
             text = (
                 f"The number of source components provided ({len(wanted)}) must be from 1 to {_MAX_SOURCES}."
             )
-            raise GoogleError(400, text, reason="invalid")
+            raise invalid(text)
         with ExitStack() as files:
             with self._database.transaction():
                 bucket = self._objects.may_create(
@@ -106,7 +106,7 @@ class Copies:
             if token:
                 transfer = self._database.transfer("rewrite", token)
                 if transfer is None or transfer.state["key"] != self._key(call, step):
-                    raise GoogleError(400, "The rewriteToken is invalid.", reason="invalid")
+                    raise invalid("The rewriteToken is invalid.")
                 source = _Source(source.bucket, Version(transfer.state["source"], "", transfer.content))
                 size = int(source.version.resource["size"])
             elif self._is_near(call, source, target) or size <= step:
@@ -136,7 +136,7 @@ class Copies:
         step = call.params.get("maxBytesRewrittenPerCall")
         if step is not None and (step <= 0 or step % _MEBIBYTE):
             text = "maxBytesRewrittenPerCall must be a positive multiple of 1 MiB (1048576)."
-            raise GoogleError(400, text, reason="invalid")
+            raise invalid(text)
         return int(step or REWRITE_BYTES_PER_CALL)
 
     def _key(self, call: Call, step: int) -> Json:
@@ -205,9 +205,7 @@ class Copies:
             call.source_conditions.check(version.resource)
             check_holds(version)
             if params["destinationObject"] == name:
-                raise GoogleError(
-                    400, "The source and the destination are the same object.", reason="invalid"
-                )
+                raise invalid("The source and the destination are the same object.")
             renamed = Call(
                 {**params, "destinationBucket": bucket.name}, call.identity, call.base,
                 {"storageClass": version.resource["storageClass"]},

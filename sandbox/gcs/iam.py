@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 
 Json = dict[str, Any]
 
@@ -111,7 +111,7 @@ def check_policy(policy: Json, *, prevents_public: bool, uniform: bool) -> list[
     """The bindings of a policy that is to be set, in canonical form. Raises ``GoogleError``."""
     version = policy.get("version", 0)
     if version not in (0, 1, 3):
-        raise GoogleError(400, f"Policy version {version} is not one of 0, 1 and 3.", reason="invalid")
+        raise invalid(f"Policy version {version} is not one of 0, 1 and 3.")
     merged: dict[tuple[str, str], Json] = {}
     for binding in policy.get("bindings", []):
         role, members, condition = (
@@ -120,10 +120,10 @@ def check_policy(policy: Json, *, prevents_public: bool, uniform: bool) -> list[
             binding.get("condition"),
         )
         if role not in ROLES:
-            raise GoogleError(400, f"Role {role} is not supported for this resource.", reason="invalid")
+            raise invalid(f"Role {role} is not supported for this resource.")
         for member in members:
             if not _MEMBER.fullmatch(member):
-                raise GoogleError(400, f"Invalid argument: '{member}' is not a member.", reason="invalid")
+                raise invalid(f"Invalid argument: '{member}' is not a member.")
         if prevents_public and EVERYBODY & set(members):
             text = (
                 "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access "
@@ -142,16 +142,14 @@ def check_policy(policy: Json, *, prevents_public: bool, uniform: bool) -> list[
 
 def _check_condition(condition: Json, role: str, version: int, uniform: bool) -> None:
     if version < 3:
-        raise GoogleError(
-            400, "A policy with conditional role grants must have a version of at least 3.", reason="invalid"
-        )
+        raise invalid("A policy with conditional role grants must have a version of at least 3.")
     if not uniform:
         text = "To set conditional role grants, enable uniform bucket-level access on the bucket first."
         raise GoogleError(412, text)
     if role.startswith("roles/storage.legacy"):
-        raise GoogleError(400, f"Role {role} can't be granted with a condition.", reason="invalid")
+        raise invalid(f"Role {role} can't be granted with a condition.")
     if not condition.get("title") or not condition.get("expression"):
-        raise GoogleError(400, "A condition needs a title and an expression.", reason="invalid")
+        raise invalid("A condition needs a title and an expression.")
     condition_holds(condition["expression"], "", 0)
 
 
@@ -189,7 +187,7 @@ def _term(term: str, resource: str, now: float) -> bool:
     try:
         limit = datetime.fromisoformat(match["time"])
     except ValueError:
-        raise GoogleError(400, f"'{match['time']}' is not a timestamp.", reason="invalid") from None
+        raise invalid(f"'{match['time']}' is not a timestamp.") from None
     moment = datetime.fromtimestamp(now, UTC)
     limit = limit if limit.tzinfo else limit.replace(tzinfo=UTC)
     return moment < limit if match["sign"] == "<" else moment > limit

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 
 Json = dict[str, Any]
 Entry = tuple[str, int]
@@ -49,11 +49,9 @@ class Query:
         """Raises ``GoogleError`` 400."""
         glob, delimiter = params.get("matchGlob", ""), params.get("delimiter", "")
         if glob and delimiter not in ("", "/"):
-            raise GoogleError(
-                400, "matchGlob can't be combined with a delimiter other than '/'.", reason="invalid"
-            )
+            raise invalid("matchGlob can't be combined with a delimiter other than '/'.")
         if params.get("includeFoldersAsPrefixes") and delimiter != "/":
-            raise GoogleError(400, "includeFoldersAsPrefixes needs the delimiter '/'.", reason="invalid")
+            raise invalid("includeFoldersAsPrefixes needs the delimiter '/'.")
         for name in ("filter",):
             if params.get(name):
                 raise GoogleError(501, f"not emulated here: {name}")
@@ -123,7 +121,7 @@ def _position(token: str) -> Entry:
         name, generation = json.loads(base64.urlsafe_b64decode(token))
         return str(name), int(generation)
     except (binascii.Error, ValueError, TypeError):
-        raise GoogleError(400, f"Invalid page token: '{token}'.", reason="invalid") from None
+        raise invalid(f"Invalid page token: '{token}'.") from None
 
 
 def glob_pattern(glob: str) -> re.Pattern[str]:
@@ -159,4 +157,4 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern, re.DOTALL)
     except re.error:
-        raise GoogleError(400, f"Invalid glob: '{glob}'.", reason="invalid") from None
+        raise invalid(f"Invalid glob: '{glob}'.") from None

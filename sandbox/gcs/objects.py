@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 from . import listing
 from .database import LIVE, NONCURRENT, SOFT_DELETED, Bucket, Database, Version
 from .request import Access, Call, Conditions, found
@@ -51,9 +51,7 @@ class Objects:
         with self._database.transaction():
             _, version = self._read(call)
             if version.state == SOFT_DELETED:
-                raise GoogleError(
-                    400, "The content of a soft-deleted object can't be read.", reason="invalid"
-                )
+                raise invalid("The content of a soft-deleted object can't be read.")
             return version, self._database.path(version.content).open("rb")
 
     def _read(self, call: Call) -> tuple[Bucket, Version]:
@@ -81,7 +79,7 @@ class Objects:
         query = listing.Query.of(call.params)
         versions, soft_deleted = call.params.get("versions"), call.params.get("softDeleted")
         if versions and soft_deleted:
-            raise GoogleError(400, "versions and softDeleted can't be combined.", reason="invalid")
+            raise invalid("versions and softDeleted can't be combined.")
         states = (SOFT_DELETED,) if soft_deleted else (LIVE, NONCURRENT) if versions else (LIVE,)
         if soft_deleted:
             self._database.purge_expired()
@@ -231,7 +229,7 @@ def check_object_name(name: str) -> None:
     if not name:
         raise GoogleError(400, "Required parameter: name", reason="required")
     if bad or len(name.encode()) > _MAX_NAME_BYTES:
-        raise GoogleError(400, f"Disallowed object name: '{name[:80]}'", reason="invalid")
+        raise invalid(f"Disallowed object name: '{name[:80]}'")
 
 
 def check_wishes(bucket: Bucket, body: Json, params: Json) -> None:
@@ -242,7 +240,7 @@ def check_wishes(bucket: Bucket, body: Json, params: Json) -> None:
             "Cannot insert legacy ACL for an object when uniform bucket-level access is enabled. Read more at "
             "https://cloud.google.com/storage/docs/uniform-bucket-level-access"
         )
-        raise GoogleError(400, text, reason="invalid")
+        raise invalid(text)
     if any(params[name] != "projectPrivate" for name in acl) or body.get("acl"):
         raise GoogleError(501, "not emulated here: access control lists of objects")
     for name in ("kmsKeyName", "destinationKmsKeyName"):
@@ -255,7 +253,7 @@ def check_wishes(bucket: Bucket, body: Json, params: Json) -> None:
 def check_metadata(body: Json) -> None:
     metadata = body.get("metadata") or {}
     if sum(len(f"{key}{value}".encode()) for key, value in metadata.items()) > _MAX_METADATA_BYTES:
-        raise GoogleError(400, "The metadata of an object may have 8 KiB at most.", reason="invalid")
+        raise invalid("The metadata of an object may have 8 KiB at most.")
 
 
 def check_holds(version: Version) -> None:

@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 from .content import UPLOAD_UNIT, Pump, Writer, check_sums, promised_sums
 from .database import LIVE, TRANSFER_SECONDS, Database, Transfer, Version
 from .objects import Content, Objects
@@ -138,9 +138,7 @@ class ResumableUploads:
             if chunk.total is None or chunk.total > received:
                 return _incomplete(request, received)
             if chunk.total < received:
-                raise GoogleError(
-                    400, f"{received} bytes came, {chunk.total} were announced.", reason="invalid"
-                )
+                raise invalid(f"{received} bytes came, {chunk.total} were announced.")
         else:
             await self._receive(session, owner, chunk, received, request)
             if not chunk.is_final:
@@ -233,7 +231,7 @@ class ResumableUploads:
 
     def _cancel(self, transfer: Transfer) -> None:
         if "finished" in transfer.state:
-            raise GoogleError(400, "The upload is complete.", reason="invalid")
+            raise invalid("The upload is complete.")
         session = self._session(transfer)
         with session.lock:
             session.owner = None

@@ -9,7 +9,7 @@ import ipaddress
 import re
 from typing import Any
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, invalid
 
 Json = dict[str, Any]
 
@@ -51,7 +51,7 @@ def check_name(name: str) -> None:
         _COMPONENT.fullmatch(part) for part in parts
     )
     if not fits or name.startswith("goog") or re.search(r"g[o0][o0]g[l1]e", name) or _is_address(name):
-        raise GoogleError(400, f"Invalid bucket name: '{name}'", reason="invalid")
+        raise invalid(f"Invalid bucket name: '{name}'")
     if len(parts) > 1:
         text = (
             f"The bucket name '{name}' is a domain name: only who has proven to own the domain may create it."
@@ -73,9 +73,7 @@ def place(location: str, regions: frozenset[str], placement: Json | None) -> tup
     if placement and name in _MULTI_REGIONS:
         chosen = [region.upper() for region in placement.get("dataLocations", [])]
         if len(set(chosen)) != 2 or not set(chosen) <= regions:
-            raise GoogleError(
-                400, "customPlacementConfig.dataLocations must name two regions.", reason="invalid"
-            )
+            raise invalid("customPlacementConfig.dataLocations must name two regions.")
         return name, "dual-region"
     if name in _MULTI_REGIONS:
         return name, "multi-region"
@@ -83,7 +81,7 @@ def place(location: str, regions: frozenset[str], placement: Json | None) -> tup
         return name, "dual-region"
     if name in regions:
         return name, "region"
-    raise GoogleError(400, "The specified location constraint is not valid.", reason="invalid")
+    raise invalid("The specified location constraint is not valid.")
 
 
 def check_settings(body: Json) -> None:
@@ -92,61 +90,57 @@ def check_settings(body: Json) -> None:
         if body.get(field) and body[field] != {"enabled": False}:
             raise GoogleError(501, f"not emulated here: {field} of a bucket")
     if body.get("storageClass") not in (None, *_CLASSES):
-        raise GoogleError(400, f"The storage class '{body['storageClass']}' is not valid.", reason="invalid")
+        raise invalid(f"The storage class '{body['storageClass']}' is not valid.")
     _check_labels(body.get("labels") or {})
     _check_lifecycle(body.get("lifecycle") or {})
     seconds = (body.get("softDeletePolicy") or {}).get("retentionDurationSeconds")
     if seconds is not None and int(seconds) != 0 and int(seconds) not in SOFT_DELETE_RANGE:
         text = "softDeletePolicy.retentionDurationSeconds must be 0 or from 604800 (7 days) to 7776000 (90 days)."
-        raise GoogleError(400, text, reason="invalid")
+        raise invalid(text)
     prevention = (body.get("iamConfiguration") or {}).get("publicAccessPrevention")
     if prevention not in (None, "inherited", "unspecified", "enforced"):
-        raise GoogleError(400, f"Invalid value for publicAccessPrevention: '{prevention}'.", reason="invalid")
+        raise invalid(f"Invalid value for publicAccessPrevention: '{prevention}'.")
     terminal = (body.get("autoclass") or {}).get("terminalStorageClass")
     if terminal not in (None, "NEARLINE", "ARCHIVE"):
-        raise GoogleError(
-            400, "autoclass.terminalStorageClass must be NEARLINE or ARCHIVE.", reason="invalid"
-        )
+        raise invalid("autoclass.terminalStorageClass must be NEARLINE or ARCHIVE.")
     if body.get("rpo") not in (None, "DEFAULT", "ASYNC_TURBO"):
-        raise GoogleError(400, f"Invalid value for rpo: '{body['rpo']}'.", reason="invalid")
+        raise invalid(f"Invalid value for rpo: '{body['rpo']}'.")
 
 
 def _check_labels(labels: Json) -> None:
     kept = {key: value for key, value in labels.items() if value is not None}
     if len(kept) > _MAX_LABELS:
-        raise GoogleError(400, f"A bucket can have {_MAX_LABELS} labels at most.", reason="invalid")
+        raise invalid(f"A bucket can have {_MAX_LABELS} labels at most.")
     for key, value in kept.items():
         if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
-            raise GoogleError(400, f"Invalid label: '{key}': '{value}'.", reason="invalid")
+            raise invalid(f"Invalid label: '{key}': '{value}'.")
 
 
 def _check_lifecycle(lifecycle: Json) -> None:
     rules = lifecycle.get("rule") or []
     if len(rules) > _MAX_LIFECYCLE_RULES:
-        raise GoogleError(
-            400, f"A bucket can have {_MAX_LIFECYCLE_RULES} lifecycle rules at most.", reason="invalid"
-        )
+        raise invalid(f"A bucket can have {_MAX_LIFECYCLE_RULES} lifecycle rules at most.")
     for rule in rules:
         action, condition = rule.get("action") or {}, rule.get("condition") or {}
         if action.get("type") not in _LIFECYCLE_ACTIONS:
-            raise GoogleError(400, f"Unknown lifecycle action: '{action.get('type', '')}'.", reason="invalid")
+            raise invalid(f"Unknown lifecycle action: '{action.get('type', '')}'.")
         if (action["type"] == "SetStorageClass") != ("storageClass" in action) or action.get(
             "storageClass", "STANDARD"
         ) not in _CLASSES:
             text = "A lifecycle action needs a valid storageClass if, and only if, it is SetStorageClass."
-            raise GoogleError(400, text, reason="invalid")
+            raise invalid(text)
         if not condition:
-            raise GoogleError(400, "A lifecycle rule needs a condition.", reason="invalid")
+            raise invalid("A lifecycle rule needs a condition.")
         if any(
             isinstance(value, int) and not isinstance(value, bool) and value < 0
             for value in condition.values()
         ):
-            raise GoogleError(400, "A lifecycle condition's numbers can't be negative.", reason="invalid")
+            raise invalid("A lifecycle condition's numbers can't be negative.")
         if action["type"] == "AbortIncompleteMultipartUpload" and set(condition) - {
             "age", "matchesPrefix", "matchesSuffix",
         }:  # fmt: skip
             text = "AbortIncompleteMultipartUpload supports only age, matchesPrefix and matchesSuffix."
-            raise GoogleError(400, text, reason="invalid")
+            raise invalid(text)
 
 
 def merge(current: Json, patch: Json) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, failed_precondition
 from . import pool_update
 from .checks import (
     check_autoscaling,
@@ -239,10 +239,7 @@ class NodePools:
         """Returns a pool whose upgrade did not end to what it was before."""
         cluster, pool = self._pool_to_change(project, location, cluster_name, name)
         if pool.before is None:
-            raise GoogleError(
-                400, f"Node pool {name} has no failed or aborted upgrade to roll back.",
-                rpc_status="FAILED_PRECONDITION", reason="failedPrecondition",
-            )  # fmt: skip
+            raise failed_precondition(f"Node pool {name} has no failed or aborted upgrade to roll back.")  # fmt: skip
         return self._replace(cluster, pool, pool.before)
 
     def _replace(self, cluster: Cluster, pool: Pool, wanted: Json) -> Json:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ..google.errors import GoogleError
+from ..google.errors import GoogleError, failed_precondition
 from ..google.faults import INJECTED_ERROR
 from .cluster import Cluster
 from .defaults import Json, Place
@@ -130,30 +130,20 @@ class Operations:
     def refuse_if_busy(self, cluster: Cluster) -> None:
         """A cluster has one operation at a time."""
         for operation in self.running(cluster):
-            raise GoogleError(
-                400,
+            request = {
+                "@type": "type.googleapis.com/google.rpc.RequestInfo",
+                "requestId": hex(uuid.uuid4().int >> 64),
+            }
+            raise failed_precondition(
                 f"Cluster is running incompatible operation {operation.answer['name']}.",
-                rpc_status="FAILED_PRECONDITION",
-                reason="failedPrecondition",
-                info="CLUSTER_ALREADY_HAS_OPERATION",
-                details=[
-                    {
-                        "@type": "type.googleapis.com/google.rpc.RequestInfo",
-                        "requestId": hex(uuid.uuid4().int >> 64),
-                    }
-                ],
-            )
+                info="CLUSTER_ALREADY_HAS_OPERATION", details=[request],
+            )  # fmt: skip
 
     def refuse_change(self, cluster: Cluster) -> None:
         """Nothing changes while something changes, nor in a cluster that did not come to be."""
         self.refuse_if_busy(cluster)
         if cluster.answer["status"] == "ERROR":
-            raise GoogleError(
-                400,
-                f"Cluster {cluster.name} is in state ERROR: it can only be deleted.",
-                rpc_status="FAILED_PRECONDITION",
-                reason="failedPrecondition",
-            )
+            raise failed_precondition(f"Cluster {cluster.name} is in state ERROR: it can only be deleted.")
 
     def running(self, cluster: Cluster) -> list[Operation]:
         key = (cluster.project, cluster.location, cluster.name)
@@ -212,12 +202,7 @@ class Operations:
         kind = operation.answer["operationType"]
         if not operation.busy or kind not in _CANCELLABLE:
             why = "it is done" if not operation.busy else f"operations of type {kind} can't be cancelled"
-            raise GoogleError(
-                400,
-                f"Operation {operation.answer['name']} cannot be cancelled: {why}.",
-                rpc_status="FAILED_PRECONDITION",
-                reason="failedPrecondition",
-            )
+            raise failed_precondition(f"Operation {operation.answer['name']} cannot be cancelled: {why}.")
         operation.run.cancelled.set()
         operation.answer["status"] = "ABORTING"
 

@@ -61,6 +61,16 @@ class GoogleError(Exception):
         return {"error": {"code": self.status, "message": self.message, "errors": [entry]}}
 
 
+def invalid(message: str) -> GoogleError:
+    """A value that can't be, in the words of Cloud Storage."""
+    return GoogleError(400, message, reason="invalid")
+
+
+def failed_precondition(message: str, **more: Any) -> GoogleError:
+    """A request that does not fit what there is, in the words of the newer APIs."""
+    return GoogleError(400, message, rpc_status="FAILED_PRECONDITION", reason="failedPrecondition", **more)
+
+
 def respond(error: GoogleError, path: str, service: str = "container.googleapis.com") -> JSONResponse:
     """The error in the words of the API that the path belongs to."""
     old_style = "/storage/v1" in path or path.startswith("/compute/v1")

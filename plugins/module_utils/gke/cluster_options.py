@@ -7,7 +7,15 @@ from __future__ import annotations
 from typing import Any
 
 from .option import AT_CREATION, IN_PLACE, NEVER, ROLLING, Option, at_least, cluster_update, setter
-from .pool_options import GOOGLES_LABELS, MANAGEMENT, SCOPES, SHIELDED, UPGRADE_SETTINGS, one_strategy
+from .pool_options import (
+    CONFIDENTIAL,
+    GOOGLES_LABELS,
+    MANAGEMENT,
+    SCOPES,
+    SHIELDED,
+    UPGRADE_SETTINGS,
+    one_strategy,
+)
 from .schema import (
     FLAG,
     INT64,
@@ -17,7 +25,6 @@ from .schema import (
     Json,
     Labels,
     Named,
-    Part,
     Records,
     Scalar,
     Strings,
@@ -29,147 +36,78 @@ from .schema import (
 TIME = Scalar("str", form="time")
 
 _ENDPOINTS = record(
-    part(
-        "dns_endpoint_config",
-        record(
-            part("allow_external_traffic", FLAG),
-            part("enable_k8s_tokens_via_dns", FLAG),
-            part("enable_k8s_certs_via_dns", FLAG),
+    dns_endpoint_config=record(allow_external_traffic=FLAG, enable_k8s_tokens_via_dns=FLAG, enable_k8s_certs_via_dns=FLAG),
+    ip_endpoints_config=record(
+        enabled=FLAG, enable_public_endpoint=FLAG, global_access=FLAG, private_endpoint_subnetwork=RESOURCE,
+        authorized_networks_config=record(
+            enabled=FLAG,
+            cidr_blocks=Records(record(cidr_block=part(TEXT, required=True), display_name=TEXT), ("cidr_block",)),
+            gcp_public_cidrs_access_enabled=FLAG, private_endpoint_enforcement_enabled=FLAG,
         ),
     ),
-    part(
-        "ip_endpoints_config",
-        record(
-            part("enabled", FLAG),
-            part("enable_public_endpoint", FLAG),
-            part("global_access", FLAG),
-            part("private_endpoint_subnetwork", RESOURCE),
-            part(
-                "authorized_networks_config",
-                record(
-                    part("enabled", FLAG),
-                    part(
-                        "cidr_blocks",
-                        Records(
-                            record(part("cidr_block", TEXT, required=True), part("display_name", TEXT)),
-                            ("cidr_block",),
-                        ),
-                    ),
-                    part("gcp_public_cidrs_access_enabled", FLAG),
-                    part("private_endpoint_enforcement_enabled", FLAG),
-                ),
-            ),
-        ),
-    ),
-)
+)  # fmt: skip
 
 _AUTOSCALING = record(
-    part("autoscaling_profile", choice("BALANCED", "OPTIMIZE_UTILIZATION", default="BALANCED")),
-    part("enable_node_autoprovisioning", FLAG),
-    part(
-        "resource_limits",
-        Records(
-            record(
-                part("resource_type", TEXT, required=True),
-                part("minimum", INT64),
-                part("maximum", INT64),
-            ),
-            ("resource_type",),
-        ),
+    autoscaling_profile=choice("BALANCED", "OPTIMIZE_UTILIZATION", default="BALANCED"),
+    enable_node_autoprovisioning=FLAG,
+    resource_limits=Records(record(resource_type=part(TEXT, required=True), minimum=INT64, maximum=INT64), ("resource_type",)),
+    autoprovisioning_locations=Strings(),
+    autoprovisioning_node_pool_defaults=record(
+        oauth_scopes=SCOPES, service_account=TEXT, disk_size_gb=NUMBER, disk_type=TEXT,
+        image_type=Scalar("str", form="upper"), boot_disk_kms_key=TEXT, management=MANAGEMENT,
+        upgrade_settings=UPGRADE_SETTINGS, shielded_instance_config=SHIELDED,
     ),
-    part("autoprovisioning_locations", Strings()),
-    part(
-        "autoprovisioning_node_pool_defaults",
-        record(
-            part("oauth_scopes", SCOPES),
-            part("service_account", TEXT),
-            part("disk_size_gb", NUMBER),
-            part("disk_type", TEXT),
-            part("image_type", Scalar("str", form="upper")),
-            part("boot_disk_kms_key", TEXT),
-            part("management", MANAGEMENT),
-            part("upgrade_settings", UPGRADE_SETTINGS),
-            part("shielded_instance_config", SHIELDED),
-        ),
-    ),
-    part("default_compute_class_enabled", FLAG, "defaultComputeClassConfig.enabled"),
-)
+    default_compute_class_enabled=part(FLAG, "defaultComputeClassConfig.enabled"),
+)  # fmt: skip
 
 
-def _addon(name: str, *, opposite: bool = False) -> Part:
-    """An addon's switch; for some, Google's field says ``disabled``."""
-    api = name.split("_")
-    config = api[0] + "".join(word.capitalize() for word in api[1:])
-    if opposite:
-        suffix = "Config" if name == "network_policy" else ""
-        return Part(name, f"{config}{suffix}.disabled", Scalar("bool", form="negated"))
-    return Part(name, f"{config}Config.enabled", FLAG)
-
-
+_DISABLED = Scalar("bool", form="negated")
 _ADDONS = record(
-    _addon("http_load_balancing", opposite=True),
-    _addon("horizontal_pod_autoscaling", opposite=True),
-    _addon("network_policy", opposite=True),
-    _addon("dns_cache"),
-    _addon("gce_persistent_disk_csi_driver"),
-    _addon("gcp_filestore_csi_driver"),
-    _addon("gcs_fuse_csi_driver"),
-    _addon("gke_backup_agent"),
-    _addon("ray_operator"),
+    http_load_balancing=part(_DISABLED, "httpLoadBalancing.disabled"),
+    horizontal_pod_autoscaling=part(_DISABLED, "horizontalPodAutoscaling.disabled"),
+    network_policy=part(_DISABLED, "networkPolicyConfig.disabled"),
+    dns_cache=part(FLAG, "dnsCacheConfig.enabled"),
+    gce_persistent_disk_csi_driver=part(FLAG, "gcePersistentDiskCsiDriverConfig.enabled"),
+    gcp_filestore_csi_driver=part(FLAG, "gcpFilestoreCsiDriverConfig.enabled"),
+    gcs_fuse_csi_driver=part(FLAG, "gcsFuseCsiDriverConfig.enabled"),
+    gke_backup_agent=part(FLAG, "gkeBackupAgentConfig.enabled"),
+    ray_operator=part(FLAG, "rayOperatorConfig.enabled"),
     whole=True,
 )
 
+_METRICS = (
+    "SYSTEM_COMPONENTS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER", "STORAGE", "HPA", "POD", "DAEMONSET",
+    "DEPLOYMENT", "STATEFULSET", "CADVISOR", "KUBELET", "DCGM", "JOBSET",
+)  # fmt: skip
 _MONITORING = record(
-    part(
-        "components",
-        Strings(
-            (
-                "SYSTEM_COMPONENTS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER", "STORAGE", "HPA", "POD", "DAEMONSET",
-                "DEPLOYMENT", "STATEFULSET", "CADVISOR", "KUBELET", "DCGM", "JOBSET",
-            )
-        ),
-        "componentConfig.enableComponents",
-    ),
-    part("managed_prometheus", FLAG, "managedPrometheusConfig.enabled"),
-    part("auto_monitoring_scope", choice("ALL", "NONE"), "managedPrometheusConfig.autoMonitoringConfig.scope"),
-    part("datapath_metrics", FLAG, "advancedDatapathObservabilityConfig.enableMetrics"),
+    components=part(Strings(_METRICS), "componentConfig.enableComponents"),
+    managed_prometheus=part(FLAG, "managedPrometheusConfig.enabled"),
+    auto_monitoring_scope=part(choice("ALL", "NONE"), "managedPrometheusConfig.autoMonitoringConfig.scope"),
+    datapath_metrics=part(FLAG, "advancedDatapathObservabilityConfig.enableMetrics"),
+)
+_LOGS = (
+    "SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER", "KCP_SSHD", "KCP_CONNECTION",
+    "KCP_HPA", "KCP_VPA",
 )  # fmt: skip
-
-_LOGGING = record(
-    part(
-        "components",
-        Strings(
-            (
-                "SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER", "KCP_SSHD",
-                "KCP_CONNECTION", "KCP_HPA", "KCP_VPA",
-            )
-        ),
-        "componentConfig.enableComponents",
-    ),
-)  # fmt: skip
+_LOGGING = record(components=part(Strings(_LOGS), "componentConfig.enableComponents"))
 
 _EXCLUSION = record(
-    part("start_time", TIME, required=True),
-    part("end_time", TIME),
-    part(
-        "scope",
+    start_time=part(TIME, required=True), end_time=TIME,
+    scope=part(
         choice("NO_UPGRADES", "NO_MINOR_UPGRADES", "NO_MINOR_OR_NODE_UPGRADES", default="NO_UPGRADES"),
         "maintenanceExclusionOptions.scope",
     ),
-    part("end_time_behavior", choice("UNTIL_END_OF_SUPPORT"), "maintenanceExclusionOptions.endTimeBehavior"),
+    end_time_behavior=part(choice("UNTIL_END_OF_SUPPORT"), "maintenanceExclusionOptions.endTimeBehavior"),
+)  # fmt: skip
+_WINDOW = record(
+    start_time=part(TIME, "window.startTime", required=True),
+    end_time=part(TIME, "window.endTime", required=True),
+    recurrence=part(TEXT, required=True),
 )
 _MAINTENANCE = record(
-    part("daily_window_start_time", TEXT, "window.dailyMaintenanceWindow.startTime"),
-    part(
-        "recurring_window",
-        record(
-            part("start_time", TIME, "window.startTime", required=True),
-            part("end_time", TIME, "window.endTime", required=True),
-            part("recurrence", TEXT, required=True),
-        ),
-        "window.recurringWindow",
-    ),
-    part("exclusions", Named(_EXCLUSION), "window.maintenanceExclusions"),
+    daily_window_start_time=part(TEXT, "window.dailyMaintenanceWindow.startTime"),
+    recurring_window=part(_WINDOW, "window.recurringWindow"),
+    exclusions=part(Named(_EXCLUSION), "window.maintenanceExclusions"),
 )
 
 
@@ -196,14 +134,9 @@ def _provisioning(value: Json, desired: Json) -> Json:
 
 
 _IP_ALLOCATION = record(
-    part("create_subnetwork", FLAG),
-    part("subnetwork_name", TEXT),
-    part("cluster_ipv4_cidr_block", TEXT),
-    part("services_ipv4_cidr_block", TEXT),
-    part("node_ipv4_cidr_block", TEXT),
-    part("cluster_secondary_range_name", TEXT),
-    part("services_secondary_range_name", TEXT),
-)
+    create_subnetwork=FLAG, subnetwork_name=TEXT, cluster_ipv4_cidr_block=TEXT, services_ipv4_cidr_block=TEXT,
+    node_ipv4_cidr_block=TEXT, cluster_secondary_range_name=TEXT, services_secondary_range_name=TEXT,
+)  # fmt: skip
 
 
 def _same_allocation(desired: Json, now: Json | None) -> bool:
@@ -228,7 +161,10 @@ def _same_encryption(desired: Json, now: Json | None) -> bool:
     return alike and ("key_name" not in desired or desired["key_name"] == (now or {}).get("key_name"))
 
 
-def _update(name: str, schema: Any, path: str, field: str, **more: Any) -> Option:
+def _update(name: str, schema: Any, path: str, field: str = "", **more: Any) -> Option:
+    """``field`` of ClusterUpdate, which as a rule is that of the cluster or its network, with ``desired`` before it."""
+    own = path.removeprefix("networkConfig.")
+    field = field or f"desired{own[0].upper()}{own[1:]}"
     return Option(name, schema, path, more.pop("how", IN_PLACE), cluster_update(field), **more)
 
 
@@ -246,11 +182,7 @@ CLUSTER_OPTIONS = (
         "networkConfig.datapathProvider", NEVER,
     ),
     Option("default_max_pods_per_node", INT64, "defaultMaxPodsConstraint.maxPodsPerNode", NEVER),
-    Option(
-        "confidential_nodes",
-        record(part("enabled", FLAG), part("confidential_instance_type", choice("SEV", "SEV_SNP", "TDX"))),
-        "confidentialNodes", NEVER,
-    ),
+    Option("confidential_nodes", CONFIDENTIAL, "confidentialNodes", NEVER),
     # What can be changed, in this order: the channel decides which versions there are.
     Option(
         "resource_labels", Labels(GOOGLES_LABELS), "resourceLabels", IN_PLACE,
@@ -259,28 +191,25 @@ CLUSTER_OPTIONS = (
     ),
     _update(
         "release_channel", choice("RAPID", "REGULAR", "STABLE", "EXTENDED", "UNSPECIFIED", default="UNSPECIFIED"),
-        "releaseChannel.channel", "desiredReleaseChannel.channel",
+        "releaseChannel.channel",
     ),
     _update(
         "min_master_version", TEXT, "initialClusterVersion", "desiredMasterVersion", shown="currentMasterVersion",
         equal=at_least,
     ),
-    _update("node_locations", Strings(), "locations", "desiredLocations"),
+    _update("node_locations", Strings(), "locations"),
+    _update("workload_identity", TEXT, "workloadIdentityConfig.workloadPool", spec={"type": "bool"}),
+    _update("control_plane_endpoints_config", _ENDPOINTS, "controlPlaneEndpointsConfig"),
+    _update("default_enable_private_nodes", FLAG, "networkConfig.defaultEnablePrivateNodes"),
     _update(
-        "workload_identity", TEXT, "workloadIdentityConfig.workloadPool", "desiredWorkloadIdentityConfig.workloadPool",
-        spec={"type": "bool"},
+        "stack_type", choice("IPV4", "IPV4_IPV6", default="IPV4"), "ipAllocationPolicy.stackType", "desiredStackType",
     ),
-    _update("control_plane_endpoints_config", _ENDPOINTS, "controlPlaneEndpointsConfig", "desiredControlPlaneEndpointsConfig"),
-    _update("default_enable_private_nodes", FLAG, "networkConfig.defaultEnablePrivateNodes", "desiredDefaultEnablePrivateNodes"),
-    _update("stack_type", choice("IPV4", "IPV4_IPV6", default="IPV4"), "ipAllocationPolicy.stackType", "desiredStackType"),
     _update(
         "additional_ip_ranges",
         Records(
             record(
-                part("subnetwork", RESOURCE, required=True),
-                part("pod_ipv4_range_names", Strings()),
-                part("status", choice("ACTIVE", "DRAINING", default="ACTIVE")),
-                whole=True,
+                subnetwork=part(RESOURCE, required=True), pod_ipv4_range_names=Strings(),
+                status=choice("ACTIVE", "DRAINING", default="ACTIVE"), whole=True,
             ),
             ("subnetwork", "status"),
         ),
@@ -292,44 +221,34 @@ CLUSTER_OPTIONS = (
         "desiredIntraNodeVisibilityConfig.enabled", how=ROLLING,
     ),
     _update(
-        "enable_l4_ilb_subsetting", FLAG, "networkConfig.enableL4ilbSubsetting", "desiredL4ilbSubsettingConfig.enabled",
-        one_way=True,
+        "enable_l4_ilb_subsetting", FLAG, "networkConfig.enableL4ilbSubsetting",
+        "desiredL4ilbSubsettingConfig.enabled", one_way=True,
     ),
-    _update(
-        "disable_l4_lb_firewall_reconciliation", FLAG, "networkConfig.disableL4LbFirewallReconciliation",
-        "desiredDisableL4LbFirewallReconciliation",
-    ),
-    _update(
-        "enable_cilium_clusterwide_network_policy", FLAG, "networkConfig.enableCiliumClusterwideNetworkPolicy",
-        "desiredEnableCiliumClusterwideNetworkPolicy",
-    ),
-    _update(
-        "enable_fqdn_network_policy", FLAG, "networkConfig.enableFqdnNetworkPolicy", "desiredEnableFqdnNetworkPolicy",
-        one_way=True,
-    ),
+    _update("disable_l4_lb_firewall_reconciliation", FLAG, "networkConfig.disableL4LbFirewallReconciliation"),
+    _update("enable_cilium_clusterwide_network_policy", FLAG, "networkConfig.enableCiliumClusterwideNetworkPolicy"),
+    _update("enable_fqdn_network_policy", FLAG, "networkConfig.enableFqdnNetworkPolicy", one_way=True),
     _update(
         "in_transit_encryption_config",
         choice(
             "IN_TRANSIT_ENCRYPTION_DISABLED", "IN_TRANSIT_ENCRYPTION_INTER_NODE_TRANSPARENT",
             default="IN_TRANSIT_ENCRYPTION_DISABLED",
         ),
-        "networkConfig.inTransitEncryptionConfig", "desiredInTransitEncryptionConfig",
+        "networkConfig.inTransitEncryptionConfig",
     ),
-    _update("default_snat_disabled", FLAG, "networkConfig.defaultSnatStatus.disabled", "desiredDefaultSnatStatus.disabled"),
+    _update("default_snat_disabled", FLAG, "networkConfig.defaultSnatStatus.disabled"),
     _update(
         "dns_config",
         record(
-            part("cluster_dns", choice("PLATFORM_DEFAULT", "CLOUD_DNS", "KUBE_DNS")),
-            part("cluster_dns_scope", choice("CLUSTER_SCOPE", "VPC_SCOPE")),
-            part("cluster_dns_domain", TEXT),
-            part("additive_vpc_scope_dns_domain", TEXT),
+            cluster_dns=choice("PLATFORM_DEFAULT", "CLOUD_DNS", "KUBE_DNS"),
+            cluster_dns_scope=choice("CLUSTER_SCOPE", "VPC_SCOPE"), cluster_dns_domain=TEXT,
+            additive_vpc_scope_dns_domain=TEXT,
         ),
-        "networkConfig.dnsConfig", "desiredDnsConfig",
+        "networkConfig.dnsConfig",
     ),
     _update(
         "gateway_api_channel",
         choice("CHANNEL_DISABLED", "CHANNEL_EXPERIMENTAL", "CHANNEL_STANDARD", default="CHANNEL_DISABLED"),
-        "networkConfig.gatewayApiConfig.channel", "desiredGatewayApiConfig.channel",
+        "networkConfig.gatewayApiConfig.channel",
     ),
     _update("autoscaling", _AUTOSCALING, "autoscaling", "desiredClusterAutoscaling", body=_provisioning),
     _update(
@@ -337,40 +256,41 @@ CLUSTER_OPTIONS = (
         "desiredNodePoolAutoConfigNetworkTags.tags",
     ),
     _update(
-        "image_streaming", FLAG, "nodePoolDefaults.nodeConfigDefaults.gcfsConfig.enabled", "desiredGcfsConfig.enabled"
+        "image_streaming", FLAG, "nodePoolDefaults.nodeConfigDefaults.gcfsConfig.enabled",
+        "desiredGcfsConfig.enabled",
     ),
-    _update("hpa_profile", choice("NONE", "PERFORMANCE", default="NONE"), "podAutoscaling.hpaProfile", "desiredPodAutoscaling.hpaProfile"),
-    _update("vertical_pod_autoscaling", FLAG, "verticalPodAutoscaling.enabled", "desiredVerticalPodAutoscaling.enabled"),
-    _update("cost_management", FLAG, "costManagementConfig.enabled", "desiredCostManagementConfig.enabled"),
-    _update("logging_config", _LOGGING, "loggingConfig", "desiredLoggingConfig"),
-    _update("monitoring_config", _MONITORING, "monitoringConfig", "desiredMonitoringConfig"),
+    _update("hpa_profile", choice("NONE", "PERFORMANCE", default="NONE"), "podAutoscaling.hpaProfile"),
+    _update("vertical_pod_autoscaling", FLAG, "verticalPodAutoscaling.enabled"),
+    _update("cost_management", FLAG, "costManagementConfig.enabled"),
+    _update("logging_config", _LOGGING, "loggingConfig"),
+    _update("monitoring_config", _MONITORING, "monitoringConfig"),
     _update(
-        "logging_service", choice("logging.googleapis.com/kubernetes", "none"), "loggingService",
-        "desiredLoggingService", group="services",
+        "logging_service", choice("logging.googleapis.com/kubernetes", "none"), "loggingService", group="services",
     ),
     _update(
         "monitoring_service", choice("monitoring.googleapis.com/kubernetes", "none"), "monitoringService",
-        "desiredMonitoringService", group="services",
+        group="services",
     ),
-    _update("addons_config", _ADDONS, "addonsConfig", "desiredAddonsConfig"),
-    _update("shielded_nodes", FLAG, "shieldedNodes.enabled", "desiredShieldedNodes.enabled", how=ROLLING),
+    _update("addons_config", _ADDONS, "addonsConfig"),
+    _update("shielded_nodes", FLAG, "shieldedNodes.enabled", how=ROLLING),
     _update(
-        "binary_authorization",
-        choice("DISABLED", "PROJECT_SINGLETON_POLICY_ENFORCE", default="DISABLED"),
-        "binaryAuthorization.evaluationMode", "desiredBinaryAuthorization.evaluationMode",
+        "binary_authorization", choice("DISABLED", "PROJECT_SINGLETON_POLICY_ENFORCE", default="DISABLED"),
+        "binaryAuthorization.evaluationMode",
     ),
     _update(
         "database_encryption",
         record(
-            part("state", choice("ENCRYPTED", "DECRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED", default="DECRYPTED"), required=True),
-            part("key_name", TEXT),
-            whole=True,
+            state=part(
+                choice("ENCRYPTED", "DECRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED", default="DECRYPTED"),
+                required=True,
+            ),
+            key_name=TEXT, whole=True,
         ),
-        "databaseEncryption", "desiredDatabaseEncryption", equal=_same_encryption,
+        "databaseEncryption", equal=_same_encryption,
     ),
     _update(
         "security_posture_mode", choice("DISABLED", "BASIC", "ENTERPRISE", default="DISABLED"),
-        "securityPostureConfig.mode", "desiredSecurityPostureConfig.mode",
+        "securityPostureConfig.mode",
     ),
     Option(
         "maintenance_policy", _MAINTENANCE, "maintenancePolicy", IN_PLACE,

@@ -42,29 +42,21 @@ SCOPES = Strings(
 )
 """GKE's nodes always get these two, whatever is asked for."""
 
-MANAGEMENT = record(part("auto_repair", FLAG), part("auto_upgrade", FLAG))
+MANAGEMENT = record(auto_repair=FLAG, auto_upgrade=FLAG)
 
-SHIELDED = record(part("enable_secure_boot", FLAG), part("enable_integrity_monitoring", FLAG))
+SHIELDED = record(enable_secure_boot=FLAG, enable_integrity_monitoring=FLAG)
+
+CONFIDENTIAL = record(enabled=FLAG, confidential_instance_type=choice("SEV", "SEV_SNP", "TDX"))
 
 UPGRADE_SETTINGS = record(
-    part("strategy", choice("SURGE", "BLUE_GREEN", default="SURGE")),
-    part("max_surge", NUMBER),
-    part("max_unavailable", NUMBER),
-    part(
-        "blue_green_settings",
-        record(
-            part("node_pool_soak_duration", DURATION),
-            part(
-                "standard_rollout_policy",
-                record(
-                    part("batch_percentage", Scalar("float")),
-                    part("batch_node_count", NUMBER),
-                    part("batch_soak_duration", DURATION),
-                ),
-            ),
+    strategy=choice("SURGE", "BLUE_GREEN", default="SURGE"), max_surge=NUMBER, max_unavailable=NUMBER,
+    blue_green_settings=record(
+        node_pool_soak_duration=DURATION,
+        standard_rollout_policy=record(
+            batch_percentage=Scalar("float"), batch_node_count=NUMBER, batch_soak_duration=DURATION
         ),
     ),
-)
+)  # fmt: skip
 
 
 def one_strategy(value: Json, desired: Json) -> Json:
@@ -82,13 +74,9 @@ def one_strategy(value: Json, desired: Json) -> Json:
 
 
 _AUTOSCALING = record(
-    part("enabled", FLAG),
-    part("min_node_count", NUMBER),
-    part("max_node_count", NUMBER),
-    part("total_min_node_count", NUMBER),
-    part("total_max_node_count", NUMBER),
-    part("location_policy", choice("BALANCED", "ANY", default="BALANCED")),
-)
+    enabled=FLAG, min_node_count=NUMBER, max_node_count=NUMBER, total_min_node_count=NUMBER,
+    total_max_node_count=NUMBER, location_policy=choice("BALANCED", "ANY", default="BALANCED"),
+)  # fmt: skip
 _LIMITS = ("minNodeCount", "maxNodeCount")
 _TOTAL_LIMITS = ("totalMinNodeCount", "totalMaxNodeCount")
 
@@ -104,32 +92,29 @@ def _one_kind_of_limits(value: Json, desired: Json) -> Json:
 
 _ACCELERATORS = Records(
     record(
-        part("accelerator_type", TEXT, required=True),
-        part("accelerator_count", INT64, required=True),
-        part("gpu_partition_size", TEXT),
-        part(
-            "gpu_driver_version",
-            choice("INSTALLATION_DISABLED", "DEFAULT", "LATEST"),
-            "gpuDriverInstallationConfig.gpuDriverVersion",
+        accelerator_type=part(TEXT, required=True), accelerator_count=part(INT64, required=True),
+        gpu_partition_size=TEXT,
+        gpu_driver_version=part(
+            choice("INSTALLATION_DISABLED", "DEFAULT", "LATEST"), "gpuDriverInstallationConfig.gpuDriverVersion"
         ),
-        part("gpu_sharing_strategy", choice("TIME_SHARING", "MPS"), "gpuSharingConfig.gpuSharingStrategy"),
-        part("max_shared_clients_per_gpu", INT64, "gpuSharingConfig.maxSharedClientsPerGpu"),
+        gpu_sharing_strategy=part(choice("TIME_SHARING", "MPS"), "gpuSharingConfig.gpuSharingStrategy"),
+        max_shared_clients_per_gpu=part(INT64, "gpuSharingConfig.maxSharedClientsPerGpu"),
     ),
     ("accelerator_type",),
-)
+)  # fmt: skip
 
 _TAINTS = Records(
     record(
-        part("key", TEXT, required=True),
-        part("value", TEXT),
-        part("effect", choice("NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE"), required=True),
+        key=part(TEXT, required=True), value=TEXT,
+        effect=part(choice("NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE"), required=True),
     ),
-    ("key", "effect"),
-    GOOGLES_TAINTS,
-)
+    ("key", "effect"), GOOGLES_TAINTS,
+)  # fmt: skip
 
 
-def _rolling(name: str, schema: Any, path: str, field: str, **more: Any) -> Option:
+def _rolling(name: str, schema: Any, path: str, field: str = "", **more: Any) -> Option:
+    """``field`` of UpdateNodePoolRequest, which as a rule is that of the pool or its nodes' config."""
+    field = field or path.removeprefix("config.")
     return Option(name, schema, path, more.pop("how", ROLLING), pool_update(field), **more)
 
 
@@ -146,37 +131,33 @@ POOL_OPTIONS = (
     Option("metadata", Labels(("disable-legacy-endpoints",)), "config.metadata", RECREATE),
     Option("local_ssd_count", NUMBER, "config.localSsdCount", RECREATE),
     Option(
-        "ephemeral_storage_local_ssd_count", NUMBER, "config.ephemeralStorageLocalSsdConfig.localSsdCount", RECREATE
+        "ephemeral_storage_local_ssd_count", NUMBER, "config.ephemeralStorageLocalSsdConfig.localSsdCount", RECREATE,
     ),
     Option(
         "secondary_boot_disks",
         Records(
-            record(part("disk_image", RESOURCE, required=True), part("mode", choice("CONTAINER_IMAGE_CACHE"))),
-            ("disk_image",),
+            record(disk_image=part(RESOURCE, required=True), mode=choice("CONTAINER_IMAGE_CACHE")), ("disk_image",),
         ),
         "config.secondaryBootDisks", RECREATE,
     ),
     Option("shielded_instance_config", SHIELDED, "config.shieldedInstanceConfig", RECREATE),
     Option(
-        "advanced_machine_features",
-        record(part("threads_per_core", INT64), part("enable_nested_virtualization", FLAG)),
+        "advanced_machine_features", record(threads_per_core=INT64, enable_nested_virtualization=FLAG),
         "config.advancedMachineFeatures", RECREATE,
     ),
     Option(
         "reservation_affinity",
         record(
-            part(
-                "consume_reservation_type",
-                choice("NO_RESERVATION", "ANY_RESERVATION", "ANY_RESERVATION_THEN_FAIL", "SPECIFIC_RESERVATION"), required=True,
+            consume_reservation_type=part(
+                choice("NO_RESERVATION", "ANY_RESERVATION", "ANY_RESERVATION_THEN_FAIL", "SPECIFIC_RESERVATION"),
+                required=True,
             ),
-            part("key", TEXT),
-            part("values", Strings()),
+            key=TEXT, values=Strings(),
         ),
         "config.reservationAffinity", RECREATE,
     ),
     Option(
-        "placement_policy",
-        record(part("type", choice("COMPACT")), part("policy_name", RESOURCE), part("tpu_topology", TEXT)),
+        "placement_policy", record(type=choice("COMPACT"), policy_name=RESOURCE, tpu_topology=TEXT),
         "placementPolicy", RECREATE,
     ),
     Option("subnetwork", RESOURCE, "networkConfig.subnetwork", RECREATE),
@@ -184,51 +165,47 @@ POOL_OPTIONS = (
     Option("pod_ipv4_cidr_block", TEXT, "networkConfig.podIpv4CidrBlock", RECREATE),
     # What is changed under running nodes.
     Option("management", MANAGEMENT, "management", IN_PLACE, setter("setManagement", "management")),
-    _rolling("upgrade_settings", UPGRADE_SETTINGS, "upgradeSettings", "upgradeSettings", how=IN_PLACE, body=one_strategy),
+    _rolling("upgrade_settings", UPGRADE_SETTINGS, "upgradeSettings", how=IN_PLACE, body=one_strategy),
     _rolling(
         "node_drain_config",
         record(
-            part("grace_termination_duration", DURATION),
-            part("pdb_timeout_duration", DURATION),
-            part("respect_pdb_during_node_pool_deletion", FLAG),
+            grace_termination_duration=DURATION, pdb_timeout_duration=DURATION,
+            respect_pdb_during_node_pool_deletion=FLAG,
         ),
-        "nodeDrainConfig", "nodeDrainConfig", how=IN_PLACE,
+        "nodeDrainConfig", how=IN_PLACE,
     ),
     _rolling("labels", Labels(GOOGLES_NODE_LABELS), "config.labels", "labels.labels", how=IN_PLACE),
     _rolling("taints", _TAINTS, "config.taints", "taints.taints", how=IN_PLACE),
     _rolling("tags", Strings(), "config.tags", "tags.tags", how=IN_PLACE),
-    _rolling("resource_labels", Labels(GOOGLES_LABELS), "config.resourceLabels", "resourceLabels.labels", how=IN_PLACE),
-    _rolling("node_locations", Strings(), "locations", "locations", how=IN_PLACE),
+    _rolling(
+        "resource_labels", Labels(GOOGLES_LABELS), "config.resourceLabels", "resourceLabels.labels", how=IN_PLACE,
+    ),
+    _rolling("node_locations", Strings(), "locations", how=IN_PLACE),
     # What replaces the nodes, one by one.
     _rolling("version", TEXT, "version", "nodeVersion", equal=at_least),
-    _rolling("machine_type", TEXT, "config.machineType", "machineType", group="machine"),
-    _rolling("disk_type", TEXT, "config.diskType", "diskType", group="machine"),
-    _rolling(
-        "disk_size_gb", NUMBER, "config.diskSizeGb", "diskSizeGb", group="machine",
-        body=lambda value, desired: str(value),
-    ),
-    _rolling("image_type", Scalar("str", form="upper"), "config.imageType", "imageType"),
-    _rolling("accelerators", _ACCELERATORS, "config.accelerators", "accelerators"),
-    _rolling("image_streaming", FLAG, "config.gcfsConfig.enabled", "gcfsConfig.enabled"),
-    _rolling("gvnic", FLAG, "config.gvnic.enabled", "gvnic.enabled"),
-    _rolling("fast_socket", FLAG, "config.fastSocket.enabled", "fastSocket.enabled"),
+    _rolling("machine_type", TEXT, "config.machineType", group="machine"),
+    _rolling("disk_type", TEXT, "config.diskType", group="machine"),
+    _rolling("disk_size_gb", NUMBER, "config.diskSizeGb", group="machine", body=lambda value, desired: str(value)),
+    _rolling("image_type", Scalar("str", form="upper"), "config.imageType"),
+    _rolling("accelerators", _ACCELERATORS, "config.accelerators"),
+    _rolling("image_streaming", FLAG, "config.gcfsConfig.enabled"),
+    _rolling("gvnic", FLAG, "config.gvnic.enabled"),
+    _rolling("fast_socket", FLAG, "config.fastSocket.enabled"),
     _rolling(
         "workload_metadata_mode", choice("GCE_METADATA", "GKE_METADATA", default="GCE_METADATA"),
-        "config.workloadMetadataConfig.mode", "workloadMetadataConfig.mode",
+        "config.workloadMetadataConfig.mode",
     ),
     _rolling(
         "logging_variant", choice("DEFAULT", "MAX_THROUGHPUT", default="DEFAULT"),
-        "config.loggingConfig.variantConfig.variant", "loggingConfig.variantConfig.variant",
+        "config.loggingConfig.variantConfig.variant",
     ),
-    _rolling("enable_private_nodes", FLAG, "networkConfig.enablePrivateNodes", "nodeNetworkConfig.enablePrivateNodes"),
     _rolling(
-        "confidential_nodes",
-        record(part("enabled", FLAG), part("confidential_instance_type", choice("SEV", "SEV_SNP", "TDX"))),
-        "config.confidentialNodes", "confidentialNodes",
+        "enable_private_nodes", FLAG, "networkConfig.enablePrivateNodes", "nodeNetworkConfig.enablePrivateNodes",
     ),
-    _rolling("kubelet_config", Raw(), "config.kubeletConfig", "kubeletConfig"),
-    _rolling("linux_node_config", Raw(), "config.linuxNodeConfig", "linuxNodeConfig"),
-    _rolling("containerd_config", Raw(), "config.containerdConfig", "containerdConfig"),
+    _rolling("confidential_nodes", CONFIDENTIAL, "config.confidentialNodes"),
+    _rolling("kubelet_config", Raw(), "config.kubeletConfig"),
+    _rolling("linux_node_config", Raw(), "config.linuxNodeConfig"),
+    _rolling("containerd_config", Raw(), "config.containerdConfig"),
     # Sizes come last: nodes that are added then are of the new kind.
     Option(
         "autoscaling", _AUTOSCALING, "autoscaling", IN_PLACE, setter("setAutoscaling", "autoscaling"),

@@ -7,7 +7,7 @@ and leaves out what is false, zero or empty; what it leaves out is here always t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 Json = dict[str, Any]
@@ -100,13 +100,15 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def part(name: str, schema: Schema, api: str = "", *, required: bool = False) -> Part:
-    """A field, by default with Google's name for it in snake_case."""
-    return Part(name, api or camel(name), schema, required)
+def part(schema: Schema, api: str = "", *, required: bool = False) -> Part:
+    """A field that Google has by another name than its own in camelCase, or that must be given; ``record`` names it."""
+    return Part("", api, schema, required)
 
 
-def record(*parts: Part, whole: bool = False) -> Record:
-    return Record(parts, whole)
+def record(*, whole: bool = False, **fields: Schema | Part) -> Record:
+    """Fields by their names."""
+    parts = ((name, field if isinstance(field, Part) else part(field)) for name, field in fields.items())
+    return Record(tuple(replace(one, name=name, api=one.api or camel(name)) for name, one in parts), whole)
 
 
 def choice(*values: str, default: str | None = None) -> Scalar:

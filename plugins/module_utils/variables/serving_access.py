@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from .names import is_hostname, is_label, is_subdomain
@@ -36,36 +37,29 @@ def check_access(variables: Variables) -> None:
 
 
 def _check_ranges(variables: Variables, kind: str, *, internal: bool) -> None:
+    refuse = partial(variables.refuse, "serving_source_ranges")
     ranges = variables.listing("serving_source_ranges")
-    if kind == "LoadBalancer" and not internal and not ranges:
-        variables.refuse(
-            "serving_source_ranges",
-            f"the load balancer of {variables.text('serving_name')} has an external address, and anybody could use the model, at your cost",
+    is_external = kind == "LoadBalancer" and not internal
+    if is_external and not ranges:
+        name = variables.text("serving_name")
+        refuse(
+            f"the load balancer of {name} has an external address, and anybody could use the model, at your cost",
             "Name the ranges that may reach it, or set serving_service_internal: true",
             value=ranges,
             rule="source-ranges",
         )
     if kind in ("NodePort", "Gateway") and ranges:
-        variables.refuse(
-            "serving_source_ranges",
-            f"nothing would keep to them with serving_service_type {kind}",
-            "Leave them out, and restrict access by the network's firewall or the Gateway's policies",
-            rule="service-type",
-        )
-    if kind == "LoadBalancer" and not internal and _are_everybody(ranges):
-        variables.refuse(
-            "serving_source_ranges",
-            "that is everybody: anybody can use the model, without a password, at your cost",
-            "Name the ranges that need it, or put a gateway that authenticates in front of an internal address",
-            rule="open-endpoint",
-        )
+        hint = "Leave them out, and restrict access by the network's firewall or the Gateway's policies"
+        refuse(f"nothing would keep to them with serving_service_type {kind}", hint, rule="service-type")
+    if is_external and _are_everybody(ranges):
+        reason = "that is everybody: anybody can use the model, without a password, at your cost"
+        hint = "Name the ranges that need it, or put a gateway that authenticates in front of an internal address"
+        refuse(reason, hint, rule="open-endpoint")
     for text in ranges:
         try:
             ipaddress.ip_network(str(text))
         except ValueError:
-            variables.refuse(
-                "serving_source_ranges", "it is no range of addresses", _meant(str(text)), value=text
-            )
+            refuse("it is no range of addresses", _meant(str(text)), value=text)
 
 
 def _are_everybody(ranges: Iterable[Any]) -> bool:
@@ -89,66 +83,40 @@ def _meant(text: str) -> str:
 
 
 def _check_internal(variables: Variables, kind: str, *, internal: bool) -> None:
+    refuse = partial(variables.refuse, rule="service-type")
     if internal and kind in ("NodePort", "Gateway"):
-        variables.refuse(
-            "serving_service_internal",
-            f"it is about load balancers, and serving_service_type is {kind}",
-            "Leave it out; a Gateway is internal by its class (gke-l7-rilb)",
-            rule="service-type",
-        )
+        reason = f"it is about load balancers, and serving_service_type is {kind}"
+        hint = "Leave it out; a Gateway is internal by its class (gke-l7-rilb)"
+        refuse("serving_service_internal", reason, hint)
     for name in ("serving_internal_subnet", "serving_internal_global_access"):
-        text = variables.text(name).lower()
-        if text not in ("", "false") and not (internal and kind == "LoadBalancer"):
-            variables.refuse(
-                name,
-                "it is about internal load balancers",
-                "Set serving_service_internal: true, or leave it out",
-                rule="service-type",
-            )
+        if variables.text(name).lower() not in ("", "false") and not (internal and kind == "LoadBalancer"):
+            hint = "Set serving_service_internal: true, or leave it out"
+            refuse(name, "it is about internal load balancers", hint)
 
 
 def _check_gateway(variables: Variables) -> None:
-    name = variables.text("serving_gateway_name")
-    if not is_subdomain(name):
-        variables.refuse(
-            "serving_gateway_name",
-            "serving_service_type Gateway needs the name of a Gateway that exists",
-            "Write its name; kubectl get gateways -A lists them",
-            rule="gateway",
-        )
+    refuse = partial(variables.refuse, rule="gateway")
+    if not is_subdomain(variables.text("serving_gateway_name")):
+        reason = "serving_service_type Gateway needs the name of a Gateway that exists"
+        refuse("serving_gateway_name", reason, "Write its name; kubectl get gateways -A lists them")
     namespace = variables.text("serving_gateway_namespace")
     if namespace and not is_label(namespace):
-        variables.refuse(
-            "serving_gateway_namespace",
-            "no namespace can be called that",
-            "Write the namespace of the Gateway",
-            rule="gateway",
-        )
+        hint = "Write the namespace of the Gateway"
+        refuse("serving_gateway_namespace", "no namespace can be called that", hint)
     listener = variables.text("serving_gateway_listener")
     if listener and not is_subdomain(listener):
-        variables.refuse(
-            "serving_gateway_listener",
-            "no listener can be called that",
-            "Leave it out for all of them",
-            rule="gateway",
-        )
+        hint = "Leave it out for all of them"
+        refuse("serving_gateway_listener", "no listener can be called that", hint)
     rest, grpc = "serving_gateway_hostnames", "serving_gateway_grpc_hostnames"
-    for name in (rest, grpc):
-        for host in variables.listing(name):
-            if not is_hostname(str(host)):
-                variables.refuse(
-                    name,
-                    "it is no name of a host",
-                    "Write for example models.example.org or *.example.org, without scheme and port",
-                    value=host,
-                    rule="gateway",
-                )
     hosts, grpc_hosts = variables.listing(rest), variables.listing(grpc)
+    for name, host in [*((rest, host) for host in hosts), *((grpc, host) for host in grpc_hosts)]:
+        if not is_hostname(str(host)):
+            hint = "Write for example models.example.org or *.example.org, without scheme and port"
+            refuse(name, "it is no name of a host", hint, value=host)
     shared = [host for host in grpc_hosts if not hosts or host in hosts]
     if shared:
-        variables.refuse(
+        refuse(
             grpc,
             f"{shared[0]} is for REST, too (serving_gateway_hostnames), and a Gateway takes one kind of route for a host",
             "Give REST and gRPC hosts of their own",
-            rule="gateway",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ _MODEL_KEYS = ("name", "uri", "versions", "labels", "golden")
 # A version's folder in an image or a volume.
 _PLACE = re.compile(r"(/[^/\s]+)*/[1-9][0-9]*")
 _INT64_MAX = 2**63 - 1
+_NO_VERSION = "a version is a whole number of at least 1"
 _WARMUP_BYTES_MAX = 768 * 1024
 """A ConfigMap holds 1 MiB in all: https://kubernetes.io/docs/concepts/configuration/configmap/"""
 
@@ -39,6 +41,7 @@ def check_models(variables: Variables) -> None:
 
 
 def _check_one(variables: Variables) -> None:
+    refuse = partial(variables.refuse, rule="model-uri")
     _check_name(variables, "serving_model_name", variables.given.get("serving_model_name"))
     uri = variables.text("serving_model_uri")
     source = variables.text("serving_model_source") or "bucket"
@@ -47,225 +50,125 @@ def _check_one(variables: Variables) -> None:
     elif not uri and not variables.is_final:
         return  # The storage role hands it on; until then preflight's model-missing looks for it.
     elif not uri:
-        variables.refuse(
+        refuse(
             "serving_model_uri",
             "there is no version of the model to serve",
             "Set storage_model_source to the folder of a SavedModel, which is published then, or name a version"
             " that exists as gs://BUCKET/PATH/VERSION",
-            rule="model-uri",
         )
     elif not _VERSION_URI.fullmatch(uri):
-        variables.refuse(
-            "serving_model_uri",
-            "it is not gs://BUCKET/PATH/VERSION",
-            "Publish a model first (storage_model_source), or name a version that exists",
-            rule="model-uri",
-        )
+        hint = "Publish a model first (storage_model_source), or name a version that exists"
+        refuse("serving_model_uri", "it is not gs://BUCKET/PATH/VERSION", hint)
     place = _VERSION_URI if source == "bucket" else _PLACE
     if place.fullmatch(uri) and str(variables.given.get("serving_model_version")) != uri.rsplit("/", 1)[1]:
-        variables.refuse(
-            "serving_model_version",
-            f"it is not the version of serving_model_uri, {uri}",
-            "Leave it out: it follows from the address",
-            rule="model-uri",
-        )
+        reason = f"it is not the version of serving_model_uri, {uri}"
+        refuse("serving_model_version", reason, "Leave it out: it follows from the address")
     _check_golden(variables, "serving_golden", variables.listing("serving_golden"))
     if variables.mapping("serving_promoted"):
-        variables.refuse(
-            "serving_promoted",
-            "it goes with serving_models, and there are none",
-            "Name the version in serving_model_uri",
-            rule="model-uri",
-        )
+        reason = "it goes with serving_models, and there are none"
+        refuse("serving_promoted", reason, "Name the version in serving_model_uri")
 
 
 def _check_elsewhere(variables: Variables, source: str, uri: str) -> None:
     """A model in an image or a volume."""
+    refuse = partial(variables.refuse, rule="model-source")
     if not _PLACE.fullmatch(uri):
-        variables.refuse(
-            "serving_model_uri",
-            f"it is not /PATH/VERSION, the model's folder in the {source} (serving_model_source)",
-            "Write one such as /models/resnet/1",
-            rule="model-uri",
-        )
+        reason = f"it is not /PATH/VERSION, the model's folder in the {source} (serving_model_source)"
+        variables.refuse("serving_model_uri", reason, "Write one such as /models/resnet/1", rule="model-uri")
     if source == "image":
         if not variables.text("serving_model_image"):
-            variables.refuse(
-                "serving_model_image",
-                "no image holds the model",
-                "Name it, or set serving_model_source: bucket",
-                rule="model-source",
-            )
+            hint = "Name it, or set serving_model_source: bucket"
+            refuse("serving_model_image", "no image holds the model", hint)
     elif not variables.mapping("serving_model_volume"):
-        variables.refuse(
-            "serving_model_volume",
-            "no volume holds the model",
-            "Describe it as {persistentVolumeClaim: {claimName: models}}, or set serving_model_source: bucket",
-            rule="model-source",
+        hint = (
+            "Describe it as {persistentVolumeClaim: {claimName: models}}, or set serving_model_source: bucket"
         )
+        refuse("serving_model_volume", "no volume holds the model", hint)
     if not variables.flag("serving_fetch"):
-        variables.refuse(
-            "serving_fetch",
-            f"only a bucket can be read by TF Serving itself, not a {source}",
-            "Write true",
-            rule="model-source",
+        refuse(
+            "serving_fetch", f"only a bucket can be read by TF Serving itself, not a {source}", "Write true"
         )
 
 
 def _check_several(variables: Variables, models: Sequence[Any]) -> None:
+    refuse = partial(variables.refuse, rule="serving-models")
     if (source := variables.text("serving_model_source") or "bucket") != "bucket":
-        variables.refuse(
-            "serving_models",
-            f"several models come from buckets, not from a {source}",
-            "Set serving_model_source: bucket",
-            rule="model-source",
-        )
+        reason = f"several models come from buckets, not from a {source}"
+        variables.refuse("serving_models", reason, "Set serving_model_source: bucket", rule="model-source")
     entries = [model for model in models if isinstance(model, Mapping)]
     if len(entries) < len(models):
-        variables.refuse(
-            "serving_models",
-            "an entry is not a dictionary",
-            "Give each model name, uri and versions",
-            rule="serving-models",
-        )
+        refuse("serving_models", "an entry is not a dictionary", "Give each model name, uri and versions")
     counted = Counter(str(model.get("name")) for model in entries)
+    names = [model.get("name") for model in entries]
     for name in [name for name, times in counted.items() if times > 1]:
-        variables.refuse(
-            "serving_models",
-            f"model {name} is there {counted[name]} times",
-            "List each model once, with all its versions",
-            value=[model.get("name") for model in entries],
-            rule="serving-models",
-        )
+        reason = f"model {name} is there {counted[name]} times"
+        refuse("serving_models", reason, "List each model once, with all its versions", value=names)
     for number, model in enumerate(entries):
         _check_entry(variables, f"serving_models[{number}]", model)
     promoted = variables.mapping("serving_promoted")
     for name in promoted:
         if name not in counted:
-            variables.refuse(
-                "serving_promoted",
-                f"no model in serving_models is called {name}",
-                f"Name one of {', '.join(counted)}",
-                rule="serving-models",
-            )
+            hint = f"Name one of {', '.join(counted)}"
+            refuse("serving_promoted", f"no model in serving_models is called {name}", hint)
         elif not _is_version(promoted[name]):
-            variables.refuse(
-                "serving_promoted",
-                "a version is a whole number of at least 1",
-                f"Write {{{name}: 1}}",
-                rule="serving-models",
-            )
+            refuse("serving_promoted", _NO_VERSION, f"Write {{{name}: 1}}")
     if variables.listing("serving_golden"):
-        variables.refuse(
-            "serving_golden",
-            "it does not say which of serving_models it asks",
-            "Write the predictions as golden in that model's entry",
-            rule="golden",
-        )
+        reason = "it does not say which of serving_models it asks"
+        hint = "Write the predictions as golden in that model's entry"
+        variables.refuse("serving_golden", reason, hint, rule="golden")
 
 
 def _check_entry(variables: Variables, where: str, model: Mapping[str, Any]) -> None:
+    def refuse(key: str, reason: str, hint: str, empty: Any = "") -> None:
+        value = model.get(key) or empty
+        variables.refuse(f"{where}.{key}", reason, hint, value=value, rule="serving-models")
+
     for key in model:
         if key not in _MODEL_KEYS:
-            variables.refuse(
-                f"{where}.{key}",
-                "a model has no such key",
-                f"It has {', '.join(_MODEL_KEYS)}",
-                value=model[key],
-                rule="serving-models",
-            )
+            refuse(key, "a model has no such key", f"It has {', '.join(_MODEL_KEYS)}")
     _check_name(variables, f"{where}.name", model.get("name"))
-    uri = str(model.get("uri") or "")
-    if not _FOLDER_URI.fullmatch(uri):
-        variables.refuse(
-            f"{where}.uri",
-            "it is not gs://BUCKET/PATH, the folder that has a folder for each version",
-            "Write where the model is published, without a version",
-            value=uri,
-            rule="serving-models",
-        )
+    if not _FOLDER_URI.fullmatch(str(model.get("uri") or "")):
+        reason = "it is not gs://BUCKET/PATH, the folder that has a folder for each version"
+        refuse("uri", reason, "Write where the model is published, without a version")
     versions = model.get("versions")
     if not isinstance(versions, (list, tuple)) or not versions:
-        variables.refuse(
-            f"{where}.versions",
-            "no version is named",
-            "Name those to serve, such as [1] or [3, 4]",
-            value=versions or [],
-            rule="serving-models",
-        )
+        refuse("versions", "no version is named", "Name those to serve, such as [1] or [3, 4]", empty=[])
         versions = []
-    for version in versions:
-        if not _is_version(version):
-            variables.refuse(
-                f"{where}.versions", "a version is a whole number of at least 1", "Name those to serve, such as [3]",
-                value=versions, rule="serving-models",)  # fmt: skip
-    if len({str(version) for version in versions}) < len(versions):
-        variables.refuse(
-            f"{where}.versions",
-            "a version is there twice",
-            "Name each once",
-            value=versions,
-            rule="serving-models",
-        )
+    if not all(map(_is_version, versions)):
+        refuse("versions", _NO_VERSION, "Name those to serve, such as [3]")
+    listed = {str(version) for version in versions}
+    if len(listed) < len(versions):
+        refuse("versions", "a version is there twice", "Name each once")
     labels = model.get("labels") or {}
     if not isinstance(labels, Mapping):
-        variables.refuse(
-            f"{where}.labels",
-            "it is not a dictionary",
-            "Write it as {stable: 3, canary: 4}",
-            value=labels,
-            rule="serving-models",
-        )
+        refuse("labels", "it is not a dictionary", "Write it as {stable: 3, canary: 4}")
         labels = {}
     for label, version in labels.items():
         if not _NAME.fullmatch(str(label)):
-            variables.refuse(
-                f"{where}.labels",
-                f"{label!r} can't be part of a request's path",
-                "Use letters, digits, _ and -",
-                value=labels,
-                rule="serving-models",
-            )
-        if str(version) not in {str(listed) for listed in versions}:
-            variables.refuse(
-                f"{where}.labels",
+            refuse("labels", f"{label!r} can't be part of a request's path", "Use letters, digits, _ and -")
+        if str(version) not in listed:
+            others = ", ".join(map(str, versions)) or "them"
+            refuse(
+                "labels",
                 f"label {label} leads to version {version}, which is not in versions",
-                f"Add {version} to versions, or lead the label to one of {', '.join(map(str, versions)) or 'them'}",
-                value=labels,
-                rule="serving-models",
+                f"Add {version} to versions, or lead the label to one of {others}",
             )
     golden = model.get("golden") or []
     _check_golden(variables, f"{where}.golden", golden if isinstance(golden, (list, tuple)) else [golden])
 
 
 def _check_golden(variables: Variables, where: str, golden: Sequence[Any]) -> None:
+    refuse = partial(variables.refuse, where, rule="golden")
     names = [str(entry.get("name") or "") if isinstance(entry, Mapping) else "" for entry in golden]
     if "" in names:
-        variables.refuse(
-            where,
-            "a prediction has no name",
-            "Give each one a name, for messages",
-            value=golden,
-            rule="golden",
-        )
+        refuse("a prediction has no name", "Give each one a name, for messages", value=golden)
     twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
     if twice:
-        variables.refuse(
-            where,
-            f"{', '.join(twice)} is there twice",
-            "Give each its own name",
-            value=golden,
-            rule="golden",
-        )
+        refuse(f"{', '.join(twice)} is there twice", "Give each its own name", value=golden)
     for entry, name in zip(golden, names, strict=True):
         if isinstance(entry, Mapping) and ("instances" in entry) == ("inputs" in entry):
-            variables.refuse(
-                where,
-                f"{name or 'a prediction'} needs either instances (rows) or inputs (columns)",
-                "Give one of them",
-                value=entry,
-                rule="golden",
-            )
+            reason = f"{name or 'a prediction'} needs either instances (rows) or inputs (columns)"
+            refuse(reason, "Give one of them", value=entry)
 
 
 def _check_name(variables: Variables, where: str, name: Any) -> None:

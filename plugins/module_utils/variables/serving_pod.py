@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from ..k8s.quantities import in_words
@@ -110,32 +111,21 @@ def _words(size: int) -> str:
 
 
 def _check_gpus(variables: Variables) -> None:
+    refuse = partial(variables.refuse, rule="gpu")
     gpus = variables.integer("serving_gpus", 0, 16)
-    fraction = variables.number("serving_gpu_memory_fraction", 0, 1)
-    for name, value in (
-        ("serving_gpu_type", variables.text("serving_gpu_type")),
-        ("serving_gpu_memory_fraction", fraction),
-    ):
-        if gpus == 0 and value:
-            variables.refuse(
-                name,
-                "there is no GPU (serving_gpus is 0)",
-                f"Write serving_gpus: 1, or leave {name} out",
-                rule="gpu",
-            )
     accelerator = variables.text("serving_gpu_type")
+    fraction = variables.number("serving_gpu_memory_fraction", 0, 1)
+    for name, value in (("serving_gpu_type", accelerator), ("serving_gpu_memory_fraction", fraction)):
+        if gpus == 0 and value:
+            hint = f"Write serving_gpus: 1, or leave {name} out"
+            refuse(name, "there is no GPU (serving_gpus is 0)", hint)
     if accelerator and not is_label_value(accelerator):
-        variables.refuse(
-            "serving_gpu_type", "no node has such a label", "Write Google's name, such as nvidia-l4"
-        )
+        hint = "Write Google's name, such as nvidia-l4"
+        variables.refuse("serving_gpu_type", "no node has such a label", hint)
     image = variables.text("serving_image")
     if gpus and "tensorflow/serving:" in image and "-gpu" not in image:
-        variables.refuse(
-            "serving_image",
-            "this image computes on processors only",
-            "Use its variant whose tag ends in -gpu",
-            rule="gpu",
-        )
+        hint = "Use its variant whose tag ends in -gpu"
+        refuse("serving_image", "this image computes on processors only", hint)
 
 
 def _check_image(variables: Variables, name: str) -> None:
@@ -168,56 +158,37 @@ def _check_proxy_memory(variables: Variables, memory: Fraction | None) -> None:
 
 
 def _check_arguments(variables: Variables) -> None:
+    refuse = partial(variables.refuse, "serving_extra_args", rule="extra-args")
     for argument in variables.listing("serving_extra_args"):
         found = _FLAG.fullmatch(str(argument))
         if found is None:
-            variables.refuse(
-                "serving_extra_args",
-                "tensorflow_model_server takes --name=value, each as one element",
-                "Write for example [--rest_api_num_threads=16]",
-                value=argument,
-                rule="extra-args",
-            )
+            reason = "tensorflow_model_server takes --name=value, each as one element"
+            refuse(reason, "Write for example [--rest_api_num_threads=16]", value=argument)
         elif found[1] in FLAGS:
-            variables.refuse(
-                "serving_extra_args",
-                f"--{found[1]} is the role's to set ({FLAGS[found[1]]})",
-                "Leave it out here",
-                value=argument,
-                rule="extra-args",
-            )
+            reason = f"--{found[1]} is the role's to set ({FLAGS[found[1]]})"
+            refuse(reason, "Leave it out here", value=argument)
 
 
 def _check_nodes(variables: Variables) -> None:
     for key, value in variables.mapping("serving_node_selector").items():
         if not is_label_key(str(key)) or not isinstance(value, str) or not is_label_value(value):
-            variables.refuse(
-                "serving_node_selector",
-                f"{key}: {value!r} is no label of a node",
-                'Labels are texts: write true as "true" and 1 as "1"',
-            )
+            hint = 'Labels are texts: write true as "true" and 1 as "1"'
+            variables.refuse("serving_node_selector", f"{key}: {value!r} is no label of a node", hint)
     for toleration in variables.listing("serving_tolerations"):
         _check_toleration(variables, toleration)
     for key in variables.listing("serving_spread_over"):
         if not is_label_key(str(key)):
-            variables.refuse(
-                "serving_spread_over",
-                "it is no key of a node's label",
-                "Write for example [kubernetes.io/hostname, topology.kubernetes.io/zone]",
-                value=key,
-            )
+            hint = "Write for example [kubernetes.io/hostname, topology.kubernetes.io/zone]"
+            variables.refuse("serving_spread_over", "it is no key of a node's label", hint, value=key)
     priority = variables.text("serving_priority_class")
     if priority and not is_subdomain(priority):
-        variables.refuse(
-            "serving_priority_class", "no priority class can be called that", "Name one that exists"
-        )
+        hint = "Name one that exists"
+        variables.refuse("serving_priority_class", "no priority class can be called that", hint)
     account = variables.text("serving_google_service_account")
     if account and not re.fullmatch(r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com", account):
-        variables.refuse(
-            "serving_google_service_account",
-            "it is no Google service account's e-mail",
-            "Write NAME@PROJECT.iam.gserviceaccount.com",
-        )
+        hint = "Write NAME@PROJECT.iam.gserviceaccount.com"
+        reason = "it is no Google service account's e-mail"
+        variables.refuse("serving_google_service_account", reason, hint)
 
 
 def _check_toleration(variables: Variables, toleration: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from .reading import Variables, whole
 
@@ -25,28 +26,25 @@ def check_times(variables: Variables) -> None:
 
 
 def _check_queue(variables: Variables) -> None:
+    refuse = partial(variables.refuse, rule="queue")
     concurrency = variables.integer("serving_concurrency", 1, unit="requests")
     queue = variables.integer("serving_queue_length", 0, unit="requests")
     connections = variables.integer("serving_proxy_connections", 1)
-    if None not in (concurrency, queue, connections) and (concurrency or 0) + (queue or 0) > (
-        connections or 0
+    if (
+        not (concurrency is None or queue is None or connections is None)
+        and concurrency + queue > connections
     ):
-        variables.refuse(
+        refuse(
             "serving_proxy_connections",
             f"a queue of {queue} behind {concurrency} at work needs more connections than that; the rest would wait "
             "unseen, and never get their 503",
-            f"Write {(concurrency or 0) + (queue or 0)} or more",
-            rule="queue",
+            f"Write {concurrency + queue} or more",
         )
     request = variables.integer("serving_request_timeout", 1, unit="seconds")
     waiting = variables.integer("serving_queue_timeout", 1, unit="seconds")
     if request is not None and waiting is not None and waiting > request:
-        variables.refuse(
-            "serving_queue_timeout",
-            f"a request would wait longer for its turn than it may take in all (serving_request_timeout, {request} s)",
-            f"Write {request} or less",
-            rule="queue",
-        )
+        reason = f"a request would wait longer for its turn than it may take in all (serving_request_timeout, {request} s)"
+        refuse("serving_queue_timeout", reason, f"Write {request} or less")
 
 
 def _check_end(variables: Variables) -> None:
@@ -76,51 +74,36 @@ def _check_end(variables: Variables) -> None:
 
 
 def _check_rollout(variables: Variables) -> None:
-    surge = str(variables.given.get("serving_max_surge"))
-    if not _NOT_NONE.fullmatch(surge):
-        variables.refuse(
-            "serving_max_surge",
-            "with none beyond the wanted number, and none missing, no pod could ever be replaced",
-            "Write 1 or more, or a percentage such as 25%",
-            rule="surge",
-            readable=_SHARE.fullmatch(surge) is not None,
-        )
-    unavailable = str(variables.given.get("serving_max_unavailable"))
-    if not _NOT_NONE.fullmatch(unavailable):
-        variables.refuse(
-            "serving_max_unavailable",
-            "a PodDisruptionBudget that lets no pod go keeps every node from being drained, upgraded or removed",
-            "Write 1 or more, or a percentage such as 25%",
-            rule="budget-blocks-draining",
-        )
+    for name, rule, reason in (
+        ("serving_max_surge", "surge",
+         "with none beyond the wanted number, and none missing, no pod could ever be replaced"),
+        ("serving_max_unavailable", "budget-blocks-draining",
+         "a PodDisruptionBudget that lets no pod go keeps every node from being drained, upgraded or removed"),
+    ):  # fmt: skip
+        value = str(variables.given.get(name))
+        if not _NOT_NONE.fullmatch(value):
+            readable = name != "serving_max_surge" or _SHARE.fullmatch(value) is not None
+            hint = "Write 1 or more, or a percentage such as 25%"
+            variables.refuse(name, reason, hint, rule=rule, readable=readable)
     start = variables.integer("serving_start_timeout", 1, unit="seconds")
     wait = variables.integer("serving_wait_timeout", 1, unit="seconds")
     if start is not None and wait is not None and wait < start:
-        variables.refuse(
-            "serving_wait_timeout",
-            f"it would be over before the model has had its time to load (serving_start_timeout, {start} s)",
-            f"Write {start} or more",
-            rule="wait-timeout",
+        reason = (
+            f"it would be over before the model has had its time to load (serving_start_timeout, {start} s)"
         )
+        variables.refuse("serving_wait_timeout", reason, f"Write {start} or more", rule="wait-timeout")
 
 
 def _check_gate(variables: Variables) -> None:
+    refuse = partial(variables.refuse, rule="gate")
     variables.integer("serving_gate_requests", 1, 10_000)
     slowdown = variables.number("serving_gate_slowdown")
     if slowdown is not None and 0 < slowdown < 1:
-        variables.refuse(
-            "serving_gate_slowdown",
-            "a new version would have to be faster than the one before",
-            "Write 1 or more, or 0 to compare nothing",
-            rule="gate",
-        )
+        reason = "a new version would have to be faster than the one before"
+        refuse("serving_gate_slowdown", reason, "Write 1 or more, or 0 to compare nothing")
     slowest = variables.number("serving_gate_p95_ms", unit="milliseconds")
     models = [model for model in variables.listing("serving_models") if isinstance(model, dict)]
     golden = variables.listing("serving_golden") or any(model.get("golden") for model in models)
     if slowest and not golden and not variables.text("serving_golden_file"):
-        variables.refuse(
-            "serving_gate_p95_ms",
-            "there is no request whose answer could be measured",
-            "Give serving_golden or serving_golden_file",
-            rule="gate",
-        )
+        reason = "there is no request whose answer could be measured"
+        refuse("serving_gate_p95_ms", reason, "Give serving_golden or serving_golden_file")
