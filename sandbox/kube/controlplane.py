@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from ..paths import API_URL, METRICS_PORT, ClusterAddresses
+from ..paths import HTTPS_PROXY_URL, METRICS_PORT, ClusterAddresses, authority_dir
 from .pki import Authority, KeyPair
 from .process import Process
 from .rest import KubeRest
@@ -179,10 +179,16 @@ class ControlPlane:
         ]
 
     def _webhook(self) -> Path:
-        """Google's bearer tokens are checked by the daemon, which issued them."""
-        return self._write_kubeconfig(
-            "token-webhook", {"server": f"{API_URL}/tokenreview"}, {"token": self._reviewer}
-        )
+        """Google's bearer tokens are checked by the daemon, which issued them.
+
+        By its HTTPS proxy: over plain HTTP client-go shows no credentials, and says nothing of it.
+        """
+        cluster = {
+            "server": "https://googleapis.com/tokenreview",
+            "proxy-url": HTTPS_PROXY_URL,
+            "certificate-authority": str(authority_dir() / "ca.crt"),
+        }
+        return self._write_kubeconfig("token-webhook", cluster, {"token": self._reviewer})
 
     def _controller_manager(self) -> list[str]:
         ca = self.authority
