@@ -6,7 +6,8 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,7 +34,7 @@ class _Nothing:
 
 
 class Writer:
-    """A content's file, with the checksums of all that was written."""
+    """A content's file, with the checksums of all that was written. A ``with`` that fails leaves no file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,6 +63,13 @@ class Writer:
             writer._crc.update(data)
             writer._md5.update(data)
         return writer
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None:
+            self.discard()
 
     def write(self, data: bytes) -> None:
         left = memoryview(data)
@@ -118,6 +126,19 @@ class Pump:
         self._pieces, self._size = [], 0
         if data:
             await run_in_threadpool(self._write, data)
+
+
+async def receive(stream: AsyncIterator[bytes], writer: Writer) -> None:
+    """Writes a whole body; when it returns or raises nothing is being written any more."""
+    pump = Pump(writer.write)
+    try:
+        async for data in stream:
+            await pump.feed(data)
+        await pump.rest()
+    except BaseException:
+        with suppress(Exception):
+            await pump.settle()
+        raise
 
 
 def check_sums(crc32c: str, md5: str, *promises: Json) -> None:

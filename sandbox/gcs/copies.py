@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from ..google.errors import GoogleError, invalid
 from .content import BLOCK, Writer
-from .database import Bucket, Database, Transfer, Version
+from .database import Bucket, Database, Version
 from .objects import WRITABLE, Content, Objects, check_holds, check_wishes
-from .request import Access, Call, Conditions, found
+from .request import Access, Call, Conditions
 from .resources import object_resource
 
 Json = dict[str, Any]
@@ -71,23 +70,18 @@ class Copies:
         if not name:
             raise GoogleError(400, "Required parameter: sourceObjects.name", reason="required")
         self._access.demand(call.identity, bucket, name, "storage.objects.get")
-        version = self._objects.version(bucket.name, name, int(generation) if generation else None)
-        version = found(version, self._access.missing(call.identity, bucket, name))
+        version = self._objects.existing(call, bucket, name, int(generation) if generation else None)
         asked = (item.get("objectPreconditions") or {}).get("ifGenerationMatch")
         Conditions(generation=int(asked) if asked is not None else None).check(version.resource)
         return version
 
     def _concatenated(self, streams: Sequence[BinaryIO], components: int) -> Content:
         identifier = self._database.new_content()
-        writer = Writer.of_composite(self._database.path(identifier))
-        try:
+        with Writer.of_composite(self._database.path(identifier)) as writer:
             for stream in streams:
                 while data := stream.read(BLOCK):
                     writer.write(data)
-        except BaseException:
-            writer.discard()
-            raise
-        crc32c, _ = writer.finish()
+            crc32c, _ = writer.finish()
         return Content(identifier, writer.size, crc32c, None, components)
 
     def _delete_sources(self, call: Call, bucket: Bucket, sources: list[Version]) -> None:
@@ -114,19 +108,14 @@ class Copies:
             else:
                 content = self._database.share_content(source.version.content)
                 state = {"source": source.version.resource, "done": 0, "key": self._key(call, step)}
-                transfer = Transfer(
-                    uuid.uuid4().hex, "rewrite", target.name, content, state, self._database.now()
-                )
+                transfer = self._database.begin("rewrite", target.name, content, state)
             done = min(size, transfer.state["done"] + step)
             if done == size:
                 answer = self._finished(call, self._copied(call, source), size)
                 self._database.remove_transfer(transfer.id)
                 self._database.give_up(transfer.content)
                 return answer
-            state = {**transfer.state, "done": done}
-            self._database.put_transfer(
-                Transfer(transfer.id, "rewrite", target.name, transfer.content, state, transfer.created)
-            )
+            self._database.put_transfer(replace(transfer, state={**transfer.state, "done": done}))
         return {
             "kind": "storage#rewriteResponse", "totalBytesRewritten": str(done), "objectSize": str(size), "done": False,
             "rewriteToken": transfer.id,
@@ -171,8 +160,7 @@ class Copies:
         transfer = self._database.transfer("rewrite", params.get("rewriteToken", ""))
         if transfer is not None:
             return _Source(bucket, Version(transfer.state["source"], "", transfer.content)), target
-        version = self._objects.version(bucket.name, name, params.get("sourceGeneration"))
-        version = found(version, self._access.missing(call.identity, bucket, name))
+        version = self._objects.existing(call, bucket, name, params.get("sourceGeneration"))
         call.source_conditions.check(version.resource)
         return _Source(bucket, version), target
 
@@ -200,8 +188,7 @@ class Copies:
         params, name = call.params, call.params["sourceObject"]
         with self._database.transaction():
             bucket = self._access.object(call.identity, params["bucket"], name, "storage.objects.move")
-            version = self._objects.version(bucket.name, name, None)
-            version = found(version, self._access.missing(call.identity, bucket, name))
+            version = self._objects.existing(call, bucket, name)
             call.source_conditions.check(version.resource)
             check_holds(version)
             if params["destinationObject"] == name:

@@ -244,6 +244,12 @@ class Database:
             (Transfer(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5]) for row in rows), None
         )
 
+    def begin(self, kind: str, bucket: str, content: str, state: Json) -> Transfer:
+        """A new transfer, which is there from now on."""
+        transfer = Transfer(uuid.uuid4().hex, kind, bucket, content, state, self.now())
+        self.put_transfer(transfer)
+        return transfer
+
     def put_transfer(self, transfer: Transfer) -> None:
         key = (transfer.id, transfer.kind, transfer.bucket, transfer.content)
         values = (*key, json.dumps(transfer.state), transfer.created)

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from ..google.errors import GoogleError, invalid
 from . import listing
 from .database import LIVE, NONCURRENT, SOFT_DELETED, Bucket, Database, Version
-from .request import Access, Call, Conditions, found
+from .request import Access, Call, Conditions
 from .resources import is_uniform, object_resource
 from .rules import merge
 
@@ -60,8 +60,7 @@ class Objects:
         if call.params.get("softDeleted") and generation is None:
             raise GoogleError(400, "Required parameter: generation", reason="required")
         states = (SOFT_DELETED,) if call.params.get("softDeleted") else (LIVE, NONCURRENT)
-        version = self.version(bucket.name, name, generation, states)
-        version = found(version, self._access.missing(call.identity, bucket, name))
+        version = self.existing(call, bucket, name, generation, states)
         call.conditions.check(version.resource, reading=True)
         return bucket, version
 
@@ -73,6 +72,20 @@ class Objects:
             return self._database.live(bucket, name)
         versions = self._database.versions(bucket, name)
         return next((v for v in versions if v.generation == generation and v.state in states), None)
+
+    def existing(
+        self,
+        call: Call,
+        bucket: Bucket,
+        name: str,
+        generation: int | None = None,
+        states: tuple[str, ...] = (LIVE, NONCURRENT),
+    ) -> Version:
+        """As ``version``; raises ``GoogleError`` where there is none."""
+        version = self.version(bucket.name, name, generation, states)
+        if version is None:
+            raise self._access.missing(call.identity, bucket, name)
+        return version
 
     def list(self, call: Call) -> Json:
         bucket = self._access.bucket(call.identity, call.params["bucket"], "storage.objects.list")
@@ -106,8 +119,7 @@ class Objects:
         name = call.params["object"]
         with self._database.transaction():
             bucket = self._access.object(call.identity, call.params["bucket"], name, "storage.objects.update")
-            version = self.version(bucket.name, name, call.params.get("generation"))
-            version = found(version, self._access.missing(call.identity, bucket, name))
+            version = self.existing(call, bucket, name, call.params.get("generation"))
             call.conditions.check(version.resource)
             check_wishes(bucket, call.body, call.params)
             if call.body:
@@ -125,8 +137,7 @@ class Objects:
         name, generation = call.params["object"], call.params.get("generation")
         with self._database.transaction():
             bucket = self._access.object(call.identity, call.params["bucket"], name, "storage.objects.delete")
-            version = self.version(bucket.name, name, generation)
-            version = found(version, self._access.missing(call.identity, bucket, name))
+            version = self.existing(call, bucket, name, generation)
             call.conditions.check(version.resource)
             self.retire(bucket, version, for_good=generation is not None)
 
@@ -137,8 +148,7 @@ class Objects:
             bucket = self._access.object(
                 call.identity, call.params["bucket"], name, "storage.objects.restore"
             )
-            version = self.version(bucket.name, name, call.params["generation"], (SOFT_DELETED,))
-            version = found(version, self._access.missing(call.identity, bucket, name))
+            version = self.existing(call, bucket, name, call.params["generation"], (SOFT_DELETED,))
             old = version.resource
             content = Content(
                 self._database.share_content(version.content), int(old["size"]), old["crc32c"], old.get("md5Hash"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..google.errors import GoogleError
 from ..google.tokens import ACCOUNT
-from .database import Bucket, Database, Version
+from .database import Bucket, Database
 from .iam import EVERYBODY, allows, denied, members_of
 
 Json = dict[str, Any]
@@ -113,10 +113,3 @@ class Access:
         if not self.holds(identity, bucket, "storage.objects.list"):
             return denied(identity, "storage.objects.list", "bucket")
         return GoogleError(404, f"No such object: {bucket.name}/{name}")
-
-
-def found(version: Version | None, error: GoogleError) -> Version:
-    """The version, or the error."""
-    if version is None:
-        raise error
-    return version

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -99,17 +98,9 @@ class ResumableUploads:
 
         def begin() -> str:
             check_start(self._objects, call, body)
-            transfer = Transfer(
-                uuid.uuid4().hex,
-                _KIND,
-                call.params["bucket"],
-                self._database.new_content(),
-                state,
-                self._database.now(),
-            )
-            self._database.path(transfer.content).touch()
-            self._database.put_transfer(transfer)
-            return transfer.id
+            content = self._database.new_content()
+            self._database.path(content).touch()
+            return self._database.begin(_KIND, call.params["bucket"], content, state).id
 
         identifier = await run_in_threadpool(begin)
         path = f"{request.url.path.partition('/b/')[0]}/b/{quote(call.params['bucket'])}/o"
@@ -212,10 +203,9 @@ class ResumableUploads:
                     made = self._objects.create(
                         call.identity, transfer.bucket, body["name"], body, content, conditions
                     ).resource
-                    done = {**state, "finished": made}
                     # The content is the object's now.
                     self._database.put_transfer(
-                        Transfer(transfer.id, _KIND, transfer.bucket, "", done, transfer.created)
+                        replace(transfer, content="", state={**state, "finished": made})
                     )
             except GoogleError:
                 self._forget(session)
@@ -238,9 +228,7 @@ class ResumableUploads:
             session.writer.discard()
             self._sessions.pop(transfer.id, None)
             state = {**transfer.state, "cancelled": True}
-            self._database.put_transfer(
-                Transfer(transfer.id, _KIND, transfer.bucket, "", state, transfer.created)
-            )
+            self._database.put_transfer(replace(transfer, content="", state=state))
 
 
 def _chunk(header: str | None) -> _Chunk:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -12,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..google.errors import GoogleError
 from . import fields
-from .content import Pump, Writer, check_sums, promised_sums
+from .content import Writer, check_sums, promised_sums, receive
 from .contract import contract
 from .database import Database, Version
 from .multipart import Multipart
@@ -45,31 +44,17 @@ class Uploads:
         body, promised = metadata_of(call, body), promised_sums(request.headers)
         await run_in_threadpool(check_start, self._objects, call, body)
         identifier = self._database.new_content()
-        writer = Writer(self._database.path(identifier))
-        pump = Pump(writer.write)
-        try:
-            async for data in stream:
-                await pump.feed(data)
-            await pump.rest()
-        except BaseException:
-            with suppress(Exception):
-                await pump.settle()
-            writer.discard()
-            raise
-        made = await run_in_threadpool(self._finish, call, body, identifier, writer, promised)
+        with Writer(self._database.path(identifier)) as writer:
+            await receive(stream, writer)
+            made = await run_in_threadpool(self._finish, call, body, identifier, writer, promised)
         return stored(made, call, request)
 
     def _finish(self, call: Call, body: Json, content: str, writer: Writer, promised: Json) -> Version:
         crc32c, md5 = writer.finish()
+        check_sums(crc32c, md5, body, promised)
         made = Content(content, writer.size, crc32c, md5)
-        try:
-            check_sums(crc32c, md5, body, promised)
-            return self._objects.create(
-                call.identity, call.params["bucket"], body["name"], body, made, call.conditions
-            )
-        except BaseException:
-            writer.discard()
-            raise
+        bucket = call.params["bucket"]
+        return self._objects.create(call.identity, bucket, body["name"], body, made, call.conditions)
 
 
 def check_start(objects: Objects, call: Call, body: Json) -> None:

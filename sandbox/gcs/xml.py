@@ -7,8 +7,7 @@ under the host storage.googleapis.com alone, since other APIs share the sandbox'
 from __future__ import annotations
 
 import re
-import uuid
-from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
@@ -20,7 +19,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from ..google.errors import GoogleError
-from .content import BLOCK, Pump, Writer, check_sums, promised_sums
+from .content import BLOCK, Writer, check_sums, promised_sums, receive
 from .database import Database, Transfer, Version
 from .objects import Content, Objects
 from .request import Call
@@ -92,15 +91,7 @@ class MultipartUploads:
         }
         body = metadata_of(call, body | ({"metadata": found} if found else {}))
         check_start(self._objects, call, body)
-        upload = Transfer(
-            uuid.uuid4().hex,
-            _UPLOAD,
-            call.params["bucket"],
-            "",
-            {"body": body, "parts": {}},
-            self._database.now(),
-        )
-        self._database.put_transfer(upload)
+        upload = self._database.begin(_UPLOAD, call.params["bucket"], "", {"body": body, "parts": {}})
         return _xml(
             "InitiateMultipartUploadResult", Bucket=upload.bucket, Key=body["name"], UploadId=upload.id
         )
@@ -121,19 +112,10 @@ class MultipartUploads:
             raise GoogleError(400, f"partNumber must be from 1 to {_MAX_PARTS}, not '{number}'.")
         promised = promised_sums(request.headers)
         content = self._database.new_content()
-        writer = Writer(self._database.path(content))
-        pump = Pump(writer.write)
-        try:
-            async for data in request.stream():
-                await pump.feed(data)
-            await pump.rest()
+        with Writer(self._database.path(content)) as writer:
+            await receive(request.stream(), writer)
             crc32c, md5 = writer.finish()
             check_sums(crc32c, md5, promised)
-        except BaseException:
-            with suppress(Exception):
-                await pump.settle()
-            writer.discard()
-            raise
         etag = f'"{content}"'
         part = Transfer(
             f"{upload.id}/{int(number)}", _PART, upload.bucket, content,
@@ -153,11 +135,7 @@ class MultipartUploads:
                 self._database.give_up(before.content)
             parts = {**upload.state["parts"], part.id.rpartition("/")[2]: part.id}
             self._database.put_transfer(part)
-            self._database.put_transfer(
-                Transfer(
-                    upload.id, _UPLOAD, upload.bucket, "", {**upload.state, "parts": parts}, upload.created
-                )
-            )
+            self._database.put_transfer(replace(upload, state={**upload.state, "parts": parts}))
 
     def _complete(self, upload: Transfer, call: Call, listed: str) -> Response:
         wanted = [
@@ -183,8 +161,7 @@ class MultipartUploads:
                 400, "Every part but the last must have 5 MiB at least.", reason="EntityTooSmall"
             )
         content = self._database.new_content()
-        writer = Writer.of_composite(self._database.path(content))
-        try:
+        with Writer.of_composite(self._database.path(content)) as writer:
             for part in chosen:
                 with self._database.path(part.content).open("rb") as file:
                     while data := file.read(BLOCK):
@@ -197,9 +174,6 @@ class MultipartUploads:
                     call.identity, upload.bucket, body["name"], body, made, call.conditions
                 )
                 self._remove(upload)
-        except BaseException:
-            writer.discard()
-            raise
         return _completed(version)
 
     def _remove(self, upload: Transfer) -> None:

@@ -32,57 +32,44 @@ _PAIRS = (
 OF_NODES = ("desiredNodeVersion", "desiredImageType", "desiredNodePoolAutoscaling", "desiredLocations")
 OF_VERSION = "desiredMasterVersion"
 
+# Fields of the cluster, and of its network, that ClusterUpdate has with ``desired`` before them.
+_OF_CLUSTER = (
+    "anonymousAuthenticationConfig", "authenticatorGroupsConfig", "binaryAuthorization", "clusterTelemetry",
+    "controlPlaneEgress", "costManagementConfig", "identityServiceConfig", "loggingConfig", "loggingService",
+    "managedMachineLearningDiagnosticsConfig", "managedOpentelemetryConfig", "meshCertificates",
+    "monitoringService", "nodeCreationConfig", "notificationConfig", "podAutoscaling", "releaseChannel",
+    "resourceUsageExportConfig", "secretManagerConfig", "secretSyncConfig", "shieldedNodes",
+    "verticalPodAutoscaling", "workloadIdentityConfig",
+)  # fmt: skip
+_OF_NETWORK = (
+    "datapathProvider", "defaultEnablePrivateNodes", "defaultSnatStatus", "disableL4LbFirewallReconciliation",
+    "dnsConfig", "enableCiliumClusterwideNetworkPolicy", "enableFqdnNetworkPolicy", "enableMultiNetworking",
+    "gatewayApiConfig", "inTransitEncryptionConfig", "networkPerformanceConfig", "privateIpv6GoogleAccess",
+    "serviceExternalIpsConfig",
+)  # fmt: skip
+
+
+def _desired(field: str) -> str:
+    return f"desired{field[0].upper()}{field[1:]}"
+
+
 # The field takes this place in the cluster, as it is.
 _REPLACED = {
+    **{_desired(field): field for field in _OF_CLUSTER},
+    **{_desired(field): f"networkConfig.{field}" for field in _OF_NETWORK},
     "desiredAdditionalIpRangesConfig.additionalIpRangesConfigs": "ipAllocationPolicy.additionalIpRangesConfigs",
-    "desiredAnonymousAuthenticationConfig": "anonymousAuthenticationConfig",
-    "desiredAuthenticatorGroupsConfig": "authenticatorGroupsConfig",
-    "desiredBinaryAuthorization": "binaryAuthorization",
-    "desiredClusterTelemetry": "clusterTelemetry",
     "desiredContainerdConfig": "nodePoolDefaults.nodeConfigDefaults.containerdConfig",
-    "desiredControlPlaneEgress": "controlPlaneEgress",
-    "desiredCostManagementConfig": "costManagementConfig",
-    "desiredDatapathProvider": "networkConfig.datapathProvider",
-    "desiredDefaultEnablePrivateNodes": "networkConfig.defaultEnablePrivateNodes",
-    "desiredDefaultSnatStatus": "networkConfig.defaultSnatStatus",
-    "desiredDisableL4LbFirewallReconciliation": "networkConfig.disableL4LbFirewallReconciliation",
-    "desiredDnsConfig": "networkConfig.dnsConfig",
-    "desiredEnableCiliumClusterwideNetworkPolicy": "networkConfig.enableCiliumClusterwideNetworkPolicy",
-    "desiredEnableFqdnNetworkPolicy": "networkConfig.enableFqdnNetworkPolicy",
-    "desiredEnableMultiNetworking": "networkConfig.enableMultiNetworking",
-    "desiredGatewayApiConfig": "networkConfig.gatewayApiConfig",
     "desiredGcfsConfig": "nodePoolDefaults.nodeConfigDefaults.gcfsConfig",
-    "desiredIdentityServiceConfig": "identityServiceConfig",
-    "desiredInTransitEncryptionConfig": "networkConfig.inTransitEncryptionConfig",
     "desiredIntraNodeVisibilityConfig.enabled": "networkConfig.enableIntraNodeVisibility",
     "desiredK8sBetaApis": "enableK8sBetaApis",
     "desiredL4ilbSubsettingConfig.enabled": "networkConfig.enableL4ilbSubsetting",
-    "desiredLoggingConfig": "loggingConfig",
-    "desiredLoggingService": "loggingService",
-    "desiredManagedMachineLearningDiagnosticsConfig": "managedMachineLearningDiagnosticsConfig",
-    "desiredManagedOpentelemetryConfig": "managedOpentelemetryConfig",
-    "desiredMeshCertificates": "meshCertificates",
-    "desiredMonitoringService": "monitoringService",
-    "desiredNetworkPerformanceConfig": "networkConfig.networkPerformanceConfig",
     "desiredNetworkTierConfig": "ipAllocationPolicy.networkTierConfig",
-    "desiredNodeCreationConfig": "nodeCreationConfig",
     "desiredNodePoolAutoConfigLinuxNodeConfig": "nodePoolAutoConfig.linuxNodeConfig",
     "desiredNodePoolAutoConfigNetworkTags": "nodePoolAutoConfig.networkTags",
     "desiredNodePoolAutoConfigResourceManagerTags": "nodePoolAutoConfig.resourceManagerTags",
     "desiredNodePoolLoggingConfig": "nodePoolDefaults.nodeConfigDefaults.loggingConfig",
-    "desiredNotificationConfig": "notificationConfig",
-    "desiredPodAutoscaling": "podAutoscaling",
-    "desiredPrivateIpv6GoogleAccess": "networkConfig.privateIpv6GoogleAccess",
     "desiredPrivilegedAdmissionConfig": "autopilot.privilegedAdmissionConfig",
-    "desiredReleaseChannel": "releaseChannel",
-    "desiredResourceUsageExportConfig": "resourceUsageExportConfig",
-    "desiredSecretManagerConfig": "secretManagerConfig",  # pragma: allowlist secret
-    "desiredSecretSyncConfig": "secretSyncConfig",  # pragma: allowlist secret
-    "desiredServiceExternalIpsConfig": "networkConfig.serviceExternalIpsConfig",
-    "desiredShieldedNodes": "shieldedNodes",
     "desiredStackType": "ipAllocationPolicy.stackType",
-    "desiredVerticalPodAutoscaling": "verticalPodAutoscaling",
-    "desiredWorkloadIdentityConfig": "workloadIdentityConfig",
     "enableK8sBetaApis": "enableK8sBetaApis",
     "gkeAutoUpgradeConfig": "gkeAutoUpgradeConfig",
 }

