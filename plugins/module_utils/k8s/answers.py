@@ -23,6 +23,8 @@ _HINTS = {
 _WITHOUT_METADATA = ("APIVersions", "APIResourceList", "APIGroup", "APIGroupList", "Status")
 """Kinds that are no objects and no lists of them: what the server says of itself."""
 
+_METRICS = "metrics.k8s.io/"
+
 
 def error_of(request: str, status: int, content: bytes) -> KubeError:
     """The error in the API server's own words, and what to do about it where that is known."""
@@ -66,6 +68,11 @@ def refuse_nonsense(request: str, answer: Mapping[str, Any]) -> None:
             missing = "a list without items"
         elif not all(isinstance(item, dict) and isinstance(item.get("metadata"), dict) for item in items):
             missing = "a list with items that are no objects"
+        elif (
+            not items and "resourceVersion" not in (answer.get("metadata") or {}) and _METRICS not in request
+        ):
+            # Everything that is listed from etcd says as of when; what is counted at the moment does not.
+            missing = "an empty list that does not say as of when"
     elif kind and kind not in _WITHOUT_METADATA and not isinstance(answer.get("metadata"), dict):
         missing = f"a {kind} without metadata"
     if missing:
