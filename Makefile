@@ -18,7 +18,7 @@ demo: setup ## the whole job on this machine: cluster, model, endpoint, load tes
 test: ## everything that CI runs, in two lanes side by side
 	@tools/test
 
-lint: .venv ## ruff, mypy, ansible-lint, changelog, documentation, secrets, requirements: offline, no root
+lint: .venv ## ruff, mypy, ansible-lint, changelog, documentation, secrets, requirements, licences: offline, no root
 	@tools/lint
 
 unit: .venv ## unit tests, the sandbox's too: two minutes, no root, no sandbox
@@ -47,7 +47,7 @@ sanity: .venv ## ansible-test sanity and galaxy-importer on the built collection
 	@tools/sanity
 
 audit: .venv ## known vulnerabilities of all required packages (asks the package index, so not part of lint)
-	@.venv/bin/pip-audit --strict -r requirements/dev.txt
+	@.venv/bin/pip-audit --strict --require-hashes -r requirements/dev.lock
 
 reference: .venv ## reference of all modules and roles, into docs/reference
 	@tools/reference

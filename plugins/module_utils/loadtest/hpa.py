@@ -1,8 +1,5 @@
 """What a HorizontalPodAutoscaler (autoscaling/v2) looks at, and which one it is. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterable
