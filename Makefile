@@ -59,6 +59,9 @@ bench: setup ## measure ours and peers on the same work, into reports/bench.json
 model-server: setup ## the model server's stand-in as its clients see it: REST, gRPC, metrics, errors (needs TensorFlow)
 	@tests/model_server/run
 
+model-corpus: .venv ## models of several TensorFlow and Keras versions, TensorFlow as the judge of what can be served: minutes, 4 GB
+	@tests/models/run
+
 loadtest-tests: setup ## Locust and an API server for real on loopback, and the report in Chromium: three minutes
 	@.venv/bin/pytest tests/loadtest tests/ui -n 4
 
@@ -90,4 +93,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit docs packaging matrix sanity audit reference roles conformance faults model-server awx-tests loadtest-tests bench e2e drills drills-once molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit docs packaging matrix sanity audit reference roles conformance faults model-server model-corpus awx-tests loadtest-tests bench e2e drills drills-once molecule sandbox-up sandbox-down clean

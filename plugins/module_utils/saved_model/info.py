@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from .checksum import CRC32C_IMPORT_ERROR, new_crc32c, value_of
 from .errors import InvalidModel
 from .files import digest, find_litter, read_files, sizes_of
 from .graph import SAVED_MODEL, SERVE, Graph, read_graphs
+from .stock_ops import STOCK
 from .table import unmask
 
 PACKAGES = {"google-crc32c": CRC32C_IMPORT_ERROR, "protobuf": PROTOBUF_IMPORT_ERROR}
@@ -132,14 +133,44 @@ def _check_graph(graph: Graph, sizes: Mapping[str, int], info: Info) -> None:
     for name in info.assets:
         if f"assets/{name}" not in sizes:
             info.problems.append(f"assets/{name} is missing, which the graph reads")
+    info.problems += _hidden_problems(graph)
     if graph.uninitialized:
-        some = ", ".join(graph.uninitialized[:_NAMED])
-        more = f" and {len(graph.uninitialized) - _NAMED} more" if len(graph.uninitialized) > _NAMED else ""
         info.problems.append(
-            f"signatures use variables that are never restored: {some}{more}. TF Serving would answer every request "
+            f"signatures use variables that are never restored: {_some(graph.uninitialized)}. TF Serving would answer every request "
             "with 'Could not find variable'. tf.saved_model.save of a Keras 3 model writes such models: export it "
             "by model.export(), or from a tf.Module that holds the variables itself"
         )
+
+
+def _hidden_problems(graph: Graph) -> Iterator[str]:
+    """What TF Serving finds at the first request, or when it loads the graph."""
+    foreign = sorted(op for op in graph.ops if op not in STOCK and not op.startswith("_"))
+    if foreign:
+        yield (
+            f"the graph has operations that TF Serving's own build lacks: {_some(foreign)} (it has those of TensorFlow, TF "
+            "Text and Decision Forests). Export the model without them; or link them into a model server of your own, and "
+            "publish with require_loadable: false"
+        )
+    if graph.empty_tables:
+        yield (
+            f"signatures use lookup tables that nothing fills: {_some(graph.empty_tables)}. Every request would fail with "
+            "'Table not initialized': give the builder main_op=tf.compat.v1.tables_initializer()"
+        )
+    if graph.platforms:
+        yield (
+            f"it was lowered by jax2tf for {_some(sorted(graph.platforms))} alone: on a CPU every request would fail with NOT_FOUND. "
+            "Convert it with native_serialization_platforms=['cpu', 'cuda'], or publish it for GPUs with require_loadable: false"
+        )
+    if graph.unread:
+        yield (
+            f"jax2tf wrote operations that TensorFlow 2.21 does not read: {_some(sorted(graph.unread))}. Every request would "
+            "fail with 'Cannot deserialize computation': convert it with an older JAX, or with a fixed batch size"
+        )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _check_variables(folder: Path, sizes: Mapping[str, int], graph: Graph, tensors: bool, info: Info) -> None:
@@ -156,9 +187,7 @@ def _check_variables(folder: Path, sizes: Mapping[str, int], graph: Graph, tenso
     info.problems += bundle.problems
     lost = sorted(graph.restored - bundle.names)
     if lost:
-        some = ", ".join(lost[:_NAMED])
-        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        info.problems.append(f"{INDEX} has no {some}{more}, which the graph restores")
+        info.problems.append(f"{INDEX} has no {_some(lost)}, which the graph restores")
     if bundle.without_checksum:
         info.warnings.append(f"{bundle.without_checksum} variables have no checksum")
     elif tensors and not bundle.problems:
