@@ -44,7 +44,7 @@ requirements:
 
 OPTIONS = r"""
 path: The folder, which holds C(saved_model.pb).
-tag: The tag of the graph that is served; the flag C(--saved_model_tags) of TF Serving.
+tags: The tags of the graph that is served; the flag C(--saved_model_tags) of TF Serving.
 """
 
 EXAMPLES = r"""
@@ -135,14 +135,14 @@ from ..module_utils.saved_model.info import PACKAGES, Json, read
 SPEC: Json = {
     "argument_spec": {
         "path": {"type": "path", "required": True},
-        "tag": {"type": "str", "default": "serve"},
+        "tags": {"type": "list", "elements": "str", "default": ["serve"]},
     },
     "supports_check_mode": True,
 }
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:
-    return read(params["path"], params["tag"])
+    return read(params["path"], params["tags"])
 
 
 def main() -> None:

@@ -28,9 +28,17 @@ v1 = tf.compat.v1
 Maker = Callable[[str], None]
 LAYERS: dict[str, Callable[[], list[Any]]] = {
     "dense": lambda: [keras.layers.Dense(3, "relu"), keras.layers.Dense(2)],
-    "normalized": lambda: [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.LayerNormalization()],
+    "normalized": lambda: [
+        keras.layers.Dense(3),
+        keras.layers.BatchNormalization(),
+        keras.layers.LayerNormalization(),
+    ],
     "dropout": lambda: [keras.layers.Dropout(0.5), keras.layers.GaussianNoise(0.1), keras.layers.Dense(2)],
-    "convolution": lambda: [keras.layers.Reshape((2, 2, 1)), keras.layers.Conv2D(2, 2), keras.layers.Flatten()],
+    "convolution": lambda: [
+        keras.layers.Reshape((2, 2, 1)),
+        keras.layers.Conv2D(2, 2),
+        keras.layers.Flatten(),
+    ],
     "recurrent": lambda: [keras.layers.Reshape((2, 2)), keras.layers.LSTM(3), keras.layers.Dense(1)],
     "gated": lambda: [keras.layers.Reshape((2, 2)), keras.layers.Bidirectional(keras.layers.GRU(2))],
     "augmented": lambda: [keras.layers.Reshape((2, 2, 1)), keras.layers.RandomFlip(), keras.layers.Flatten()],
@@ -96,32 +104,65 @@ def module_ways() -> Iterator[tuple[str, Maker]]:
             lambda target, v=variable: saved(target, lambda x: {"y": tf.cast(v, tf.float32) + x}, x, v=v),
         )
     texts = tf.Variable(["a", "b"])
-    yield "variable_string", lambda target: saved(target, lambda x: {"y": texts + tf.strings.as_string(x)}, x, v=texts)
+    yield (
+        "variable_string",
+        lambda target: saved(target, lambda x: {"y": texts + tf.strings.as_string(x)}, x, v=texts),
+    )
     yield "no_variables", lambda target: saved(target, lambda x: {"y": x * 2}, x)
     yield "no_signature", lambda target: tf.saved_model.save(module(lambda x: {"y": x}, x)[0], target)
     yield "unknown_rank", lambda target: saved(target, lambda x: {"y": x + 1}, shaped(None))
     yield "scalar", lambda target: saved(target, lambda x: {"y": x + 1}, shaped(()))
-    yield "ragged_inside", lambda target: saved(
-        target, lambda x: {"y": tf.strings.split(x).to_tensor("")}, shaped((None,), tf.string)
+    yield (
+        "ragged_inside",
+        lambda target: saved(
+            target, lambda x: {"y": tf.strings.split(x).to_tensor("")}, shaped((None,), tf.string)
+        ),
     )
-    yield "sparse_inside", lambda target: saved(target, lambda x: {"y": tf.sparse.to_dense(tf.sparse.from_dense(x))}, x)
-    yield "branches", lambda target: saved(
-        target, lambda x: {"y": tf.cond(tf.reduce_sum(x) > 0, lambda: x + 1, lambda: x - 1)}, x
+    yield (
+        "sparse_inside",
+        lambda target: saved(target, lambda x: {"y": tf.sparse.to_dense(tf.sparse.from_dense(x))}, x),
     )
-    yield "loop", lambda target: saved(
-        target, lambda x: {"y": tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 2), (0, x))[1]}, x
+    yield (
+        "branches",
+        lambda target: saved(
+            target, lambda x: {"y": tf.cond(tf.reduce_sum(x) > 0, lambda: x + 1, lambda: x - 1)}, x
+        ),
     )
-    yield "switch", lambda target: saved(
-        target, lambda x: {"y": tf.switch_case(tf.size(x) % 2, [lambda: x + 1, lambda: x - 1])}, x
+    yield (
+        "loop",
+        lambda target: saved(
+            target,
+            lambda x: {"y": tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 2), (0, x))[1]},
+            x,
+        ),
+    )
+    yield (
+        "switch",
+        lambda target: saved(
+            target, lambda x: {"y": tf.switch_case(tf.size(x) % 2, [lambda: x + 1, lambda: x - 1])}, x
+        ),
     )
     yield "map", lambda target: saved(target, lambda x: {"y": tf.map_fn(lambda row: row * 2, x)}, x)
-    yield "image", lambda target: saved(
-        target, lambda x: {"y": tf.map_fn(lambda row: tf.io.decode_raw(row, tf.uint8), x, tf.uint8)}, shaped((1,), tf.string)
+    yield (
+        "image",
+        lambda target: saved(
+            target,
+            lambda x: {"y": tf.map_fn(lambda row: tf.io.decode_raw(row, tf.uint8), x, tf.uint8)},
+            shaped((1,), tf.string),
+        ),
     )
-    yield "example", lambda target: saved(
-        target, lambda x: tf.io.parse_example(x, {"a": tf.io.FixedLenFeature([], tf.float32, 0.0)}), shaped((None,), tf.string)
+    yield (
+        "example",
+        lambda target: saved(
+            target,
+            lambda x: tf.io.parse_example(x, {"a": tf.io.FixedLenFeature([], tf.float32, 0.0)}),
+            shaped((None,), tf.string),
+        ),
     )
-    yield "xla", lambda target: saved(target, tf.function(lambda x: {"y": tf.nn.relu(x)}, jit_compile=True), x)
+    yield (
+        "xla",
+        lambda target: saved(target, tf.function(lambda x: {"y": tf.nn.relu(x)}, jit_compile=True), x),
+    )
     yield "untracked", untracked
     yield "table_of_constants", lambda target: table(target, constants())
     yield "table_of_a_file", lambda target: table(target, file_of_words())
@@ -184,7 +225,9 @@ def built_v1(
         x = v1.placeholder(tf.float32, (None, 6), name="x")
         slices = v1.fixed_size_partitioner(parts) if parts > 1 else None
         ones = v1.ones_initializer()
-        kernel = v1.get_variable("kernel", (6, 2), initializer=ones, use_resource=resource, partitioner=slices)
+        kernel = v1.get_variable(
+            "kernel", (6, 2), initializer=ones, use_resource=resource, partitioner=slices
+        )
         bias = v1.get_variable("bias", (2,), initializer=ones, use_resource=resource)
         outputs = {"y": tf.matmul(x, tf.convert_to_tensor(kernel)) + bias}
         if table:
@@ -216,7 +259,9 @@ def jax_ways() -> Iterator[tuple[str, Maker]]:
             from jax.experimental import jax2tf
 
             converted = jax2tf.convert(
-                lambda x: {"y": jnp.sin(x) * 2}, native_serialization_platforms=platforms, polymorphic_shapes=shapes
+                lambda x: {"y": jnp.sin(x) * 2},
+                native_serialization_platforms=platforms,
+                polymorphic_shapes=shapes,
             )
             made = tf.Module()
             spec = shaped((None if shapes else 1, 4))
@@ -242,7 +287,9 @@ def spoiled_ways() -> Iterator[tuple[str, Maker]]:
         saved(target, lambda x: {"y": tf.cos(x) + weights}, shaped((None, 2)), weights=weights)
 
     def condition(target: str) -> None:
-        saved(target, lambda x: {"y": tf.cond(tf.size(x) > 9, lambda: tf.cos(x), lambda: x)}, shaped((None, 2)))
+        saved(
+            target, lambda x: {"y": tf.cond(tf.size(x) > 9, lambda: tf.cos(x), lambda: x)}, shaped((None, 2))
+        )
 
     def unused(target: str) -> None:
         made, signature = module(lambda x: {"y": tf.sin(x)}, shaped((None, 2)))
@@ -258,9 +305,15 @@ def spoiled_ways() -> Iterator[tuple[str, Maker]]:
     yield "data_missing", then(lambda folder: (folder / data).unlink(), good)
     yield "index_missing", then(lambda folder: (folder / index).unlink(), good)
     yield "variables_missing", then(lambda folder: shutil.rmtree(folder / "variables"), good)
-    yield "data_changed", then(lambda folder: (folder / data).write_bytes(b"\7" * (folder / data).stat().st_size), good)
+    yield (
+        "data_changed",
+        then(lambda folder: (folder / data).write_bytes(b"\7" * (folder / data).stat().st_size), good),
+    )
     yield "graph_cut_off", then(lambda folder: os.truncate(folder / "saved_model.pb", 900), good)
-    yield "asset_missing", then(lambda f: (f / "assets/words.txt").unlink(), lambda t: table(t, file_of_words()))
+    yield (
+        "asset_missing",
+        then(lambda f: (f / "assets/words.txt").unlink(), lambda t: table(t, file_of_words())),
+    )
 
 
 def custom_op(folder: Path, known: str = "Cos") -> None:
@@ -282,7 +335,7 @@ def verdict(target: str) -> str:
                 if name != "__saved_model_init_op":
                     feed = {info.name: sample(info) for info in signature.inputs.values()}
                     session.run([info.name for info in signature.outputs.values()], feed)
-    except Exception as error:  # noqa: BLE001 (whatever it says is the verdict)
+    except Exception as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     return ""
 
@@ -302,7 +355,7 @@ def main(folder: Path) -> None:
         for name, make in ways():
             try:
                 make(name)
-            except Exception as error:  # noqa: BLE001 (some versions can't make some models)
+            except Exception as error:
                 shutil.rmtree(name, ignore_errors=True)
                 not_made[name] = f"{type(error).__name__}: {str(error)[:120]}"
                 continue

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,11 @@ class Info:
         return not self.problems
 
 
-def read(path: str, tag: str) -> Json:
+def read(path: str, tags: Sequence[str]) -> Json:
     """The result of the module saved_model_info."""
     try:
         files = read_files(path)
-        info = inspect(Path(path), sizes_of(files), tag=tag)
+        info = inspect(Path(path), sizes_of(files), tags=tags)
         litter = find_litter(path)
     except InvalidModel as error:
         return failure(f"{error}.")
@@ -80,25 +80,27 @@ def read(path: str, tag: str) -> Json:
     }
 
 
-def inspect(folder: Path, sizes: Mapping[str, int], *, tag: str = SERVE, tensors: bool = True) -> Info:
-    """Reads the model in a folder. ``sizes``: bytes of each of its files by path.
+def inspect(
+    folder: Path, sizes: Mapping[str, int], *, tags: Sequence[str] = (SERVE,), tensors: bool = True
+) -> Info:
+    """Reads the model in a folder. ``sizes``: bytes of each of its files by path. ``tags``: of the graph that is served.
 
     Of the data files only those are opened whose variables are compared with their checksums: with ``tensors``
     off none, and they need not be there. What is wrong is in the answer; this raises nothing but ``OSError``.
     """
     info = Info()
-    _fill(info, folder, sizes, tag, tensors)
+    _fill(info, folder, sizes, tags, tensors)
     # Names in a damaged file may be anything.
     info.problems = ["".join(c if c.isprintable() else "?" for c in problem) for problem in info.problems]
     return info
 
 
-def _fill(info: Info, folder: Path, sizes: Mapping[str, int], tag: str, tensors: bool) -> None:
+def _fill(info: Info, folder: Path, sizes: Mapping[str, int], tags: Sequence[str], tensors: bool) -> None:
     try:
         if sizes[SAVED_MODEL] > SAVED_MODEL_MAX:
             raise InvalidModel(f"{SAVED_MODEL} has {sizes[SAVED_MODEL]} bytes, more than TensorFlow can read")
         graphs = read_graphs(folder / SAVED_MODEL)
-        graph = _graph_with(graphs, tag, info)
+        graph = _graph_with(graphs, tags, info)
     except InvalidModel as error:
         info.problems.append(str(error))
         return
@@ -110,14 +112,17 @@ def _fill(info: Info, folder: Path, sizes: Mapping[str, int], tag: str, tensors:
     _check_warmup(folder, sizes, info)
 
 
-def _graph_with(graphs: list[Graph], tag: str, info: Info) -> Graph:
+def _graph_with(graphs: list[Graph], tags: Sequence[str], info: Info) -> Graph:
     for graph in graphs:
-        if set(graph.tags) == {tag}:
+        if set(graph.tags) == set(tags):
             info.tags = sorted(graph.tags)
             return graph
     found = ", ".join("+".join(sorted(graph.tags)) or "none" for graph in graphs)
     info.tags = sorted(graphs[0].tags)
-    raise InvalidModel(f"no graph has the tag {tag!r} alone, which TF Serving asks for (there are: {found})")
+    raise InvalidModel(
+        f"no graph has the tags {'+'.join(tags)} and no others, which TF Serving would ask for (there are: {found}). Name those of "
+        "the graph to serve: storage_model_tags and serving_model_tags, or the option tags"
+    )
 
 
 def _check_graph(graph: Graph, sizes: Mapping[str, int], info: Info) -> None:
