@@ -20,9 +20,10 @@ PACKAGES = {"kubernetes": KUBERNETES_IMPORT_ERROR}
 """What every one of these modules needs, and why it can't be imported here, if so."""
 
 
-def argument_spec(**options: Json) -> Json:
-    """The options of a module: its own and the common ones, documented in the fragment ``kubernetes``."""
-    return {"kubeconfig": {"type": "raw", "no_log": True}, "context": {"type": "str"}, **options}
+def module_spec(*, rules: Mapping[str, Any] | None = None, **options: Json) -> Json:
+    """What makes a module: its own options and the common ones, and which go together. All have check mode."""
+    common: Json = {"kubeconfig": {"type": "raw", "no_log": True}, "context": {"type": "str"}}
+    return {"argument_spec": {**common, **options}, "supports_check_mode": True, **(rules or {})}
 
 
 def client_from_params(params: Mapping[str, Any]) -> KubeClient:
