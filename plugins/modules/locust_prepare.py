@@ -48,9 +48,11 @@ payload: A file, or a folder of files. JSON files hold a whole request body (wit
   instance; every other file is sent as its bytes.
 payload_format: Whether instances are sent as rows (C(instances)) or as columns (C(inputs)).
 payload_weights: How often a file is drawn, by name or pattern; 1 where nothing is said, and 0 for never.
+locustfile: A locustfile of somebody's own, whose users come instead and send what they like, so that there is no payload. It
+  must compile, have a class, and import nothing that stands beside it.
 shape:
-  - The load over time. V(kind) is V(steps), V(constant), V(ramp), V(spike), V(sine) or V(replay); each has options of its
-    own, see the documentation of load tests.
+  - The load over time. V(kind) is V(steps), V(constant), V(ramp), V(spike), V(sine), V(stages) or V(replay); each has options
+    of its own, see the documentation of load tests.
   - V(model) is V(closed) (users) or V(open) (requests that are due at moments of their own).
 slo: The limits of the run, as M(mlops.tfserving.scaling_report) takes them; only checked for mistakes.
 ask_model: Whether there is a model to be asked. In check mode one that is not there yet is no error.
@@ -127,10 +129,16 @@ SPEC = module_spec(
     payload={"type": "path"},
     payload_format={"type": "str", "choices": ["row", "columnar"], "default": "row"},
     payload_weights={"type": "dict", "default": {}},
+    locustfile={"type": "path"},
     shape={"type": "dict"},
     slo={"type": "list", "elements": "str", "default": []},
     ask_model={"type": "bool", "default": True},
-    rules={"required_if": [("state", "present", ("deployment", "model", "payload", "shape"))]},
+    rules={
+        "required_if": [
+            ("state", "present", ("deployment", "model", "shape")),
+            ("state", "present", ("payload", "locustfile"), True),
+        ]
+    },
 )
 
 

@@ -48,6 +48,7 @@ reports_dir: Folder of the runs' folders.
 start_timeout: Seconds to wait for the workers.
 load_timeout: Seconds after which the load is stopped if it has not ended.
 plan: The curve of load that C(locust_prepare) made. With it the report knows what was planned at each moment.
+locustfile: Name of the locustfile whose users come, if it is not the role's; the report then says what it can't judge.
 settle_timeout: Seconds to wait, after the load, for replicas and nodes to go again.
 """
 
@@ -103,6 +104,7 @@ SPEC = module_spec(
     start_timeout={"type": "int", "default": 180},
     load_timeout={"type": "int", "required": True},
     plan={"type": "dict"},
+    locustfile={"type": "str"},
     settle_timeout={"type": "int", "default": 1500},
 )
 

@@ -9,7 +9,9 @@ them can be pure functions that tests feed with plain data. Every failure is a `
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import ssl
 import traceback
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from ..no_log import MASK, is_text, sound_token
+from ..no_log import MASK, SECRET, is_text, sound_token
 from ..paths import absolute_path
 from ..retry import Clock, Policy, Transient, retried, seconds_of
 from .answers import error_of, object_of, refuse_nonsense
@@ -49,6 +51,8 @@ READ_TIMEOUT = 30.0
 
 READS = Policy(attempts=7, first=0.5, longest=4.0, deadline=45.0)
 """Of one read: some ten seconds of short answers, in which a load balancer finds another API server; two time-outs."""
+
+_PLUGIN_WORDS = 400
 
 CONNECTS = Policy(attempts=3, first=0.3, longest=1.0)
 """Of everything else: only what never reached the server is sent again, since a lost answer may have been an effect."""
@@ -327,9 +331,13 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
     kubeconfig = kubeconfig.strip() if isinstance(kubeconfig, str) else kubeconfig
     try:
         if isinstance(kubeconfig, Mapping):
-            kubernetes.config.load_kube_config_from_dict(
-                dict(kubeconfig), context=context, client_configuration=configuration, persist_config=False
-            )
+            with _plugin_asked(where, configuration):
+                kubernetes.config.load_kube_config_from_dict(
+                    dict(kubeconfig),
+                    context=context,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
         else:
             path = kubeconfig or os.environ.get("K8S_AUTH_KUBECONFIG")
             if not path and not context and _is_in_a_pod(configuration):
@@ -344,12 +352,13 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
                     "`| ansible.builtin.from_yaml`.",
                 )  # fmt: skip
             where = path or "~/.kube/config"
-            kubernetes.config.load_kube_config(
-                config_file=absolute_path(path) if path and os.pathsep not in path else path,
-                context=context,
-                client_configuration=configuration,
-                persist_config=False,
-            )
+            with _plugin_asked(where, configuration):
+                kubernetes.config.load_kube_config(
+                    config_file=absolute_path(path) if path and os.pathsep not in path else path,
+                    context=context,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
         if configuration.cert_file and configuration.key_file:
             # Each connection would fail at it. A password keeps OpenSSL from asking for one.
             pair = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -379,6 +388,38 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
     return configuration
 
 
+class _Heard(logging.Filter):
+    """Keeps what the client only logs: why a kubeconfig's plugin has no credentials. It asks anonymously then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if Path(record.pathname).name != "kube_config.py":
+            return True
+        self.words.append(record.getMessage())
+        return False
+
+
+@contextlib.contextmanager
+def _plugin_asked(where: str, configuration: Any, *, renews: bool = False) -> Iterator[None]:
+    """Raises KubeError, with the words of the kubeconfig's exec plugin, when that was asked for credentials in vain."""
+    heard, log = _Heard(), logging.getLogger()
+    log.addFilter(heard)
+    try:
+        yield
+    finally:
+        log.removeFilter(heard)
+    if heard.words and (renews or not (configuration.api_key or configuration.cert_file)):
+        words = SECRET.sub(MASK.decode(), " ".join(heard.words[-1].split()))
+        raise KubeError(
+            0, "Kubeconfig",
+            f"cannot use {where}: its plugin for credentials (users[].user.exec) failed: {words[:_PLUGIN_WORDS]}. Run its "
+            "command by hand, as the user and with the PATH that Ansible has here, or give a kubeconfig that needs no plugin.",
+        )  # fmt: skip
+
+
 def _complaint(error: Exception) -> str:
     """In one line, and without what is in the file."""
     if isinstance(error, yaml.YAMLError):
@@ -397,7 +438,8 @@ def _trim_tokens(configuration: Any, where: str) -> None:
 
     def hook(configuration: Any) -> None:
         if renew:
-            renew(configuration)  # Puts itself in this one's place.
+            with _plugin_asked(where, configuration, renews=True):
+                renew(configuration)  # Puts itself in this one's place.
             configuration.refresh_api_key_hook = hook
         kind, _blank, token = configuration.api_key.get("BearerToken", "").partition(" ")
         if not kind or kind == "Basic":

@@ -52,6 +52,7 @@ def _run(params: Json, folder: Path) -> Json:
         start_timeout=params["start_timeout"],
         load_timeout=params["load_timeout"],
         settle_timeout=params["settle_timeout"],
+        locustfile=params.get("locustfile"),
         plan=Plan.from_json(params["plan"]) if params["plan"] else None,
     )
     clock = steady_clock()

@@ -160,7 +160,9 @@ def evaluate(limit: Limit, events: list[Json], report: Mapping[str, Any]) -> Che
 def _rounded(value: float | None) -> float | None:
     if value is None:
         return None
-    return int(value) if float(value).is_integer() else round(float(value), 2)
+    if float(value).is_integer():
+        return int(value)
+    return round(float(value), 2) if abs(value) >= 10 else histogram.rounded(value)
 
 
 def _value(

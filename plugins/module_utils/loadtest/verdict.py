@@ -73,8 +73,7 @@ def _requests(events: list[Json]) -> Requests:
     length = working[-1]["t"] - working[0]["t"] if working else 0
 
     def at(buckets: histogram.Buckets, share: float) -> float | None:
-        value = histogram.percentile(buckets, share)
-        return None if value is None else round(value, 1)
+        return histogram.rounded(histogram.percentile(buckets, share))
 
     return {
         "total": loads[-1]["requests"],
