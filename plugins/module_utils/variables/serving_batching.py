@@ -30,7 +30,7 @@ _POOL = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def check_batching(variables: Variables) -> None:
-    batching = variables.mapping(VARIABLE)
+    batching = {name: value for name, value in variables.mapping(VARIABLE).items() if value is not None}
 
     def refuse(name: str, reason: str, hint: str) -> None:
         variables.refuse(f"{VARIABLE}.{name}", reason, hint, value=batching.get(name), rule="batching")
@@ -40,7 +40,7 @@ def check_batching(variables: Variables) -> None:
             refuse(name, "TF Serving knows no such parameter", f"It knows {', '.join(KNOWN)}")
     numbers = {}
     for name, minimum in MINIMA.items():
-        if batching.get(name) is None:
+        if name not in batching:
             continue
         found = whole(batching[name])
         if found is None or found < minimum:
