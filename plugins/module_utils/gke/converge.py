@@ -13,7 +13,7 @@ from .client import Gke
 from .describe import without_secrets
 from .desired import cluster_path, desired_cluster, desired_pool
 from .info import is_reachable, kubeconfig_for
-from .kubeconfig import context_name, forget
+from .kubeconfig import check_writable, context_name, forget
 from .operations import trouble
 from .plan import Plan, diff, plan_cluster, plan_pool, refuse_impossible, remove_cluster, remove_pool
 from .rules import check_name
@@ -26,6 +26,8 @@ def converge_cluster(params: Json, check_mode: bool) -> Json:
     if params["state"] == "absent":
         return _remove(params, path, check_mode)
     desired = desired_cluster(params)
+    if params["kubeconfig_file"]:
+        check_writable(params["kubeconfig_file"])
     gke = _connect(params)
     cluster = _current(gke, path, check_mode)
     plan = plan_cluster(

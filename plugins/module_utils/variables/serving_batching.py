@@ -30,6 +30,7 @@ _POOL = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def check_batching(variables: Variables) -> None:
+    # Ansible gives what is left out of an option's options as null.
     batching = {name: value for name, value in variables.mapping(VARIABLE).items() if value is not None}
 
     def refuse(name: str, reason: str, hint: str) -> None:
@@ -40,7 +41,7 @@ def check_batching(variables: Variables) -> None:
             refuse(name, "TF Serving knows no such parameter", f"It knows {', '.join(KNOWN)}")
     numbers = {}
     for name, minimum in MINIMA.items():
-        if name not in batching:
+        if batching.get(name) is None:
             continue
         found = whole(batching[name])
         if found is None or found < minimum:
