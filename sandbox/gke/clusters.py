@@ -177,6 +177,9 @@ class Orchestrator:
     def _set_locations(self, cluster: Cluster, locations: list[str]) -> Json:
         """Moves every pool to these zones."""
         check_zones(cluster.location, locations)
+        present = set(cluster.answer["locations"])
+        if present - set(locations) and set(locations) - present:
+            raise GoogleError(400, "Locations can be added or removed in one update, not both.")
         self.operations.refuse_change(cluster)
 
         def work(run: Run) -> None:

@@ -35,7 +35,8 @@ def converge_cluster(params: Json, check_mode: bool) -> Json:
         cluster,
         path,
         exclusive_pools=params["node_pools_exclusive"],
-        recreate_pools=params["recreate"] == "pools",
+        recreate=params["recreate"],
+        protected=params["deletion_protection"],
     )
     cluster = _apply(gke, plan, cluster, path, check_mode)
     exists = is_reachable(cluster)
@@ -91,7 +92,7 @@ def converge_pool(params: Json, check_mode: bool) -> Json:
         cluster = _current(gke, path, check_mode)
         if cluster is None and not check_mode:
             raise BadInput(f"cluster {cluster_name} does not exist in {params['location']}: create it first.")
-        plan = plan_pool(desired, cluster or {}, path, recreate=params["recreate"] == "pools")
+        plan = plan_pool(desired, cluster or {}, path, recreate=params["recreate"])
     cluster = _apply(gke, plan, cluster, path, check_mode)
     return {**_outcome(gke, plan, cluster), "node_pool": _pool(cluster, name)}
 
