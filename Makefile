@@ -30,6 +30,9 @@ docs: .venv ## what the documentation says: every command, link, variable and fi
 faults: .venv ## publishing under kill -9, races and broken connections: three minutes, no root
 	@.venv/bin/pytest tests/faults -n 2
 
+transient: setup ## whole playbooks with a bad answer before each of their requests; minutes, with TRANSIENT=all each kind of it: hours
+	@.venv/bin/pytest tests/transient
+
 awx-tests: .venv ## AWX's side: surveys, awx.awx against AWX's API, every job by ansible-runner; a minute, no root
 	@.venv/bin/pytest tests/awx -n 2
 
@@ -90,4 +93,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit docs packaging matrix sanity audit reference roles conformance faults model-server awx-tests loadtest-tests bench e2e drills drills-once molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit docs packaging matrix sanity audit reference roles conformance faults transient model-server awx-tests loadtest-tests bench e2e drills drills-once molecule sandbox-up sandbox-down clean

@@ -32,7 +32,7 @@ attributes:
 notes:
   - The identity in the kubeconfig must be allowed to get, create and patch the objects, a dry run though it is.
 seealso:
-  - module: kubernetes.core.k8s
+  - module: mlops.tfserving.k8s_objects
 """
 
 OPTIONS = r"""
@@ -49,11 +49,9 @@ EXAMPLES = r"""
   register: differences
 
 - name: Apply what differs
-  kubernetes.core.k8s:
+  mlops.tfserving.k8s_objects:
     definition: "{{ differences.pending }}"
-    apply: true
-    server_side_apply:
-      field_manager: my-playbooks
+    field_manager: my-playbooks
   when: differences.pending | length > 0
 """
 

@@ -19,6 +19,7 @@ from ..progress import progress
 from ..saved_model.archive import SUFFIXES, is_archive, unpack
 from ..saved_model.errors import InvalidModel
 from ..saved_model.files import MANIFEST
+from .bucket import check_name
 from .manifest import make_manifest
 from .publish import Version, plan, prunable, some
 from .publisher import Model
@@ -43,6 +44,7 @@ def converge(params: Json, check_mode: bool) -> Json:
 
 def check(params: Json) -> None:
     """Refuses what can't be meant, before anything is asked."""
+    check_name(params["bucket"])
     needed = {"present": "source", "absent": "version", "pruned": "keep"}.get(params["state"])
     if needed is not None and params[needed] in (None, ""):
         raise BadInput(f"state={params['state']} needs {needed}.")

@@ -128,6 +128,11 @@ def _segments(text: str) -> list[str]:
     return parts[parts.index("projects") :] if "projects" in parts else parts
 
 
+def same_range(desired: str, now: str | None) -> bool:
+    """Whether a range of addresses is the wanted one; a size alone (/20) is any range of that size."""
+    return str(now or "").endswith(desired) if desired.startswith("/") else desired == (now or "")
+
+
 def restrict(schema: Schema, desired: Any, now: Any) -> Any:
     """What there is, as far as the wanted value speaks of it: for showing the two side by side."""
     if not isinstance(now, Mapping):

@@ -16,7 +16,7 @@ from .option import version
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 _REGION = re.compile(r"[a-z]+(?:-[a-z]+)+[0-9]+")
-_ZONE = re.compile(rf"({_REGION.pattern})-[a-z]")
+_ZONE = re.compile(rf"({_REGION.pattern})-[a-z](?:[a-z]*\d+[a-z])?")
 _PROJECT = re.compile(r"(?:[a-z][-a-z0-9.]*:)?[a-z][-a-z0-9]{4,28}[a-z0-9]|[0-9]+")
 _NODE_LABEL = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

@@ -48,6 +48,8 @@ CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 """Seconds between two bytes of an answer: above the API server's own slow calls, below a task's patience."""
 
+APPLY = "application/apply-patch+yaml"
+"""Content type of a server-side apply."""
 
 READS = Policy(attempts=7, first=0.5, longest=4.0, deadline=45.0)
 """Of one read: some ten seconds of short answers, in which a load balancer finds another API server; two time-outs."""
@@ -118,7 +120,7 @@ class KubeClient:
         return self._host
 
     def get(self, path: str, **query: object) -> Json:
-        return self._read("GET", path, query=query)
+        return self._again("GET", path, query=query)
 
     def get_or_none(self, path: str, **query: object) -> Json | None:
         """As `get`, with None for what does not exist."""
@@ -135,12 +137,14 @@ class KubeClient:
     def patch(
         self, path: str, body: Any = None, *, content_type: str = "application/merge-patch+json"
     ) -> Json:
-        # A dry run changes nothing: it is a read, too.
-        send = self._read if "dryRun=All" in path else self._json
+        # A dry run changes nothing, and what is applied twice is as it was after the first time.
+        send = self._again if "dryRun=All" in path or content_type == APPLY else self._json
         return send("PATCH", path, body=body, content_type=content_type)
 
     def delete(self, path: str, body: Json | None = None, *, content_type: str = "application/json") -> Json:
-        return self._json("DELETE", path, body=body, content_type=content_type)
+        # With preconditions it can meet nothing that came meanwhile.
+        send = self._again if (body or {}).get("preconditions") else self._json
+        return send("DELETE", path, body=body, content_type=content_type)
 
     def raw(
         self,
@@ -234,7 +238,7 @@ class KubeClient:
             ) from error
         return ForwardedPort(forward, port)
 
-    def _read(self, method: str, path: str, **request: Any) -> Json:
+    def _again(self, method: str, path: str, **request: Any) -> Json:
         """As `_json`, for what may be sent twice: tried again while a failure may pass."""
 
         def once() -> Json:

@@ -24,8 +24,6 @@ def check(params: Json) -> None:
         raise KubeError(
             0, "Option", "`revision` only says where `state: undone` returns to; leave it out otherwise."
         )
-    if params["timeout"] < 0:
-        raise KubeError(0, "Option", f"`timeout` must be 0 seconds or more, not {params['timeout']}.")
 
 
 def converge(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None = None) -> Json:

@@ -30,7 +30,8 @@ _POOL = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def check_batching(variables: Variables) -> None:
-    batching = variables.mapping(VARIABLE)
+    # Ansible gives what is left out of an option's options as null.
+    batching = {name: value for name, value in variables.mapping(VARIABLE).items() if value is not None}
 
     def refuse(name: str, reason: str, hint: str) -> None:
         variables.refuse(f"{VARIABLE}.{name}", reason, hint, value=batching.get(name), rule="batching")
