@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Publishes, lists and removes versions of a model in a bucket."""
 
@@ -139,27 +139,24 @@ versions:
 
 from ..module_utils import outcome
 from ..module_utils.gcp import options
-from ..module_utils.gcp.options import GCS_ENDPOINT, Json, answered, argument_spec
+from ..module_utils.gcp.options import GCS_ENDPOINT, Json, answered, module_spec
 from ..module_utils.gcs import saved_model
 from ..module_utils.saved_model.info import PACKAGES as READERS
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        GCS_ENDPOINT,
-        state={"type": "str", "choices": ["present", "absent", "pruned", "listed"], "default": "present"},
-        bucket={"type": "str", "required": True},
-        path={"type": "str", "required": True},
-        model={"type": "str"},
-        version={"type": "int"},
-        source={"type": "path"},
-        archive_size_max={"type": "int", "default": 20 * 2**30},
-        require_loadable={"type": "bool", "default": True},
-        keep={"type": "int"},
-        in_use={"type": "list", "elements": "int", "default": []},
-        force={"type": "bool", "default": False},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    GCS_ENDPOINT,
+    state={"type": "str", "choices": ["present", "absent", "pruned", "listed"], "default": "present"},
+    bucket={"type": "str", "required": True},
+    path={"type": "str", "required": True},
+    model={"type": "str"},
+    version={"type": "int"},
+    source={"type": "path"},
+    archive_size_max={"type": "int", "default": 20 * 2**30},
+    require_loadable={"type": "bool", "default": True},
+    keep={"type": "int"},
+    in_use={"type": "list", "elements": "int", "default": []},
+    force={"type": "bool", "default": False},
+)
 
 PACKAGES = {**options.PACKAGES, **READERS}
 

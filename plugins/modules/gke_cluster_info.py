@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Tells about a GKE cluster and how to reach it."""
 
@@ -88,19 +88,16 @@ kubeconfig_context:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
+from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS, read_cluster
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        GKE_ENDPOINT,
-        name={"type": "str", "required": True},
-        location={"type": "str", "required": True},
-        process={"type": "int"},
-        **KUBECONFIG_ARGUMENTS,
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    GKE_ENDPOINT,
+    name={"type": "str", "required": True},
+    location={"type": "str", "required": True},
+    process={"type": "int"},
+    **KUBECONFIG_ARGUMENTS,
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Makes sure that a load test can prove something, before anything of it is created."""
 
@@ -113,36 +113,35 @@ removed:
 """
 
 from ..module_utils import outcome
-from ..module_utils.k8s.options import PACKAGES, argument_spec
+from ..module_utils.k8s.options import PACKAGES, module_spec
 from ..module_utils.loadtest.preparing import prepare_run
 from ..module_utils.loadtest.schema import Json
 from ..module_utils.protos import PROTOBUF_IMPORT_ERROR
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        namespace={"type": "str", "required": True},
-        run={"type": "str", "required": True},
-        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-        deployment={"type": "str"},
-        model={"type": "str"},
-        version={"type": "int"},
-        signature={"type": "str", "default": "serving_default"},
-        protocol={"type": "str", "choices": ["rest", "grpc"], "default": "rest"},
-        payload={"type": "path"},
-        payload_format={"type": "str", "choices": ["row", "columnar"], "default": "row"},
-        payload_weights={"type": "dict", "default": {}},
-        locustfile={"type": "path"},
-        shape={"type": "dict"},
-        slo={"type": "list", "elements": "str", "default": []},
-        token_renewed={"type": "bool", "default": False},
-        ask_model={"type": "bool", "default": True},
-    ),
-    "required_if": [
-        ("state", "present", ("deployment", "model", "shape")),
-        ("state", "present", ("payload", "locustfile"), True),
-    ],
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    namespace={"type": "str", "required": True},
+    run={"type": "str", "required": True},
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    deployment={"type": "str"},
+    model={"type": "str"},
+    version={"type": "int"},
+    signature={"type": "str", "default": "serving_default"},
+    protocol={"type": "str", "choices": ["rest", "grpc"], "default": "rest"},
+    payload={"type": "path"},
+    payload_format={"type": "str", "choices": ["row", "columnar"], "default": "row"},
+    payload_weights={"type": "dict", "default": {}},
+    locustfile={"type": "path"},
+    shape={"type": "dict"},
+    slo={"type": "list", "elements": "str", "default": []},
+    token_renewed={"type": "bool", "default": False},
+    ask_model={"type": "bool", "default": True},
+    rules={
+        "required_if": [
+            ("state", "present", ("deployment", "model", "shape")),
+            ("state", "present", ("payload", "locustfile"), True),
+        ]
+    },
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -1,8 +1,5 @@
 """A kubeconfig's token is kept fresh while a run lasts: it is good for an hour at most, and a load test may take a day."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable

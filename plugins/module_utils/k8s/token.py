@@ -1,8 +1,5 @@
 """How long the token in a kubeconfig is good, as far as it can be told."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import base64

@@ -25,6 +25,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust im
 from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 
 NOW = 1_800_000_000.0
+NOTHING = {"metadata": {"resourceVersion": "1"}, "items": []}
 
 
 class Credentials:
@@ -107,7 +108,7 @@ class ApiServer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         ApiServer.asked += 1
         known = self.headers["Authorization"] == f"Bearer {ApiServer.good}"
-        body = json.dumps({"items": []} if known else {"kind": "Status", "message": "Unauthorized"}).encode()
+        body = json.dumps(NOTHING if known else {"kind": "Status", "message": "Unauthorized"}).encode()
         self.send_response(200 if known else 401)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -133,7 +134,7 @@ def test_a_client_takes_the_kubeconfigs_new_token_when_its_own_is_refused(
     path = tmp_path / "kubeconfig"
     path.write_text(json.dumps(content("token-1", server)))
     client = KubeClient(str(path))
-    assert client.get("/x") == {"items": []}
+    assert client.get("/x") == NOTHING
     ApiServer.good = "token-2"
     path.write_text(json.dumps(content("token-2", server)))
     assert client.raw("GET", "/x")[0] == 200
