@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Drives a Locust master in the cluster and writes down what the cluster does meanwhile."""
 

@@ -192,6 +192,9 @@ class Orchestrator:
         """Moves every pool to these zones."""
         cluster = self.cluster(project, location, name)
         check_zones(location, locations)
+        present = set(cluster.answer["locations"])
+        if present - set(locations) and set(locations) - present:
+            raise GoogleError(400, "Locations can be added or removed in one update, not both.")
         self.operations.refuse_change(cluster)
 
         def work(run: Run) -> None:

@@ -1,8 +1,5 @@
 """Google credentials from a module's options, by google-auth. Names of options as in google.cloud."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

@@ -1,8 +1,5 @@
 """Options that every module which asks Google has, and the one form of what they answer."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,5 @@
 """What the module gcs_saved_model does with a model's versions: publish, remove, prune, list."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import datetime

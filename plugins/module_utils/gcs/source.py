@@ -1,8 +1,5 @@
 """Where the content of a version comes from: a folder, or another place in Cloud Storage."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import base64

@@ -1,8 +1,5 @@
 """Cloud Storage's JSON API as far as buckets and published models need it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json
@@ -117,8 +114,11 @@ class Storage:
 
     def _listed(self, path: str, query: Json, what: str) -> Iterator[Json]:
         def page(token: str | None) -> tuple[Json, str | None]:
-            found = self._ask("GET", path, query={**query, "pageToken": token}, what=what)
-            return found, found.get("nextPageToken")
+            for _unused in range(TRIES):
+                found = self._ask("GET", path, query={**query, "pageToken": token}, what=what)
+                if "kind" in found:  # else of nobody who knows what is asked
+                    return found, found.get("nextPageToken")
+            raise GoogleError(f"{what}: the answers are no lists of Cloud Storage. Is a proxy in between?")
 
         for found in paged(page, self.google.clock, lambda words: GoogleError(f"{what}: {words}")):
             yield from found.get("items", [])

@@ -1,8 +1,5 @@
 """What there is to know about a cluster, and a kubeconfig to reach it by."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from ..gcp.auth import access_token

@@ -4,9 +4,6 @@ Paths are the API's own (``/api/v1/namespaces/x/pods``) and answers are plain di
 them can be pure functions that tests feed with plain data. Every failure is a `KubeError` in words.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import contextlib

@@ -1,8 +1,5 @@
 """Drives a Locust master in the cluster and writes down what the cluster does meanwhile."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import threading

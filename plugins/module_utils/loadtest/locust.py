@@ -1,8 +1,5 @@
 """The seam to a Locust master, through the API server's proxy."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

@@ -1,8 +1,5 @@
 """What locust_prepare does: a run is checked and its payload put in place, or everything of the run is removed."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import time

@@ -4,9 +4,6 @@ Before the load starts a run fails; after that it never does: what goes wrong is
 ``trouble``, the load is stopped, and the report says that the run proves nothing, and why.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

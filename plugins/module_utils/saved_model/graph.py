@@ -4,9 +4,6 @@ The file is walked where it lies (memory-mapped), and only small parts of it are
 gigabytes of constants costs no more memory than one without.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import mmap

@@ -1,8 +1,5 @@
 """What a SavedModel is, and whether TF Serving would load it as far as that can be told without TensorFlow."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

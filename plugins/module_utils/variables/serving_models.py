@@ -1,8 +1,5 @@
 """Which models and versions are served: names, addresses, versions, labels, golden predictions."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

@@ -1,8 +1,5 @@
 """What a pod consists of: images, processors, memory, threads, GPUs, arguments, and the nodes it may run on."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

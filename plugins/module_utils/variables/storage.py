@@ -1,8 +1,5 @@
 """What can be wrong with the storage role's variables: what the module that makes the bucket would refuse."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from ..gcs import bucket, iam
