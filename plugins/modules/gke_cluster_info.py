@@ -80,18 +80,15 @@ kubeconfig_context:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
+from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS, read_cluster
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        GKE_ENDPOINT,
-        name={"type": "str", "required": True},
-        location={"type": "str", "required": True},
-        **KUBECONFIG_ARGUMENTS,
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    GKE_ENDPOINT,
+    name={"type": "str", "required": True},
+    location={"type": "str", "required": True},
+    **KUBECONFIG_ARGUMENTS,
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -112,35 +112,34 @@ removed:
 """
 
 from ..module_utils import outcome
-from ..module_utils.k8s.options import PACKAGES, argument_spec
+from ..module_utils.k8s.options import PACKAGES, module_spec
 from ..module_utils.loadtest.preparing import prepare_run
 from ..module_utils.loadtest.schema import Json
 from ..module_utils.protos import PROTOBUF_IMPORT_ERROR
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        namespace={"type": "str", "required": True},
-        run={"type": "str", "required": True},
-        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-        deployment={"type": "str"},
-        model={"type": "str"},
-        version={"type": "int"},
-        signature={"type": "str", "default": "serving_default"},
-        protocol={"type": "str", "choices": ["rest", "grpc"], "default": "rest"},
-        payload={"type": "path"},
-        payload_format={"type": "str", "choices": ["row", "columnar"], "default": "row"},
-        payload_weights={"type": "dict", "default": {}},
-        locustfile={"type": "path"},
-        shape={"type": "dict"},
-        slo={"type": "list", "elements": "str", "default": []},
-        ask_model={"type": "bool", "default": True},
-    ),
-    "required_if": [
-        ("state", "present", ("deployment", "model", "shape")),
-        ("state", "present", ("payload", "locustfile"), True),
-    ],
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    namespace={"type": "str", "required": True},
+    run={"type": "str", "required": True},
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    deployment={"type": "str"},
+    model={"type": "str"},
+    version={"type": "int"},
+    signature={"type": "str", "default": "serving_default"},
+    protocol={"type": "str", "choices": ["rest", "grpc"], "default": "rest"},
+    payload={"type": "path"},
+    payload_format={"type": "str", "choices": ["row", "columnar"], "default": "row"},
+    payload_weights={"type": "dict", "default": {}},
+    locustfile={"type": "path"},
+    shape={"type": "dict"},
+    slo={"type": "list", "elements": "str", "default": []},
+    ask_model={"type": "bool", "default": True},
+    rules={
+        "required_if": [
+            ("state", "present", ("deployment", "model", "shape")),
+            ("state", "present", ("payload", "locustfile"), True),
+        ]
+    },
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:
