@@ -48,6 +48,7 @@ source:
     files, folders and hard links are taken from it; with other links, devices or names that lead out of it, it is refused.
   - Or C(gs://BUCKET/PATH/VERSION), from where it is copied within Cloud Storage. If there is a manifest, its hashes are
     compared and taken over. Else the version is verified by the MD5 that Cloud Storage knows.
+tags: The tags of the graph that is served, by which the SavedModel is looked at; the flag C(--saved_model_tags) of TF Serving.
 archive_size_max: Bytes of an archive's files together, above which it is refused.
 require_loadable:
   - Whether a SavedModel is refused for which TF Serving would fail.
@@ -151,6 +152,7 @@ SPEC = module_spec(
     model={"type": "str"},
     version={"type": "int"},
     source={"type": "path"},
+    tags={"type": "list", "elements": "str", "default": ["serve"]},
     archive_size_max={"type": "int", "default": 20 * 2**30},
     require_loadable={"type": "bool", "default": True},
     keep={"type": "int"},

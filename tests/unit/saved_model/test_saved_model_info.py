@@ -114,8 +114,8 @@ def test_what_tf_serving_would_not_load_is_said(
 
 
 def test_another_tag_is_not_there() -> None:
-    info = inspect(MODELS / "good", sizes_of(read_files(str(MODELS / "good"))), tag="gpu")
-    assert "no graph has the tag 'gpu'" in info.problems[0]
+    info = inspect(MODELS / "good", sizes_of(read_files(str(MODELS / "good"))), tags=["serve", "gpu"])
+    assert "no graph has the tags serve+gpu and no others" in info.problems[0]
 
 
 def record(data: bytes = b"abc", *, of_length: int = 0, of_data: int = 0) -> bytes:
