@@ -55,6 +55,7 @@ shape:
     of its own, see the documentation of load tests.
   - V(model) is V(closed) (users) or V(open) (requests that are due at moments of their own).
 slo: The limits of the run, as M(mlops.tfserving.scaling_report) takes them; only checked for mistakes.
+token_renewed: Whether somebody renews the kubeconfig's token. Otherwise a load is refused that takes longer than the token is good.
 ask_model: Whether there is a model to be asked. In check mode one that is not there yet is no error.
 """
 
@@ -132,6 +133,7 @@ SPEC = module_spec(
     locustfile={"type": "path"},
     shape={"type": "dict"},
     slo={"type": "list", "elements": "str", "default": []},
+    token_renewed={"type": "bool", "default": False},
     ask_model={"type": "bool", "default": True},
     rules={
         "required_if": [

@@ -83,10 +83,6 @@ problems:
   type: list
   elements: str
   returned: success
-results_home:
-  description: Whether all of Locust's results came. Until then its objects should not be removed.
-  type: bool
-  returned: success
 """
 
 from ..module_utils import outcome
