@@ -62,6 +62,9 @@ bench: setup ## measure ours and peers on the same work, into reports/bench.json
 model-server: setup ## the model server's stand-in as its clients see it: REST, gRPC, metrics, errors (needs TensorFlow)
 	@tests/model_server/run
 
+model-corpus: .venv ## models of several TensorFlow and Keras versions, TensorFlow as the judge of what can be served: minutes, 4 GB
+	@tests/models/run
+
 LOOKS ?= 100000
 hpa-rules: .venv ## hold the HPA's rules against Kubernetes' own controller (needs Go; LOOKS=<number>)
 	@.venv/bin/python -m tests.hpa.compare $(LOOKS)
@@ -97,4 +100,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient model-server awx-tests loadtest-tests bench e2e drills drills-once molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient model-server model-corpus awx-tests loadtest-tests bench e2e drills drills-once molecule sandbox-up sandbox-down clean

@@ -204,22 +204,19 @@ reason:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
+from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
 from ..module_utils.gke.converge import converge_pool
 from ..module_utils.gke.desired import POOL_ARGUMENTS
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        GKE_ENDPOINT,
-        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-        cluster={"type": "str", "required": True},
-        location={"type": "str", "required": True},
-        recreate={"type": "str", "choices": ["never", "failed", "pools"], "default": "never"},
-        wait_timeout={"type": "int", "default": 1800},
-        **POOL_ARGUMENTS,
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    GKE_ENDPOINT,
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    cluster={"type": "str", "required": True},
+    location={"type": "str", "required": True},
+    recreate={"type": "str", "choices": ["never", "failed", "pools"], "default": "never"},
+    wait_timeout={"type": "int", "default": 1800},
+    **POOL_ARGUMENTS,
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

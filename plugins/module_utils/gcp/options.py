@@ -57,6 +57,11 @@ def argument_spec(endpoint: tuple[str, str], **options: Json) -> Json:
     }  # fmt: skip
 
 
+def module_spec(endpoint: tuple[str, str], **options: Json) -> Json:
+    """What makes such a module; all have check mode."""
+    return {"argument_spec": argument_spec(endpoint, **options), "supports_check_mode": True}
+
+
 def answered(params: Mapping[str, Any], work: Callable[[], Json]) -> Json:
     """What ``work`` returns; its error in words, with ``failed``, where it raises one."""
     if "project" in params and not params["project"]:

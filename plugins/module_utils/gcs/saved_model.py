@@ -114,7 +114,7 @@ def _present(storage: Storage, model: Model, params: Json, check_mode: bool) -> 
             return result
         if source.litter:
             result["warnings"] = [f"left out of the version, as no part of a model: {some(source.litter)}"]
-        info = source.inspect() if todo.upload else None
+        info = source.inspect(params["tags"]) if todo.upload else None
         if info is not None and not info.loadable and params["require_loadable"]:
             raise BadInput(f"source {source.name} can't be served: {'; '.join(info.problems)}.")
         manifest = current.manifest or make_manifest(

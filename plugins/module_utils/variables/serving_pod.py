@@ -30,6 +30,7 @@ FLAGS = {
     "tensorflow_session_parallelism": "serving_threads",
     "tensorflow_intra_op_parallelism": "serving_threads",
     "tensorflow_inter_op_parallelism": "serving_threads",
+    "saved_model_tags": "serving_model_tags",
     "per_process_gpu_memory_fraction": "serving_gpu_memory_fraction",
 }
 _FLAG = re.compile(r"--([a-z][a-z0-9_]*)(=.*)?", re.DOTALL)
