@@ -3,7 +3,7 @@ the words those of its OPTIONS, and here what several modules have in common.
 """
 
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 from __future__ import annotations
 

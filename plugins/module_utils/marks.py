@@ -1,8 +1,5 @@
 """Labels and annotations of this collection's own, `mlops.tfserving/…`, and what they say."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 MARKS = {

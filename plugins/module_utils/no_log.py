@@ -1,8 +1,5 @@
 """Which of a module's options nobody may see, and a module that hides these and nothing else."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

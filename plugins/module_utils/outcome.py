@@ -1,8 +1,5 @@
 """A module's result as plain data, so that an action plugin can have it without the module's process."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,8 +1,5 @@
 """What is tried again, when, and how long: one policy for Google and Kubernetes, with time as a parameter."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import random

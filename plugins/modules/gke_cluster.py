@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Creates, updates and removes a GKE cluster and its node pools."""
 
@@ -270,26 +270,23 @@ reason:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
+from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
 from ..module_utils.gke.converge import converge_cluster
 from ..module_utils.gke.desired import CLUSTER_ARGUMENTS
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        GKE_ENDPOINT,
-        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-        location={"type": "str", "required": True},
-        node_pools_exclusive={"type": "bool", "default": False},
-        recreate={"type": "str", "choices": ["never", "failed", "pools"], "default": "never"},
-        deletion_protection={"type": "bool", "default": False},
-        own_only={"type": "bool", "default": False},
-        wait_timeout={"type": "int", "default": 1800},
-        **KUBECONFIG_ARGUMENTS,
-        **CLUSTER_ARGUMENTS,
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    GKE_ENDPOINT,
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    location={"type": "str", "required": True},
+    node_pools_exclusive={"type": "bool", "default": False},
+    recreate={"type": "str", "choices": ["never", "failed", "pools"], "default": "never"},
+    deletion_protection={"type": "bool", "default": False},
+    own_only={"type": "bool", "default": False},
+    wait_timeout={"type": "int", "default": 1800},
+    **KUBECONFIG_ARGUMENTS,
+    **CLUSTER_ARGUMENTS,
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Creates, updates and removes a node pool of a GKE cluster."""
 
@@ -204,22 +204,19 @@ reason:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
+from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
 from ..module_utils.gke.converge import converge_pool
 from ..module_utils.gke.desired import POOL_ARGUMENTS
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        GKE_ENDPOINT,
-        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-        cluster={"type": "str", "required": True},
-        location={"type": "str", "required": True},
-        recreate={"type": "str", "choices": ["never", "failed", "pools"], "default": "never"},
-        wait_timeout={"type": "int", "default": 1800},
-        **POOL_ARGUMENTS,
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    GKE_ENDPOINT,
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    cluster={"type": "str", "required": True},
+    location={"type": "str", "required": True},
+    recreate={"type": "str", "choices": ["never", "failed", "pools"], "default": "never"},
+    wait_timeout={"type": "int", "default": 1800},
+    **POOL_ARGUMENTS,
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Tells which objects a server-side apply would create or change."""
 
@@ -80,16 +80,13 @@ reason:
 
 from ..module_utils import outcome
 from ..module_utils.k8s.differences import check, pending
-from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.k8s.options import PACKAGES, Json, answered, client_from_params, module_spec
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        definition={"type": "list", "elements": "dict", "required": True},
-        field_manager={"type": "str", "required": True},
-        force_conflicts={"type": "bool", "default": False},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    definition={"type": "list", "elements": "dict", "required": True},
+    field_manager={"type": "str", "required": True},
+    force_conflicts={"type": "bool", "default": False},
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

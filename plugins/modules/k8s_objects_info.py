@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Reads objects of a Kubernetes cluster."""
 
@@ -66,21 +66,18 @@ reason:
 
 from ..module_utils import outcome
 from ..module_utils.k8s.listing import awaited
-from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.k8s.options import PACKAGES, Json, answered, client_from_params, module_spec
 from ..module_utils.retry import Clock
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        api_version={"type": "str", "default": "v1"},
-        kind={"type": "str", "required": True},
-        namespace={"type": "str"},
-        name={"type": "str"},
-        label_selectors={"type": "list", "elements": "str", "default": []},
-        condition={"type": "str"},
-        timeout={"type": "int", "default": 120},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    api_version={"type": "str", "default": "v1"},
+    kind={"type": "str", "required": True},
+    namespace={"type": "str"},
+    name={"type": "str"},
+    label_selectors={"type": "list", "elements": "str", "default": []},
+    condition={"type": "str"},
+    timeout={"type": "int", "default": 120},
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Drives a Locust master in the cluster and writes down what the cluster does meanwhile."""
 
@@ -83,33 +83,26 @@ problems:
   type: list
   elements: str
   returned: success
-results_home:
-  description: Whether all of Locust's results came. Until then its objects should not be removed.
-  type: bool
-  returned: success
 """
 
 from ..module_utils import outcome
-from ..module_utils.k8s.options import PACKAGES, argument_spec
+from ..module_utils.k8s.options import PACKAGES, module_spec
 from ..module_utils.loadtest.drive import drive
 from ..module_utils.loadtest.schema import Json
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        namespace={"type": "str", "required": True},
-        service={"type": "str", "required": True},
-        run={"type": "str", "required": True},
-        workers={"type": "int", "required": True},
-        deployment={"type": "str", "required": True},
-        reports_dir={"type": "path", "required": True},
-        start_timeout={"type": "int", "default": 180},
-        load_timeout={"type": "int", "required": True},
-        plan={"type": "dict"},
-        locustfile={"type": "str"},
-        settle_timeout={"type": "int", "default": 1500},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    namespace={"type": "str", "required": True},
+    service={"type": "str", "required": True},
+    run={"type": "str", "required": True},
+    workers={"type": "int", "required": True},
+    deployment={"type": "str", "required": True},
+    reports_dir={"type": "path", "required": True},
+    start_timeout={"type": "int", "default": 180},
+    load_timeout={"type": "int", "required": True},
+    plan={"type": "dict"},
+    locustfile={"type": "str"},
+    settle_timeout={"type": "int", "default": 1500},
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -1,8 +1,5 @@
 """Why Google gave no access token, in one sentence with the way out, and without any secret."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

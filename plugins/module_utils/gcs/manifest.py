@@ -1,8 +1,5 @@
 """The manifest that vouches for a published version. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

@@ -1,8 +1,5 @@
 """What the module gcs_saved_model does with a model's versions: publish, remove, prune, list."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import datetime
@@ -117,7 +114,7 @@ def _present(storage: Storage, model: Model, params: Json, check_mode: bool) -> 
             return result
         if source.litter:
             result["warnings"] = [f"left out of the version, as no part of a model: {some(source.litter)}"]
-        info = source.inspect() if todo.upload else None
+        info = source.inspect(params["tags"]) if todo.upload else None
         if info is not None and not info.loadable and params["require_loadable"]:
             raise BadInput(f"source {source.name} can't be served: {'; '.join(info.problems)}.")
         manifest = current.manifest or make_manifest(

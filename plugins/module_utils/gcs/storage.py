@@ -1,8 +1,5 @@
 """Cloud Storage's JSON API as far as buckets and published models need it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

@@ -1,8 +1,5 @@
 """The GKE API as far as a module needs it: reads, changes that are made once, operations that are waited for."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from dataclasses import dataclass, field

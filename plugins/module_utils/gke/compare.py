@@ -1,8 +1,5 @@
 """When two values of an option mean the same, whatever words they come in. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

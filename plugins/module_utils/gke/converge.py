@@ -1,8 +1,5 @@
 """Clusters and node pools made as wanted: read, plan, and unless it is a check, change."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from ..gcp.errors import BadInput, GoogleError

@@ -1,8 +1,5 @@
 """The desired state that a module's options describe: only what was given, checked, and the API's paths. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping

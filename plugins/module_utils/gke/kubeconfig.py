@@ -1,8 +1,5 @@
 """A kubeconfig for a cluster, and its place in a file that may have others."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import errno

@@ -4,9 +4,6 @@ Wishes are options as ``desired`` gives them; what is missing is not managed. Th
 shows it.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import dataclasses

@@ -1,8 +1,5 @@
 """Google's rules for names, places, versions, ranges and the like, one complaint each. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import ipaddress

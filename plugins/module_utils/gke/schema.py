@@ -4,9 +4,6 @@ An option's value is plain data with names in snake_case. Google's form has name
 and leaves out what is false, zero or empty; what it leaves out is here always the same as what it would show.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

@@ -1,8 +1,5 @@
 """What an API server's answers mean: errors in words, and answers that no API server gives. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

@@ -4,9 +4,6 @@ Paths are the API's own (``/api/v1/namespaces/x/pods``) and answers are plain di
 them can be pure functions that tests feed with plain data. Every failure is a `KubeError` in words.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import contextlib
@@ -108,6 +105,7 @@ class KubeClient:
         Raises KubeError(reason="Kubeconfig") when it is missing or unusable; does not connect yet.
         """
         configuration = _configuration(kubeconfig, context)
+        self._given = (kubeconfig, context)
         self._api = kubernetes.client.ApiClient(configuration)
         self._host = str(configuration.host).rstrip("/")
         self._reads = reads
@@ -283,11 +281,11 @@ class KubeClient:
         stream: bool = False,
     ) -> Any:
         sent = {"accept": "application/json", **{name.lower(): value for name, value in headers.items()}}
-        self._api.update_params_for_auth(sent, [], ["BearerToken"], path, method, body)
         words = urlencode({name: value for name, value in query.items() if value is not None})
         url = self._host + path + (f"?{words}" if words else "")
 
         def once() -> Any:
+            self._api.update_params_for_auth(sent, [], ["BearerToken"], path, method, body)
             try:
                 return self._api.rest_client.pool_manager.request(
                     method,
@@ -311,7 +309,26 @@ class KubeClient:
                     f"{self._host}: see that its server is an address, and its key and certificate files are PEM.",
                 ) from None  # fmt: skip
 
-        return retried(once, CONNECTS, self._clock)
+        answer = retried(once, CONNECTS, self._clock)
+        if answer.status == 401 and self._has_another_token():
+            answer.close()
+            answer = retried(once, CONNECTS, self._clock)  # what was refused had no effect
+        return answer
+
+    def _has_another_token(self) -> bool:
+        """Whether the kubeconfig has one by now, which is then taken: a run may be longer than its first token lives."""
+        kubeconfig, context = self._given
+        if isinstance(kubeconfig, Mapping):
+            return False
+        mine = self._api.configuration
+        try:
+            now = _configuration(kubeconfig, context)
+        except KubeError:
+            return False
+        if not now.api_key or now.api_key == mine.api_key:
+            return False
+        mine.api_key, mine.refresh_api_key_hook = now.api_key, now.refresh_api_key_hook
+        return True
 
     def _without_token(self, content: bytes) -> bytes:
         """What a server says of a refusal, which may repeat what it was sent."""

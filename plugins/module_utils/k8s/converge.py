@@ -1,8 +1,5 @@
 """What the module k8s_rollout does: takes a rollout back where that is wanted, and follows it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,8 +1,5 @@
 """What the environment says of a cluster, and where it would lead others to another one than us. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -3,9 +3,6 @@
 https://kubernetes.io/docs/concepts/architecture/leases/
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import getpass

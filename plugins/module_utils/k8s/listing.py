@@ -1,8 +1,5 @@
 """Lists of the API, page by page, and single workloads."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterator

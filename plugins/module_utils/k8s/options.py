@@ -1,8 +1,5 @@
 """Options that every module which asks a cluster has, and the one form of what they answer."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import os
@@ -25,9 +22,10 @@ _NAME = re.compile("[A-Za-z0-9._:-]{1,253}")
 """Some kinds' names have colons. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#path-segment-names"""
 
 
-def argument_spec(**options: Json) -> Json:
-    """The options of a module: its own and the common ones, documented in the fragment ``kubernetes``."""
-    return {"kubeconfig": {"type": "raw", "no_log": True}, "context": {"type": "str"}, **options}
+def module_spec(*, rules: Mapping[str, Any] | None = None, **options: Json) -> Json:
+    """What makes a module: its own options and the common ones, and which go together. All have check mode."""
+    common: Json = {"kubeconfig": {"type": "raw", "no_log": True}, "context": {"type": "str"}}
+    return {"argument_spec": {**common, **options}, "supports_check_mode": True, **(rules or {})}
 
 
 def client_from_params(params: Mapping[str, Any]) -> KubeClient:

@@ -1,8 +1,5 @@
 """Gives a workload an earlier pod template back."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -4,9 +4,6 @@ Own objects are known by their labels, an own namespace by an annotation that it
 looked for among the kinds that people use; Secrets are not read, nor are custom resources.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping

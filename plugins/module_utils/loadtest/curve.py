@@ -5,9 +5,6 @@ requests a second in the open one. In the open model the area under the curve co
 (from 0) is due when the area reaches n + 1/2, or, at random moments, the n-th mark of a Poisson process.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import bisect

@@ -1,8 +1,5 @@
 """Why latency rose, and what would help, as an experienced colleague would say it from the same picture. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,8 +1,5 @@
 """Response times in buckets 2 % wide, as the locustfile counts them, and the delays that it adds itself. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

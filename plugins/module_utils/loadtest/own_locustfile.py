@@ -1,8 +1,5 @@
 """A locustfile of somebody's own: what can be said of it before it is in the cluster."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import ast

@@ -1,8 +1,5 @@
 """The report of a run as one HTML page that needs nothing else, and the list of all runs. Pure. Needs Jinja2."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

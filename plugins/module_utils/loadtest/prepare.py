@@ -1,8 +1,5 @@
 """What must be right before the first object of a load test is created: payload and model fit, nobody else loads it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import base64

@@ -1,8 +1,5 @@
 """What locust_prepare does: a run is checked and its payload put in place, or everything of the run is removed."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import time
@@ -11,6 +8,7 @@ from pathlib import Path
 
 from ..k8s.errors import KubeError
 from ..k8s.options import client_from_params
+from ..k8s.token import too_short
 from ..model_server.rest import Servable
 from ..model_server.runtime import TF_SERVING
 from ..outcome import failure
@@ -44,6 +42,9 @@ def _present(params: Json, check_mode: bool) -> Json:
     api, model, known = None, None, None
     if params["ask_model"]:
         api = client_from_params(params)
+        short = too_short(params["kubeconfig"], params["context"], made_plan.curve.length, time.time())
+        if short and not params["token_renewed"]:
+            raise prepare.PrepareError(short)
         try:
             model = prepare.Model(api, params["namespace"], params["deployment"], servable)
         except prepare.PrepareError:

@@ -4,9 +4,6 @@ What can be read in one way only is read; everything else is refused with its li
 and comments.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import csv

@@ -4,9 +4,6 @@ Before the load starts a run fails; after that it never does: what goes wrong is
 ``trouble``, the load is stopped, and the report says that the run proves nothing, and why.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math
@@ -142,7 +139,8 @@ class LoadTest:
             if why:
                 raise RunFailed(f"{why} before the load began.")
             if self._clock.now() > deadline:
-                state = f"{there} of {wanted} workers came" if stats else "its master did not answer"
+                silent = self._locust.refusal or "its master did not answer"
+                state = f"{there} of {wanted} workers came" if stats else silent
                 raise RunFailed(
                     f"Locust was not ready within {self._settings.start_timeout:.0f} s: {state}. Look at the pods "
                     f"labelled app.kubernetes.io/name=locust in namespace {self._settings.namespace}."
@@ -162,7 +160,8 @@ class LoadTest:
                 return problem
             if stats is None:
                 if now - answered > LOST_SECONDS:
-                    return f"Locust's master was not reachable for {now - answered:.0f} s: look at its pod"
+                    why = self._locust.refusal or "look at its pod"
+                    return f"Locust's master was not reachable for {now - answered:.0f} s: {why}"
                 self._clock.sleep(SAMPLE_SECONDS)
                 continue
             if str(stats.get("id", "")) != master:

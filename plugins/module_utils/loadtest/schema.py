@@ -3,9 +3,6 @@
 docs/report-format.md and the JSON Schemas in docs/schema/ are made from this file by tools/report_format.py.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import dataclasses

@@ -1,8 +1,5 @@
 """From a shape as people describe it to the curve that Locust follows. Pure, but for reading a recording's file."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

@@ -14,9 +14,6 @@ histograms and counts of these samples together, never on an average of percenti
 condition held for the 6 s before it, too, since workers report every 3 s.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import operator

@@ -3,9 +3,6 @@
 Text in a Python file: a module's process is given Python files alone. pages.py fills them in, with autoescape.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 STYLE = """

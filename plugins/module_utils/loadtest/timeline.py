@@ -3,9 +3,6 @@
 One line an event: ``{"t": seconds since 1970, "kind": ...}``; schema.py has all kinds and fields.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import bisect

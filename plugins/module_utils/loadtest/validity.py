@@ -1,8 +1,5 @@
 """Whether a run proves anything: every way in which its generator could have lied, held against the timeline. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import bisect

@@ -1,8 +1,5 @@
 """From a timeline to numbers, checks and a verdict. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -3,9 +3,6 @@
 What can't be read becomes ``Unread`` with Google's words; no failure here fails the run.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping

@@ -3,9 +3,6 @@
 https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from typing import Any

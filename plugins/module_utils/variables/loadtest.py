@@ -2,9 +2,6 @@
 mlops.tfserving.locust_prepare.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from pathlib import Path

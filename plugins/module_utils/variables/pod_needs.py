@@ -1,8 +1,5 @@
 """What a model server's pod asks of nodes, and how long it takes to go: for its template, for the rules and for preflight. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -4,9 +4,6 @@ Sources: tensorflow, core/kernels/batching_util/{shared_batch_scheduler.h,batch_
 batching/batching_session.cc and servables/tensorflow/{bundle_factory_util.h,session_bundle_config.proto}.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

@@ -1,8 +1,5 @@
 """How long and how many: the proxy's queue, a pod's end, the rollout, the gate and the canary."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

@@ -1,8 +1,5 @@
 """What is asked for, as plain data with types: what rules speak of. Pure; ``variables`` reads it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

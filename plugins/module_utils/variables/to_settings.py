@@ -1,8 +1,5 @@
 """The roles' variables, templated and of the right type, as settings. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

@@ -49,7 +49,9 @@ def test_seven_steps(call: Call, emulator: Emulator) -> None:
     assert not call(gke_cluster, state="absent", name="c", location="us-central1-f")["changed"]
 
 
-def test_a_failed_operation_fails_the_task_and_a_run_that_may_mends_it(call: Call, emulator: Emulator) -> None:
+def test_a_failed_operation_fails_the_task_and_a_run_that_may_mends_it(
+    call: Call, emulator: Emulator
+) -> None:
     emulator.next.fails = "Quota 'CPUS' exceeded."
     failed = call(gke_cluster, **CLUSTER)
     assert failed["failed"]

@@ -66,7 +66,8 @@ class Cluster:
         return dict(body)
 
     def delete(self, path: str, body: Json | None = None, **_: object) -> Json:
-        assert body == {"propagationPolicy": "Background"}
+        assert body is not None
+        assert body["propagationPolicy"] == "Background"
         return self.objects.pop(path)
 
     def raw(

@@ -202,6 +202,14 @@ def test_batching_reaches_the_server() -> None:
     assert "batching.config" not in files_of()
 
 
+def test_tags_reach_the_server() -> None:
+    def arguments(**variables: Any) -> list[str]:
+        return [a for a in container(pod_of(**variables), "tfserving")["args"] if "tags" in a]
+
+    assert arguments(serving_model_tags=["serve", "gpu"]) == ["--saved_model_tags=serve,gpu"]
+    assert arguments() == []
+
+
 def test_the_files_are_named_by_what_is_in_them() -> None:
     names = {
         next(key for key in render("config", **variables) if key.startswith("ConfigMap/"))

@@ -115,6 +115,9 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"serving_priority_class": "High!"}, "serving_priority_class", "no priority class", "Name one"),
     ({"serving_google_service_account": "models"}, "serving_google_service_account", "e-mail", "NAME@PROJECT"),
     # Batching
+    ({"serving_model_tags": []}, "serving_model_tags", "one tag or more", "[serve, gpu]"),
+    ({"serving_model_tags": ["serve,gpu"]}, "serving_model_tags", "without commas", "[serve, gpu]"),
+    ({"serving_extra_args": ["--saved_model_tags=serve,gpu"]}, "serving_extra_args", "serving_model_tags", "Leave it out"),
     ({"serving_batching": {"max_batch_size": 0}}, "serving_batching.max_batch_size", "at least 1", "1 or more"),
     ({"serving_batching": {"batch_timeout_micros": -1}}, "serving_batching.batch_timeout_micros", "at least 0", "0 or more"),
     ({"serving_batching": {"batch_timeout_micros": 30_000_000}}, "serving_batching.batch_timeout_micros", "longer for more requests", "microseconds"),
