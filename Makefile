@@ -18,7 +18,7 @@ demo: setup ## the whole job on this machine: cluster, model, endpoint, load tes
 test: ## everything that CI runs, in two lanes side by side
 	@tools/test
 
-lint: .venv ## ruff, mypy, ansible-lint, changelog, documentation, secrets, requirements: offline, no root
+lint: .venv ## ruff, mypy, ansible-lint, changelog, documentation, secrets, requirements, licences: offline, no root
 	@tools/lint
 
 unit: .venv ## unit tests, the sandbox's too: two minutes, no root, no sandbox
@@ -29,6 +29,9 @@ docs: .venv ## what the documentation says: every command, link, variable and fi
 
 faults: .venv ## publishing under kill -9, races and broken connections: three minutes, no root
 	@.venv/bin/pytest tests/faults -n 2
+
+transient: setup ## whole playbooks with a bad answer before each of their requests; minutes, with TRANSIENT=all each kind of it: hours
+	@.venv/bin/pytest tests/transient
 
 awx-tests: .venv ## AWX's side: surveys, awx.awx against AWX's API, every job by ansible-runner; a minute, no root
 	@.venv/bin/pytest tests/awx -n 2
@@ -44,7 +47,7 @@ sanity: .venv ## ansible-test sanity and galaxy-importer on the built collection
 	@tools/sanity
 
 audit: .venv ## known vulnerabilities of all required packages (asks the package index, so not part of lint)
-	@.venv/bin/pip-audit --strict -r requirements/dev.txt
+	@.venv/bin/pip-audit --strict --require-hashes -r requirements/dev.lock
 
 reference: .venv ## reference of all modules and roles, into docs/reference
 	@tools/reference
@@ -58,6 +61,13 @@ bench: setup ## measure ours and peers on the same work, into reports/bench.json
 
 model-server: setup ## the model server's stand-in as its clients see it: REST, gRPC, metrics, errors (needs TensorFlow)
 	@tests/model_server/run
+
+model-corpus: .venv ## models of several TensorFlow and Keras versions, TensorFlow as the judge of what can be served: minutes, 4 GB
+	@tests/models/run
+
+LOOKS ?= 100000
+hpa-rules: .venv ## hold the HPA's rules against Kubernetes' own controller (needs Go; LOOKS=<number>)
+	@.venv/bin/python -m tests.hpa.compare $(LOOKS)
 
 loadtest-tests: setup ## Locust and an API server for real on loopback, and the report in Chromium: three minutes
 	@.venv/bin/pytest tests/loadtest tests/ui -n 4
@@ -90,4 +100,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit docs packaging matrix sanity audit reference roles conformance faults model-server awx-tests loadtest-tests bench e2e drills drills-once molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient model-server model-corpus awx-tests loadtest-tests bench e2e drills drills-once molecule sandbox-up sandbox-down clean

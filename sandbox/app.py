@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
@@ -25,7 +26,7 @@ from .iam.api import Accounts, iam_service, resource_manager_service
 from .iam.credentials import CredentialsApi
 from .iam.service_usage import Services, service_usage
 
-# Asked without a Google token: the token's own endpoint, the API servers' question, whether it lives.
+# Asked without a Google token: the token's own endpoint, the API servers' question (which has a credential of its own), whether it lives.
 _OPEN = ("/token", "/tokenreview", "/healthz")
 
 
@@ -41,6 +42,9 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
             return JSONResponse({"error": error.reason, "error_description": description}, error.status)
 
     async def token_review(request: Request) -> Response:
+        shown = request.headers.get("authorization", "")
+        if not secrets.compare_digest(shown.encode(), f"Bearer {tokens.reviewer}".encode()):
+            raise GoogleError(401, "Only API servers of the sandbox ask whose a token is.")
         return JSONResponse(tokens.review(await request.json()))
 
     async def health(_: Request) -> Response:

@@ -23,10 +23,16 @@ class RealCluster:
 
     def __init__(
         self, name: str, index: int, *, project: str, location: str, images: Path, binaries: Path, metadata: MetadataServer,
-        workload_identity: bool = True,
+        reviewer: str, workload_identity: bool = True,
     ) -> None:  # fmt: skip
         self.kube = KubeCluster(
-            name, index, project=project, location=location, images=images, binaries=binaries
+            name,
+            index,
+            project=project,
+            location=location,
+            images=images,
+            binaries=binaries,
+            reviewer=reviewer,
         )
         self.endpoint = self.kube.endpoint
         self.ca_certificate = self.kube.ca_certificate

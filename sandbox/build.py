@@ -53,7 +53,9 @@ def build_binaries(progress: Callable[[str], None]) -> Path:
         progress("Kubernetes from its sources: some ten minutes on two cores, this once")
         environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -trimpath"}
         for name, variables in _BINARIES.items():
-            command = ["go", "build", "-ldflags", f"-s -w {variables}", "-o", str(draft / name), "."]
+            # Without debug information, which would be made first and left out of the binary then.
+            flags = ["-gcflags=all=-dwarf=false", f"-ldflags=-s -w {variables}"]
+            command = ["go", "build", *flags, "-o", str(draft / name), "."]
             watched(command, f"compiling {name}", progress, cwd=_SOURCES / name, env=environment)
         (draft / "kubectl").symlink_to("kube")
         draft.rename(target)

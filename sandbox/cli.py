@@ -22,12 +22,12 @@ import google.auth.exceptions
 import google.auth.transport.requests
 from google.oauth2 import service_account
 
-from . import host_check
+from . import host_check, made
 from .build import BuildFailed, build_binaries
 from .host import clean_leftovers
 from .images.build import build_all
 from .kube.process import DidNotStart, Process
-from .paths import API_URL, HTTPS_PROXY_URL, LOCK, authority_dir, state_dir
+from .paths import API_URL, HTTPS_PROXY_URL, LOCK, authority_dir, private, state_dir
 
 _PROJECT = "sandbox-project"
 _START_SECONDS = 30
@@ -78,6 +78,7 @@ def build() -> int:
 
 
 def up() -> int:
+    made.is_ours()
     if _healthy():
         print(f"==> the sandbox is up: {API_URL}")
         return 0
@@ -97,8 +98,8 @@ def _start() -> int:
         say(f"removed what an earlier one left: {', '.join(found[:6])}{' …' if len(found) > 6 else ''}")
     images = build_all(say)
     binaries = build_binaries(say)
-    state = state_dir()
-    state.mkdir(parents=True, exist_ok=True)
+    state = private(state_dir())
+    made.begin()
     model = state / "model"
     model.unlink(missing_ok=True)
     model.symlink_to(images.model / "1")
@@ -115,6 +116,7 @@ def _start() -> int:
 
 def bring_down(*, purge: bool) -> int:
     with _alone():
+        made.is_ours()
         print("==> stopping the sandbox")
         _end_daemon()
         clean_leftovers(say)

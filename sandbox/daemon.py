@@ -20,7 +20,7 @@ from .google.https_proxy import HttpsProxy, make_certificates
 from .google.tokens import Tokens, load_or_make_key
 from .iam.metadata import DELAY_VARIABLE, MetadataServer
 from .kube.network import make_bridge
-from .paths import API_PORT, GATEWAY, HTTPS_PROXY_PORT, authority_dir, state_dir
+from .paths import API_PORT, GATEWAY, HTTPS_PROXY_PORT, authority_dir, private, state_dir
 
 
 def serve(images: Path, binaries: Path) -> None:
@@ -35,12 +35,12 @@ def serve(images: Path, binaries: Path) -> None:
     def backend(cluster: Cluster) -> RealCluster:
         return RealCluster(
             cluster.name, cluster.index, project=cluster.project, location=cluster.location,
-            images=images, binaries=binaries, metadata=metadata,
+            images=images, binaries=binaries, metadata=metadata, reviewer=tokens.reviewer,
             workload_identity=bool(cluster.answer.get("workloadIdentityConfig", {}).get("workloadPool")),
         )  # fmt: skip
 
     orchestrator = Orchestrator(backend)
-    app = make_app(orchestrator, Store(state_dir() / "gcs"), tokens)
+    app = make_app(orchestrator, Store(private(state_dir() / "gcs")), tokens)
     # uvicorn stops on these signals and then raises them anew: without handlers of ours that would be the end
     # of the process, before its clusters are taken down.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -5,30 +5,32 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from . import made
 from .controllers import load_balancer
 from .kube import cgroup, mounts
-from .kube.network import end_processes, restore_forwarding, routes_through
+from .kube.network import end_processes, routes_through
 from .kube.node import HOST_FOLDERS
 from .kube.process import end_all, run
 from .paths import BRIDGE, MARKER, state_dir
 
 _NETNS = Path("/run/netns")
-_NODE = re.compile(r"sbx-\d+-\d+")
+_LINKS = Path("/sys/class/net")
 
 
 def clean_leftovers(progress: Callable[[str], None] = lambda _: None) -> list[str]:
-    """Ends processes, unmounts, removes namespaces, links, routes, cgroups and clusters' files of ours.
+    """Ends processes, unmounts, removes namespaces, links, routes, cgroups and clusters' files of this state folder.
 
-    Returns what was found, one line each; an empty list when there was nothing. Buckets are kept.
+    Returns what was found, one line each; an empty list when there was nothing. Buckets are kept. Raises
+    ``RuntimeError`` while another state folder's sandbox is on this machine.
     """
     found = []
-    namespaces = [entry.name for entry in _entries(_NETNS) if _NODE.fullmatch(entry.name)]
-    groups = _node_groups()
+    ours = made.is_ours()
+    namespaces = [name for name in made.names("namespace") if (_NETNS / name).exists()]
+    groups = [name for name in made.names("cgroup") if cgroup.groups(name)]
     # First who would start containers anew, then the containers.
     pids = marked_processes()
     if pids:
@@ -46,13 +48,15 @@ def clean_leftovers(progress: Callable[[str], None] = lambda _: None) -> list[st
     for namespace in namespaces:
         found.append(f"network namespace {namespace}")
         run("ip", "netns", "del", namespace, check=False)
-    for destination in routes_through(BRIDGE, run("ip", "-j", "route")):
+    if ours:
+        found += _remove_choices()
+    links = [name for name in made.names("link") if (_LINKS / name).exists()]
+    for destination in routes_through(BRIDGE, run("ip", "-j", "route")) if BRIDGE in links else ():
         found.append(f"route {destination}")
         run("ip", "route", "del", destination, check=False)
-    found += _remove_choices()
-    for link in sorted(Path("/sys/class/net").glob("sbx*")):
-        found.append(f"link {link.name}")
-        run("ip", "link", "del", link.name, check=False)
+    for link in links:
+        found.append(f"link {link}")
+        run("ip", "link", "del", link, check=False)
     clusters = state_dir() / "clusters"
     if clusters.exists():
         shutil.rmtree(clusters, ignore_errors=True)
@@ -60,7 +64,7 @@ def clean_leftovers(progress: Callable[[str], None] = lambda _: None) -> list[st
         # Made only to be mounted upon; if anyone else uses it, it is not empty.
         with contextlib.suppress(OSError):
             Path(folder).rmdir()
-    restore_forwarding()
+    made.end()
     return found
 
 
@@ -87,10 +91,6 @@ def _remove_choices() -> list[str]:
     return found
 
 
-def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
 def marked_processes() -> list[int]:
     """Processes that carry the sandbox's marker for this state folder; never this one or its parents."""
     needle = f"{MARKER}={state_dir()}".encode()
@@ -115,13 +115,3 @@ def _ancestors() -> set[int]:
         except OSError:
             break
     return spared
-
-
-def _node_groups() -> list[str]:
-    names = {
-        entry.name
-        for hierarchy in cgroup.hierarchies()
-        for entry in hierarchy.glob("sbx-*")
-        if _NODE.fullmatch(entry.name)
-    }
-    return sorted(names)

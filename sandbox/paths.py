@@ -11,7 +11,7 @@ from .host_check import API_PORT, HTTPS_PROXY_PORT, METRICS_PORT, cache_dir
 
 __all__ = [
     "API_PORT", "API_URL", "BRIDGE", "GATEWAY", "HTTPS_PROXY_PORT", "HTTPS_PROXY_URL", "LOCK", "MARKER", "METRICS_PORT",
-    "ClusterAddresses", "authority_dir", "cache_dir", "state_dir",
+    "RECORD", "ClusterAddresses", "authority_dir", "cache_dir", "private", "state_dir",
 ]  # fmt: skip
 
 BRIDGE = "sbx0"
@@ -23,6 +23,7 @@ HTTPS_PROXY_URL = f"http://{GATEWAY}:{HTTPS_PROXY_PORT}"
 MARKER = "MLOPS_TFSERVING_SANDBOX"
 # Held by who starts or stops the sandbox: there is one on a machine, whatever its state folder.
 LOCK = Path("/run/mlops-tfserving-sandbox.lock")
+RECORD = Path("/run/mlops-tfserving-sandbox")  # what made.py keeps
 MAX_CLUSTERS = 4
 MAX_NODES = 16
 DEFAULT_STATE = "/var/lib/mlops-tfserving-sandbox"
@@ -32,6 +33,13 @@ def state_dir() -> Path:
     """The one folder of everything that runs: logs, buckets, clusters."""
     # Without links, as the kernel's tables name it.
     return Path(os.environ.get("MLOPS_TFSERVING_SANDBOX_STATE") or DEFAULT_STATE).resolve()
+
+
+def private(folder: Path) -> Path:
+    """The folder, made if it is missing; nobody but its owner looks into it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
 
 
 def authority_dir() -> Path:

@@ -5,7 +5,7 @@ carries a role's default, which AWX would hand over as an extra variable, and wh
 """
 
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Runs mlops.tfserving.preflight on the controller, which has every variable of the roles, without another process."""
 
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Labels and annotations of this collection's own, `mlops.tfserving/…`, and what they say."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 MARKS = {
@@ -13,6 +10,7 @@ MARKS = {
     "track": "canary: on a canary's pods, by which checks of those that run leave them out",
     "version": "canary: the version of its pods, for whoever looks at them",
     "canary-weight": "canary's Deployment: its share of the requests, in percent",
+    "gate": "gate: the pod-hash of the template that it tries",
     "part": "configuration: a ConfigMap of the serving role, which is swept when nothing refers to it",
     "routes": "Deployment: what leads to it from a Gateway, as API/KIND, for the run that no longer wants it",
     "made-by": "namespace: this collection created it, so that teardown may remove it",

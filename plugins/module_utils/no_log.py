@@ -1,8 +1,5 @@
 """Which of a module's options nobody may see, and a module that hides these and nothing else."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json
@@ -28,6 +25,11 @@ MASK = b"********"
 
 _PATHS = ("kubeconfig", "service_account_file", "external_account_file")
 """Options that name a file of credentials, and by mistake get what is in it."""
+
+SECRET = re.compile(
+    r"eyJ[\w-]+\.[\w-]*\.?[\w-]*|ya29\.[\w.-]+|-----BEGIN.*?(-----END[^-]*-----|$)", re.DOTALL
+)
+"""In others' words: JSON Web Tokens, Google's access tokens, and private keys."""
 
 _TEXT = re.compile(r"\[?\{|eyJ|ewo|YXBpVmVyc2lvbj", re.ASCII)
 """How such a file begins that is JSON, and in base64 as secrets of a CI are kept, JSON or a kubeconfig."""

@@ -1,8 +1,5 @@
 """A module's result as plain data, so that an action plugin can have it without the module's process."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -27,7 +24,9 @@ class Answer(Protocol):
 def main(spec: Json, packages: Packages, answer: Answer) -> None:
     """The module in a process of its own: reads options, answers, ends."""
     module = Module(**spec)
-    result = dict(missing(packages) or answer(module.params, check_mode=module.check_mode))
+    result = dict(
+        missing(packages) or negative(module.params) or answer(module.params, check_mode=module.check_mode)
+    )
     for warning in result.pop("warnings", []):
         module.warn(warning)
     if result.pop("failed", False):
@@ -38,6 +37,14 @@ def main(spec: Json, packages: Packages, answer: Answer) -> None:
 def failure(message: str, **more: Any) -> Json:
     """The result of a module that fails."""
     return {"failed": True, "msg": message, **more}
+
+
+def negative(params: Json) -> Json | None:
+    """The failure of a module whose options have a time below zero: such options end with timeout or seconds."""
+    for name, value in params.items():
+        if name.endswith(("timeout", "_seconds")) and isinstance(value, int) and value < 0:
+            return failure(f"`{name}` must be 0 seconds or more, not {value}.")
+    return None
 
 
 def missing(packages: Packages, reason: str | None = None) -> Json | None:

@@ -1,8 +1,5 @@
 """Where a path leads that stands in a variable of the roles."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import os

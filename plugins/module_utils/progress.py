@@ -4,9 +4,6 @@ A module's standard output is its result, so lines go to a file which the module
 environment and shows while the module works. Without that variable nothing happens.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import contextlib

@@ -6,9 +6,6 @@ skipped, so what is left out costs nothing. The classes live in a descriptor poo
 imported. Imports nothing of the collection, since the load test's workers import it, too.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import functools

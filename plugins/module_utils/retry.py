@@ -1,13 +1,10 @@
 """What is tried again, when, and how long: one policy for Google and Kubernetes, with time as a parameter."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
@@ -25,6 +22,9 @@ REFUSED_UNTOUCHED = (429, 503)
 
 RETRY_AFTER_MAX = 30.0
 """Seconds up to which a server's own wish is followed: an hour's wait would look like a hang."""
+
+LIST_DEADLINE = 600.0
+"""Seconds of one list, page by page: far above the longest; a broken server's has no end."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,24 @@ def retried(work: Callable[[], T], policy: Policy, clock: Clock) -> T:
             if failures >= policy.attempts or late:
                 raise failed.error from failed.__cause__
         clock.sleep(pause)
+
+
+def paged(
+    page: Callable[[str | None], tuple[T, str | None]], clock: Clock, error: Callable[[str], Exception]
+) -> Iterator[T]:
+    """The pages of a list. ``page``: from a page's token to it and the next one's. Raises ``error``, of words, if it has no end."""
+    began, token, seen = clock.now(), None, set[str]()
+    while True:
+        found, token = page(token)
+        yield found
+        if not token:
+            return
+        if token in seen or clock.now() - began > LIST_DEADLINE:
+            raise error(
+                f"its list has no end: after {len(seen) + 1} pages "
+                f"{'a page came for the second time' if token in seen else f'and {LIST_DEADLINE:.0f} s there are more'}."
+            )
+        seen.add(token)
 
 
 def seconds_of(retry_after: str | None, wall: float) -> float | None:

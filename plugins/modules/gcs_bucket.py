@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Creates, updates and removes a Cloud Storage bucket."""
 
@@ -120,7 +120,7 @@ kept:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GCS_ENDPOINT, PACKAGES, Json, answered, argument_spec
+from ..module_utils.gcp.options import GCS_ENDPOINT, PACKAGES, Json, answered, module_spec
 from ..module_utils.gcp.rest import connect
 from ..module_utils.gcs.converge import absent, check, present
 from ..module_utils.gcs.iam import GRANT_ARGUMENTS
@@ -152,27 +152,24 @@ def rule_options() -> Json:
     }
 
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        GCS_ENDPOINT,
-        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-        name={"type": "str", "required": True},
-        location={"type": "str"},
-        storage_class={"type": "str", "choices": CLASSES},
-        labels={"type": "dict"},
-        versioning={"type": "bool"},
-        uniform_bucket_level_access={"type": "bool"},
-        public_access_prevention={"type": "str", "choices": ["enforced", "inherited"]},
-        soft_delete_seconds={"type": "int"},
-        lifecycle_rules={"type": "list", "elements": "dict", "options": rule_options()},
-        iam_members={"type": "list", "elements": "dict", "options": GRANT_ARGUMENTS},
-        iam_members_exclusive={"type": "bool", "default": False},
-        force={"type": "bool", "default": False},
-        own_only={"type": "bool", "default": False},
-        model_path={"type": "str"},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    GCS_ENDPOINT,
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    name={"type": "str", "required": True},
+    location={"type": "str"},
+    storage_class={"type": "str", "choices": CLASSES},
+    labels={"type": "dict"},
+    versioning={"type": "bool"},
+    uniform_bucket_level_access={"type": "bool"},
+    public_access_prevention={"type": "str", "choices": ["enforced", "inherited"]},
+    soft_delete_seconds={"type": "int"},
+    lifecycle_rules={"type": "list", "elements": "dict", "options": rule_options()},
+    iam_members={"type": "list", "elements": "dict", "options": GRANT_ARGUMENTS},
+    iam_members_exclusive={"type": "bool", "default": False},
+    force={"type": "bool", "default": False},
+    own_only={"type": "bool", "default": False},
+    model_path={"type": "str"},
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Publishes, lists and removes versions of a model in a bucket."""
 
@@ -48,6 +48,7 @@ source:
     files, folders and hard links are taken from it; with other links, devices or names that lead out of it, it is refused.
   - Or C(gs://BUCKET/PATH/VERSION), from where it is copied within Cloud Storage. If there is a manifest, its hashes are
     compared and taken over. Else the version is verified by the MD5 that Cloud Storage knows.
+tags: The tags of the graph that is served, by which the SavedModel is looked at; the flag C(--saved_model_tags) of TF Serving.
 archive_size_max: Bytes of an archive's files together, above which it is refused.
 require_loadable:
   - Whether a SavedModel is refused for which TF Serving would fail.
@@ -139,27 +140,25 @@ versions:
 
 from ..module_utils import outcome
 from ..module_utils.gcp import options
-from ..module_utils.gcp.options import GCS_ENDPOINT, Json, answered, argument_spec
+from ..module_utils.gcp.options import GCS_ENDPOINT, Json, answered, module_spec
 from ..module_utils.gcs import saved_model
 from ..module_utils.saved_model.info import PACKAGES as READERS
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        GCS_ENDPOINT,
-        state={"type": "str", "choices": ["present", "absent", "pruned", "listed"], "default": "present"},
-        bucket={"type": "str", "required": True},
-        path={"type": "str", "required": True},
-        model={"type": "str"},
-        version={"type": "int"},
-        source={"type": "path"},
-        archive_size_max={"type": "int", "default": 20 * 2**30},
-        require_loadable={"type": "bool", "default": True},
-        keep={"type": "int"},
-        in_use={"type": "list", "elements": "int", "default": []},
-        force={"type": "bool", "default": False},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    GCS_ENDPOINT,
+    state={"type": "str", "choices": ["present", "absent", "pruned", "listed"], "default": "present"},
+    bucket={"type": "str", "required": True},
+    path={"type": "str", "required": True},
+    model={"type": "str"},
+    version={"type": "int"},
+    source={"type": "path"},
+    tags={"type": "list", "elements": "str", "default": ["serve"]},
+    archive_size_max={"type": "int", "default": 20 * 2**30},
+    require_loadable={"type": "bool", "default": True},
+    keep={"type": "int"},
+    in_use={"type": "list", "elements": "int", "default": []},
+    force={"type": "bool", "default": False},
+)
 
 PACKAGES = {**options.PACKAGES, **READERS}
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Creates, updates and removes a GKE cluster and its node pools."""
 
@@ -152,9 +152,11 @@ node_pools_exclusive: Whether node pools that are not named in O(node_pools) are
 recreate:
   - What may be deleted and made anew where a wanted change needs that.
   - V(never) fails the task before anything is changed, and tells what would have to be made anew.
-  - V(pools) allows it for node pools. A cluster is never made anew, unless its creation failed.
+  - V(failed) allows it for a cluster or pool in status C(ERROR); a cluster only if this module made it, and not against
+    O(deletion_protection). Such a cluster can have nodes that work.
+  - V(pools) allows it for node pools. A cluster in any other status is never made anew.
 deletion_protection:
-  - Refuse O(state=absent) while the cluster exists.
+  - Refuse O(state=absent) while the cluster exists, and O(recreate=failed) for it.
   - This is known to the playbook alone, for example from the inventory; Google is not told.
 own_only:
   - With O(state=absent), leave a cluster that this module did not create. What it created has the label
@@ -268,26 +270,23 @@ reason:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
+from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
 from ..module_utils.gke.converge import converge_cluster
 from ..module_utils.gke.desired import CLUSTER_ARGUMENTS
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        GKE_ENDPOINT,
-        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-        location={"type": "str", "required": True},
-        node_pools_exclusive={"type": "bool", "default": False},
-        recreate={"type": "str", "choices": ["never", "pools"], "default": "never"},
-        deletion_protection={"type": "bool", "default": False},
-        own_only={"type": "bool", "default": False},
-        wait_timeout={"type": "int", "default": 1800},
-        **KUBECONFIG_ARGUMENTS,
-        **CLUSTER_ARGUMENTS,
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    GKE_ENDPOINT,
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    location={"type": "str", "required": True},
+    node_pools_exclusive={"type": "bool", "default": False},
+    recreate={"type": "str", "choices": ["never", "failed", "pools"], "default": "never"},
+    deletion_protection={"type": "bool", "default": False},
+    own_only={"type": "bool", "default": False},
+    wait_timeout={"type": "int", "default": 1800},
+    **KUBECONFIG_ARGUMENTS,
+    **CLUSTER_ARGUMENTS,
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Tells about a GKE cluster and how to reach it."""
 
@@ -33,6 +33,8 @@ attributes:
 OPTIONS = r"""
 name: The cluster's name.
 location: A zone or a region.
+process: The id of the process with whose end the run ends. Until then a process in the background puts a fresh token into
+  O(kubeconfig_file) before the present one ends.
 """
 
 EXAMPLES = r"""
@@ -73,6 +75,12 @@ kubeconfig:
   description: A kubeconfig for it; empty when it can't be reached.
   type: dict
   returned: success
+renewed:
+  description: >-
+    Whether the token in O(kubeconfig_file) is renewed until the end of the run. A bare O(access_token) can't be, and a plugin's
+    needs not be.
+  type: bool
+  returned: success
 kubeconfig_context:
   description: Name of the cluster's context in it.
   type: str
@@ -80,18 +88,16 @@ kubeconfig_context:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
+from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS, read_cluster
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        GKE_ENDPOINT,
-        name={"type": "str", "required": True},
-        location={"type": "str", "required": True},
-        **KUBECONFIG_ARGUMENTS,
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    GKE_ENDPOINT,
+    name={"type": "str", "required": True},
+    location={"type": "str", "required": True},
+    process={"type": "int"},
+    **KUBECONFIG_ARGUMENTS,
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

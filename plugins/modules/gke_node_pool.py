@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Creates, updates and removes a node pool of a GKE cluster."""
 
@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Creates a node pool, changes what differs, or removes it. An option that is not given is not managed.
   - The count of nodes of an autoscaled pool is the autoscaler's; only a raised minimum adds nodes at once.
-  - Waits for operations that are running already, and fails when an operation fails, in Google's words. A pool that
-    a failed creation left is replaced.
+  - Waits for operations that are running already, and fails when an operation fails, in Google's words. A pool in
+    status C(ERROR) is left as it is, unless O(recreate) allows that it is replaced.
 author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
   - mlops.tfserving.options.gke_node_pool
@@ -28,7 +28,8 @@ cluster: The cluster's name.
 location: The cluster's zone or region.
 recreate:
   - V(never) fails the task, before anything is changed, where a wanted change needs a new pool.
-  - V(pools) deletes the pool and makes it anew in that case.
+  - V(failed) deletes a pool in status C(ERROR) and makes it anew.
+  - V(pools) does so in both cases.
 wait_timeout: Seconds to wait for everything together.
 name: The pool's name.
 machine_type:
@@ -110,6 +111,8 @@ max_pods_per_node: Most pods of a node, which decides how large its range of add
 enable_private_nodes: Whether the nodes have internal addresses only. A change replaces the nodes.
 subnetwork: Subnetwork of the nodes, if another than the cluster's. Only a new pool can change this.
 pod_range: Name of the secondary range for pods. Only a new pool can change this.
+create_pod_range: Whether Google makes the range for pods when the pool is created; without it
+  O(ignore:pod_ipv4_cidr_block) must be in a range that is there. Never looked at again.
 pod_ipv4_cidr_block: Range for pods, or its size (V(/20)). Only a new pool can change this.
 gvnic: Use Google's network driver. A change replaces the nodes.
 fast_socket: Use Google's plugin for NCCL, which needs O(ignore:gvnic). A change replaces the nodes.
@@ -201,22 +204,19 @@ reason:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, argument_spec
+from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
 from ..module_utils.gke.converge import converge_pool
 from ..module_utils.gke.desired import POOL_ARGUMENTS
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        GKE_ENDPOINT,
-        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-        cluster={"type": "str", "required": True},
-        location={"type": "str", "required": True},
-        recreate={"type": "str", "choices": ["never", "pools"], "default": "never"},
-        wait_timeout={"type": "int", "default": 1800},
-        **POOL_ARGUMENTS,
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    GKE_ENDPOINT,
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    cluster={"type": "str", "required": True},
+    location={"type": "str", "required": True},
+    recreate={"type": "str", "choices": ["never", "failed", "pools"], "default": "never"},
+    wait_timeout={"type": "int", "default": 1800},
+    **POOL_ARGUMENTS,
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

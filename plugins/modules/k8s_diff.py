@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Tells which objects a server-side apply would create or change."""
 
@@ -32,7 +32,7 @@ attributes:
 notes:
   - The identity in the kubeconfig must be allowed to get, create and patch the objects, a dry run though it is.
 seealso:
-  - module: kubernetes.core.k8s
+  - module: mlops.tfserving.k8s_objects
 """
 
 OPTIONS = r"""
@@ -49,11 +49,9 @@ EXAMPLES = r"""
   register: differences
 
 - name: Apply what differs
-  kubernetes.core.k8s:
+  mlops.tfserving.k8s_objects:
     definition: "{{ differences.pending }}"
-    apply: true
-    server_side_apply:
-      field_manager: my-playbooks
+    field_manager: my-playbooks
   when: differences.pending | length > 0
 """
 
@@ -82,16 +80,13 @@ reason:
 
 from ..module_utils import outcome
 from ..module_utils.k8s.differences import check, pending
-from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.k8s.options import PACKAGES, Json, answered, client_from_params, module_spec
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        definition={"type": "list", "elements": "dict", "required": True},
-        field_manager={"type": "str", "required": True},
-        force_conflicts={"type": "bool", "default": False},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    definition={"type": "list", "elements": "dict", "required": True},
+    field_manager={"type": "str", "required": True},
+    force_conflicts={"type": "bool", "default": False},
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

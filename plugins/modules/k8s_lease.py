@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Lets one run at a time change a namespace."""
 
@@ -64,17 +64,14 @@ import os
 
 from ..module_utils import outcome
 from ..module_utils.k8s.lease import alive, hold, holder_of, in_background, keep
-from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.k8s.options import PACKAGES, Json, answered, client_from_params, module_spec
 from ..module_utils.retry import Clock
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        namespace={"type": "str", "required": True},
-        timeout={"type": "int", "default": 60},
-        process={"type": "int"},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    namespace={"type": "str", "required": True},
+    timeout={"type": "int", "default": 60},
+    process={"type": "int"},
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Reads objects of a Kubernetes cluster."""
 
@@ -12,7 +12,8 @@ short_description: Read objects of a Kubernetes cluster
 version_added: 0.1.0
 description:
   - Returns the objects of a kind, as M(kubernetes.core.k8s_info) does. For a play on the controller it needs neither
-    a process nor a discovery of the whole API, and takes a tenth of the time.
+    a process nor a discovery of the whole API, and takes a tenth of the time. An answer that may pass, such as an API
+    server's that is not ready, is asked for again.
 author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
   - mlops.tfserving.options.k8s_objects_info
@@ -37,6 +38,8 @@ kind: The kind.
 namespace: Namespace of the objects; all namespaces if unset.
 name: Name of the one object to return.
 label_selectors: What the labels must be, all of them.
+condition: Type of a condition that is waited for, until there are objects and the status of each says that it is true.
+timeout: Seconds to wait for O(condition).
 """
 
 EXAMPLES = r"""
@@ -62,23 +65,25 @@ reason:
 """
 
 from ..module_utils import outcome
-from ..module_utils.k8s.listing import read
-from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.k8s.listing import awaited
+from ..module_utils.k8s.options import PACKAGES, Json, answered, client_from_params, module_spec
+from ..module_utils.retry import Clock
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        api_version={"type": "str", "default": "v1"},
-        kind={"type": "str", "required": True},
-        namespace={"type": "str"},
-        name={"type": "str"},
-        label_selectors={"type": "list", "elements": "str", "default": []},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    api_version={"type": "str", "default": "v1"},
+    kind={"type": "str", "required": True},
+    namespace={"type": "str"},
+    name={"type": "str"},
+    label_selectors={"type": "list", "elements": "str", "default": []},
+    condition={"type": "str"},
+    timeout={"type": "int", "default": 120},
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:
-    return answered(lambda: {"changed": False, "resources": read(client_from_params(params), params)})
+    return answered(
+        lambda: {"changed": False, "resources": awaited(client_from_params(params), params, Clock())}
+    )
 
 
 def main() -> None:

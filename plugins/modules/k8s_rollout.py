@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Waits for a workload's rollout and fails as soon as the cluster knows that it cannot succeed."""
 
@@ -134,20 +134,17 @@ container:
 
 from ..module_utils import outcome
 from ..module_utils.k8s.converge import check, converge
-from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.k8s.options import PACKAGES, Json, answered, client_from_params, module_spec
 from ..module_utils.k8s.workloads import KINDS
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        namespace={"type": "str", "required": True},
-        name={"type": "str", "required": True},
-        kind={"type": "str", "choices": list(KINDS), "default": "Deployment"},
-        state={"type": "str", "choices": ["waited", "undone"], "default": "waited"},
-        revision={"type": "int"},
-        timeout={"type": "int", "default": 300},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    namespace={"type": "str", "required": True},
+    name={"type": "str", "required": True},
+    kind={"type": "str", "choices": list(KINDS), "default": "Deployment"},
+    state={"type": "str", "choices": ["waited", "undone"], "default": "waited"},
+    revision={"type": "int"},
+    timeout={"type": "int", "default": 300},
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Removes what this collection made in a namespace."""
 
@@ -70,19 +70,16 @@ reason:
 """
 
 from ..module_utils import outcome
-from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.k8s.options import PACKAGES, Json, answered, client_from_params, module_spec
 from ..module_utils.k8s.teardown import remove
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        namespace={"type": "str", "required": True},
-        app={"type": "str", "required": True},
-        scope={"type": "str", "choices": ["namespace", "load_balancers"], "default": "namespace"},
-        whole={"type": "bool", "default": False},
-        timeout={"type": "int", "default": 300},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    namespace={"type": "str", "required": True},
+    app={"type": "str", "required": True},
+    scope={"type": "str", "choices": ["namespace", "load_balancers"], "default": "namespace"},
+    whole={"type": "bool", "default": False},
+    timeout={"type": "int", "default": 300},
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

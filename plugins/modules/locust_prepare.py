@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Makes sure that a load test can prove something, before anything of it is created."""
 
@@ -48,11 +48,14 @@ payload: A file, or a folder of files. JSON files hold a whole request body (wit
   instance; every other file is sent as its bytes.
 payload_format: Whether instances are sent as rows (C(instances)) or as columns (C(inputs)).
 payload_weights: How often a file is drawn, by name or pattern; 1 where nothing is said, and 0 for never.
+locustfile: A locustfile of somebody's own, whose users come instead and send what they like, so that there is no payload. It
+  must compile, have a class, and import nothing that stands beside it.
 shape:
-  - The load over time. V(kind) is V(steps), V(constant), V(ramp), V(spike), V(sine) or V(replay); each has options of its
-    own, see the documentation of load tests.
+  - The load over time. V(kind) is V(steps), V(constant), V(ramp), V(spike), V(sine), V(stages) or V(replay); each has options
+    of its own, see the documentation of load tests.
   - V(model) is V(closed) (users) or V(open) (requests that are due at moments of their own).
 slo: The limits of the run, as M(mlops.tfserving.scaling_report) takes them; only checked for mistakes.
+token_renewed: Whether somebody renews the kubeconfig's token. Otherwise a load is refused that takes longer than the token is good.
 ask_model: Whether there is a model to be asked. In check mode one that is not there yet is no error.
 """
 
@@ -110,31 +113,35 @@ removed:
 """
 
 from ..module_utils import outcome
-from ..module_utils.k8s.options import PACKAGES, argument_spec
+from ..module_utils.k8s.options import PACKAGES, module_spec
 from ..module_utils.loadtest.preparing import prepare_run
 from ..module_utils.loadtest.schema import Json
 from ..module_utils.protos import PROTOBUF_IMPORT_ERROR
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        namespace={"type": "str", "required": True},
-        run={"type": "str", "required": True},
-        state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-        deployment={"type": "str"},
-        model={"type": "str"},
-        version={"type": "int"},
-        signature={"type": "str", "default": "serving_default"},
-        protocol={"type": "str", "choices": ["rest", "grpc"], "default": "rest"},
-        payload={"type": "path"},
-        payload_format={"type": "str", "choices": ["row", "columnar"], "default": "row"},
-        payload_weights={"type": "dict", "default": {}},
-        shape={"type": "dict"},
-        slo={"type": "list", "elements": "str", "default": []},
-        ask_model={"type": "bool", "default": True},
-    ),
-    "required_if": [("state", "present", ("deployment", "model", "payload", "shape"))],
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    namespace={"type": "str", "required": True},
+    run={"type": "str", "required": True},
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    deployment={"type": "str"},
+    model={"type": "str"},
+    version={"type": "int"},
+    signature={"type": "str", "default": "serving_default"},
+    protocol={"type": "str", "choices": ["rest", "grpc"], "default": "rest"},
+    payload={"type": "path"},
+    payload_format={"type": "str", "choices": ["row", "columnar"], "default": "row"},
+    payload_weights={"type": "dict", "default": {}},
+    locustfile={"type": "path"},
+    shape={"type": "dict"},
+    slo={"type": "list", "elements": "str", "default": []},
+    token_renewed={"type": "bool", "default": False},
+    ask_model={"type": "bool", "default": True},
+    rules={
+        "required_if": [
+            ("state", "present", ("deployment", "model", "shape")),
+            ("state", "present", ("payload", "locustfile"), True),
+        ]
+    },
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Drives a Locust master in the cluster and writes down what the cluster does meanwhile."""
 
@@ -48,6 +48,7 @@ reports_dir: Folder of the runs' folders.
 start_timeout: Seconds to wait for the workers.
 load_timeout: Seconds after which the load is stopped if it has not ended.
 plan: The curve of load that C(locust_prepare) made. With it the report knows what was planned at each moment.
+locustfile: Name of the locustfile whose users come, if it is not the role's; the report then says what it can't judge.
 settle_timeout: Seconds to wait, after the load, for replicas and nodes to go again.
 """
 
@@ -82,32 +83,26 @@ problems:
   type: list
   elements: str
   returned: success
-results_home:
-  description: Whether all of Locust's results came. Until then its objects should not be removed.
-  type: bool
-  returned: success
 """
 
 from ..module_utils import outcome
-from ..module_utils.k8s.options import PACKAGES, argument_spec
+from ..module_utils.k8s.options import PACKAGES, module_spec
 from ..module_utils.loadtest.drive import drive
 from ..module_utils.loadtest.schema import Json
 
-SPEC: Json = {
-    "argument_spec": argument_spec(
-        namespace={"type": "str", "required": True},
-        service={"type": "str", "required": True},
-        run={"type": "str", "required": True},
-        workers={"type": "int", "required": True},
-        deployment={"type": "str", "required": True},
-        reports_dir={"type": "path", "required": True},
-        start_timeout={"type": "int", "default": 180},
-        load_timeout={"type": "int", "required": True},
-        plan={"type": "dict"},
-        settle_timeout={"type": "int", "default": 1500},
-    ),
-    "supports_check_mode": True,
-}
+SPEC = module_spec(
+    namespace={"type": "str", "required": True},
+    service={"type": "str", "required": True},
+    run={"type": "str", "required": True},
+    workers={"type": "int", "required": True},
+    deployment={"type": "str", "required": True},
+    reports_dir={"type": "path", "required": True},
+    start_timeout={"type": "int", "default": 180},
+    load_timeout={"type": "int", "required": True},
+    plan={"type": "dict"},
+    locustfile={"type": "str"},
+    settle_timeout={"type": "int", "default": 1500},
+)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

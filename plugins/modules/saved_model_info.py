@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Tells what a SavedModel is, and whether TF Serving would load it."""
 
@@ -18,7 +18,9 @@ description:
     uses a variable that is never restored, as those of Keras 3 models do that were saved by
     C(tf.saved_model.save). TensorFlow 2 itself loads such a model, and TF Serving answers every request with an
     error.
-  - Operations that TF Serving's build does not know, and too little memory, are found by starting it only.
+  - So are operations that TF Serving's own build lacks, lookup tables that nothing fills, and parts that jax2tf lowered for
+    other platforms than the CPU, or wrote in a form that TensorFlow does not read. Known are the operations of TensorFlow 2.21,
+    TF Text and Decision Forests. Too little memory is found by starting it only.
   - A model of any size is read in a few megabytes of memory.
 author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
@@ -44,7 +46,7 @@ requirements:
 
 OPTIONS = r"""
 path: The folder, which holds C(saved_model.pb).
-tag: The tag of the graph that is served; the flag C(--saved_model_tags) of TF Serving.
+tags: The tags of the graph that is served; the flag C(--saved_model_tags) of TF Serving.
 """
 
 EXAMPLES = r"""
@@ -135,14 +137,14 @@ from ..module_utils.saved_model.info import PACKAGES, Json, read
 SPEC: Json = {
     "argument_spec": {
         "path": {"type": "path", "required": True},
-        "tag": {"type": "str", "default": "serve"},
+        "tags": {"type": "list", "elements": "str", "default": ["serve"]},
     },
     "supports_check_mode": True,
 }
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:
-    return read(params["path"], params["tag"])
+    return read(params["path"], params["tags"])
 
 
 def main() -> None:

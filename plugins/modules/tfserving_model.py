@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 """Asks every ready pod for the state of its models, for golden predictions, and how fast it answers."""
 
@@ -187,12 +187,12 @@ recorded:
 """
 
 from ..module_utils import outcome
-from ..module_utils.k8s.options import PACKAGES, Json, answered, argument_spec, client_from_params
+from ..module_utils.k8s.options import PACKAGES, Json, answered, client_from_params, module_spec
 from ..module_utils.model_server.connect import missing_packages
 from ..module_utils.model_server.converge import converge
 from ..module_utils.model_server.options import ARGUMENTS, RULES
 
-SPEC: Json = {"argument_spec": argument_spec(**ARGUMENTS), "supports_check_mode": True, **RULES}
+SPEC = module_spec(rules=RULES, **ARGUMENTS)
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

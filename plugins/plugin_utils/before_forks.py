@@ -4,7 +4,7 @@ Action plugins that are to be fast import this: Ansible reads their files in the
 """
 
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The action plugin of the collection's modules: where they run, and their lines of progress on the terminal."""
 
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.no_log import secrets, shown
-from ..module_utils.outcome import Answer, Packages, failure
+from ..module_utils.outcome import Answer, Packages, failure, negative
 from ..module_utils.progress import VARIABLE
 from . import before_forks  # noqa: F401
 
@@ -54,6 +54,8 @@ class ModuleAction(ActionBase):
     _supports_check_mode = True
     _supports_async = True
     _requires_connection = True
+    _run_by: int | None = None
+    """The process whose end ends the module, too: where it runs in Ansible's own."""
 
     def run(self, tmp: Any = None, task_vars: Json | None = None) -> Json:
         result: Json = super().run(tmp, task_vars)
@@ -93,10 +95,11 @@ class ModuleAction(ActionBase):
         if checked.error_messages:
             found = self._refused(checked.errors)
         else:
+            self._run_by = os.getppid()
             os.environ[VARIABLE] = lines
             # Paths count from where a module of this play would start.
             with contextlib.chdir(self._loader.get_basedir()):
-                found = module.answer(params, check_mode=self._task.check_mode)
+                found = negative(params) or module.answer(params, check_mode=self._task.check_mode)
         found = {name: value for name, value in found.items() if name != "warnings" or value}
         if _shows_options(task_vars):
             found["invocation"] = {"module_args": shown(options, params)}
@@ -132,6 +135,9 @@ class ModuleAction(ActionBase):
         with file.open(encoding="utf-8") as lines:
             while True:
                 ended = done.wait(_SECONDS)
+                if self._run_by not in (None, os.getppid()):
+                    # The run was killed, and nobody waits for what this process would go on changing.
+                    os.kill(os.getpid(), signal.SIGKILL)
                 for line in lines:
                     if not self._task.no_log:
                         display.display(f"    {line.rstrip()}")

@@ -1,7 +1,7 @@
 """Documentation of options whose types and choices stand in their argument specs: only the words are added."""
 
 # Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 from __future__ import annotations
 

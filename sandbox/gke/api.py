@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ..google.discovery import Json
 from ..google.errors import GoogleError
 from ..google.service import Call, Handler, Service
+from .cluster import Cluster, Pool
 from .clusters import Orchestrator
 
 HOST = "container.googleapis.com"
@@ -27,70 +29,63 @@ def container_service(gke: Orchestrator) -> Service:
     """The service, with everything that is emulated of it; the rest answers 501."""
 
     def create(call: Call) -> Json:
-        asked = call.body.get("cluster")
-        if asked is None:
-            raise GoogleError(400, "Cluster is required.")
-        return gke.create_cluster(*_place(call), asked)
-
-    def update(call: Call) -> Json:
-        if "update" not in call.body:
-            raise GoogleError(400, "Must provide an update.")
-        return gke.update_cluster(*_cluster(call), call.body["update"])
-
-    def create_pool(call: Call) -> Json:
-        asked = call.body.get("nodePool")
-        if asked is None:
-            raise GoogleError(400, "Node pool is required.")
-        return gke.pools.create(*_cluster(call), asked)
-
-    def pools(call: Call) -> Json:
-        cluster = gke.cluster(*call.path)
-        return {"nodePools": [cluster.pool_view(pool) for pool in cluster.pools.values()]}
-
-    def pool(call: Call) -> Json:
-        cluster, found = gke.pools.get(*call.path)
-        return cluster.pool_view(found)
+        project, location = call.path
+        return gke.create_cluster(project, location, _asked(call.body, "cluster", "Cluster is required."))
 
     def cancel(call: Call) -> Json:
         gke.operations.cancel(gke.operations.get(*call.path))
         return {}
 
+    def of_cluster(verb: Callable[[Cluster, Json], Json]) -> Handler:
+        return lambda call: verb(gke.cluster(*call.path), call.body)
+
+    def of_pool(verb: Callable[[Cluster, Pool, Json], Json]) -> Handler:
+        return lambda call: verb(*gke.pools.get(gke.cluster(*call.path[:3]), call.path[3]), call.body)
+
+    def updated(field: str, body_field: str, empty: Any) -> Handler:
+        """An older method for what an update can do, too."""
+        return of_cluster(
+            lambda cluster, body: gke.update_cluster(cluster, {field: body.get(body_field, empty)})
+        )
+
     handlers: dict[str, Handler] = {
         "getServerConfig": lambda _: server_config(gke.limits.versions),
         "getServerconfig": lambda _: server_config(gke.limits.versions),
-        "operations.list": lambda call: {"operations": gke.operations.known(*_place(call))},
+        "operations.list": lambda call: {"operations": gke.operations.known(*call.path)},
         "operations.get": lambda call: dict(gke.operations.get(*call.path).answer),
         "operations.cancel": cancel,
         "clusters.list": lambda call: {"clusters": [found.view() for found in gke.clusters(*call.path)]},
-        "clusters.get": lambda call: gke.cluster(*call.path).view(),
+        "clusters.get": of_cluster(lambda cluster, _: cluster.view()),
         "clusters.create": create,
-        "clusters.delete": lambda call: gke.delete_cluster(*call.path),
-        "clusters.update": update,
-        "clusters.setAddons": _with_body(gke.set_addons),
-        "clusters.setLocations": lambda call: gke.set_locations(
-            *_cluster(call), call.body.get("locations", [])
+        "clusters.delete": of_cluster(lambda cluster, _: gke.delete_cluster(cluster)),
+        "clusters.update": of_cluster(
+            lambda cluster, body: gke.update_cluster(
+                cluster, _asked(body, "update", "Must provide an update.")
+            )
         ),
-        "clusters.setLogging": lambda call: gke.set_service(
-            *_cluster(call), "desiredLoggingService", call.body.get("loggingService", "")
+        "clusters.setAddons": updated("desiredAddonsConfig", "addonsConfig", {}),
+        "clusters.setLocations": updated("desiredLocations", "locations", []),
+        "clusters.setLogging": updated("desiredLoggingService", "loggingService", ""),
+        "clusters.setMonitoring": updated("desiredMonitoringService", "monitoringService", ""),
+        "clusters.setMaintenancePolicy": of_cluster(gke.set_maintenance_policy),
+        "clusters.setResourceLabels": of_cluster(gke.set_resource_labels),
+        "clusters.updateMaster": updated("desiredMasterVersion", "masterVersion", ""),
+        "clusters.nodePools.list": of_cluster(
+            lambda cluster, _: {"nodePools": [cluster.pool_view(pool) for pool in cluster.pools.values()]}
         ),
-        "clusters.setMonitoring": lambda call: gke.set_service(
-            *_cluster(call), "desiredMonitoringService", call.body.get("monitoringService", "")
+        "clusters.nodePools.get": of_pool(lambda cluster, pool, _: cluster.pool_view(pool)),
+        "clusters.nodePools.create": of_cluster(
+            lambda cluster, body: gke.pools.create(
+                cluster, _asked(body, "nodePool", "Node pool is required.")
+            )
         ),
-        "clusters.setMaintenancePolicy": _with_body(gke.set_maintenance_policy),
-        "clusters.setResourceLabels": _with_body(gke.set_resource_labels),
-        "clusters.updateMaster": lambda call: gke.update_master(
-            *_cluster(call), call.body.get("masterVersion", "")
-        ),
-        "clusters.nodePools.list": pools,
-        "clusters.nodePools.get": pool,
-        "clusters.nodePools.create": create_pool,
-        "clusters.nodePools.delete": lambda call: gke.pools.delete(*call.path),
-        "clusters.nodePools.update": _with_body(gke.pools.update),
-        "clusters.nodePools.setAutoscaling": _with_body(gke.pools.set_autoscaling),
-        "clusters.nodePools.autoscaling": _with_body(gke.pools.set_autoscaling),
-        "clusters.nodePools.setManagement": _with_body(gke.pools.set_management),
-        "clusters.nodePools.setSize": _with_body(gke.pools.set_size),
-        "clusters.nodePools.rollback": lambda call: gke.pools.rollback(*call.path),
+        "clusters.nodePools.delete": of_pool(gke.pools.delete),
+        "clusters.nodePools.update": of_pool(gke.pools.update),
+        "clusters.nodePools.setAutoscaling": of_pool(gke.pools.set_autoscaling),
+        "clusters.nodePools.autoscaling": of_pool(gke.pools.set_autoscaling),
+        "clusters.nodePools.setManagement": of_pool(gke.pools.set_management),
+        "clusters.nodePools.setSize": of_pool(gke.pools.set_size),
+        "clusters.nodePools.rollback": of_pool(gke.pools.rollback),
     }
     handlers = {name: _by_id(gke, handler) for name, handler in handlers.items()}
     handlers |= {f"clusters.{zonal}": handlers[f"clusters.{name}"] for zonal, name in _ZONAL.items()}
@@ -107,18 +102,11 @@ def _by_id(gke: Orchestrator, handler: Handler) -> Handler:
     return handle
 
 
-def _place(call: Call) -> tuple[str, str]:
-    project, location = call.path
-    return project, location
-
-
-def _cluster(call: Call) -> tuple[str, str, str]:
-    project, location, cluster = call.path
-    return project, location, cluster
-
-
-def _with_body(verb: Callable[..., Json]) -> Handler:
-    return lambda call: verb(*call.path, call.body)
+def _asked(body: Json, field: str, otherwise: str) -> Json:
+    """A field that the body must have."""
+    if body.get(field) is None:
+        raise GoogleError(400, otherwise)
+    return dict(body[field])
 
 
 def server_config(versions: tuple[str, ...]) -> Json:

@@ -47,7 +47,7 @@ class Orchestrator:
         self.limits = limits or Limits()
         self.operations = Operations(now)
         self._clusters: dict[tuple[str, str, str], Cluster] = {}
-        self.pools = NodePools(self.cluster, self.operations, self.limits)
+        self.pools = NodePools(self.operations, self.limits)
 
     # Reading
 
@@ -131,8 +131,7 @@ class Orchestrator:
             )  # fmt: skip
         return index
 
-    def delete_cluster(self, project: str, location: str, name: str) -> Json:
-        cluster = self.cluster(project, location, name)
+    def delete_cluster(self, cluster: Cluster) -> Json:
         self.operations.refuse_if_busy(cluster)
         cluster.answer["status"] = "STOPPING"
         link = cluster.answer["selfLink"]
@@ -140,38 +139,26 @@ class Orchestrator:
             cluster, "DELETE_CLUSTER", link, lambda run: self._take_down(cluster, run)
         )
 
-    def update_cluster(self, project: str, location: str, name: str, update: Json) -> Json:
-        cluster = self.cluster(project, location, name)
+    def update_cluster(self, cluster: Cluster, update: Json) -> Json:
         fields = updates.check_update(update)
         updates.check_etag(update.get("etag"), cluster.etag)
         if "desiredLocations" in fields:
-            return self.set_locations(project, location, name, update["desiredLocations"])
+            return self._set_locations(cluster, update["desiredLocations"])
         if updates.OF_VERSION in fields:
-            return self.update_master(project, location, name, update["desiredMasterVersion"])
+            return self._update_master(cluster, update["desiredMasterVersion"])
         if any(field in updates.OF_NODES for field in fields):
             return self.pools.update_by_cluster(cluster, update)
-        check_workload_pool(update.get("desiredWorkloadIdentityConfig", {}), project)
+        check_workload_pool(update.get("desiredWorkloadIdentityConfig", {}), cluster.project)
         for pool in cluster.pools.values():
             check_management(pool.answer["management"], update.get("desiredReleaseChannel", {}))
         return self._change(cluster, updates.updated(cluster.answer, fields, update, cluster.place))
 
-    def set_addons(self, project: str, location: str, name: str, body: Json) -> Json:
-        return self.update_cluster(
-            project, location, name, {"desiredAddonsConfig": body.get("addonsConfig", {})}
-        )
-
-    def set_service(self, project: str, location: str, name: str, field: str, service: str) -> Json:
-        """``field``: desiredLoggingService or desiredMonitoringService."""
-        return self.update_cluster(project, location, name, {field: service})
-
-    def set_maintenance_policy(self, project: str, location: str, name: str, body: Json) -> Json:
-        cluster = self.cluster(project, location, name)
+    def set_maintenance_policy(self, cluster: Cluster, body: Json) -> Json:
         return self._change(
             cluster, updates.with_maintenance(cluster.answer, body.get("maintenancePolicy", {}))
         )
 
-    def set_resource_labels(self, project: str, location: str, name: str, body: Json) -> Json:
-        cluster = self.cluster(project, location, name)
+    def set_resource_labels(self, cluster: Cluster, body: Json) -> Json:
         self.operations.refuse_change(cluster)
         current = labels_fingerprint(cluster.answer.get("resourceLabels", {}))
         if body.get("labelFingerprint") != current:
@@ -181,17 +168,18 @@ class Orchestrator:
         check_seconds(labels, (BOOT_LABEL, UNNEEDED_LABEL, DELAY_LABEL))
         return self._change(cluster, cluster.answer | {"resourceLabels": labels}, kind="SET_LABELS")
 
-    def update_master(self, project: str, location: str, name: str, version: str) -> Json:
-        cluster = self.cluster(project, location, name)
+    def _update_master(self, cluster: Cluster, version: str) -> Json:
         current = cluster.answer["currentMasterVersion"]
         wanted = resolve_version(version, self.limits.versions, current)
         check_master_upgrade(current, wanted)
         return self._change(cluster, cluster.answer | {"currentMasterVersion": wanted}, kind="UPGRADE_MASTER")
 
-    def set_locations(self, project: str, location: str, name: str, locations: list[str]) -> Json:
+    def _set_locations(self, cluster: Cluster, locations: list[str]) -> Json:
         """Moves every pool to these zones."""
-        cluster = self.cluster(project, location, name)
-        check_zones(location, locations)
+        check_zones(cluster.location, locations)
+        present = set(cluster.answer["locations"])
+        if present - set(locations) and set(locations) - present:
+            raise GoogleError(400, "Locations can be added or removed in one update, not both.")
         self.operations.refuse_change(cluster)
 
         def work(run: Run) -> None:

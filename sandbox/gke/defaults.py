@@ -161,6 +161,8 @@ def cluster(asked: Json, place: Place, *, version: str, created: str) -> Json:
     )  # fmt: skip
     answer = merged(default, {key: value for key, value in asked.items() if key not in elsewhere})
     answer["addonsConfig"] |= addons(asked.get("addonsConfig", {}))
+    # A creation begins with this driver however it is asked.
+    answer["addonsConfig"]["gcePersistentDiskCsiDriverConfig"] = {"enabled": True}
     answer["autoscaling"] = autoscaling(asked.get("autoscaling", {}), autopilot=autopilot)
     answer["databaseEncryption"] |= database_encryption(asked.get("databaseEncryption", {}), {})
     if "confidentialNodes" in asked:
@@ -227,8 +229,9 @@ def _addons(autopilot: bool, minor_version: int) -> Json:
 def addons(asked: Json) -> Json:
     """Add-ons as they are shown once they are set."""
     found = dict(asked)
-    # Google keeps this driver on however it is asked.
-    found.pop("gcePersistentDiskCsiDriverConfig", None)
+    # What is off is shown as an empty message.
+    if found.get("gcePersistentDiskCsiDriverConfig") == {"enabled": False}:
+        found["gcePersistentDiskCsiDriverConfig"] = {}
     if "cloudRunConfig" in found:
         found["cloudRunConfig"] = {"loadBalancerType": "LOAD_BALANCER_TYPE_EXTERNAL"} | found[
             "cloudRunConfig"

@@ -28,18 +28,14 @@ from .update import check_etag
 class NodePools:
     """The verbs of node pools. Methods raise ``GoogleError``; work goes on in threads."""
 
-    def __init__(
-        self, cluster: Callable[[str, str, str], Cluster], operations: Operations, limits: Limits
-    ) -> None:
-        self._cluster = cluster
+    def __init__(self, operations: Operations, limits: Limits) -> None:
         self._operations = operations
         self._limits = limits
 
-    def get(self, project: str, location: str, cluster: str, name: str) -> tuple[Cluster, Pool]:
-        owner = self._cluster(project, location, cluster)
-        if name not in owner.pools:
+    def get(self, cluster: Cluster, name: str) -> tuple[Cluster, Pool]:
+        if name not in cluster.pools:
             raise GoogleError(404, f'Not found: node pool "{name}" not found.')
-        return owner, owner.pools[name]
+        return cluster, cluster.pools[name]
 
     def check(self, cluster: Cluster, asked: Json) -> None:
         """Refuses a pool that can't be."""
@@ -65,11 +61,11 @@ class NodePools:
         version = {"version": self._node_version(cluster, asked["version"])} if asked.get("version") else {}
         return Pool(pool_answer({**asked, **version}, cluster.place, cluster.answer))
 
-    def create(self, project: str, location: str, name: str, asked: Json) -> Json:
-        cluster = self._changeable(project, location, name)
+    def create(self, cluster: Cluster, asked: Json) -> Json:
+        self._refuse_change(cluster)
         self.check(cluster, asked)
         if asked["name"] in cluster.pools:
-            path = cluster.place.path("clusters", name)
+            path = cluster.place.path("clusters", cluster.name)
             raise GoogleError(409, f"Already exists: {path}/nodePools/{asked['name']}.")
         pool = self.make(cluster, asked)
         cluster.pools[pool.name] = pool
@@ -84,17 +80,10 @@ class NodePools:
 
         return self._operations.begin(cluster, "CREATE_NODE_POOL", pool.answer["selfLink"], work)
 
-    def _changeable(self, project: str, location: str, name: str) -> Cluster:
-        cluster = self._cluster(project, location, name)
+    def _refuse_change(self, cluster: Cluster) -> None:
         if cluster.answer["autopilot"].get("enabled"):
             raise GoogleError(400, "Autopilot clusters do not support mutating node pools.")
         self._operations.refuse_change(cluster)
-        return cluster
-
-    def _pool_to_change(self, project: str, location: str, cluster: str, name: str) -> tuple[Cluster, Pool]:
-        found = self.get(project, location, cluster, name)
-        self._changeable(project, location, cluster)
-        return found
 
     def first_nodes(self, cluster: Cluster, pool: Pool, run: Run | None = None) -> None:
         """The nodes that a pool begins with; what has come stays if others do not."""
@@ -115,8 +104,8 @@ class NodePools:
         if told.conditions:
             pool.answer["conditions"] = list(told.conditions)
 
-    def delete(self, project: str, location: str, cluster_name: str, name: str) -> Json:
-        cluster, pool = self._pool_to_change(project, location, cluster_name, name)
+    def delete(self, cluster: Cluster, pool: Pool, _: Json) -> Json:
+        self._refuse_change(cluster)
         pool.answer["status"] = "STOPPING"
 
         def work(run: Run) -> None:
@@ -128,14 +117,14 @@ class NodePools:
             except Exception as error:
                 self._failed(pool, error)
                 raise
-            del cluster.pools[name]
+            del cluster.pools[pool.name]
 
         return self._operations.begin(cluster, "DELETE_NODE_POOL", pool.answer["selfLink"], work)
 
-    def set_autoscaling(self, project: str, location: str, cluster_name: str, name: str, body: Json) -> Json:
-        cluster, pool = self._pool_to_change(project, location, cluster_name, name)
+    def set_autoscaling(self, cluster: Cluster, pool: Pool, body: Json) -> Json:
+        self._refuse_change(cluster)
         wanted = body.get("autoscaling", {})
-        check_autoscaling(name, wanted)
+        check_autoscaling(pool.name, wanted)
 
         def work(run: Run) -> None:
             run.go_on()
@@ -146,8 +135,8 @@ class NodePools:
 
         return self._work(cluster, pool, "UPDATE_CLUSTER", work)
 
-    def set_management(self, project: str, location: str, cluster_name: str, name: str, body: Json) -> Json:
-        cluster, pool = self._pool_to_change(project, location, cluster_name, name)
+    def set_management(self, cluster: Cluster, pool: Pool, body: Json) -> Json:
+        self._refuse_change(cluster)
         wanted = body.get("management", {})
         check_management(wanted, cluster.answer["releaseChannel"])
 
@@ -157,9 +146,9 @@ class NodePools:
 
         return self._work(cluster, pool, "SET_NODE_POOL_MANAGEMENT", work)
 
-    def set_size(self, project: str, location: str, cluster_name: str, name: str, body: Json) -> Json:
+    def set_size(self, cluster: Cluster, pool: Pool, body: Json) -> Json:
         """``nodeCount`` nodes in each zone. An autoscaler that is on may change that again."""
-        cluster, pool = self._pool_to_change(project, location, cluster_name, name)
+        self._refuse_change(cluster)
         wanted: int = body.get("nodeCount", 0)
         zones = pool.answer["locations"]
         if wanted < 0:
@@ -197,16 +186,16 @@ class NodePools:
             run,
         )
 
-    def update(self, project: str, location: str, cluster_name: str, name: str, body: Json) -> Json:
-        cluster, pool = self._pool_to_change(project, location, cluster_name, name)
+    def update(self, cluster: Cluster, pool: Pool, body: Json) -> Json:
+        self._refuse_change(cluster)
         fields = pool_update.check_update(body)
         check_etag(body.get("etag"), cluster.pool_etag(pool))
         if pool_update.VERSION_FIELD in fields:
             body = body | {"nodeVersion": self._node_version(cluster, body["nodeVersion"])}
         if pool_update.LOCATIONS_FIELD in fields:
-            check_zones("-".join(location.split("-")[:2]), body["locations"])
+            check_zones(cluster.place.region, body["locations"])
         wanted = pool_update.updated(pool.answer, fields, body)
-        check_settings(name, wanted["config"], wanted["upgradeSettings"])
+        check_settings(pool.name, wanted["config"], wanted["upgradeSettings"])
         if not pool_update.replaces_nodes(fields):
 
             def work(run: Run) -> None:
@@ -224,22 +213,22 @@ class NodePools:
         named = update.get("desiredNodePoolId") or (
             "" if len(cluster.pools) > 1 else next(iter(cluster.pools), "")
         )
-        where = (cluster.project, cluster.location, cluster.name, named)
         if not named:
             raise GoogleError(400, "Node pool must be specified: the cluster has more than one.")
+        cluster, pool = self.get(cluster, named)
         if "desiredNodePoolAutoscaling" in update:
-            return self.set_autoscaling(*where, {"autoscaling": update["desiredNodePoolAutoscaling"]})
+            return self.set_autoscaling(cluster, pool, {"autoscaling": update["desiredNodePoolAutoscaling"]})
         body = {
             "nodeVersion": update.get("desiredNodeVersion", ""),
             "imageType": update.get("desiredImageType", ""),
         }
-        return self.update(*where, {field: value for field, value in body.items() if value})
+        return self.update(cluster, pool, {field: value for field, value in body.items() if value})
 
-    def rollback(self, project: str, location: str, cluster_name: str, name: str) -> Json:
+    def rollback(self, cluster: Cluster, pool: Pool, _: Json) -> Json:
         """Returns a pool whose upgrade did not end to what it was before."""
-        cluster, pool = self._pool_to_change(project, location, cluster_name, name)
+        self._refuse_change(cluster)
         if pool.before is None:
-            raise failed_precondition(f"Node pool {name} has no failed or aborted upgrade to roll back.")  # fmt: skip
+            raise failed_precondition(f"Node pool {pool.name} has no failed or aborted upgrade to roll back.")  # fmt: skip
         return self._replace(cluster, pool, pool.before)
 
     def _replace(self, cluster: Cluster, pool: Pool, wanted: Json) -> Json:

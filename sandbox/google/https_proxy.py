@@ -61,13 +61,27 @@ class HttpsProxy:
         protocol_class = cast(Any, self._config.http_protocol_class)
         protocol = protocol_class(config=self._config, server_state=self._state, app_state={})
         loop = asyncio.get_running_loop()
+        early = _Early()
         try:
-            encrypted = await loop.start_tls(transport, protocol, self._context, server_side=True)
+            encrypted = await loop.start_tls(transport, early, self._context, server_side=True)
         except (OSError, ssl.SSLError):
             # Most of all: a client that does not trust the sandbox's authority.
             transport.abort()
             return
+        cast(asyncio.Transport, encrypted).set_protocol(protocol)
         protocol.connection_made(encrypted)
+        if early.data:
+            protocol.data_received(early.data)
+
+
+class _Early(asyncio.Protocol):
+    """Keeps what comes together with the end of the handshake, before there is a transport to answer by."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
 
 
 class _Connect(asyncio.Protocol):

@@ -38,6 +38,8 @@ class Tokens:
         self._key = key
         self._now = now
         self._issued: dict[str, tuple[str, float]] = {}
+        # What API servers show when they ask whose a token is.
+        self.reviewer = secrets.token_urlsafe(32)
 
     def now(self) -> float:
         return self._now()

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ..google.projects import project_number, workload_identity
-from ..google.tokens import PROJECT, Tokens
+from ..google.tokens import ACCOUNT, PROJECT, Tokens
 
 ADDRESS = ("169.254.169.254", 80)
 DELAY_VARIABLE = "MLOPS_TFSERVING_SANDBOX_METADATA_DELAY"
@@ -97,6 +97,9 @@ def answer(path: str, identity: str, tokens: Tokens) -> str | None:
         return None
     scopes = ["https://www.googleapis.com/auth/cloud-platform"]
     if what == "token":
+        if email == ACCOUNT:
+            # On Google a pod needs a grant on the account that it names; on the project's owner it gets none.
+            return None
         return json.dumps(tokens.issue(identity))
     if what == "" and "recursive=true" in query:
         return json.dumps({"aliases": ["default"], "email": email, "scopes": scopes})

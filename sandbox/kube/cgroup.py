@@ -7,6 +7,8 @@ import signal
 import time
 from pathlib import Path
 
+from .. import made
+
 _ROOT = Path("/sys/fs/cgroup")
 
 
@@ -15,6 +17,11 @@ def hierarchies(root: Path = _ROOT) -> list[Path]:
     if (root / "cgroup.controllers").exists():
         return [root]
     return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.is_symlink())
+
+
+def claim(name: str, root: Path = _ROOT) -> None:
+    """Raises ``RuntimeError`` when somebody else has a cgroup of that name."""
+    made.claim("cgroup", name, *(hierarchy / name for hierarchy in hierarchies(root)))
 
 
 def create(name: str, root: Path = _ROOT) -> None:

@@ -23,7 +23,15 @@ class KubeCluster:
     """One cluster. Its methods block; different nodes may be added and removed from different threads."""
 
     def __init__(
-        self, name: str, index: int, *, project: str, location: str, images: Path, binaries: Path
+        self,
+        name: str,
+        index: int,
+        *,
+        project: str,
+        location: str,
+        images: Path,
+        binaries: Path,
+        reviewer: str,
     ) -> None:
         self.name = name
         self.addresses = ClusterAddresses(index)
@@ -37,7 +45,7 @@ class KubeCluster:
         self._nodes: dict[str, Node] = {}
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self._plane = ControlPlane(self.folder, self.addresses, binaries)
+        self._plane = ControlPlane(self.folder, self.addresses, binaries, reviewer)
 
     @property
     def endpoint(self) -> str:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from ipaddress import IPv4Address
 from pathlib import Path
 
-from ..paths import API_URL, METRICS_PORT, ClusterAddresses
+from ..paths import HTTPS_PROXY_URL, METRICS_PORT, ClusterAddresses, authority_dir
 from .pki import Authority, KeyPair
 from .process import Process
 from .rest import KubeRest
 
 
 class ControlPlane:
-    """Starts and stops the control plane; everything it writes is below ``folder``."""
+    """Starts and stops the control plane; everything it writes is below ``folder``.
 
-    def __init__(self, folder: Path, addresses: ClusterAddresses, binaries: Path) -> None:
+    ``reviewer``: what the API server shows the daemon when it asks whose a token is.
+    """
+
+    def __init__(self, folder: Path, addresses: ClusterAddresses, binaries: Path, reviewer: str) -> None:
         self.folder = folder
         self.addresses = addresses
         self.binaries = binaries
+        self._reviewer = reviewer
         self.authority = Authority(folder / "pki")
+        # Of its own: nobody whom the cluster knows is known to etcd, but the API server.
+        self._etcd_authority = Authority(folder / "pki/etcd")
         self.server = f"https://{addresses.api_server}"
         self._admin = self.authority.issue("admin", "admin", organisation="system:masters")
         self.admin_kubeconfig = self.kubeconfig("admin", self._admin)
@@ -28,10 +35,13 @@ class ControlPlane:
 
     def kubeconfig(self, name: str, client: KeyPair) -> Path:
         """A kubeconfig file for a component's certificate."""
-        path = self.folder / "kubeconfig" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         cluster = {"server": self.server, "certificate-authority": str(self.authority.certificate)}
         user = {"client-certificate": str(client.certificate), "client-key": str(client.key)}
+        return self._write_kubeconfig(name, cluster, user)
+
+    def _write_kubeconfig(self, name: str, cluster: dict[str, str], user: dict[str, str]) -> Path:
+        path = self.folder / "kubeconfig" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -89,8 +99,10 @@ class ControlPlane:
         return [str(self.binaries / "kube"), component]
 
     def _etcd(self) -> list[str]:
-        client = f"http://127.0.0.1:{self.addresses.etcd_port}"
-        peer = f"http://127.0.0.1:{self.addresses.etcd_port + 1}"
+        client = f"https://127.0.0.1:{self.addresses.etcd_port}"
+        peer = f"https://127.0.0.1:{self.addresses.etcd_port + 1}"
+        ca = self._etcd_authority
+        own = ca.issue("etcd", "etcd", addresses=[IPv4Address("127.0.0.1")])
         return [
             *self._kube("etcd"),
             "--name=sandbox",
@@ -100,6 +112,19 @@ class ControlPlane:
             f"--listen-peer-urls={peer}",
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=sandbox={peer}",
+            *(
+                option
+                for of in ("", "peer-")
+                for option in (
+                    f"--{of}client-cert-auth",
+                    f"--{of}trusted-ca-file={ca.certificate}",
+                    f"--{of}cert-file={own.certificate}",
+                    f"--{of}key-file={own.key}",
+                )
+            ),
+            "--enable-grpc-gateway=false",
+            # Empty would be every origin: https://etcd.io/docs/v3.6/op-guide/configuration/#security
+            f"--cors={client}",
             "--unsafe-no-fsync",
             "--log-level=warn",
         ]
@@ -112,10 +137,15 @@ class ControlPlane:
         )
         kubelet = ca.issue("kubelet-client", "apiserver-kubelet", organisation="system:masters")
         front = ca.issue("front-proxy", "front-proxy")
+        etcd = self._etcd_authority
+        etcd_client = etcd.issue("apiserver-etcd-client", "kube-apiserver")
         private, public = ca.service_account_keys()
         return [
             *self._kube("kube-apiserver"),
-            f"--etcd-servers=http://127.0.0.1:{self.addresses.etcd_port}",
+            f"--etcd-servers=https://127.0.0.1:{self.addresses.etcd_port}",
+            f"--etcd-cafile={etcd.certificate}",
+            f"--etcd-certfile={etcd_client.certificate}",
+            f"--etcd-keyfile={etcd_client.key}",
             f"--bind-address={own}",
             f"--advertise-address={own}",
             "--secure-port=443",
@@ -149,18 +179,16 @@ class ControlPlane:
         ]
 
     def _webhook(self) -> Path:
-        """Google's bearer tokens are checked by the daemon, which issued them."""
-        path = self.folder / "kubeconfig" / "token-webhook"
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "google", "cluster": {"server": f"{API_URL}/tokenreview"}}],
-            "users": [{"name": "apiserver", "user": {}}],
-            "contexts": [{"name": "webhook", "context": {"cluster": "google", "user": "apiserver"}}],
-            "current-context": "webhook",
+        """Google's bearer tokens are checked by the daemon, which issued them.
+
+        By its HTTPS proxy: over plain HTTP client-go shows no credentials, and says nothing of it.
+        """
+        cluster = {
+            "server": "https://googleapis.com/tokenreview",
+            "proxy-url": HTTPS_PROXY_URL,
+            "certificate-authority": str(authority_dir() / "ca.crt"),
         }
-        path.write_text(json.dumps(config))
-        return path
+        return self._write_kubeconfig("token-webhook", cluster, {"token": self._reviewer})
 
     def _controller_manager(self) -> list[str]:
         ca = self.authority

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from ..paths import BRIDGE, GATEWAY, NODE_NETWORK, state_dir
+from .. import made
+from ..paths import BRIDGE, GATEWAY, NODE_NETWORK
 from .process import end_all, run
 
-_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+_LINKS = Path("/sys/class/net")
 
 
 def hardware_address(address: IPv4Address) -> str:
@@ -23,16 +24,14 @@ def hardware_address(address: IPv4Address) -> str:
 
 
 def make_bridge() -> None:
-    """The bridge with the daemon's address; repeatable. Remembers what ip_forward was."""
-    remembered = state_dir() / "ip_forward"
-    if not remembered.exists():
-        state_dir().mkdir(parents=True, exist_ok=True)
-        remembered.write_text(_FORWARD.read_text())
-    if not Path(f"/sys/class/net/{BRIDGE}").exists():
+    """The bridge with the daemon's address."""
+    made.claim("link", BRIDGE, _LINKS / BRIDGE)
+    if not (_LINKS / BRIDGE).exists():
         run("ip", "link", "add", BRIDGE, "address", hardware_address(GATEWAY), "type", "bridge")
     run("ip", "addr", "replace", f"{GATEWAY}/{NODE_NETWORK.prefixlen}", "dev", BRIDGE)
     run("ip", "link", "set", BRIDGE, "up")
-    _FORWARD.write_text("1\n")
+    # What comes from the bridge alone: the host is no router between its other links, and nothing is to be put back.
+    Path(f"/proc/sys/net/ipv4/conf/{BRIDGE}/forwarding").write_text("1\n")
 
 
 def add_address(address: IPv4Address) -> None:
@@ -44,8 +43,14 @@ def remove_address(address: IPv4Address) -> None:
     run("ip", "addr", "del", f"{address}/{NODE_NETWORK.prefixlen}", "dev", BRIDGE, check=False)
 
 
+def claim_namespace(namespace: str, link: str) -> None:
+    """Raises ``RuntimeError`` when somebody else has one of that name."""
+    made.claim("namespace", namespace, Path("/run/netns") / namespace)
+    made.claim("link", link, _LINKS / link)
+
+
 def add_namespace(namespace: str, link: str, address: IPv4Address) -> None:
-    """A node's network namespace, with its address on the bridge and the host as its gateway."""
+    """A node's network namespace, with its address on the bridge and the host as its gateway; it is claimed before."""
     run("ip", "netns", "add", namespace)
     peer = ["name", "eth0", "address", hardware_address(address), "netns", namespace]
     run("ip", "link", "add", link, "type", "veth", "peer", *peer)
@@ -73,6 +78,8 @@ def _pids(namespace: str) -> list[int]:
 def remove_namespace(namespace: str, link: str) -> None:
     run("ip", "netns", "del", namespace, check=False)
     run("ip", "link", "del", link, check=False)
+    made.release("namespace", namespace)
+    made.release("link", link)
 
 
 def add_route(pods: IPv4Network, via: IPv4Address, namespaces: Iterable[str]) -> None:
@@ -98,11 +105,3 @@ def routes_through(link: str, table: str) -> list[str]:
         if route.get("protocol") != "kernel" and any(hop.get("dev") == link for hop in hops):
             found.append(str(route["dst"]))
     return found
-
-
-def restore_forwarding() -> None:
-    """Sets ip_forward to what it was before the sandbox came up."""
-    remembered = state_dir() / "ip_forward"
-    if remembered.exists():
-        _FORWARD.write_text(remembered.read_text())
-        remembered.unlink()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from plugins.module_utils.gke.machine import MachineShape
 
+from .. import made
 from . import cgroup, mounts, network
 from .controlplane import ControlPlane
 from .process import DidNotStart, Process, run
@@ -93,8 +94,13 @@ class Node:
         self.joined = False
 
     def start(self, neighbours: Neighbours) -> None:
-        """Returns when the node is Ready; on failure nothing of it is left."""
+        """Returns when the node is Ready; on failure nothing of it is left.
+
+        Raises ``RuntimeError`` for what somebody else has under its names, which stays.
+        """
         with self._busy:
+            network.claim_namespace(self.namespace, self._link)
+            cgroup.claim(self.namespace)
             try:
                 self._start(neighbours)
                 self.joined = True
@@ -155,6 +161,7 @@ class Node:
             lambda: mounts.unmount(self._folder),
             lambda: self._unroute(neighbours),
             lambda: network.remove_namespace(self.namespace, self._link),
+            lambda: made.release("cgroup", self.namespace),
             lambda: shutil.rmtree(self._folder, ignore_errors=True),
             self._processes.clear,
         ]

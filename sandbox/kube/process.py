@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..paths import MARKER, state_dir
+from ..paths import MARKER, private, state_dir
 
 # What a user's shell may set and these programs would obey: no proxy leads to addresses that exist only here,
 # and etcd takes each of its options from a variable, too.
@@ -30,7 +30,7 @@ class Process:
     ) -> None:
         self.name = name
         self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
+        private(log.parent)
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
                 list(command),

@@ -111,9 +111,7 @@ def test_to_wish_for_what_is_there_changes_nothing(scenario: Scenario, out_of_sc
         assert (plan.changes, plan.warnings) == ([], [])
     for pool in distinct(scenario, is_pool):
         out_of_scope |= {f"nodePools.{path}" for path in unmanaged_of_pool(pool)}
-        plan = plan_pool(
-            pool_wishes(pool, location_of(scenario)), {"nodePools": [pool]}, "/v1/c", recreate=False
-        )
+        plan = plan_pool(pool_wishes(pool, location_of(scenario)), {"nodePools": [pool]}, "/v1/c")
         assert (plan.changes, plan.warnings) == ([], [])
 
 
@@ -142,7 +140,7 @@ def test_what_was_asked_for_at_the_creation_needs_no_change_afterwards(scenario:
             ).changes
         else:
             cluster = {"nodePools": [plain(answer)]}
-            changes = plan_pool(pool_wishes(wish, location), cluster, "/v1/c", recreate=False).changes
+            changes = plan_pool(pool_wishes(wish, location), cluster, "/v1/c").changes
         assert changes == []
 
 
@@ -222,7 +220,7 @@ def planned(step: Step, location: str) -> list[Change]:
             {k: v for k, v in cluster_wishes(after).items() if k != "node_pools"}, before, "/v1/c"
         ).changes
     cluster = {"nodePools": [before], "currentNodeCount": before.get("initialNodeCount", 0)}
-    return plan_pool(pool_wishes(after, location), cluster, "/v1/c", recreate=False).changes
+    return plan_pool(pool_wishes(after, location), cluster, "/v1/c").changes
 
 
 def option_for(field: str, cluster: bool) -> Option | None:

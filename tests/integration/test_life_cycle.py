@@ -41,6 +41,7 @@ from .conftest import (
     sandbox_processes,
     wait_for,
 )
+from .listening import ASKED, OPEN, listeners
 
 COFFEE = ROOT / "roles/loadtest/files/coffee.jpg"
 
@@ -102,6 +103,16 @@ def test_the_reactions_agree_with_what_the_cluster_said_of_itself() -> None:
     found = of_run(ROOT / "reports/latest")
     assert len(found) >= 4
     assert [one for one in found if not one.agrees] == []
+
+
+def test_nobody_gets_anything_without_credentials_where_the_sandbox_listens() -> None:
+    found = listeners(sandbox_processes())
+    assert {one.kind for one in found} - {"free"} == ASKED.keys() | OPEN
+    assert [
+        (one, status)
+        for one in found
+        if one.kind in ASKED and (status := one.status()) not in ASKED[one.kind][2]
+    ] == []
 
 
 def test_the_address_that_status_prints_knows_an_espresso() -> None:

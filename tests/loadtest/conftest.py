@@ -23,10 +23,10 @@ def driven(tmp_path: Path, server: ModelServer) -> Iterator[Callable[..., Driven
     opened = []
 
     def start(
-        shape: dict[str, Any], *, workers: int = 2, host: str | None = None, patience: int = 60, **more: Any
+        shape: dict[str, Any], *, workers: int = 2, host: str | None = None, more_code: str = "", **more: Any
     ) -> Driven:
         settings = config(shape, workers=workers, **more)
-        context = cluster(tmp_path, settings, host or server.url, workers=workers, patience=patience)
+        context = cluster(tmp_path, settings, host or server.url, workers=workers, more_code=more_code)
         opened.append(context)
         return Driven(context.__enter__(), tmp_path, shape, workers)
 

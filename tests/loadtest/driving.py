@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -31,9 +32,13 @@ class Driven:
         self.interrupt_after = math.inf
         self.enough: Callable[[list[dict[str, Any]]], bool] = lambda loads: False
         self._events: list[tuple[int, Callable[[], None]]] = []
-        settings = Settings("n", "m", workers, 60, self.plan.curve.length + 60, 5, self.plan)
+        settings = Settings("n", "m", workers, 240, self.plan.curve.length + 60, 5, self.plan)
         clock = Clock(time.time, time.sleep, cancelled=self._cancelled)
         self.test = LoadTest(self.locust, self.timeline, settings, clock, lambda _: None)
+
+    def own(self, locustfile: str) -> None:
+        """The users are those of that file."""
+        self.test._settings = dataclasses.replace(self.test._settings, locustfile=locustfile)
 
     def at(self, requests: int, action: Callable[[], None]) -> None:
         self._events.append((requests, action))

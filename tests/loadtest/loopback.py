@@ -24,12 +24,6 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes im
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "roles/loadtest/files"
 UTILS = ROOT / "plugins/module_utils"
-PATIENT_LOCUST = """
-import locust.runners
-locust.runners.HEARTBEAT_LIVENESS = {patience}
-from locust.main import main
-main()
-"""
 STARVED = ("starved of CPU", "one said nothing for", "users were reached", "the schedule was not kept")
 """What is said of workers that get no CPU. That a sound run passes for good is seen with a slow server, in
 test_playbook.py."""
@@ -59,7 +53,7 @@ class ModelServer:
         self.answer: Callable[[int], tuple[int, bytes]] = lambda number: (200, GOOD)
         self.delay: Callable[[int], float] = lambda number: 0.0
         self.count = 0
-        self.connections = 0
+        self.connections = self.open = 0
         self.took: list[float] = []
         self.bodies: dict[bytes, int] = {}
         self._lock = threading.Lock()
@@ -73,15 +67,27 @@ class ModelServer:
                 super().setup()
                 with owner._lock:
                     owner.connections += 1
+                    owner.open += 1
+
+            def finish(self) -> None:
+                super().finish()
+                with owner._lock:
+                    owner.open -= 1
+
+            def do_GET(self) -> None:
+                self.do_POST()
 
             def do_POST(self) -> None:
                 begun = time.perf_counter()
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 with owner._lock:
                     number, owner.count = owner.count, owner.count + 1
                     owner.bodies[body] = owner.bodies.get(body, 0) + 1
                 time.sleep(owner.delay(number))
                 status, content = owner.answer(number)
+                if not status:  # it goes away instead
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -132,13 +138,14 @@ class Proxy:
 class Cluster:
     """A Locust master and its workers."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], host: str, patience: int) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], host: str, more_code: str) -> None:
         self.folder, self._host = folder, host
-        self._program = PATIENT_LOCUST.format(patience=patience)
         self.web, self.port = free_port(), free_port()
         self.workers: list[subprocess.Popen[bytes]] = []
         self.proxy = Proxy(self.web)
         self.copy_sources(folder, config)
+        with (folder / "locustfile.py").open("a") as file:
+            file.write(more_code)
         self.master = self.start_master()
 
     @staticmethod
@@ -165,7 +172,7 @@ class Cluster:
     def _run(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-c", self._program, "-f", str(self.folder / "locustfile.py"),
+                [sys.executable, "-m", "locust", "-f", str(self.folder / "locustfile.py"),
                  f"--host={self._host}", *arguments],
                 cwd=self.folder.parent, stdout=log, stderr=log,
                 env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
@@ -193,7 +200,7 @@ def config(
     return {
         "path": "/v1/models/m:predict", "protocol": "rest", "grpc_host": "", "grpc_method": "/tensorflow.serving.PredictionService/Predict", "bodies": files,
         "wait_min": 0.02, "wait_max": 0.04, "timeout": 3.0, "requests_per_connection": 10,
-        "max_in_flight": 50, "dead_man_seconds": 30, "workers": workers, "seed": 1,
+        "max_in_flight": 50, "dead_man_seconds": 30, "workers": workers, "seed": 1, "patience": 60, "own": False,
         "plan": plan(shape).as_json(), **more,
     }  # fmt: skip
 
@@ -208,14 +215,14 @@ def passed(report: dict[str, Any]) -> bool:
 
 @contextmanager
 def cluster(
-    folder: Path, settings: dict[str, Any], host: str, workers: int = 2, patience: int = 60
+    folder: Path, settings: dict[str, Any], host: str, workers: int = 2, more_code: str = ""
 ) -> Iterator[Cluster]:
-    """``patience``: seconds of silence after which a worker is missing; Locust's 3 may be the busy machine's fault."""
+    """``more_code``: what the locustfile does besides."""
     for number, body in enumerate(settings["bodies"]):
         path = folder / body["file"]
         if not path.exists():
             path.write_bytes(json.dumps({"signature_name": "s", "instances": [number]}).encode())
-    made = Cluster(folder, settings, host, patience)
+    made = Cluster(folder, settings, host, more_code)
     try:
         made.add_workers(workers)
         yield made

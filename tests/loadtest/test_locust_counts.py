@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import FILES as RESULTS
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import collect_results
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.payload import Tensor, bodies, for_grpc
@@ -173,18 +174,29 @@ defaults
   timeout server 10s
 frontend grpc
   bind 127.0.0.1:{port} proto h2
-  http-request return status 503 hdr Retry-After 1
+  {refusal}
 """
+TEMPLATE = UTILS.parents[1] / "roles/serving/templates/haproxy.cfg.j2"
 
 
+def our_refusal() -> str:
+    """Of a queue that is full, as the role's proxy says it."""
+    (line,) = [line.strip() for line in TEMPLATE.read_text().splitlines() if "grpc-status 14" in line]
+    return line.partition(" if {")[0]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind"),
+    [("http-request return status 503 hdr Retry-After 1", "http 503"), (our_refusal(), "grpc UNAVAILABLE")],
+)
 def test_a_proxy_that_turns_everything_away_is_a_server_that_fails(
-    driven: Callable[..., Driven], tmp_path: Path
+    driven: Callable[..., Driven], tmp_path: Path, refusal: str, kind: str
 ) -> None:
     """As with the queue of every replica full: the run measured something, and what it measured is bad."""
     haproxy = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
     assert haproxy, "no haproxy: run tools/setup, or apt-get install haproxy"
     port = free_port()
-    (tmp_path / "haproxy.cfg").write_text(FULL.format(port=port))
+    (tmp_path / "haproxy.cfg").write_text(FULL.format(port=port, refusal=refusal))
     grpc_body(tmp_path)
     process = subprocess.Popen([haproxy, "-db", "-f", str(tmp_path / "haproxy.cfg")])
     try:
@@ -194,7 +206,7 @@ def test_a_proxy_that_turns_everything_away_is_a_server_that_fails(
         process.kill()
         process.wait()
     requests = report["requests"]
-    assert set(requests["errors"]) == {"http 503"}, requests
+    assert set(requests["errors"]) == {kind}, requests
     assert requests["failed"] == requests["total"] > 20
     assert not any("no request was answered" in problem for problem in report["generator"]["problems"])
 

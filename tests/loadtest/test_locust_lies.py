@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driving import LONG, Driven
@@ -16,7 +17,7 @@ from loopback import ModelServer, passed
 
 
 def test_a_killed_worker_makes_the_run_invalid(driven: Callable[..., Driven]) -> None:
-    load = driven(LONG, patience=3)
+    load = driven(LONG, patience=10)
     load.at(50, load.cluster.workers[0].kill)
     load.enough = lambda loads: loads[-1]["workers"] < 2
     report = load.run()
@@ -25,7 +26,7 @@ def test_a_killed_worker_makes_the_run_invalid(driven: Callable[..., Driven]) ->
 
 
 def test_all_workers_killed_make_the_run_invalid(driven: Callable[..., Driven]) -> None:
-    load = driven(LONG, patience=3)
+    load = driven(LONG, patience=10)
     load.at(50, lambda: [worker.kill() for worker in load.cluster.workers])
     report = load.run()
     assert report["verdict"] == "invalid", [e for e in load.timeline.events if e["kind"] == "load"]
@@ -33,16 +34,20 @@ def test_all_workers_killed_make_the_run_invalid(driven: Callable[..., Driven]) 
 
 
 def test_a_starved_worker_makes_the_run_invalid(driven: Callable[..., Driven]) -> None:
+    """Stopped and let go by this test's own clock, which the report has to come near."""
     load, over = driven(LONG), threading.Event()
-    load.enough = lambda loads: len(loads) > 8 and loads[-1]["lag_ms"] > 150
+    load.enough = lambda loads: len(loads) > 12
+    stopped: list[float] = []
 
     def starve() -> None:
         victim = load.cluster.workers[0].pid
         while not over.is_set():
             os.kill(victim, signal.SIGSTOP)
-            over.wait(0.25)
+            begun = time.monotonic()
+            over.wait(0.55)
             os.kill(victim, signal.SIGCONT)
-            over.wait(0.05)
+            stopped.append(time.monotonic() - begun)
+            over.wait(0.45)
 
     thread = threading.Thread(target=starve)
     load.at(20, thread.start)
@@ -51,9 +56,15 @@ def test_a_starved_worker_makes_the_run_invalid(driven: Callable[..., Driven]) -
     finally:
         over.set()
     thread.join()
-    lags = [event["lag_ms"] for event in load.timeline.events if event["kind"] == "load"]
-    assert "starved of CPU" in report["summary"], (lags, report["generator"])
+    assert "starved of CPU" in report["summary"], report["generator"]
     assert "loadtest_worker_cpu" in report["summary"]
+    worst, other = report["generator"]["standstills"]
+    assert worst["longest_ms"] >= 0.9 * 1000 * max(stopped[:-3])
+    loads = [event for event in load.timeline.events if event["kind"] == "load"]
+    share = 100 * sum(stopped) / (loads[-1]["t"] - loads[0]["t"])
+    # What the machine itself takes away, it takes from both.
+    difference = worst["still_percent"] - other["still_percent"]
+    assert 0.5 * share < difference <= 1.1 * share, (share, report["generator"])
 
 
 def test_a_restarted_master_makes_the_run_invalid(driven: Callable[..., Driven]) -> None:
@@ -147,3 +158,50 @@ def test_runs_that_are_interrupted_at_any_moment_keep_what_they_have_and_leave_n
         assert report["requests"]["total"] == seen - before, moment
         time.sleep(0.5)
         assert server.count == seen, "the load has stopped"
+
+
+def test_workers_that_pause_in_a_ramp_have_the_users_that_were_asked_for(
+    driven: Callable[..., Driven], server: ModelServer
+) -> None:
+    """With Locust's own patience of 3 s the others would get the users of one that still has them."""
+    load = driven(
+        {"kind": "ramp", "last": 20, "duration": 20, "hold": 10}, patience=10, requests_per_connection=10**6
+    )
+
+    def pause() -> None:
+        victim = load.cluster.workers[0]
+        victim.send_signal(signal.SIGSTOP)
+        threading.Timer(5, victim.send_signal, (signal.SIGCONT,)).start()
+
+    load.at(40, pause)
+    most = 0
+
+    def look(loads: list[dict[str, Any]]) -> bool:
+        nonlocal most
+        most = max(most, server.open)
+        return False
+
+    load.enough = look
+    report = load.run()
+    assert most == 20 == report["generator"]["users_reached"], "each user has one connection"
+    assert not any("was lost" in problem for problem in report["generator"]["problems"])
+    assert report["generator"]["standstills"][0]["longest_ms"] > 4000
+    assert report["requests"]["total"] == server.count
+
+
+def test_a_run_whose_workers_all_paused_is_not_taken_for_one_that_ended(
+    driven: Callable[..., Driven],
+) -> None:
+    """Locust stops then, and ends with 0: no request failed."""
+    load = driven(LONG, patience=10)
+
+    def pause() -> None:
+        for worker in load.cluster.workers:
+            worker.send_signal(signal.SIGSTOP)
+            threading.Timer(14, worker.send_signal, (signal.SIGCONT,)).start()
+
+    load.at(50, pause)
+    report = load.run()
+    assert report["verdict"] == "invalid"
+    assert "when the last worker is gone, Locust stops" in report["summary"]
+    assert report["requests"]["failed"] == 0

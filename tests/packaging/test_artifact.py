@@ -27,13 +27,20 @@ def load(name: str) -> Any:
 
 def test_everything_that_users_need_is_in_it(packed: list[str]) -> None:
     wanted = {name for name in tracked() if name.startswith(FOR_USERS)}
-    wanted |= {"README.md", "LICENSE", "CHANGELOG.rst", "requirements.txt", "inventories/dev/hosts.yml"}
+    wanted |= {
+        "README.md",
+        "LICENSE",
+        "REUSE.toml",
+        "CHANGELOG.rst",
+        "requirements.txt",
+        "inventories/dev/hosts.yml",
+    }
     assert wanted - set(packed) == set()
 
 
 def test_nothing_of_the_development_is_in_it(packed: list[str]) -> None:
-    """But what ansible-test reads wherever it checks the collection."""
-    needed = ("tests/sanity/ignore-", "tests/config.yml")
+    """But what ansible-test reads wherever it checks the collection; no exceptions (``tests/sanity``) among it."""
+    needed = "tests/config.yml"
     assert [name for name in packed if name.startswith(NOT_FOR_USERS) and not name.startswith(needed)] == []
 
 
@@ -92,15 +99,3 @@ def test_all_places_agree_on_the_oldest_versions() -> None:
     assert f'target-version = "py{oldest.python.replace(".", "")}"' in config
     minor = oldest.python.split(".")[1]
     assert f"sys.version_info < (3, {minor})" in (ROOT / "tools/setup").read_text()
-
-
-def test_every_release_has_the_same_exceptions_from_sanity() -> None:
-    """Each with its reason. One list, by other names."""
-    releases = {".".join(core.version.split(".")[:2]) for core in CORES}
-    lists = {path.stem.removeprefix("ignore-"): path for path in (ROOT / "tests/sanity").glob("ignore-*.txt")}
-    assert releases <= set(lists)
-    assert len({path.resolve() for path in lists.values()}) == 1
-    for line in lists["2.19"].read_text().splitlines():
-        path, _, reason = line.partition("#")
-        assert reason.strip(), f"no reason: {line}"
-        assert Path(ROOT / path.split()[0]).exists(), line

@@ -76,7 +76,7 @@ class KubeInMemory:
             if at.rpartition("/")[0] == path
             and all((item["metadata"].get("labels") or {}).get(key) == value for key, value in wanted)
         ]
-        return {"items": items, "metadata": {}}
+        return {"items": items, "metadata": {"resourceVersion": str(self._version)}}
 
     @contextmanager
     def served(self, folder: Path) -> Iterator[Path]:

@@ -53,8 +53,8 @@ class Unlucky:
         }  # fmt: skip
 
     @contextmanager
-    def served(self) -> Iterator[Unlucky]:
-        handler = type("Handler", (_Handler,), {"unlucky": self})
+    def served(self, kind: type[_Handler] | None = None) -> Iterator[Unlucky]:
+        handler = type("Handler", (kind or _Handler,), {"unlucky": self})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()

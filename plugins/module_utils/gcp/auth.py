@@ -1,8 +1,5 @@
 """Google credentials from a module's options, by google-auth. Names of options as in google.cloud."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json
@@ -228,14 +225,19 @@ def session(params: Mapping[str, Any]) -> Any:
     )
 
 
-def access_token(params: Mapping[str, Any]) -> str:
-    """A fresh token. Raises ``GoogleError`` when none is to be had."""
+def fresh(params: Mapping[str, Any]) -> Any:
+    """Credentials with a token that is good. Raises ``GoogleError`` when none is to be had."""
     found = credentials(params)
+    if not found.valid:
+        refresh(found, params)
+    return found
+
+
+def refresh(found: Any, params: Mapping[str, Any]) -> None:
+    """A new token in the credentials. Raises ``GoogleError`` when none is to be had."""
     try:
-        if not found.valid:
-            found.refresh(google.auth.transport.requests.Request())
+        found.refresh(google.auth.transport.requests.Request())
     except google.auth.exceptions.TransportError as error:
         raise GoogleError(unreachable(error)) from error
     except google.auth.exceptions.GoogleAuthError as error:
         raise GoogleError(auth_failure(error, params)) from error
-    return str(found.token)

@@ -1,8 +1,5 @@
 """Why Google gave no access token, in one sentence with the way out, and without any secret."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json
@@ -11,10 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-_SECRET = re.compile(
-    r"eyJ[\w-]+\.[\w-]*\.?[\w-]*|ya29\.[\w.-]+|-----BEGIN.*?(-----END[^-]*-----|$)", re.DOTALL
-)
-"""JSON Web Tokens, Google's access tokens, and private keys."""
+from ..no_log import SECRET
 
 _CAUSES = (
     # What the complaint says, and what to do about it. The first that fits counts.
@@ -87,7 +81,7 @@ def complaint(error: Exception) -> str:
     while error.args and isinstance(error.args[0], Exception):
         error = error.args[0]
     first, *others = error.args or [type(error).__name__]
-    said = [_SECRET.sub("***", part) for part in (str(first), _message(others[0] if others else ""))]
+    said = [SECRET.sub("***", part) for part in (str(first), _message(others[0] if others else ""))]
     # Of the first, which may be an answer as it came, only the beginning.
     said[0] = (said[0].splitlines() or [""])[0]
     return " ".join(": ".join(part.strip().rstrip(".") for part in said if part).split())[:500]

@@ -1,8 +1,5 @@
 """What can go wrong between a module and Google, in words."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

@@ -1,8 +1,5 @@
 """Labels of Google's resources: text, where YAML has numbers, booleans and null besides; and the mark of what is ours."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

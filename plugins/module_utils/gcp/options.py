@@ -1,8 +1,5 @@
 """Options that every module which asks Google has, and the one form of what they answer."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -58,6 +55,11 @@ def argument_spec(endpoint: tuple[str, str], **options: Json) -> Json:
         "api_endpoint": {"type": "str", "default": default, "fallback": (env_fallback, [variable])},
         **options,
     }  # fmt: skip
+
+
+def module_spec(endpoint: tuple[str, str], **options: Json) -> Json:
+    """What makes such a module; all have check mode."""
+    return {"argument_spec": argument_spec(endpoint, **options), "supports_check_mode": True}
 
 
 def answered(params: Mapping[str, Any], work: Callable[[], Json]) -> Json:

@@ -1,8 +1,5 @@
 """The only seam to Google: requests with a session, retries where they are safe, errors in words."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

@@ -1,8 +1,5 @@
 """What has to change for a bucket to be as wanted. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json
@@ -22,17 +19,25 @@ CONDITIONS = (
 """Conditions of a lifecycle rule, as options; the API has them in camel case."""
 
 _DATES = ("created_before", "custom_time_before", "noncurrent_time_before")
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+
+
+def check_name(name: str) -> None:
+    """Raises ``BadInput``. https://cloud.google.com/storage/docs/buckets#naming"""
+    if (
+        not _NAME.fullmatch(name)
+        or name.startswith("goog")
+        or any(not 0 < len(p) <= 63 for p in name.split("."))
+    ):
+        raise BadInput(
+            f"bucket name '{name}': 3 to 63 lower-case letters, digits, hyphens, underscores and dots, beginning and "
+            "ending with a letter or digit, not beginning with goog. With dots it may have 222, and 63 between two."
+        )
 
 
 def check(options: Mapping[str, Any]) -> None:
     """Refuses what Google would refuse, before asking. Raises ``BadInput``."""
-    name = options["name"]
-    if not _NAME.fullmatch(name) or name.startswith("goog") or ".." in name:
-        raise BadInput(
-            f"bucket name '{name}': 3 to 63 lower-case letters, digits, hyphens, underscores and dots, beginning and "
-            "ending with a letter or digit, not beginning with goog."
-        )
+    check_name(options["name"])
     seconds = options.get("soft_delete_seconds")
     if seconds is not None and seconds != 0 and not 604_800 <= seconds <= 7_776_000:
         raise BadInput("soft_delete_seconds must be 0 (off) or from 604800 (7 days) to 7776000 (90 days).")

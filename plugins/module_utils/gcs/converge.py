@@ -1,8 +1,5 @@
 """Makes a bucket and its IAM policy as wanted, or removes it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable

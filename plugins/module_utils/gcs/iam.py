@@ -1,8 +1,5 @@
 """What has to change for a bucket's IAM policy to grant what is wanted. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

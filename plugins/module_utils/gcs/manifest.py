@@ -1,8 +1,5 @@
 """The manifest that vouches for a published version. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json
@@ -55,14 +52,16 @@ def parse_manifest(text: bytes | None) -> Json | None:
     try:
         value = dict(json.loads(text or b""))
         files = files_of(value)
-        sound = value["format"] == FORMAT and value["digest"] == digest(files)
+        sound = (
+            value["format"] == FORMAT and value["digest"] == digest(files) and all(f.size >= 0 for f in files)
+        )
         named = {file.path for file in files}
         inside = all(
             name and not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
             for name in named
         )
         return value if sound and inside and SAVED_MODEL in named and len(named) == len(files) else None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 
 

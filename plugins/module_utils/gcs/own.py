@@ -1,8 +1,5 @@
 """Takes away what this collection made in Cloud Storage, and tells what stays, since others may have made it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Collection

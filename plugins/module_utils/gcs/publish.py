@@ -11,9 +11,6 @@ The protocol, and why nobody ever gets a mixture (docs/publishing.md has it at l
 5. It removes the claim.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,5 @@
 """Carries out what publish.py decides: claims, creates, compares, removes."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import threading

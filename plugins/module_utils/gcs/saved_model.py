@@ -1,8 +1,5 @@
 """What the module gcs_saved_model does with a model's versions: publish, remove, prune, list."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import datetime
@@ -19,6 +16,7 @@ from ..progress import progress
 from ..saved_model.archive import SUFFIXES, is_archive, unpack
 from ..saved_model.errors import InvalidModel
 from ..saved_model.files import MANIFEST
+from .bucket import check_name
 from .manifest import make_manifest
 from .publish import Version, plan, prunable, some
 from .publisher import Model
@@ -43,6 +41,7 @@ def converge(params: Json, check_mode: bool) -> Json:
 
 def check(params: Json) -> None:
     """Refuses what can't be meant, before anything is asked."""
+    check_name(params["bucket"])
     needed = {"present": "source", "absent": "version", "pruned": "keep"}.get(params["state"])
     if needed is not None and params[needed] in (None, ""):
         raise BadInput(f"state={params['state']} needs {needed}.")
@@ -115,7 +114,7 @@ def _present(storage: Storage, model: Model, params: Json, check_mode: bool) -> 
             return result
         if source.litter:
             result["warnings"] = [f"left out of the version, as no part of a model: {some(source.litter)}"]
-        info = source.inspect() if todo.upload else None
+        info = source.inspect(params["tags"]) if todo.upload else None
         if info is not None and not info.loadable and params["require_loadable"]:
             raise BadInput(f"source {source.name} can't be served: {'; '.join(info.problems)}.")
         manifest = current.manifest or make_manifest(

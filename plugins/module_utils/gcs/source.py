@@ -1,13 +1,11 @@
 """Where the content of a version comes from: a folder, or another place in Cloud Storage."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import base64
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,7 +36,7 @@ class Source(Protocol):
     litter: list[str]
     """Paths of what lies there and is not of the model."""
 
-    def inspect(self) -> Info | None:
+    def inspect(self, tags: Sequence[str]) -> Info | None:
         """What the SavedModel is; None where that can't be told."""
 
     def send(self, storage: Storage, bucket: str, name: str, file: ModelFile, tell: Told) -> Json:
@@ -56,8 +54,8 @@ class Folder:
         except InvalidModel as error:
             raise BadInput(f"{error}.") from error
 
-    def inspect(self) -> Info:
-        return inspect(self._folder, sizes_of(self.files))
+    def inspect(self, tags: Sequence[str]) -> Info:
+        return inspect(self._folder, sizes_of(self.files), tags=tags)
 
     def send(self, storage: Storage, bucket: str, name: str, file: ModelFile, tell: Told) -> Json:
         return upload(storage, bucket, name, self._folder / file.path, file.size, file.crc32c, tell)
@@ -133,7 +131,7 @@ class Prefix:
             md5.update(piece)
         return replace(file, sha256=sha.hexdigest(), md5=base64.b64encode(md5.digest()).decode())
 
-    def inspect(self) -> Info | None:
+    def inspect(self, tags: Sequence[str]) -> Info | None:
         """By graph, index and warm-up requests alone, which are fetched: the data stays where it is."""
         small = [path for path in (SAVED_MODEL, INDEX, WARMUP) if path in self._objects]
         if sum(int(self._objects[path]["size"]) for path in small) > GRAPH_MAX:
@@ -145,7 +143,7 @@ class Prefix:
                 with target.open("wb") as file:
                     for piece in self._storage.pieces(self._bucket, self._objects[path]):
                         file.write(piece)
-            return inspect(Path(folder), sizes_of(self.files), tensors=False)
+            return inspect(Path(folder), sizes_of(self.files), tags=tags, tensors=False)
 
     def send(self, storage: Storage, bucket: str, name: str, file: ModelFile, tell: Told) -> Json:
         made = storage.copy(self._bucket, self._objects[file.path], bucket, name, tell)

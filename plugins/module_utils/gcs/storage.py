@@ -1,8 +1,5 @@
 """Cloud Storage's JSON API as far as buckets and published models need it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json
@@ -13,6 +10,7 @@ from urllib.parse import quote
 
 from ..gcp.errors import ApiError, GoogleError
 from ..gcp.rest import Answer, Google
+from ..retry import paged
 from ..saved_model.checksum import crc32c
 
 Json = dict[str, Any]
@@ -21,6 +19,9 @@ Told = Callable[[int], None]
 
 RANGE = 8 * 2**20
 """Bytes of one request when an object's content is read piece by piece."""
+
+LEAST_COPIED = 2**20
+"""Bytes that each request of a copy brings at the least: https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite."""
 
 TRIES = 3
 """Of a request whose answer is a success and yet says nothing."""
@@ -41,12 +42,12 @@ class Storage:
         self.google = google
 
     def _ask(self, method: str, path: str, body: Json | None = None, **options: Any) -> Json:
-        """What a method answers, which is never nothing: an empty answer was cut off within its headers."""
+        """What a method answers, which always says of what kind it is: nothing was cut off, and no proxy's own words."""
         for _unused in range(TRIES):
             answer = self.google.call(method, path, body, **options)
-            if answer:
+            if "kind" in answer or "done" in answer:  # of a copy
                 return answer
-        raise GoogleError(f"{options['what']}: the service's answers are empty. Is a proxy in between?")
+        raise GoogleError(f"{options['what']}: the answers are not Cloud Storage's. Is a proxy in between?")
 
     # Buckets
 
@@ -62,13 +63,9 @@ class Storage:
         """Whether the bucket is one of the project's; None where the account may not list them."""
         query = {"project": project, "prefix": name, "fields": "kind,items(name),nextPageToken"}
         try:
-            while True:
-                page = self._ask("GET", "/storage/v1/b", query=query, what=f"buckets of {project}")
-                if any(item["name"] == name for item in page.get("items", [])):
-                    return True
-                if not page.get("nextPageToken"):
-                    return False
-                query["pageToken"] = page["nextPageToken"]
+            return any(
+                item["name"] == name for item in self._listed("/storage/v1/b", query, f"buckets of {project}")
+            )
         except ApiError as error:
             if error.status in (403, 404):
                 return None
@@ -107,18 +104,21 @@ class Storage:
 
     def objects(self, bucket: str, prefix: str, *, versions: bool = False) -> Iterator[Json]:
         """Every object below the prefix; with ``versions`` those that were replaced, too."""
-        token: str | None = None
-        while True:
-            query = {
-                "prefix": prefix, "pageToken": token, "versions": "true" if versions else None, "fields": _LISTED,
-            }  # fmt: skip
-            page = self._ask(
-                "GET", f"/storage/v1/b/{bucket}/o", query=query, what=f"list of {uri(bucket, prefix)}"
-            )
-            yield from page.get("items", [])
-            token = page.get("nextPageToken")
-            if not token:
-                return
+        query = {"prefix": prefix, "versions": "true" if versions else None, "fields": _LISTED}
+        for item in self._listed(f"/storage/v1/b/{bucket}/o", query, f"list of {uri(bucket, prefix)}"):
+            if not str(item.get("size")).isdecimal():
+                raise GoogleError(
+                    f"list of {uri(bucket, prefix)}: an object of {item.get('size')} bytes can't be."
+                )
+            yield item
+
+    def _listed(self, path: str, query: Json, what: str) -> Iterator[Json]:
+        def page(token: str | None) -> tuple[Json, str | None]:
+            found = self._ask("GET", path, query={**query, "pageToken": token}, what=what)
+            return found, found.get("nextPageToken")
+
+        for found in paged(page, self.google.clock, lambda words: GoogleError(f"{what}: {words}")):
+            yield from found.get("items", [])
 
     def object(self, bucket: str, name: str) -> Json | None:
         try:
@@ -206,17 +206,18 @@ class Storage:
 
         def rewrite() -> Json:
             token: str | None = None
-            while True:
+            what = f"{uri(source_bucket, source['name'])} to {uri(bucket, name)}"
+            for _unused in range(int(source["size"]) // LEAST_COPIED + TRIES):
                 query = {
                     "ifGenerationMatch": "0", "rewriteToken": token,
                     "ifSourceGenerationMatch": source["generation"], "sourceGeneration": source["generation"],
                 }  # fmt: skip
-                what = f"{uri(source_bucket, source['name'])} to {uri(bucket, name)}"
                 answer = self._ask("POST", path, query=query, repeatable=True, what=what)
                 if answer.get("done"):
                     return dict(answer["resource"])
                 token = answer["rewriteToken"]
                 tell(int(answer.get("totalBytesRewritten", 0)))
+            raise GoogleError(f"{what}: the service goes on copying and comes to no end.")
 
         return self.once(bucket, name, int(source["size"]), source["crc32c"], rewrite)
 

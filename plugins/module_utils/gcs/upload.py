@@ -5,9 +5,6 @@ user's cache folder while the upload lasts: a further run of the same content go
 Who has that address can write the object, so the file is readable by its owner only.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import contextlib

@@ -1,8 +1,5 @@
 """Whether a cluster's options go together, before anything is asked of Google. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

@@ -2,13 +2,11 @@
 (https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters).
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from typing import Any
 
+from .compare import same_range
 from .option import AT_CREATION, IN_PLACE, NEVER, ROLLING, Option, at_least, cluster_update, setter
 from .pool_options import (
     CONFIDENTIAL,
@@ -148,8 +146,8 @@ def _same_allocation(desired: Json, now: Json | None) -> bool:
         present = (now or {}).get(name)
         if name in ("create_subnetwork", "subnetwork_name", "node_ipv4_cidr_block") and present is None:
             continue
-        if name.endswith("cidr_block") and str(value).startswith("/"):
-            if not str(present or "").endswith(str(value)):
+        if name.endswith("cidr_block"):
+            if not same_range(value or "", present):
                 return False
         elif (value or None) != (present or None):
             return False

@@ -1,8 +1,5 @@
 """When two values of an option mean the same, whatever words they come in. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re
@@ -126,6 +123,11 @@ def _segments(text: str) -> list[str]:
     """The path's parts, of a URL from ``projects`` on."""
     parts = [part for part in text.split("/") if part]
     return parts[parts.index("projects") :] if "projects" in parts else parts
+
+
+def same_range(desired: str, now: str | None) -> bool:
+    """Whether a range of addresses is the wanted one; a size alone (/20) is any range of that size."""
+    return str(now or "").endswith(desired) if desired.startswith("/") else desired == (now or "")
 
 
 def restrict(schema: Schema, desired: Any, now: Any) -> Any:

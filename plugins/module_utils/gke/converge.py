@@ -1,8 +1,5 @@
 """Clusters and node pools made as wanted: read, plan, and unless it is a check, change."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from ..gcp.errors import BadInput, GoogleError
@@ -13,7 +10,7 @@ from .client import Gke
 from .describe import without_secrets
 from .desired import cluster_path, desired_cluster, desired_pool
 from .info import is_reachable, kubeconfig_for
-from .kubeconfig import context_name, forget
+from .kubeconfig import check_writable, context_name, forget
 from .operations import trouble
 from .plan import Plan, diff, plan_cluster, plan_pool, refuse_impossible, remove_cluster, remove_pool
 from .rules import check_name
@@ -26,6 +23,8 @@ def converge_cluster(params: Json, check_mode: bool) -> Json:
     if params["state"] == "absent":
         return _remove(params, path, check_mode)
     desired = desired_cluster(params)
+    if params["kubeconfig_file"]:
+        check_writable(params["kubeconfig_file"])
     gke = _connect(params)
     cluster = _current(gke, path, check_mode)
     plan = plan_cluster(
@@ -33,7 +32,8 @@ def converge_cluster(params: Json, check_mode: bool) -> Json:
         cluster,
         path,
         exclusive_pools=params["node_pools_exclusive"],
-        recreate_pools=params["recreate"] == "pools",
+        recreate=params["recreate"],
+        protected=params["deletion_protection"],
     )
     cluster = _apply(gke, plan, cluster, path, check_mode)
     exists = is_reachable(cluster)
@@ -89,7 +89,7 @@ def converge_pool(params: Json, check_mode: bool) -> Json:
         cluster = _current(gke, path, check_mode)
         if cluster is None and not check_mode:
             raise BadInput(f"cluster {cluster_name} does not exist in {params['location']}: create it first.")
-        plan = plan_pool(desired, cluster or {}, path, recreate=params["recreate"] == "pools")
+        plan = plan_pool(desired, cluster or {}, path, recreate=params["recreate"])
     cluster = _apply(gke, plan, cluster, path, check_mode)
     return {**_outcome(gke, plan, cluster), "node_pool": _pool(cluster, name)}
 

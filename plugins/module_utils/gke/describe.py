@@ -1,8 +1,5 @@
 """A cluster as the options that would make it: the way back from what the API shows. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,11 +1,8 @@
 """The desired state that a module's options describe: only what was given, checked, and the API's paths. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..gcp.labels import as_texts
@@ -13,7 +10,7 @@ from .check_cluster import check_cluster, check_place
 from .check_pool import check_pool
 from .cluster_options import CLUSTER_OPTIONS
 from .pool_options import POOL_OPTIONS
-from .schema import Json, Labels, given
+from .schema import Json, Labels, Raw, given, in_googles_form
 
 POOL_ARGUMENTS: Json = {
     "name": {"type": "str", "required": True},
@@ -34,13 +31,18 @@ def cluster_path(project: str, location: str, name: str) -> str:
     return f"{parent_path(project, location)}/clusters/{name}"
 
 
+_RAW = {o.name for o in POOL_OPTIONS if isinstance(o.schema, Raw)}
 _LABELS = {o.name for o in (*CLUSTER_OPTIONS, *POOL_OPTIONS) if isinstance(o.schema, Labels)}
 
 
 def _given(options: Mapping[str, Any], names: Iterable[str]) -> Json:
     """The options that were given."""
     found = {name: options[name] for name in names if options.get(name) is not None}
-    return {name: as_texts(value) if name in _LABELS else given(value) for name, value in found.items()}
+    forms: dict[str, Callable[[Any], Any]] = {
+        **dict.fromkeys(_LABELS, as_texts),
+        **dict.fromkeys(_RAW, in_googles_form),
+    }
+    return {name: forms.get(name, given)(value) for name, value in found.items()}
 
 
 def _pool(options: Mapping[str, Any]) -> Json:

@@ -1,10 +1,8 @@
 """A kubeconfig for a cluster, and its place in a file that may have others."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -111,9 +109,8 @@ def forget(path: str, name: str, *, check_mode: bool) -> bool:
     """
     target = Path(absolute_path(path)).resolve()
     try:
-        text = target.read_text(encoding="utf-8") if target.exists() else ""
-        found, as_json = _parse(text, target) if text.strip() else ({}, True)
-    except (BadInput, UnicodeDecodeError):
+        found, as_json = _read(target)
+    except BadInput:
         return False
     except OSError as error:
         raise GoogleError(f"The kubeconfig {target} can't be read: {error.strerror}.") from error
@@ -139,6 +136,30 @@ def _replace(target: Path, content: Json, *, as_json: bool) -> None:
     Path(draft).replace(target)
 
 
+def check_writable(path: str) -> None:
+    """Refuses, before anything is made, a file that `write` could not write. Raises ``GoogleError``."""
+    target = Path(absolute_path(path)).resolve()
+    folder = next(parent for parent in target.parents if parent.exists())
+    try:
+        if target.exists():
+            _read(target)
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise GoogleError(f"The kubeconfig can't be written to {target}: {error.strerror}.") from error
+
+
+def _read(target: Path) -> tuple[Json, bool]:
+    """What is in the file, if anything, and whether it is JSON. Raises ``BadInput`` for what is no kubeconfig."""
+    try:
+        text = target.read_text(encoding="utf-8") if target.exists() else ""
+    except UnicodeDecodeError as error:
+        raise BadInput(_NO_KUBECONFIG.format(target)) from error
+    return _parse(text, target) if text.strip() else ({}, True)
+
+
 def write(path: str, content: Json, *, current: bool = False) -> None:
     """Puts the content into a file, new or not, in one step, with mode 0600. Raises ``GoogleError``.
 
@@ -146,13 +167,10 @@ def write(path: str, content: Json, *, current: bool = False) -> None:
     """
     target = Path(absolute_path(path)).resolve()  # A link stays one.
     try:
-        text = target.read_text(encoding="utf-8") if target.exists() else ""
-        merged, as_json = _parse(text, target) if text.strip() else ({}, True)
+        merged, as_json = _read(target)
         merged = merge(merged, content, current=current)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _replace(target, merged, as_json=as_json)
-    except UnicodeDecodeError as error:
-        raise BadInput(_NO_KUBECONFIG.format(target)) from error
     except OSError as error:
         raise GoogleError(f"The kubeconfig can't be written to {target}: {error.strerror}.") from error
 

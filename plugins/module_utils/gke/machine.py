@@ -4,9 +4,6 @@ Reservations: https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node
 the collection.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

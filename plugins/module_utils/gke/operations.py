@@ -1,8 +1,5 @@
 """Long-running operations in words: how far they are, why they failed, and what to do then. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from typing import Any

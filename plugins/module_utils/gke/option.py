@@ -1,8 +1,5 @@
 """What an option is: where Google shows it, how it is changed, and what that does to the nodes. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

@@ -4,15 +4,13 @@ Wishes are options as ``desired`` gives them; what is missing is not managed. Th
 shows it.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ..gcp.errors import BadInput
 from ..gcp.labels import MARK, MARK_WORDS, is_ours
@@ -21,10 +19,17 @@ from .cluster_options import CLUSTER_OPTIONS
 from .compare import restrict
 from .option import AT_CREATION, IN_PLACE, NEVER, RECREATE, Option
 from .pool_options import POOL_OPTIONS
+from .rules import is_zone
 from .schema import Json, look_up, put, write
 
 FAILED = "ERROR"
-"""The status of a cluster or pool that could not be made: it is of no use, and Google removes it some day."""
+"""The status of a cluster or pool that Google could not make, or that is broken. It may have nodes that work."""
+
+Recreate: TypeAlias = Literal["never", "failed", "pools"]
+"""What may be deleted and made anew: nothing; what is in status ERROR; pools, for any reason."""
+
+BORN = {"addonsConfig": {"gcePersistentDiskCsiDriverConfig": {"enabled": True}}}
+"""What a cluster begins with, however its creation asks (seen in Google's answers of 2025 and 2026)."""
 
 Find: TypeAlias = "Callable[[Json | None], Json | None]"
 
@@ -146,10 +151,13 @@ def _resource(options: Iterable[Option], desired: Json) -> Json:
     return found
 
 
-def pool_resource(desired: Json) -> Json:
-    """A node pool for a creation. An autoscaled one begins with its minimum."""
+def pool_resource(desired: Json, zones: int = 1) -> Json:
+    """A node pool for a creation, in so many zones. An autoscaled one begins with its minimum."""
     found = _resource(POOL_OPTIONS, desired)
-    low = desired.get("autoscaling", {}).get("min_node_count")
+    limits = desired.get("autoscaling", {})
+    low = limits.get("min_node_count")
+    if low is None and limits.get("total_min_node_count") is not None:
+        low = math.ceil(limits["total_min_node_count"] / zones)
     if "initialNodeCount" not in found and low is not None:
         found["initialNodeCount"] = low
     if "management" in found:
@@ -158,23 +166,26 @@ def pool_resource(desired: Json) -> Json:
     return found
 
 
-def cluster_resource(desired: Json) -> Json:
-    """A cluster for a creation; Google makes a pool of one node where none is wanted."""
+def cluster_resource(desired: Json, zones: int = 1) -> Json:
+    """A cluster for a creation, in so many zones; Google makes a pool of one node where none is wanted."""
     found = _resource(CLUSTER_OPTIONS, desired)
     if "ipAllocationPolicy" in found:
         found["ipAllocationPolicy"]["useIpAliases"] = True
     if desired.get("node_pools"):
-        found["nodePools"] = [pool_resource(pool) for pool in desired["node_pools"]]
+        found["nodePools"] = [
+            pool_resource(pool, len(pool.get("node_locations", ())) or zones)
+            for pool in desired["node_pools"]
+        ]
     elif not desired.get("autopilot"):
         found["initialNodeCount"] = 1
     return found
 
 
-def _create_pool(desired: Json, parent: str) -> Change:
-    name = desired["name"]
+def _create_pool(desired: Json, cluster: Json, parent: str) -> Change:
+    name, zones = desired["name"], desired.get("node_locations") or cluster.get("locations") or [None]
     return Change(
         f"node pool {name}", None, desired, IN_PLACE, "POST", f"{parent}/nodePools",
-        {"nodePool": pool_resource(desired)}, lambda cluster: _stands(_find_pool(cluster, name)),
+        {"nodePool": pool_resource(desired, len(zones))}, lambda cluster: _stands(_find_pool(cluster, name)),
     )  # fmt: skip
 
 
@@ -191,11 +202,13 @@ def remove_cluster(name: str, path: str, before: str = "exists") -> Change:
     )
 
 
-def plan_pool(desired: Json, cluster: Json, parent: str, *, recreate: bool, prefix: str = "") -> Plan:
+def plan_pool(
+    desired: Json, cluster: Json, parent: str, *, recreate: Recreate = "never", prefix: str = ""
+) -> Plan:
     """Changes for one node pool of a cluster; ``parent``: the cluster's path.
 
-    A change that only a new pool can make becomes deletion and creation where ``recreate`` allows that. A pool that
-    failed is always made anew.
+    A change that only a new pool can make, and a pool that failed, become deletion and creation where ``recreate``
+    allows that.
     """
     name = desired["name"]
     current = _find_pool(cluster, name)
@@ -204,9 +217,12 @@ def plan_pool(desired: Json, cluster: Json, parent: str, *, recreate: bool, pref
             f"node pool {name}: the cluster is an Autopilot cluster: its nodes are Google's; leave node pools out."
         )
     if current is None:
-        return Plan([_create_pool(desired, parent)])
+        return Plan([_create_pool(desired, cluster, parent)])
+    anew = _create_pool(desired, cluster, parent)
     if current.get("status") == FAILED:
-        return Plan([remove_pool(name, parent, RECREATE, FAILED), _create_pool(desired, parent)])
+        if recreate == "never":
+            raise BadInput(_failed(f"node pool {name}", current))
+        return Plan([remove_pool(name, parent, RECREATE, FAILED), anew])
     path = f"{parent}/nodePools/{name}"
 
     def find(found: Json | None) -> Json | None:
@@ -215,9 +231,17 @@ def plan_pool(desired: Json, cluster: Json, parent: str, *, recreate: bool, pref
     _refuse_two_masters(desired, current)
     changes = differences(POOL_OPTIONS, desired, current, path, find, prefix)
     changes += _size_after_autoscaling(desired, current, changes, path, find, prefix)
-    if recreate and any(change.how == RECREATE for change in changes):
-        return Plan([remove_pool(name, parent, RECREATE), _create_pool(desired, parent)])
+    if recreate == "pools" and any(change.how == RECREATE for change in changes):
+        return Plan([remove_pool(name, parent, RECREATE), anew])
     return _grown(changes, current, cluster, path, prefix)
+
+
+def _failed(what: str, current: Json) -> str:
+    reason = current.get("statusMessage") or "Google does not say why"
+    return (
+        f"{what} is in status {FAILED}, and nothing was changed: {reason.rstrip('.')}. It may have nodes that work. Mend it, "
+        "or set recreate: failed, if it may be deleted and made anew."
+    )
 
 
 def _refuse_two_masters(desired: Json, current: Json) -> None:
@@ -272,9 +296,13 @@ def plan_cluster(
     path: str,
     *,
     exclusive_pools: bool = False,
-    recreate_pools: bool = False,
+    recreate: Recreate = "never",
+    protected: bool = False,
 ) -> Plan:
-    """Changes for a cluster and the pools in ``desired['node_pools']``; pools that are not named stay."""
+    """Changes for a cluster and the pools in ``desired['node_pools']``; pools that are not named stay.
+
+    ``protected``: the cluster is not deleted, whatever else allows it.
+    """
     name = desired["name"]
     plan = Plan()
     marked = current is None or is_ours(current.get("resourceLabels"))
@@ -284,22 +312,37 @@ def plan_cluster(
             f"cluster {name} could not be made (status {FAILED}), and is not replaced, since it does not have the "
             f"{MARK_WORDS} of what this collection made. Remove it by yourself, or give it that label."
         )
+    if failed and recreate != "failed":
+        raise BadInput(_failed(f"cluster {name}", current or {}))
+    if failed and protected:
+        raise BadInput(
+            f"cluster {name} is in status {FAILED}, and is not replaced: deletion_protection is true. Set it to false "
+            "first, if the cluster is to go."
+        )
     if marked and (current is None or failed or "resource_labels" in desired):
         desired = {**desired, "resource_labels": desired.get("resource_labels", {}) | MARK}
     if failed:
         plan.changes.append(remove_cluster(name, path, FAILED))
         current = None
     if current is None:
-        body = {"cluster": cluster_resource(desired)}
         parent = path.rpartition("/")[0]
+        location = path.rpartition("/clusters/")[0].rpartition("/")[2]
+        body = {"cluster": cluster_resource(desired, _zones(desired, location))}
         plan.changes.append(Change(f"cluster {name}", None, desired, IN_PLACE, "POST", parent, body, _stands))
         late = [option for option in CLUSTER_OPTIONS if option.later]
         plan.changes += differences(late, desired, {}, path, _itself)
+        plan.changes += differences(CLUSTER_OPTIONS, _against_birth(desired), BORN, path, _itself)
         return plan
     plan.changes += differences(CLUSTER_OPTIONS, desired, current, path, _itself)
-    for pool in desired.get("node_pools", []):
+    pools = list(desired.get("node_pools", []))
+    moves = [change for change in plan.changes if change.field == "node_locations"]
+    if moves:
+        at = plan.changes.index(moves[0])
+        plan.changes[at : at + 1] = _in_two_steps(desired, current, path)
+        pools, current = _kept_in_place(pools, current, desired["node_locations"], exclusive=exclusive_pools)
+    for pool in pools:
         prefix = f"node pool {pool['name']}: "
-        found = plan_pool(pool, current, path, recreate=recreate_pools, prefix=prefix)
+        found = plan_pool(pool, current, path, recreate=recreate, prefix=prefix)
         plan.changes += found.changes
         plan.warnings += found.warnings
     googles = look_up(current, "autopilot.enabled")
@@ -312,6 +355,55 @@ def plan_cluster(
             if pool["name"] not in named and not look_up(pool, "autoscaling.autoprovisioned")
         ]
     return plan
+
+
+def _zones(desired: Json, location: str) -> int:
+    """In how many zones a new cluster's nodes are; Google chooses three where a regional one names none."""
+    return len(desired.get("node_locations", ())) or (1 if is_zone(location) else 3)
+
+
+def _against_birth(desired: Json) -> Json:
+    """What of the wishes a cluster is born without."""
+    driver = "gce_persistent_disk_csi_driver"
+    wish = desired.get("addons_config", {}).get(driver)
+    return (
+        {"name": desired["name"]}
+        if wish is None
+        else {"name": desired["name"], "addons_config": {driver: wish}}
+    )
+
+
+def _in_two_steps(desired: Json, current: Json, path: str) -> list[Change]:
+    """Other zones: one request adds or removes, never both (terraform-provider-google#1352); first it adds."""
+    now, goal = current.get("locations", []), desired["node_locations"]
+    both = [*now, *(zone for zone in goal if zone not in now)]
+    steps = [zones for zones in (both, goal) if set(zones) != set(now)]
+    if len(steps) == 2 and set(both) == set(goal):
+        del steps[0]
+    option = next(option for option in CLUSTER_OPTIONS if option.name == "node_locations")
+    found = []
+    for zones in steps:
+        found.append(_change([(option, now, zones)], current, path, _itself, ""))
+        now = zones
+    return found
+
+
+def _kept_in_place(
+    pools: list[Json], cluster: Json, zones: list[str], *, exclusive: bool
+) -> tuple[list[Json], Json]:
+    """(wishes, cluster) once the cluster is in these zones: every pool moves along, those with zones of their own back."""
+    before = set(cluster.get("locations", ()))
+    own = {
+        pool["name"]: {"node_locations": pool["locations"]}
+        for pool in cluster.get("nodePools", [])
+        if pool.get("locations") and set(pool["locations"]) != before and pool.get("status") != FAILED
+    }
+    named = {pool["name"] for pool in pools}
+    wishes = [{**own.get(pool["name"], {}), **pool} for pool in pools]
+    if not exclusive:
+        wishes += [{"name": name, **wish} for name, wish in own.items() if name not in named]
+    moved = [{**pool, "locations": list(zones)} for pool in cluster.get("nodePools", [])]
+    return wishes, {**cluster, "locations": list(zones), "nodePools": moved}
 
 
 def refuse_impossible(changes: list[Change]) -> None:

@@ -2,13 +2,11 @@
 (https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters.nodePools).
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from typing import Any
 
+from .compare import same_range
 from .option import AT_CREATION, IN_PLACE, RECREATE, ROLLING, Option, at_least, pool_update, setter
 from .schema import (
     DURATION,
@@ -165,7 +163,8 @@ POOL_OPTIONS = (
     ),
     Option("subnetwork", RESOURCE, "networkConfig.subnetwork", RECREATE),
     Option("pod_range", TEXT, "networkConfig.podRange", RECREATE),
-    Option("pod_ipv4_cidr_block", TEXT, "networkConfig.podIpv4CidrBlock", RECREATE),
+    Option("create_pod_range", FLAG, "networkConfig.createPodRange", AT_CREATION),
+    Option("pod_ipv4_cidr_block", TEXT, "networkConfig.podIpv4CidrBlock", RECREATE, equal=same_range),
     # What is changed under running nodes.
     Option("management", MANAGEMENT, "management", IN_PLACE, setter("setManagement", "management")),
     _rolling("upgrade_settings", UPGRADE_SETTINGS, "upgradeSettings", how=IN_PLACE, body=one_strategy),

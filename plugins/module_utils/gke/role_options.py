@@ -1,8 +1,5 @@
 """The module's options as the cluster role's variables give them: ``cluster_options``, under the named ones. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

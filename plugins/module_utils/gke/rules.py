@@ -1,8 +1,5 @@
 """Google's rules for names, places, versions, ranges and the like, one complaint each. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import ipaddress
@@ -16,7 +13,7 @@ from .option import version
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 _REGION = re.compile(r"[a-z]+(?:-[a-z]+)+[0-9]+")
-_ZONE = re.compile(rf"({_REGION.pattern})-[a-z]")
+_ZONE = re.compile(rf"({_REGION.pattern})-[a-z](?:[a-z]*\d+[a-z])?")
 _PROJECT = re.compile(r"(?:[a-z][-a-z0-9.]*:)?[a-z][-a-z0-9]{4,28}[a-z0-9]|[0-9]+")
 _NODE_LABEL = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

@@ -4,11 +4,9 @@ An option's value is plain data with names in snake_case. Google's form has name
 and leaves out what is false, zero or empty; what it leaves out is here always the same as what it would show.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -261,6 +259,20 @@ def _find(schema: Records, desired: Mapping[str, Any], items: list[Any]) -> Any:
         if identity(schema, read(schema.record, item) or {}) == identity(schema, desired)
     ]
     return same_key[0] if len(same_key) == 1 else None
+
+
+def in_googles_form(value: Any) -> Any:
+    """A message of Google's whose fields may be named as all other options are: cpu_manager_policy is cpuManagerPolicy.
+
+    Keys that are no such names, as those of sysctls (net.core.somaxconn), stay.
+    """
+    if isinstance(value, Mapping):
+        return {
+            camel(key) if re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", key) else key: in_googles_form(item)
+            for key, item in value.items()
+            if item is not None
+        }
+    return [in_googles_form(item) for item in value] if isinstance(value, list) else value
 
 
 def given(value: Any) -> Any:

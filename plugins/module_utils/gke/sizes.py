@@ -4,9 +4,6 @@ A node pool does not show its size. ``initialNodeCount`` follows ``setSize`` (so
 autoscaling), but not the autoscaler. ``currentNodeCount`` of the cluster counts all pools together.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

@@ -1,8 +1,5 @@
 """What an API server's answers mean: errors in words, and answers that no API server gives. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json
@@ -25,6 +22,8 @@ _HINTS = {
 
 _WITHOUT_METADATA = ("APIVersions", "APIResourceList", "APIGroup", "APIGroupList", "Status")
 """Kinds that are no objects and no lists of them: what the server says of itself."""
+
+_METRICS = "metrics.k8s.io/"
 
 
 def error_of(request: str, status: int, content: bytes) -> KubeError:
@@ -69,6 +68,11 @@ def refuse_nonsense(request: str, answer: Mapping[str, Any]) -> None:
             missing = "a list without items"
         elif not all(isinstance(item, dict) and isinstance(item.get("metadata"), dict) for item in items):
             missing = "a list with items that are no objects"
+        elif (
+            not items and "resourceVersion" not in (answer.get("metadata") or {}) and _METRICS not in request
+        ):
+            # Everything that is listed from etcd says as of when; what is counted at the moment does not.
+            missing = "an empty list that does not say as of when"
     elif kind and kind not in _WITHOUT_METADATA and not isinstance(answer.get("metadata"), dict):
         missing = f"a {kind} without metadata"
     if missing:

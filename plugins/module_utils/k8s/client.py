@@ -4,12 +4,11 @@ Paths are the API's own (``/api/v1/namespaces/x/pods``) and answers are plain di
 them can be pure functions that tests feed with plain data. Every failure is a `KubeError` in words.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import ssl
 import traceback
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from ..no_log import MASK, is_text, sound_token
+from ..no_log import MASK, SECRET, is_text, sound_token
 from ..paths import absolute_path
 from ..retry import Clock, Policy, Transient, retried, seconds_of
 from .answers import error_of, object_of, refuse_nonsense
@@ -46,9 +45,13 @@ CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 """Seconds between two bytes of an answer: above the API server's own slow calls, below a task's patience."""
 
+APPLY = "application/apply-patch+yaml"
+"""Content type of a server-side apply."""
 
 READS = Policy(attempts=7, first=0.5, longest=4.0, deadline=45.0)
 """Of one read: some ten seconds of short answers, in which a load balancer finds another API server; two time-outs."""
+
+_PLUGIN_WORDS = 400
 
 CONNECTS = Policy(attempts=3, first=0.3, longest=1.0)
 """Of everything else: only what never reached the server is sent again, since a lost answer may have been an effect."""
@@ -102,6 +105,7 @@ class KubeClient:
         Raises KubeError(reason="Kubeconfig") when it is missing or unusable; does not connect yet.
         """
         configuration = _configuration(kubeconfig, context)
+        self._given = (kubeconfig, context)
         self._api = kubernetes.client.ApiClient(configuration)
         self._host = str(configuration.host).rstrip("/")
         self._reads = reads
@@ -113,7 +117,7 @@ class KubeClient:
         return self._host
 
     def get(self, path: str, **query: object) -> Json:
-        return self._read("GET", path, query=query)
+        return self._again("GET", path, query=query)
 
     def get_or_none(self, path: str, **query: object) -> Json | None:
         """As `get`, with None for what does not exist."""
@@ -130,12 +134,14 @@ class KubeClient:
     def patch(
         self, path: str, body: Any = None, *, content_type: str = "application/merge-patch+json"
     ) -> Json:
-        # A dry run changes nothing: it is a read, too.
-        send = self._read if "dryRun=All" in path else self._json
+        # A dry run changes nothing, and what is applied twice is as it was after the first time.
+        send = self._again if "dryRun=All" in path or content_type == APPLY else self._json
         return send("PATCH", path, body=body, content_type=content_type)
 
     def delete(self, path: str, body: Json | None = None, *, content_type: str = "application/json") -> Json:
-        return self._json("DELETE", path, body=body, content_type=content_type)
+        # With preconditions it can meet nothing that came meanwhile.
+        send = self._again if (body or {}).get("preconditions") else self._json
+        return send("DELETE", path, body=body, content_type=content_type)
 
     def raw(
         self,
@@ -229,7 +235,7 @@ class KubeClient:
             ) from error
         return ForwardedPort(forward, port)
 
-    def _read(self, method: str, path: str, **request: Any) -> Json:
+    def _again(self, method: str, path: str, **request: Any) -> Json:
         """As `_json`, for what may be sent twice: tried again while a failure may pass."""
 
         def once() -> Json:
@@ -275,11 +281,11 @@ class KubeClient:
         stream: bool = False,
     ) -> Any:
         sent = {"accept": "application/json", **{name.lower(): value for name, value in headers.items()}}
-        self._api.update_params_for_auth(sent, [], ["BearerToken"], path, method, body)
         words = urlencode({name: value for name, value in query.items() if value is not None})
         url = self._host + path + (f"?{words}" if words else "")
 
         def once() -> Any:
+            self._api.update_params_for_auth(sent, [], ["BearerToken"], path, method, body)
             try:
                 return self._api.rest_client.pool_manager.request(
                     method,
@@ -303,7 +309,26 @@ class KubeClient:
                     f"{self._host}: see that its server is an address, and its key and certificate files are PEM.",
                 ) from None  # fmt: skip
 
-        return retried(once, CONNECTS, self._clock)
+        answer = retried(once, CONNECTS, self._clock)
+        if answer.status == 401 and self._has_another_token():
+            answer.close()
+            answer = retried(once, CONNECTS, self._clock)  # what was refused had no effect
+        return answer
+
+    def _has_another_token(self) -> bool:
+        """Whether the kubeconfig has one by now, which is then taken: a run may be longer than its first token lives."""
+        kubeconfig, context = self._given
+        if isinstance(kubeconfig, Mapping):
+            return False
+        mine = self._api.configuration
+        try:
+            now = _configuration(kubeconfig, context)
+        except KubeError:
+            return False
+        if not now.api_key or now.api_key == mine.api_key:
+            return False
+        mine.api_key, mine.refresh_api_key_hook = now.api_key, now.refresh_api_key_hook
+        return True
 
     def _without_token(self, content: bytes) -> bytes:
         """What a server says of a refusal, which may repeat what it was sent."""
@@ -327,9 +352,13 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
     kubeconfig = kubeconfig.strip() if isinstance(kubeconfig, str) else kubeconfig
     try:
         if isinstance(kubeconfig, Mapping):
-            kubernetes.config.load_kube_config_from_dict(
-                dict(kubeconfig), context=context, client_configuration=configuration, persist_config=False
-            )
+            with _plugin_asked(where, configuration):
+                kubernetes.config.load_kube_config_from_dict(
+                    dict(kubeconfig),
+                    context=context,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
         else:
             path = kubeconfig or os.environ.get("K8S_AUTH_KUBECONFIG")
             if not path and not context and _is_in_a_pod(configuration):
@@ -344,12 +373,13 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
                     "`| ansible.builtin.from_yaml`.",
                 )  # fmt: skip
             where = path or "~/.kube/config"
-            kubernetes.config.load_kube_config(
-                config_file=absolute_path(path) if path and os.pathsep not in path else path,
-                context=context,
-                client_configuration=configuration,
-                persist_config=False,
-            )
+            with _plugin_asked(where, configuration):
+                kubernetes.config.load_kube_config(
+                    config_file=absolute_path(path) if path and os.pathsep not in path else path,
+                    context=context,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
         if configuration.cert_file and configuration.key_file:
             # Each connection would fail at it. A password keeps OpenSSL from asking for one.
             pair = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -379,6 +409,38 @@ def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | No
     return configuration
 
 
+class _Heard(logging.Filter):
+    """Keeps what the client only logs: why a kubeconfig's plugin has no credentials. It asks anonymously then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if Path(record.pathname).name != "kube_config.py":
+            return True
+        self.words.append(record.getMessage())
+        return False
+
+
+@contextlib.contextmanager
+def _plugin_asked(where: str, configuration: Any, *, renews: bool = False) -> Iterator[None]:
+    """Raises KubeError, with the words of the kubeconfig's exec plugin, when that was asked for credentials in vain."""
+    heard, log = _Heard(), logging.getLogger()
+    log.addFilter(heard)
+    try:
+        yield
+    finally:
+        log.removeFilter(heard)
+    if heard.words and (renews or not (configuration.api_key or configuration.cert_file)):
+        words = SECRET.sub(MASK.decode(), " ".join(heard.words[-1].split()))
+        raise KubeError(
+            0, "Kubeconfig",
+            f"cannot use {where}: its plugin for credentials (users[].user.exec) failed: {words[:_PLUGIN_WORDS]}. Run its "
+            "command by hand, as the user and with the PATH that Ansible has here, or give a kubeconfig that needs no plugin.",
+        )  # fmt: skip
+
+
 def _complaint(error: Exception) -> str:
     """In one line, and without what is in the file."""
     if isinstance(error, yaml.YAMLError):
@@ -397,7 +459,8 @@ def _trim_tokens(configuration: Any, where: str) -> None:
 
     def hook(configuration: Any) -> None:
         if renew:
-            renew(configuration)  # Puts itself in this one's place.
+            with _plugin_asked(where, configuration, renews=True):
+                renew(configuration)  # Puts itself in this one's place.
             configuration.refresh_api_key_hook = hook
         kind, _blank, token = configuration.api_key.get("BearerToken", "").partition(" ")
         if not kind or kind == "Basic":

@@ -3,9 +3,6 @@
 Pure. Reasons and messages are the kubelet's and the container runtime's own.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

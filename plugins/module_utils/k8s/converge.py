@@ -1,8 +1,5 @@
 """What the module k8s_rollout does: takes a rollout back where that is wanted, and follows it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from typing import Any
@@ -24,8 +21,6 @@ def check(params: Json) -> None:
         raise KubeError(
             0, "Option", "`revision` only says where `state: undone` returns to; leave it out otherwise."
         )
-    if params["timeout"] < 0:
-        raise KubeError(0, "Option", f"`timeout` must be 0 seconds or more, not {params['timeout']}.")
 
 
 def converge(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None = None) -> Json:

@@ -4,9 +4,6 @@ Pure: plain API objects and the time in, a verdict out. The point is to say "in 
 knows it, in the cluster's own words, and never while it may still come ("a node is coming").
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

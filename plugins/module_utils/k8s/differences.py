@@ -1,19 +1,16 @@
-"""What a server-side apply of objects would change, told by the API server itself (`kubectl diff --server-side`).
+"""What a server-side apply of objects would change, told by the API server itself (`kubectl diff --server-side`); and it.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from .client import KubeApi
+from .client import APPLY, KubeApi
 from .errors import KubeError
 from .resources import Resources
 
@@ -79,20 +76,11 @@ def _lacking(definition: Json) -> str | None:
 
 def compare(api: KubeApi, resources: Resources, definition: Json, manager: str, *, force: bool) -> Difference:
     """Asks for the object and for a dry run. Raises KubeError in the API server's words where it would refuse."""
-    metadata = definition["metadata"]
-    if not metadata.get("namespace") and resources.namespaced(definition["apiVersion"], definition["kind"]):
-        words = f"{definition['kind']} {metadata['name']}: say in which namespace, with metadata.namespace."
-        raise KubeError(0, "NoNamespace", words)
-    path = resources.path(
-        definition["apiVersion"], definition["kind"], metadata.get("namespace"), metadata["name"]
-    )
-    query = {"fieldManager": manager, "force": str(force).lower(), "dryRun": "All"}
+    path = _path(resources, definition)
     for _attempt in range(_ATTEMPTS):
         before = api.get_or_none(path)
         try:
-            after = api.patch(
-                f"{path}?{urlencode(query)}", definition, content_type="application/apply-patch+yaml"
-            )
+            after = _applied(api, path, definition, manager, force=force, dryRun="All")
         except KubeError as error:
             if before is None and error.status == 404:
                 return Difference(definition, None, None)
@@ -101,6 +89,79 @@ def compare(api: KubeApi, resources: Resources, definition: Json, manager: str, 
         if before is None or _version(before) == _version(after):
             break
     return Difference(definition, before, after)
+
+
+def present(api: KubeApi, params: Json, check_mode: bool) -> Json:
+    """The result of the module k8s_objects: applies what differs. Raises KubeError."""
+    resources, manager, force = Resources(api), params["field_manager"], params["force_conflicts"]
+    found = []
+    for item in params["definition"]:
+        difference = compare(api, resources, item, manager, force=force)
+        if difference.differs and not check_mode:
+            after = _applied(api, _path(resources, item), item, manager, force=force)
+            difference = replace(difference, after=after)
+        found.append(difference)
+    return {
+        "changed": any(difference.differs for difference in found),
+        "objects": [difference.after for difference in found if difference.after is not None],
+        "diff": [_shown(one.definition, one.before, one.after) for one in found if one.differs],
+    }
+
+
+def absent(api: KubeApi, params: Json, check_mode: bool) -> Json:
+    """The result of the module k8s_objects: removes what is there. Raises KubeError."""
+    resources, found = Resources(api), []
+    for item in params["definition"]:
+        try:
+            path = _path(resources, item)
+        except KubeError as error:
+            if error.reason == "NoKind":
+                continue
+            raise
+        there = api.get_or_none(path)
+        if there is not None and not there["metadata"].get("deletionTimestamp"):
+            if not check_mode:
+                delete(api, path, there)
+            found.append((item, there))
+    return {
+        "changed": bool(found),
+        "objects": [there for _item, there in found],
+        "diff": [_shown(item, there, None) for item, there in found],
+    }
+
+
+def delete(api: KubeApi, path: str, found: Mapping[str, Any]) -> None:
+    """Removes the very object that was found. Raises KubeError."""
+    only = {"preconditions": {"uid": found["metadata"].get("uid")}}
+    try:
+        api.delete(path, {"propagationPolicy": "Background", **only})
+    except KubeError as error:
+        if error.status not in (404, 409):  # it is gone, and another may have its name
+            raise
+
+
+def _path(resources: Resources, definition: Json) -> str:
+    version, kind, metadata = definition["apiVersion"], definition["kind"], definition["metadata"]
+    if not metadata.get("namespace") and resources.namespaced(version, kind):
+        words = f"{kind} {metadata['name']}: say in which namespace, with metadata.namespace."
+        raise KubeError(0, "NoNamespace", words)
+    return resources.path(version, kind, metadata.get("namespace"), metadata["name"])
+
+
+def _applied(api: KubeApi, path: str, definition: Json, manager: str, *, force: bool, **query: str) -> Json:
+    words = urlencode({"fieldManager": manager, "force": str(force).lower(), **query})
+    return api.patch(f"{path}?{words}", definition, content_type=APPLY)
+
+
+def _shown(definition: Json, before: Json | None, after: Json | None) -> Json:
+    """For --diff. What a Secret holds is not shown."""
+    hidden = ("data", "stringData") if definition["kind"] == "Secret" else ()
+    parts = [
+        {name: value for name, value in _bare(one).items() if name not in hidden} if one else {}
+        for one in (before, after or (definition if before is None else None))
+    ]
+    header = f"{definition['kind']} {definition['metadata']['name']}"
+    return dict(zip(("before", "after"), parts, strict=True), before_header=header, after_header=header)
 
 
 def _version(found: Mapping[str, Any]) -> Any:

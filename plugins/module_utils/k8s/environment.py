@@ -1,7 +1,4 @@
-"""What the environment says of a cluster, and where it would lead modules of kubernetes.core elsewhere. Pure."""
-
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+"""What the environment says of a cluster, and where it would lead others to another one than us. Pure."""
 
 from __future__ import annotations
 
@@ -22,8 +19,8 @@ def contradiction(environment: Mapping[str, str]) -> tuple[str, str]:
     if not found:
         return "", ""
     return (
-        f"the environment has {', '.join(found)}: modules of kubernetes.core would follow that even over the kubeconfig "
-        "that they are given, and apply to one cluster what was compared with another",
+        f"the environment has {', '.join(found)}: others, such as kubernetes.core, follow that even over a "
+        "kubeconfig that they are given, and this collection does not: it would be another cluster",
         f"Unset it (env {' '.join(f'-u {name}' for name in found)} ansible-playbook …; in AWX take the Kubernetes "
         "credential off the job template), and name a cluster that exists by its kubeconfig, in cluster_existing_kubeconfig.",
     )

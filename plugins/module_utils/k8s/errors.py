@@ -1,8 +1,5 @@
 """The one kind of error that talking to Kubernetes raises."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from ..retry import TRANSIENT

@@ -3,9 +3,6 @@
 Pure. What is about the moment (used resources, cordons, pressure) is the scheduler's word, not asked here.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections import Counter

@@ -3,9 +3,6 @@
 Pure. Reasons are the kubelet's, messages those of containerd and of registries.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

@@ -3,9 +3,6 @@
 https://kubernetes.io/docs/concepts/architecture/leases/
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import getpass
@@ -50,10 +47,12 @@ def hold(api: KubeApi, namespace: str, me: str, *, timeout: float, check_mode: b
     One that nobody renews while it is looked at is taken over: whatever clocks others have. Raises KubeError when a run
     that lives holds it for longer than ``timeout``.
     """
-    began, seen, since = clock.now(), None, clock.now()
+    began, seen, since, asked = clock.now(), None, clock.now(), False
     while True:
         found = api.get_or_none(f"{_path(namespace)}/{NAME}")
         who = str(((found or {}).get("spec") or {}).get("holderIdentity") or "")
+        if who == me and asked:  # the answer was lost
+            return {"changed": False, "acquired": True, "holder": me}
         if who == me or check_mode:
             held = [f"Another run changes namespace {namespace}: {who}."] if who not in ("", me) else []
             return {"changed": False, "acquired": False, "holder": who, "warnings": held}
@@ -66,7 +65,10 @@ def hold(api: KubeApi, namespace: str, me: str, *, timeout: float, check_mode: b
             except KubeError as error:
                 if error.status == 404 and found is None:
                     return {"changed": False, "acquired": False, "holder": ""}  # no such namespace
-                if error.status not in (404, 409):
+                if error.status not in (404, 409) and not error.passing:
+                    raise
+                asked = asked or error.passing
+                if error.passing and clock.now() - began >= timeout:
                     raise
             else:
                 return {"changed": False, "acquired": True, "holder": me}

@@ -1,15 +1,14 @@
 """Lists of the API, page by page, and single workloads."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from ..retry import Clock, paged
 from .client import KubeApi
 from .errors import KubeError
+from .objects import name_of
 from .resources import Resources
 from .workloads import workload_path
 
@@ -18,16 +17,17 @@ Json = dict[str, Any]
 PAGE = 500
 """Objects in one answer of a list."""
 
+POLL_SECONDS = 1.0
+
 
 def pages(api: KubeApi, path: str, **query: object) -> Iterator[list[Json]]:
     """The objects of a list, each page asked for when it is taken. Raises KubeError."""
-    more: str | None = None
-    while True:
-        answer = api.get(path, **query, limit=PAGE, **({"continue": more} if more else {}))
-        yield answer["items"]
-        more = (answer.get("metadata") or {}).get("continue")
-        if not more:
-            return
+
+    def page(token: str | None) -> tuple[list[Json], str | None]:
+        answer = api.get(path, **query, limit=PAGE, **({"continue": token} if token else {}))
+        return answer["items"], (answer.get("metadata") or {}).get("continue")
+
+    yield from paged(page, Clock(), lambda words: KubeError(0, "Endless", f"GET {path}: {words}"))
 
 
 def read(api: KubeApi, params: Json) -> list[Json]:
@@ -44,6 +44,31 @@ def read(api: KubeApi, params: Json) -> list[Json]:
     # A list's items don't say what they are.
     known = {"apiVersion": api_version, "kind": kind}
     return [{**known, **item} for page in pages(api, path, labelSelector=selector) for item in page]
+
+
+def awaited(api: KubeApi, params: Json, clock: Clock) -> list[Json]:
+    """As `read`, once there are objects, each with the condition that is waited for, if any. Raises KubeError."""
+    began, kind = clock.now(), params["condition"]
+    while True:
+        found = read(api, params)
+        lacking = [(item, words) for item in found if (words := _lacks(item, kind)) is not None]
+        if not kind or (found and not lacking):
+            return found
+        if clock.now() - began >= params["timeout"]:
+            who = f"{params['kind']} {name_of(lacking[0][0])}" if lacking else params["kind"]
+            words = lacking[0][1] if lacking else "there is none"
+            raise KubeError(0, "Timeout", f"{who} is not {kind} after {params['timeout']} s: {words}.")
+        clock.sleep(POLL_SECONDS)
+
+
+def _lacks(item: Json, kind: str | None) -> str | None:
+    """Why the object does not have the condition, in its own words; None where it has."""
+    known = (item.get("status") or {}).get("conditions") or []
+    condition: Json = next((one for one in known if one.get("type") == kind), {})
+    if condition.get("status") == "True":
+        return None
+    words = " ".join(filter(None, (condition.get("reason"), condition.get("message"))))
+    return words or "nothing is known of it yet"
 
 
 def get_workload(api: KubeApi, kind: str, namespace: str, name: str) -> Json:

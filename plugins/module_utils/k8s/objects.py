@@ -1,8 +1,5 @@
 """Small readings of Kubernetes API objects as plain JSON."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping

@@ -1,11 +1,9 @@
 """Options that every module which asks a cluster has, and the one form of what they answer."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,24 +17,41 @@ Json = dict[str, Any]
 PACKAGES = {"kubernetes": KUBERNETES_IMPORT_ERROR}
 """What every one of these modules needs, and why it can't be imported here, if so."""
 
+_NAMES = ("app", "deployment", "name", "namespace", "run", "service")
+_NAME = re.compile("[A-Za-z0-9._:-]{1,253}")
+"""Some kinds' names have colons. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#path-segment-names"""
 
-def argument_spec(**options: Json) -> Json:
-    """The options of a module: its own and the common ones, documented in the fragment ``kubernetes``."""
-    return {"kubeconfig": {"type": "raw", "no_log": True}, "context": {"type": "str"}, **options}
+
+def module_spec(*, rules: Mapping[str, Any] | None = None, **options: Json) -> Json:
+    """What makes a module: its own options and the common ones, and which go together. All have check mode."""
+    common: Json = {"kubeconfig": {"type": "raw", "no_log": True}, "context": {"type": "str"}}
+    return {"argument_spec": {**common, **options}, "supports_check_mode": True, **(rules or {})}
 
 
 def client_from_params(params: Mapping[str, Any]) -> KubeClient:
     """The client for a module's parameters `kubeconfig` and `context`: of the cluster that kubernetes.core takes for them.
 
-    Raises ``KubeError`` where the environment would lead that collection elsewhere.
+    Raises ``KubeError`` where the environment means another one, or a name would lead to another object.
     """
     reason, hint = contradiction(os.environ)
     if reason:
         raise KubeError(0, "Environment", f"{reason}. {hint}")
+    _check_names(params)
     kubeconfig = params.get("kubeconfig")
     if kubeconfig is not None and not isinstance(kubeconfig, Mapping | str):
         raise KubeError(0, "Kubeconfig", "`kubeconfig` must be a path or a dict.")
     return KubeClient(kubeconfig or None, params.get("context"))
+
+
+def _check_names(params: Mapping[str, Any]) -> None:
+    """They are parts of paths, on the API server and here."""
+    for option in _NAMES:
+        name = params.get(option)
+        if name and (name in (".", "..") or not _NAME.fullmatch(name)):
+            raise KubeError(
+                0, "Option",
+                f"`{option}` is {name!r}: names in Kubernetes have letters, digits, hyphens and dots alone.",
+            )  # fmt: skip
 
 
 def answered(work: Callable[[], Json]) -> Json:

@@ -3,9 +3,6 @@
 Pure. Puts together what is known of its place, its containers and its node.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence

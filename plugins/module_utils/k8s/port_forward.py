@@ -4,9 +4,6 @@ A UNIX socket in a folder that only this user may enter: nobody else on the mach
 Each connection to it becomes one port forward (a WebSocket) of the Kubernetes client.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import contextlib

@@ -4,9 +4,6 @@ Pure. The kubelet writes "<Kind> probe failed: <answer>" (reason Unhealthy), and
 <kind> probe, will be restarted" (reason Killing).
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

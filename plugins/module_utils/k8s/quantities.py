@@ -1,8 +1,5 @@
 """Kubernetes quantities (``500m``, ``1.5Gi``, ``2e3``) as exact numbers, and back into words."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

@@ -3,9 +3,6 @@
 Pure. Messages are the API server's, as controllers repeat them in conditions and events (FailedCreate).
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

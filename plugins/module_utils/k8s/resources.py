@@ -1,8 +1,5 @@
 """Where objects of any kind are in the API: the server itself is asked, so custom resources are found, too."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -1,14 +1,11 @@
 """Gives a workload an earlier pod template back."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from .client import KubeApi
+from .client import APPLY, KubeApi
 from .errors import KubeError
 from .listing import get_workload
 from .objects import REVISION, Json, label_selector, owned_by, revision
@@ -102,9 +99,12 @@ def _replace(api: KubeApi, kind: str, namespace: str, workload: Json, after: Jso
             api.patch(path + query, body, content_type=content_type)
             return
         except KubeError as error:
-            if error.status not in (409, 422):
+            unknown = error.passing and not dry_run  # whether it was done
+            if error.status not in (409, 422) and not unknown:
                 raise
             now = get_workload(api, kind, namespace, name)
+            if _plain(now["spec"]["template"]) == _plain(after):
+                return
             if now["spec"]["template"] != before:
                 raise KubeError(
                     409,
@@ -112,7 +112,7 @@ def _replace(api: KubeApi, kind: str, namespace: str, workload: Json, after: Jso
                     f"somebody else changed the pod template of {kind} {name} at the same time. "
                     "Nothing was undone: see what it is now, then run again.",
                 ) from error
-            if attempt == ATTEMPTS or now["metadata"] == workload["metadata"]:
+            if attempt == ATTEMPTS or (now["metadata"] == workload["metadata"] and not unknown):
                 raise
             # Only its status or the number of replicas has changed, as controllers and an HPA do at any time.
             workload = now
@@ -153,7 +153,7 @@ def _change(kind: str, workload: Json, after: Json) -> tuple[Any, str, str]:
         },
         "spec": {**kept, "template": _plain(after)},
     }
-    return body, "application/apply-patch+yaml", "&force=true"
+    return body, APPLY, "&force=true"
 
 
 def _plain(value: Any) -> Any:

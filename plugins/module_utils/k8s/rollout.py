@@ -1,8 +1,5 @@
 """Follows a workload's rollout until it is done or known to be in vain."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

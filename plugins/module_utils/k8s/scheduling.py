@@ -3,9 +3,6 @@
 Pure. Reasons and messages are the scheduler's and the cluster autoscaler's own.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

@@ -4,9 +4,6 @@ Own objects are known by their labels, an own namespace by an annotation that it
 looked for among the kinds that people use; Secrets are not read, nor are custom resources.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +12,7 @@ from typing import Any
 
 from ..retry import Clock
 from .client import KubeApi
+from .differences import delete
 from .errors import KubeError
 from .listing import pages
 from .objects import name_of
@@ -121,8 +119,11 @@ def remove(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None = N
     else:
         paths = {f"{kind}/{name}": f"{_place(kind, namespace)}/{name}" for kind, name in verdict.going}
     if not check_mode:
-        for path in paths.values():
-            _delete(api, path)
+        items = {f"Namespace/{namespace}": found} | {
+            f"{kind}/{name_of(item)}": item for kind, item in objects
+        }
+        for name, path in paths.items():
+            delete(api, path, items[name])
         _gone(api, paths, params["timeout"], clock or Clock())
     return {"changed": bool(paths), "removed": list(paths), "kept": "" if balancers else verdict.kept}
 
@@ -140,14 +141,6 @@ def _listed(api: KubeApi, kind: str, namespace: str) -> list[Json]:
         if error.status == 404 or (error.status == 403 and kind in _GATEWAYS):
             return []
         raise
-
-
-def _delete(api: KubeApi, path: str) -> None:
-    try:
-        api.delete(path, {"propagationPolicy": "Background"})
-    except KubeError as error:
-        if error.status != 404:
-            raise
 
 
 def _gone(api: KubeApi, paths: Mapping[str, str], timeout: float, clock: Clock) -> None:

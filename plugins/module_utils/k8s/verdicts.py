@@ -1,8 +1,5 @@
 """What can be said of a rollout, or of one of its pods: done, under way, or in vain."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from dataclasses import dataclass

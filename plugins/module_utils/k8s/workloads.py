@@ -3,9 +3,6 @@
 Pure. When a rollout is done follows kubectl's `rollout status`, but nothing older may be left.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Sequence

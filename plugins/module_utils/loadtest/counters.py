@@ -4,9 +4,6 @@ The counters are TF Serving's, asked through the API server's proxy at a pace th
 a few pods a second, new ones first. A pod that shows no metrics is left out, and the report says so.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

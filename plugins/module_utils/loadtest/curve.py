@@ -5,9 +5,6 @@ requests a second in the open one. In the open model the area under the curve co
 (from 0) is due when the area reaches n + 1/2, or, at random moments, the n-th mark of a Poisson process.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import bisect
@@ -82,11 +79,21 @@ class Curve:
         return self._starts[index] + min(seconds, 2 * missing / (first + root))
 
 
-def users_at(curve: Curve, t: float) -> int | None:
-    """Users of the closed model; None when the curve is over. Whoever has begun counts as one."""
-    if t >= curve.length:
-        return None
-    level = curve.level(t)
+def users_at(curve: Curve, t: float, *, whole: bool = False) -> int | None:
+    """Users of the closed model; None when the curve is over. Whoever has begun counts as one, or, ``whole``, as none."""
+    return None if t >= curve.length else _users(curve.level(t), whole)
+
+
+def most_users(curve: Curve, *, whole: bool = False) -> int:
+    """The most that `users_at` ever says."""
+    # The last level of a piece is neared and not reached: what comes next counts there.
+    ends = ((first, last - 1e-6 if last > first else last) for _unused, first, last in curve.pieces)
+    return max((_users(level, whole) for piece in ends for level in piece), default=0)
+
+
+def _users(level: float, whole: bool) -> int:
+    if whole:
+        return math.floor(level + 1e-9)
     return max(1, math.ceil(level - 1e-9)) if level > 0 else 0
 
 

@@ -1,8 +1,5 @@
 """Drives a Locust master in the cluster and writes down what the cluster does meanwhile."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import threading
@@ -14,7 +11,7 @@ from ..k8s.options import client_from_params
 from ..outcome import failure
 from ..progress import progress
 from .counters import Counters
-from .locust import FILES, Locust, collect_results
+from .locust import Locust, collect_results
 from .run import LoadTest, RunFailed, Settings
 from .schema import Json
 from .shapes import Plan
@@ -31,7 +28,7 @@ def drive(params: Json, *, check_mode: bool) -> Json:
     folder = Path(params["reports_dir"]).resolve() / params["run"]
     if check_mode:
         return {
-            "changed": True, "run_dir": str(folder), "files": [], "settled": False, "problems": [], "results_home": True,
+            "changed": True, "run_dir": str(folder), "files": [], "settled": False, "problems": [],
         }  # fmt: skip
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,6 +49,7 @@ def _run(params: Json, folder: Path) -> Json:
         start_timeout=params["start_timeout"],
         load_timeout=params["load_timeout"],
         settle_timeout=params["settle_timeout"],
+        locustfile=params.get("locustfile"),
         plan=Plan.from_json(params["plan"]) if params["plan"] else None,
     )
     clock = steady_clock()
@@ -78,5 +76,4 @@ def _run(params: Json, folder: Path) -> Json:
         "files": files,
         "settled": settled,
         "problems": test.troubles,
-        "results_home": len(files) == len(FILES),
     }

@@ -1,13 +1,11 @@
 """Why latency rose, and what would help, as an experienced colleague would say it from the same picture. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from . import histogram
 from .hpa import leading, share
 from .hpa import words as amount
 from .schema import Finding, Json, Metric
@@ -58,7 +56,7 @@ def _latency(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
     if worst["p95_ms"] < WORTH_TELLING * middle:
         return [
             Finding(
-                f"Latency was even: p95 never rose above {worst['p95_ms']:.0f} ms, median {middle:.0f} ms."
+                f"Latency was even: p95 never rose above {histogram.words(worst['p95_ms'])} ms, median {histogram.words(middle)} ms."
             )
         ]
     t = worst["t"]
@@ -69,14 +67,14 @@ def _latency(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
     metric, limit = (leading(known[-1]["metrics"]), known[-1]["max"]) if known else (None, None)
     run = next(iter(of_kind(events, "run")), {"t": t})
     words = (
-        f"p95 was highest {t - run['t']:.0f} s into the run, {worst['p95_ms']:.0f} ms against {middle:.0f} ms in the "
+        f"p95 was highest {t - run['t']:.0f} s into the run, {histogram.words(worst['p95_ms'])} ms against {histogram.words(middle)} ms in the "
         f"median: {ready} replica{'s were' if ready != 1 else ' was'} ready"
     )
     if wanted is not None and wanted > ready:
         words += f" of {wanted} wanted"
     if metric is not None:
         words += f", {metric['name']} at {amount(metric['current'], metric)} (target {amount(metric['target'], metric)})"
-    short = f"p95 {worst['p95_ms']:.0f} ms: {ready}"
+    short = f"p95 {histogram.words(worst['p95_ms'])} ms: {ready}"
     short += f" of {wanted} replicas ready" if wanted is not None else " replicas ready"
     short += f", {metric['name']} {amount(metric['current'], metric)}" if metric is not None else ""
     return [Finding(words + ".", _why(report, t, worst, metric, wanted, limit), t, short)]

@@ -1,8 +1,5 @@
 """Where the seconds of reactions went, and who got the load, as bars. Needs matplotlib."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import contextlib

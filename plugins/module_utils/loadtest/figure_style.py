@@ -4,9 +4,6 @@ Every line has a style and every bar a hatch of its own, so that the pictures ca
 are Okabe and Ito's, told apart by most eyes; in the page they follow its light or dark scheme.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#a8458b"

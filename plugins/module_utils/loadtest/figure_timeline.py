@@ -1,8 +1,5 @@
 """Everything of a run on one time axis. Needs matplotlib."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import contextlib

@@ -1,8 +1,5 @@
 """The pictures of a run, as PNG and as SVG: one time axis for everything, where the seconds went, who got the load."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import io

@@ -1,7 +1,4 @@
-"""Response times in buckets 2 % wide, as the locustfile counts them. Pure."""
-
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+"""Response times in buckets 2 % wide, as the locustfile counts them, and the delays that it adds itself. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +7,9 @@ from collections.abc import Iterable, Mapping
 
 GROWTH = 1.02
 """Bucket i holds times above GROWTH**(i-1) and up to GROWTH**i milliseconds."""
+
+DELAYS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+"""Milliseconds; a worker counts the seconds in which an answer would have waited in it for longer than each."""
 
 Buckets = dict[int, int]
 
@@ -21,6 +21,16 @@ def bucket_of(milliseconds: float) -> int:
 def value_of(bucket: int) -> float:
     """The bucket's middle in milliseconds: at most 1 % from any time in it."""
     return float(GROWTH ** (bucket - 0.5))
+
+
+def rounded(milliseconds: float | None) -> float | None:
+    """To five digits, wherever they begin: an answer may take a minute or the fifth of a millisecond."""
+    return None if milliseconds is None else float(f"{milliseconds:.5g}")
+
+
+def words(milliseconds: float) -> str:
+    """For people, without the unit."""
+    return f"{milliseconds:.0f}" if milliseconds >= 10 else f"{milliseconds:.2g}"
 
 
 def parse(buckets: Mapping[str, int]) -> Buckets:

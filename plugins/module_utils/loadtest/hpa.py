@@ -1,19 +1,13 @@
 """What a HorizontalPodAutoscaler (autoscaling/v2) looks at, and which one it is. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+from ..hpa.objects import NO_VALUE
 from ..k8s.quantities import quantity
 from .schema import Json, Metric
-
-NO_VALUE = 2**63 / 1000
-"""At zero replicas an average is a division by zero, which the HPA's controller shows as the least or the greatest of
-its integers (-9223372036854775808m): there is no value."""
 
 _FIELDS = {"Utilization": "averageUtilization", "AverageValue": "averageValue", "Value": "value"}
 _UNITS = {"cpu": "cores", "memory": "bytes"}
@@ -82,6 +76,6 @@ def _metric(kind: Any, source: Json, current: Json) -> Metric:
 
 def _number(value: Any) -> float | None:
     number = None if value is None else round(float(quantity(value)), 3)
-    if number is None or abs(number) >= NO_VALUE:
+    if number is None or abs(number) * 1000 >= NO_VALUE:
         return None
     return int(number) if number.is_integer() else number

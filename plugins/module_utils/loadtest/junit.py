@@ -1,8 +1,5 @@
 """A verdict as JUnit XML, as pipelines read it. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from xml.sax.saxutils import quoteattr

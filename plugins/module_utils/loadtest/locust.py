@@ -1,8 +1,5 @@
 """The seam to a Locust master, through the API server's proxy."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json
@@ -42,6 +39,8 @@ class Locust:
 
     def __init__(self, api: KubeApi, namespace: str, service: str) -> None:
         self._api = api
+        self.refusal = ""
+        """Why the API server itself refused the last poll; empty where it did not."""
         self._base = f"/api/v1/namespaces/{namespace}/services/http:{service}:8089/proxy"
 
     def poll(self, *, observer: bool = False) -> Json | None:
@@ -54,6 +53,7 @@ class Locust:
             status, _unused, body = self._api.raw(
                 "GET", f"{self._base}/loadtest", query=query, timeout=POLL_TIMEOUT
             )
+            self.refusal = refusal_of(status)
             return dict(json.loads(body)) if status == 200 else None
         except (KubeError, ValueError, TypeError):
             return None
@@ -96,6 +96,18 @@ class Locust:
         if status != 200 or not isinstance(answer, dict):
             raise LocustError(f"Locust's master answered {status}: {body[:200].decode('utf-8', 'replace')}")
         return answer
+
+
+def refusal_of(status: int) -> str:
+    """In words, where the API server does not let this run through."""
+    if status == 401:
+        return (
+            "the API server answers 401: the kubeconfig's token has ended or was withdrawn. Take credentials that last longer than "
+            "the run or can be renewed (docs/credentials.md)"
+        )
+    if status == 403:
+        return "the API server answers 403: the identity in the kubeconfig may not reach Locust's Service through services/proxy"
+    return ""
 
 
 def collect_results(locust: Locust, folder: Path, sleep: Callable[[float], None]) -> list[str]:

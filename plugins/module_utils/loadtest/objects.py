@@ -3,9 +3,6 @@
 Times in them are kept under their own names, in seconds since 1970.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,5 @@
 """The report of a run as one HTML page that needs nothing else, and the list of all runs. Pure. Needs Jinja2."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json
@@ -68,5 +65,7 @@ def _moment(t: float | None) -> str:
 def number(value: Any) -> str:
     """A number with as many digits as say something; - for none."""
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 100 or value.is_integer() else f"{value:,.1f}"
+        if abs(value) >= 100 or value.is_integer():
+            return f"{value:,.0f}"
+        return f"{value:,.1f}" if abs(value) >= 1 else f"{value:.2g}"
     return f"{value:,}" if isinstance(value, int) else "-"

@@ -4,9 +4,6 @@ A file is a picture (or any other bytes), sent as ``{"b64": ...}``; or JSON: a w
 ``instances`` or ``inputs``) or the value of one instance.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import base64

@@ -5,9 +5,6 @@ of the pods that it led to: created, scheduled (with the node it waited for), it
 started, ready, its first request. Inwards: load falls, decision, pods gone, nodes gone.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import itertools

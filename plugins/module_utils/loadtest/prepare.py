@@ -1,8 +1,5 @@
 """What must be right before the first object of a load test is created: payload and model fit, nobody else loads it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import base64
@@ -12,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..k8s.client import KubeApi
+from ..k8s.client import APPLY, KubeApi
+from ..k8s.differences import delete
 from ..k8s.objects import name_of
 from ..model_server.errors import BadAnswer
 from ..model_server.looks import looked
@@ -137,7 +135,7 @@ def apply_all(api: KubeApi, objects: Sequence[Json]) -> None:
             f"/api/v1/namespaces/{meta['namespace']}/configmaps/{meta['name']}"
             f"?fieldManager={FIELD_MANAGER}&force=true",
             item,
-            content_type="application/apply-patch+yaml",
+            content_type=APPLY,
         )
 
 
@@ -188,6 +186,6 @@ def remove(api: KubeApi, namespace: str, run: str) -> list[str]:
     for resource, item in objects_of_runs(api, namespace).get(run, []):
         path = f"{_PLACES[resource]}/namespaces/{namespace}/{resource}/{name_of(item)}"
         if api.get_or_none(path) is not None:
-            api.delete(path, {"propagationPolicy": "Background"})
+            delete(api, path, item)
             gone.append(f"{resource}/{name_of(item)}")
     return gone

@@ -1,23 +1,21 @@
 """What locust_prepare does: a run is checked and its payload put in place, or everything of the run is removed."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-
-from ansible.module_utils.common.validation import check_type_path
 
 from ..k8s.errors import KubeError
 from ..k8s.options import client_from_params
+from ..k8s.token import too_short
 from ..model_server.rest import Servable
 from ..model_server.runtime import TF_SERVING
 from ..outcome import failure
 from . import payload, prepare
+from .own_locustfile import LocustfileError, check_locustfile
 from .schema import Json
-from .shapes import ShapeError, plan
+from .shapes import ShapeError, plan, read_shape
 from .slo import SloError, parse
 
 
@@ -26,7 +24,7 @@ def prepare_run(params: Json, *, check_mode: bool) -> Json:
     work = _present if params["state"] == "present" else _absent
     try:
         return work(params, check_mode)
-    except (prepare.PrepareError, payload.PayloadError, ShapeError, SloError) as error:
+    except (prepare.PrepareError, payload.PayloadError, ShapeError, SloError, LocustfileError) as error:
         return failure(f"the load test can't begin: {error}")
     except OSError as error:
         return failure(f"the payload can't be read: {error.filename}: {error.strerror}")
@@ -37,12 +35,16 @@ def prepare_run(params: Json, *, check_mode: bool) -> Json:
 def _present(params: Json, check_mode: bool) -> Json:
     for line in params["slo"]:
         parse(line)
-    made_plan = plan(_shape(params["shape"]))
-    files = prepare.read_payload(Path(params["payload"]))
+    made_plan, own = plan(read_shape(params["shape"])), params["locustfile"]
+    if own:
+        check_locustfile(Path(own), made_plan.model)
     servable = Servable(params["model"], params["version"])
     api, model, known = None, None, None
     if params["ask_model"]:
         api = client_from_params(params)
+        short = too_short(params["kubeconfig"], params["context"], made_plan.curve.length, time.time())
+        if short and not params["token_renewed"]:
+            raise prepare.PrepareError(short)
         try:
             model = prepare.Model(api, params["namespace"], params["deployment"], servable)
         except prepare.PrepareError:
@@ -50,14 +52,8 @@ def _present(params: Json, check_mode: bool) -> Json:
                 raise
     if model is not None:
         known = model.signatures()
-    made = payload.bodies(
-        files,
-        signature=params["signature"],
-        known=known,
-        columnar=params["payload_format"] == "columnar",
-        weights=params["payload_weights"],
-    )
-    by_grpc = params["protocol"] == "grpc"
+    made = [] if own else _bodies(params, known)
+    by_grpc = params["protocol"] == "grpc" and not own
     parts = payload.pack(payload.for_grpc(made, servable, known) if by_grpc and known is not None else made)
     if model is not None:
         model.try_all(made)
@@ -78,20 +74,19 @@ def _present(params: Json, check_mode: bool) -> Json:
             for number, body in enumerate(made)
         ],
         "config_maps": [item["metadata"]["name"] for item in maps],
-        "model_asked": model is not None,
+        "model_asked": model is not None and not own,
         "removed": removed,
     }
 
 
-def _shape(given: Json) -> Json:
-    """The shape with the CSV file's text in place of its name."""
-    shape = {key: value for key, value in given.items() if value is not None and key != "file"}
-    if given.get("file"):
-        try:
-            shape["csv"] = Path(check_type_path(given["file"])).read_text(encoding="utf-8")
-        except OSError as error:
-            raise ShapeError(f"the shape's file can't be read: {given['file']}: {error.strerror}") from error
-    return shape
+def _bodies(params: Json, known: Mapping[str, Mapping[str, payload.Tensor]] | None) -> list[payload.Body]:
+    return payload.bodies(
+        prepare.read_payload(Path(params["payload"])),
+        signature=params["signature"],
+        known=known,
+        columnar=params["payload_format"] == "columnar",
+        weights=params["payload_weights"],
+    )
 
 
 def _absent(params: Json, check_mode: bool) -> Json:

@@ -1,8 +1,5 @@
 """From a run's folder to its report's files."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import contextlib

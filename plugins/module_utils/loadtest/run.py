@@ -4,9 +4,6 @@ Before the load starts a run fails; after that it never does: what goes wrong is
 ``trouble``, the load is stopped, and the report says that the run proves nothing, and why.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math
@@ -17,7 +14,7 @@ from dataclasses import dataclass
 from ..retry import Clock
 from . import histogram
 from .locust import Locust, LocustError
-from .schema import ClockOffset, Gap, Json, Load, Run, Trouble
+from .schema import ClockOffset, Gap, Json, Load, Run, Standstill, Trouble
 from .shapes import Plan
 from .timeline import Timeline
 
@@ -53,6 +50,7 @@ class Settings:
     load_timeout: float
     settle_timeout: float
     plan: Plan | None = None
+    locustfile: str | None = None
 
 
 class LoadTest:
@@ -88,7 +86,7 @@ class LoadTest:
         run = Run(
             namespace=self._settings.namespace, deployment=self._settings.deployment,
             replicas=pods, nodes=nodes, workers=self._settings.workers,
-            plan=None if plan is None else plan.as_json(),
+            plan=None if plan is None else plan.as_json(), locustfile=self._settings.locustfile,
         )  # fmt: skip
         self._timeline.add("run", **run)
         self.begun = True
@@ -141,7 +139,8 @@ class LoadTest:
             if why:
                 raise RunFailed(f"{why} before the load began.")
             if self._clock.now() > deadline:
-                state = f"{there} of {wanted} workers came" if stats else "its master did not answer"
+                silent = self._locust.refusal or "its master did not answer"
+                state = f"{there} of {wanted} workers came" if stats else silent
                 raise RunFailed(
                     f"Locust was not ready within {self._settings.start_timeout:.0f} s: {state}. Look at the pods "
                     f"labelled app.kubernetes.io/name=locust in namespace {self._settings.namespace}."
@@ -161,7 +160,8 @@ class LoadTest:
                 return problem
             if stats is None:
                 if now - answered > LOST_SECONDS:
-                    return f"Locust's master was not reachable for {now - answered:.0f} s: look at its pod"
+                    why = self._locust.refusal or "look at its pod"
+                    return f"Locust's master was not reachable for {now - answered:.0f} s: {why}"
                 self._clock.sleep(SAMPLE_SECONDS)
                 continue
             if str(stats.get("id", "")) != master:
@@ -208,7 +208,9 @@ class LoadTest:
         then, requests, earlier = self._polls[0]
         rate = (stats["requests"] - requests) / (now - then) if now > then else 0.0
         window = histogram.difference(buckets, earlier)
-        p50, p95, p99 = (_rounded(histogram.percentile(window, share)) for share in (0.5, 0.95, 0.99))
+        p50, p95, p99 = (
+            histogram.rounded(histogram.percentile(window, share)) for share in (0.5, 0.95, 0.99)
+        )
         fresh = histogram.difference(buckets, before)
         alive = _alive(stats)
         elapsed, plan = stats.get("elapsed"), self._settings.plan
@@ -225,7 +227,15 @@ class LoadTest:
             rate=round(rate, 2),
             workers=len(alive),
             worker_cpu=max((worker["cpu"] for worker in alive), default=0.0),
-            lag_ms=max((worker.get("lag_ms", 0.0) for worker in alive), default=0.0),
+            standstills=[
+                Standstill(
+                    worker=worker["id"],
+                    longest_ms=worker["still"]["longest_ms"],
+                    delayed_s=worker["still"]["delayed_s"],
+                )
+                for worker in alive
+                if "still" in worker
+            ],
             silent_s=max((worker.get("silent_s", 0.0) for worker in stats["workers"]), default=0.0),
             clock_s=max((worker.get("clock_s", 0.0) for worker in alive), default=0.0, key=abs),
             backlog=sum(worker.get("backlog", 0) for worker in alive),
@@ -245,7 +255,7 @@ class LoadTest:
             else f"{waiting:3d} waiting"
         )
         self._tell(
-            f"{load}  {rate:5.1f} requests/s  p95 {'-' if p95 is None else f'{p95:.0f}'} ms  "
+            f"{load}  {rate:5.1f} requests/s  p95 {'-' if p95 is None else histogram.words(p95)} ms  "
             f"{stats['failures']} failed  {self._cluster_words()}"
         )
 
@@ -291,10 +301,6 @@ class LoadTest:
         if self._clock.now() - self._told >= PROGRESS_SECONDS:
             self._told = self._clock.now()
             self._say(text)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
 
 
 def _alive(stats: Json) -> list[Json]:

@@ -3,13 +3,12 @@
 docs/report-format.md and the JSON Schemas in docs/schema/ are made from this file by tools/report_format.py.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import dataclasses
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from .histogram import DELAYS
 
 Json = dict[str, Any]
 
@@ -86,6 +85,19 @@ class Run(TypedDict):
     nodes: Annotated[int, "nodes that are ready"]
     workers: Annotated[int | None, "Locust's workers; null in runs of early versions"]
     plan: Annotated[PlannedLoad | None, "what was planned, if that is known"]
+    locustfile: Annotated[
+        str | None, "name of the locustfile of somebody's own whose users came; null for the role's"
+    ]
+
+
+class Standstill(TypedDict):
+    """How long a worker answered nobody, since the begin of the run."""
+
+    worker: Annotated[str, "Locust's name of it"]
+    longest_ms: Annotated[Milliseconds, "the longest time"]
+    delayed_s: Annotated[
+        list[float], f"seconds in which an answer would have waited in it for longer than {', '.join(map(str, DELAYS))} ms"
+    ]  # fmt: skip
 
 
 class Load(TypedDict):
@@ -107,8 +119,10 @@ class Load(TypedDict):
     rate: Annotated[PerSecond, "requests answered, over the last 6 s"]
     workers: Annotated[int, "workers that are there"]
     worker_cpu: Annotated[Percent, "of a core, the busiest worker"]
-    lag_ms: Annotated[Milliseconds, "how late the latest worker wakes up, 90th percentile of 3 s"]
-    silent_s: Annotated[Seconds, "how long the quietest worker has said nothing"]
+    standstills: Annotated[
+        list[Standstill], "of each worker, by its last report; empty in runs of early versions"
+    ]
+    silent_s: Annotated[Seconds, "the longest that a worker has said nothing"]
     clock_s: Annotated[Seconds, "how far the worst worker's clock is from the master's"]
     backlog: Annotated[int, "open model: requests that are due and could not be sent yet"]
     in_flight: Annotated[int, "open model: requests that wait for their answer"]
@@ -328,6 +342,20 @@ class Scaling(TypedDict):
     skew_max: Annotated[float | None, "largest `skew` of a pod with enough requests to say so"]
 
 
+class StoodStill(TypedDict):
+    """How long a worker answered nobody."""
+
+    worker: Annotated[str, "Locust's name of it"]
+    longest_ms: Annotated[Milliseconds, "the longest time"]
+    still_percent: Annotated[
+        Percent, f"of the time with load in which an answer would have waited for more than {DELAYS[0]} ms"
+    ]
+    delayed_percent: Annotated[
+        Percent,
+        "the same for more than a fifth of the p95 that was measured then; above 2.5 the run proves nothing",
+    ]
+
+
 class Generator(TypedDict):
     """Whether the load was what it should be."""
 
@@ -336,11 +364,14 @@ class Generator(TypedDict):
     users_expected: Annotated[int, "users as planned; 0 in the open model"]
     users_reached: Annotated[int, "most users at a time"]
     cpu_max: Annotated[Percent, "of a core, the busiest worker"]
-    lag_ms_max: Annotated[Milliseconds, "latest wake-up of a worker"]
+    standstills: Annotated[
+        list[StoodStill], "of each worker, the worst first; empty where they were not measured"
+    ]
     clock_s_max: Annotated[Seconds, "furthest that a worker's clock was from the master's"]
     gaps: Annotated[list[Gap], "times in which something could not be seen"]
     valid: Annotated[bool, "whether the run proves anything"]
     problems: Annotated[list[str], "why it does not, each with the way out"]
+    not_judged: Annotated[list[str], "what this run can't say of its load"]
 
 
 class ComparedNumber(TypedDict):

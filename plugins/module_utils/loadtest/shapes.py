@@ -1,19 +1,17 @@
-"""From a shape as people describe it to the curve that Locust follows. Pure."""
-
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
+"""From a shape as people describe it to the curve that Locust follows. Pure, but for reading a recording's file."""
 
 from __future__ import annotations
 
-import csv
-import itertools
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from .curve import Curve, Piece
+from ..paths import absolute_path
+from . import recording
+from .curve import Curve, Piece, most_users
 from .schema import PlannedLoad
 
 Given = Mapping[str, Any]
@@ -46,7 +44,14 @@ class Plan:
     @property
     def users(self) -> int:
         """Most users at a time; 0 in the open model."""
-        return math.ceil(self.curve.peak - 1e-9) if self.model == "closed" else 0
+        if self.model != "closed":
+            return 0
+        return most_users(self.curve, whole=self.whole)
+
+    @property
+    def whole(self) -> bool:
+        """Whether a user comes when the level has reached it, as in k6, and not already when it has been begun."""
+        return self.kind == "stages"
 
     @property
     def requests(self) -> float | None:
@@ -120,6 +125,19 @@ def plan(shape: Given) -> Plan:
     _refuse_endless(curve.length)
     rate = _number(shape, "spawn_rate", 0.0) or max(1.0, math.ceil(curve.peak))
     return Plan(kind, model, curve, rate, "recorded" if moments else arrivals, tuple(moments))
+
+
+def read_shape(given: Given) -> dict[str, Any]:
+    """The shape with a recording's text in place of its file's name. Raises ShapeError."""
+    shape = {key: value for key, value in given.items() if value is not None and key != "file"}
+    if given.get("file"):
+        try:
+            shape["csv"] = recording.decoded(Path(absolute_path(str(given["file"]))).read_bytes())
+        except OSError as error:
+            raise ShapeError(f"the shape's file can't be read: {given['file']}: {error.strerror}") from error
+        except recording.RecordingError as error:
+            raise ShapeError(f"replay: {error}") from None
+    return shape
 
 
 Made = tuple[list[Piece], list[float]]
@@ -197,16 +215,17 @@ def _sine(v: Given, _unused: str) -> Made:
 
 
 def _replay(v: Given, model: str) -> Made:
-    rows = _rows(str(v["csv"]))
+    try:
+        rows = recording.rows(str(v["csv"]))
+    except recording.RecordingError as error:
+        raise ShapeError(f"replay: {error}") from None
     speed, scale = _number(v, "speed", minimum=1e-6), _number(v, "scale", minimum=1e-6)
-    times = [(row[0] - rows[0][0]) / speed for row in rows]
-    if any(later < earlier for earlier, later in itertools.pairwise(times)):
-        raise ShapeError("replay: the times of the CSV must not go back; sort it by its first column")
+    times = [(row.time - rows[0].time) / speed for row in rows]
     _refuse_endless(times[-1], len(times))
-    if len(rows[0]) > 1:
+    if rows[0].rate is not None:
         # The last row only says when the one before it ends.
         return [
-            (later - earlier, row[1] * scale, row[1] * scale)
+            (later - earlier, (row.rate or 0.0) * scale, (row.rate or 0.0) * scale)
             for earlier, later, row in zip(times, times[1:], rows, strict=False)
         ], []
     if model != "open":
@@ -225,37 +244,51 @@ def _replay(v: Given, model: str) -> Made:
     return [(1.0, float(count), float(count)) for count in counts], times
 
 
-def _rows(text: str) -> list[list[float]]:
-    rows: list[list[float]] = []
-    for number, row in enumerate(csv.reader(text.splitlines()), 1):
-        cells = [cell.strip() for cell in row]
-        if not any(cells) or cells[0].startswith("#"):
-            continue
-        try:
-            values = [_moment(cells[0]), *(float(cell) for cell in cells[1:2])]
-        except ValueError:
-            if not rows:
-                continue  # a header
+def _stages(v: Given, model: str) -> Made:
+    """k6's: from one target to the next in a straight line, at once where a stage lasts no time.
+
+    https://grafana.com/docs/k6/latest/using-k6/scenarios/executors/ramping-vus/
+    """
+    stages = v["stages"]
+    if not isinstance(stages, list) or not stages:
+        raise ShapeError(
+            "shape: stages must be a list, as [{duration: 30s, target: 10}, {duration: 1m, target: 0}]"
+        )
+    # As k6 begins: with one user, or with no request a second.
+    level = (1.0 if model == "closed" else 0.0) if v["start"] == _OWN else _number(v, "start")
+    pieces: list[Piece] = []
+    for number, stage in enumerate(stages, 1):
+        if not isinstance(stage, Mapping) or set(stage) != {"duration", "target"}:
             raise ShapeError(
-                f"replay: line {number} of the CSV is {','.join(row)!r}; a line is a time (seconds, or as "
-                "2026-01-31T12:00:00Z) and, after a comma, a rate"
-            ) from None
-        if rows and len(values) != len(rows[0]):
-            raise ShapeError(f"replay: line {number} of the CSV has another number of columns than the first")
-        if not all(map(math.isfinite, values)) or (len(values) > 1 and values[1] < 0):
-            raise ShapeError(f"replay: line {number} of the CSV has a number that is no time or rate")
-        rows.append(values)
-    if len(rows) < 2:
-        raise ShapeError("replay: the CSV needs at least two lines")
-    return rows
+                f"shape: stage {number} must have a duration and a target and nothing else, not {stage!r}"
+            )
+        try:
+            target = _number(stage, "target")
+            seconds = duration(stage["duration"])
+        except ValueError as error:
+            raise ShapeError(f"stage {number}: {error}") from None
+        if model == "closed" and not target.is_integer():
+            raise ShapeError(f"shape: stage {number} has {target:g} users: give a whole number")
+        pieces.append((seconds, level, target))
+        level = target
+    return [piece for piece in pieces if piece[0] > 0], []
 
 
-def _moment(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return datetime.fromisoformat(text).timestamp()
+def duration(text: object) -> float:
+    """Seconds of a duration as k6 and Go write it: 30s, 1m30s, 500ms. Raises ValueError."""
+    if str(text) == "0":
+        return 0.0
+    found = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd])", str(text))
+    if not found or "".join(map("".join, found)) != str(text):
+        raise ValueError(
+            f"duration {text!r} must be a number with a unit, as 30s, 1m30s or 500ms (of a number alone k6 thinks as milliseconds)"
+        )
+    return sum(float(number) * _DURATIONS[unit] for number, unit in found)
 
+
+_DURATIONS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_OWN: Any = ""
+"""A default that depends on the rest of the shape."""
 
 _COMMON = ("spawn_rate", "ramp_down")
 # Options with their defaults; None: must be given.
@@ -265,5 +298,6 @@ _KINDS: dict[str, tuple[dict[str, Any], Callable[[Given, str], Made]]] = {
     "ramp": ({"first": 0, "last": None, "duration": None, "hold": 0}, _ramp),
     "spike": ({"base": None, "peak": None, "before": None, "duration": None, "after": None}, _spike),
     "sine": ({"low": 0, "high": None, "period": None, "periods": 1}, _sine),
+    "stages": ({"stages": None, "start": _OWN}, _stages),
     "replay": ({"csv": None, "speed": 1, "scale": 1}, _replay),
 }

@@ -1,8 +1,5 @@
 """How evenly the pods shared the load, by their own counters. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from .schema import Json, Share

@@ -14,9 +14,6 @@ histograms and counts of these samples together, never on an average of percenti
 condition held for the 6 s before it, too, since workers report every 3 s.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import operator
@@ -160,7 +157,9 @@ def evaluate(limit: Limit, events: list[Json], report: Mapping[str, Any]) -> Che
 def _rounded(value: float | None) -> float | None:
     if value is None:
         return None
-    return int(value) if float(value).is_integer() else round(float(value), 2)
+    if float(value).is_integer():
+        return int(value)
+    return round(float(value), 2) if abs(value) >= 10 else histogram.rounded(value)
 
 
 def _value(

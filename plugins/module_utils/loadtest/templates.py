@@ -3,9 +3,6 @@
 Text in a Python file: a module's process is given Python files alone. pages.py fills them in, with autoescape.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 STYLE = """
@@ -215,7 +212,12 @@ REPORT = """{% extends "layout" %}
 <tr><td>users</td><td>{{ made.users_reached }} of {{ made.users_expected }}</td></tr>
 {% endif %}
 <tr><td>most CPU of a worker</td><td>{{ made.cpu_max | number }} % of a core</td></tr>
-<tr><td>latest wake-up of a worker</td><td>{{ made.lag_ms_max | number }} ms</td></tr>
+{% for stood in made.standstills[:5] %}
+<tr><td>{{ stood.worker }} stood still</td><td>{{ stood.still_percent | number }} % of the time, {{ stood.longest_ms | number }} ms at most</td></tr>
+{% endfor %}
+{% for words in made.not_judged %}
+<tr><td>not judged</td><td>{{ words }}</td></tr>
+{% endfor %}
 <tr><td>clocks of the workers differ by at most</td><td>{{ made.clock_s_max | number }} s</td></tr>
 </table></div></section>
 <section><h2>Settings</h2>

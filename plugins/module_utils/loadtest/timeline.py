@@ -3,9 +3,6 @@
 One line an event: ``{"t": seconds since 1970, "kind": ...}``; schema.py has all kinds and fields.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import bisect
@@ -64,9 +61,9 @@ def read(path: Path) -> list[Json]:
 
 
 _ADDED: dict[str, Json] = {
-    "run": {"workers": None, "plan": None},
+    "run": {"workers": None, "plan": None, "locustfile": None},
     "load": {
-        "elapsed": None, "finished": None, "offered": None, "errors": {}, "examples": {}, "lag_ms": 0.0, "silent_s": 0.0,
+        "elapsed": None, "finished": None, "offered": None, "errors": {}, "examples": {}, "standstills": [], "silent_s": 0.0,
         "clock_s": 0.0, "backlog": 0, "in_flight": 0, "late_ms": 0.0, "started": 0,
     },
     "hpa": {"gone": False}, "deployment": {"gone": False}, "node": {"gone": False},
@@ -78,6 +75,9 @@ _ADDED: dict[str, Json] = {
 def lift(event: Json) -> Json:
     """An event of any version as this one writes it."""
     event = {**_ADDED.get(event["kind"], {}), **event}
+    event.pop(
+        "lag_ms", None
+    )  # a percentile of wake-ups, in which a loop that mostly stood still was punctual
     if event["kind"] == "gap":
         event.setdefault("since", round(event["t"] - event["seconds"], 3))
     if event["kind"] == "hpa" and "metrics" not in event:

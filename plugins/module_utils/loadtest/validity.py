@@ -1,16 +1,16 @@
 """Whether a run proves anything: every way in which its generator could have lied, held against the timeline. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
+import bisect
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .curve import Curve
-from .schema import Gap, Generator, Json
+from .histogram import DELAYS
+from .schema import Gap, Generator, Json, StoodStill
 from .timeline import of_kind
 
 CPU_LIMIT = 90.0
@@ -19,8 +19,9 @@ CPU_LIMIT = 90.0
 CPU_GOAL = 60.0
 """Percent of a core that a worker should use, when it is said how many workers are needed."""
 
-LAG_MS = 100.0
-"""How late a worker may wake up (90th percentile of 3 s), in ms; or half of the p95 that it measures meanwhile."""
+DELAY_PART = 0.2
+DELAYED_PERCENT = 2.5
+"""The slowest 5 % of all answers make p95: at most half of these may owe a fifth of it to a worker that stood still."""
 
 SHARE = 0.1
 """The part of a run's samples that may be off: a hiccup of seconds says nothing about minutes."""
@@ -37,6 +38,11 @@ END_SECONDS = 3.0
 CLOCK_SECONDS = 1.0
 """By how much clocks of workers and controller may differ; phases are told to the second."""
 
+_UNMEASURED = "whether the workers stood still: it was not measured, and p95 of changing users may be the generator's own"
+_OWN = (
+    "what the users of {} ask and take for a good answer, which times they tell, whether they follow redirects (a request more "
+    "for the server), and whether they ever connect anew, without which new replicas get nothing to do"
+)
 _UNANSWERED = ("dns", "connect", "timeout", "reset")
 
 
@@ -47,6 +53,7 @@ def generator(events: list[Json], workers: int, users: int) -> Generator:
     plan: Mapping[str, Any] = next((run["plan"] for run in of_kind(events, "run") if run["plan"]), {})
     reached = max((event["users"] or 0 for event in loads), default=0)
     planned = 0 if plan.get("model") == "open" else users
+    stood = _standstills(events)
     problems = [
         *(event["reason"] for event in of_kind(events, "trouble")),
         *_workers(running, workers),
@@ -55,7 +62,7 @@ def generator(events: list[Json], workers: int, users: int) -> Generator:
         *_to_the_end(loads, running, plan),
         *_started(loads, plan),
         *_cpu(loads, workers),
-        *_lag(running),
+        *_still(stood),
         *_answers(loads),
         *_clocks(events),
     ]
@@ -65,11 +72,15 @@ def generator(events: list[Json], workers: int, users: int) -> Generator:
         "users_expected": planned,
         "users_reached": reached,
         "cpu_max": max((event["worker_cpu"] for event in loads), default=0.0),
-        "lag_ms_max": max((event["lag_ms"] for event in running), default=0.0),
+        "standstills": stood,
         "clock_s_max": max((abs(event["clock_s"]) for event in running), default=0.0),
         "gaps": [Gap(of=g["of"], since=g["since"], seconds=g["seconds"]) for g in of_kind(events, "gap")],
         "valid": not problems,
         "problems": problems,
+        "not_judged": [
+            *([] if stood or not loads else [_UNMEASURED]),
+            *(_OWN.format(run["locustfile"]) for run in of_kind(events, "run") if run["locustfile"]),
+        ],
     }
 
 
@@ -159,13 +170,45 @@ def _cpu(loads: list[Json], workers: int) -> Iterator[str]:
         yield f"a worker used {cpu:.0f} % of its core: the load was limited by Locust; use {needed} workers"
 
 
-def _lag(running: list[Json]) -> Iterator[str]:
-    late = [event for event in running if event["lag_ms"] > max(LAG_MS, 0.5 * (event["p95_ms"] or 0.0))]
-    if len(late) > max(2, SHARE * len(running)):
-        worst = max(event["lag_ms"] for event in late)
+def _standstills(events: list[Json]) -> list[StoodStill]:
+    """Each worker's, held against the p95 of the same moments; the worst first."""
+    loads = of_kind(events, "load")
+    time = next((run["t"] for run in of_kind(events, "run")), loads[0]["t"] if loads else 0.0)
+    nothing = [0.0] * len(DELAYS)
+    before: dict[str, list[float]] = {}
+    longest: dict[str, float] = {}
+    seconds, still, delayed = 0.0, Counter[str](), Counter[str]()
+    for event in loads:
+        seconds, time = seconds + event["t"] - time, event["t"]
+        rung = max(0, bisect.bisect_right(DELAYS, DELAY_PART * (event["p95_ms"] or 0.0)) - 1)
+        for stood in event["standstills"]:
+            worker, now = stood["worker"], stood["delayed_s"]
+            then = before.get(worker, nothing)
+            before[worker], longest[worker] = now, stood["longest_ms"]
+            still[worker] += now[0] - then[0]
+            delayed[worker] += now[rung] - then[rung]
+    found = [
+        StoodStill(
+            worker=worker, longest_ms=longest[worker], still_percent=_percent(still[worker], seconds),
+            delayed_percent=_percent(delayed[worker], seconds),
+        )
+        for worker in longest
+    ]  # fmt: skip
+    return sorted(found, key=lambda stood: -stood["delayed_percent"])
+
+
+def _percent(part: float, whole: float) -> float:
+    return round(min(100.0, 100 * part / whole), 2) if whole else 0.0
+
+
+def _still(stood: list[StoodStill]) -> Iterator[str]:
+    if stood and stood[0]["delayed_percent"] > DELAYED_PERCENT:
+        worst = stood[0]
         yield (
-            f"the workers were starved of CPU: they woke up to {worst:.0f} ms late, which adds to every time they "
-            "measured; raise loadtest_worker_cpu, or keep Locust on nodes of its own (loadtest_node_selector)"
+            f"the workers were starved of CPU: one stood still for up to {worst['longest_ms']:.0f} ms, and in "
+            f"{worst['delayed_percent']:.1f} % of the time an answer waited in it for more than a fifth of p95, so that "
+            "times are partly its own; raise loadtest_worker_cpu, or keep Locust on nodes of its own "
+            "(loadtest_node_selector)"
         )
 
 

@@ -1,8 +1,5 @@
 """From a timeline to numbers, checks and a verdict. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -73,8 +70,7 @@ def _requests(events: list[Json]) -> Requests:
     length = working[-1]["t"] - working[0]["t"] if working else 0
 
     def at(buckets: histogram.Buckets, share: float) -> float | None:
-        value = histogram.percentile(buckets, share)
-        return None if value is None else round(value, 1)
+        return histogram.rounded(histogram.percentile(buckets, share))
 
     return {
         "total": loads[-1]["requests"],

@@ -1,8 +1,5 @@
 """Follows the cluster's objects by watches and keeps what changes in the timeline, without gaps or doubles."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import threading

@@ -1,8 +1,5 @@
 """Knows when a load test is to stop: a signal, or the end of the processes that wait for it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import os

@@ -1,8 +1,5 @@
 """Finds the pods, asks them, and judges what they said together."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

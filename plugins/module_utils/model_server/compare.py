@@ -4,9 +4,6 @@ Pure. What is expected is a part of what may come: of an object only the named k
 all elements. Numbers may differ by a tolerance, anything else must be the same.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

@@ -1,8 +1,5 @@
 """The way to one pod's model server, by REST or gRPC."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,8 +1,5 @@
 """What the module tfserving_model does: asks the pods, and records what they answer where that is wanted."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import time

@@ -1,8 +1,5 @@
 """What can be wrong with what is asked of a model, and with what it answers."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 

@@ -3,9 +3,6 @@
 Pure, but for reading and writing the file.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

@@ -1,8 +1,5 @@
 """Asks one pod's model server by gRPC."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import traceback

@@ -3,9 +3,6 @@
 Pure, but for the clock that is given.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

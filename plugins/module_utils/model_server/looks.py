@@ -1,8 +1,5 @@
 """Asks a model server again where it may answer better: one unlucky answer is no verdict about a pod."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable

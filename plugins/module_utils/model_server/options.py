@@ -3,9 +3,6 @@
 Pure. What makes no sense is refused before anything is asked.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

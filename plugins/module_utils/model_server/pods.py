@@ -1,8 +1,5 @@
 """Asks every ready pod whether it serves the models as wanted, how, and how fast."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import time

@@ -1,8 +1,5 @@
 """Golden predictions as the model in production answers them now, to measure the next one by."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -3,9 +3,6 @@
 Templates get it by the filter `model_server`. Pure.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -3,9 +3,6 @@
 Pure. What most pods say is the measure; on a tie what the first by name says.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

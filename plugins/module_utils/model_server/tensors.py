@@ -4,9 +4,6 @@ Pure. Follows tensorflow_serving/util/json_tensor.cc: rows or columns, texts and
 several by name. The numbers of types are those of tensorflow/core/framework/types.proto.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import base64

@@ -2,9 +2,6 @@
 although the scheduler may do worse. So what is said not to fit does not fit.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections import Counter

@@ -1,8 +1,5 @@
 """What preflight does from beginning to end."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import os

@@ -1,8 +1,5 @@
 """What the settings cost an hour, and how long a reaction takes that needs a node. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

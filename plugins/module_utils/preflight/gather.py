@@ -3,9 +3,6 @@
 What can't be read becomes ``Unread`` with Google's words; no failure here fails the run.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +14,7 @@ from urllib.parse import quote
 from ..gcp.errors import ApiError, GoogleError
 from ..gcp.rest import Google
 from ..gke.desired import cluster_path, parent_path
+from ..retry import paged
 from ..variables.settings import Settings
 from . import model_size
 from .project import NOT_ASKED, Bucket, MachineType, Project, Quota, Unread
@@ -58,11 +56,12 @@ class Apis:
 
     def items(self, api: str, path: str, what: str, query: Mapping[str, object]) -> Iterator[Json]:
         """All pages of a list."""
-        token: str | None = ""
-        while token is not None:
-            page = self.call(api, "GET", path, what, query={**query, "pageToken": token or None})
-            yield page
-            token = page.get("nextPageToken")
+
+        def page(token: str | None) -> tuple[Json, str | None]:
+            found = self.call(api, "GET", path, what, query={**query, "pageToken": token})
+            return found, found.get("nextPageToken")
+
+        yield from paged(page, self.google.clock, lambda words: GoogleError(f"{what}: {words}"))
 
 
 def gather(settings: Settings, apis: Apis | Unread) -> Project:

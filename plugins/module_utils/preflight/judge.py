@@ -1,8 +1,5 @@
 """What a rule about settings and project is, and what becomes of what it finds."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator

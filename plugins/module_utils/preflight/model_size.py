@@ -1,8 +1,5 @@
 """How many bytes a model has, in a folder, an archive or a bucket's listing, and which versions are there."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import zipfile

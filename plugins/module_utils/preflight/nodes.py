@@ -3,16 +3,14 @@
 https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from typing import Any
 
 from ..gke.machine import MachineShape, UnknownMachineType, machine_shape, shape_of
 from ..k8s.fit import why_never
-from ..variables.settings import GPU_LABEL, Pool, Resources, Serving, Settings
+from ..variables.pod_needs import GPU, GPU_LABEL
+from ..variables.settings import Pool, Resources, Serving, Settings
 from .capacity import SYSTEM_PODS_PER_NODE, Room
 from .project import NotKnown, Project, Unread
 
@@ -23,8 +21,7 @@ _EFFECTS = {
     "NO_EXECUTE": "NoExecute",
     "PREFER_NO_SCHEDULE": "PreferNoSchedule",
 }
-_GPU = "nvidia.com/gpu"
-_GPU_TAINT = (_GPU, "present", "NO_SCHEDULE")
+GPU_TAINT = (GPU, "present", "NO_SCHEDULE")
 """GKE puts it on nodes with GPUs, and lets pods that request some tolerate it.
 https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"""
 
@@ -137,10 +134,8 @@ def serving_pools(settings: Settings, project: Project) -> list[Pool]:
 
 def _pod(serving: Serving) -> Json:
     requests = {"cpu": f"{serving.pod.cpu_milli}m", "memory": str(serving.pod.memory)}
-    tolerations = list(serving.tolerations)
     if serving.pod.gpus:
-        requests[_GPU] = str(serving.pod.gpus)
-        tolerations.append({"key": _GPU, "operator": "Exists"})
+        requests[GPU] = str(serving.pod.gpus)
     selector = {
         key: value
         for key, value in serving.node_selector
@@ -150,7 +145,7 @@ def _pod(serving: Serving) -> Json:
         "spec": {
             "containers": [{"resources": {"requests": requests}}],
             "nodeSelector": selector,
-            "tolerations": tolerations,
+            "tolerations": list(serving.tolerations),
         }
     }
 
@@ -165,7 +160,7 @@ def _node(pool: Pool, project: Project, free: Resources) -> Json:
     cards = accelerators(pool, project)
     if cards:
         labels[GPU_LABEL] = cards[0][0]
-        taints.append(_GPU_TAINT)
+        taints.append(GPU_TAINT)
     return {
         "metadata": {"name": pool.name, "labels": labels},
         "spec": {
@@ -178,7 +173,7 @@ def _node(pool: Pool, project: Project, free: Resources) -> Json:
             "allocatable": {
                 "cpu": f"{max(0, free.cpu_milli)}m",
                 "memory": str(max(0, free.memory)),
-                _GPU: str(free.gpus),
+                GPU: str(free.gpus),
             }
         },
     }

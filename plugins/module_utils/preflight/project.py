@@ -1,8 +1,5 @@
 """What could be read of the Google Cloud project, as plain data. Pure; ``gather`` fills it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

@@ -1,8 +1,5 @@
 """All rules about settings and project. ``docs/preflight.md`` has the table."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from . import rules_access, rules_capacity, rules_google, rules_model

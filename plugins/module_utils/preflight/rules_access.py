@@ -3,9 +3,6 @@
 https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterator

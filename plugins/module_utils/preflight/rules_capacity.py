@@ -1,8 +1,5 @@
 """Rules about room: replicas and nodes, rollouts, the load test, the model's memory. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

@@ -1,8 +1,5 @@
 """Rules about what Google offers: machine types, accelerators, versions, quotas. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

@@ -1,8 +1,5 @@
 """Rules about the model in its bucket. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,8 +1,5 @@
 """What preflight found, for people: all of it at once. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence

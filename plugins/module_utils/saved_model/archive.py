@@ -1,8 +1,5 @@
 """Unpacks the archive of a SavedModel. Archives are not trusted: nothing but files inside the target is ever made."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import bz2

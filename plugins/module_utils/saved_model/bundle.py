@@ -4,9 +4,6 @@ TensorFlow's tensor bundle (tensorflow/core/util/tensor_bundle): ``variables.ind
 by the variable's name, ``variables.data-00000-of-00001`` and so on are the shards it points into.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

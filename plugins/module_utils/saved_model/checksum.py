@@ -1,8 +1,5 @@
 """CRC32C, the checksum of Cloud Storage and of TensorFlow's tables, by google-crc32c."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import base64

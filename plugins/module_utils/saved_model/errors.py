@@ -1,8 +1,5 @@
 """What can be wrong with a SavedModel's files."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 

@@ -1,8 +1,5 @@
 """The files of a SavedModel in a folder, and their hashes."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import hashlib

@@ -4,9 +4,6 @@ The file is walked where it lies (memory-mapped), and only small parts of it are
 gigabytes of constants costs no more memory than one without.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import mmap
@@ -17,6 +14,7 @@ from typing import Any
 
 from .errors import InvalidModel
 from .messages import dtype_name, parse, shape_of
+from .stablehlo import unread
 from .wire import Buffer, fields
 
 SAVED_MODEL = "saved_model.pb"
@@ -32,6 +30,10 @@ _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 _CALLS = ("StatefulPartitionedCall", "PartitionedCall")
 _RESTORES = ("RestoreV2", "Restore")
 _VARIABLES = ("VarHandleOp", "VariableV2", "Variable")
+# Those that refuse to be asked before they are filled; mutable ones are empty then.
+_TABLES = ("HashTableV2", "HashTable")
+_SHARED = ("VarHandleOp", *_TABLES)
+_JAX = "XlaCallModule"
 _SMALL_NODE = 4096
 
 Json = dict[str, Any]
@@ -42,7 +44,9 @@ class Graph:
     """What one meta graph says.
 
     ``restored``: names that are read from the checkpoint. ``uninitialized``: variables that a signature uses and
-    that neither restoring nor the initialization op sets: TF Serving finds no value for them.
+    that neither restoring nor the initialization op sets: TF Serving finds no value for them. ``empty_tables``: lookup
+    tables likewise. ``ops``: operations of the graph and of the functions that are called from it. ``platforms``: for which
+    ones jax2tf lowered its parts, if these exclude the CPU. ``unread``: their operations that TensorFlow does not read.
     """
 
     tags: list[str] = field(default_factory=list)
@@ -51,6 +55,10 @@ class Graph:
     assets: list[str] = field(default_factory=list)
     restored: set[str] = field(default_factory=set)
     uninitialized: list[str] = field(default_factory=list)
+    empty_tables: list[str] = field(default_factory=list)
+    ops: set[str] = field(default_factory=set)
+    platforms: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -183,13 +191,77 @@ class _Walk:
                 graph.restored |= self._names_of(node, self._nodes)
             elif node.op in _CALLS:
                 graph.restored |= self._restored_by(self._function(node), set())
-        initialized = {self._variable(name) for name in setting if self._nodes[name].op in _VARIABLES}
         used: dict[str, None] = {}
         for outputs in parts.outputs.values():
-            for name in self._before(outputs):
-                if self._nodes[name].op in _VARIABLES:
-                    used[self._variable(name)] = None
-        graph.uninitialized = [name for name in used if name not in initialized]
+            used |= self._before(outputs)
+        graph.uninitialized = self._unset(used, setting, _VARIABLES)
+        graph.empty_tables = self._unset(used, setting, _TABLES)
+        self._look(graph)
+
+    def _unset(self, used: Iterable[str], setting: Iterable[str], kinds: tuple[str, ...]) -> list[str]:
+        """Variables or tables that are used, and that nothing sets before."""
+        initialized = {self._variable(name) for name in setting if self._nodes[name].op in kinds}
+        found = dict.fromkeys(self._variable(name) for name in used if self._nodes[name].op in kinds)
+        return [name for name in found if name not in initialized]
+
+    def _look(self, graph: Graph) -> None:
+        """Takes what operations there are, in the graph and the functions that are called from it."""
+        seen: set[str] = set()
+        waiting: list[str] = []
+
+        def take(node: _Node) -> None:
+            if node.op in self._functions:
+                waiting.append(node.op)
+                return
+            graph.ops.add(node.op)
+            if node.op != "Const":
+                waiting.extend(self._called(node))
+            if node.op == _JAX:
+                self._lowered(node, graph)
+
+        for node in self._nodes.values():
+            take(node)
+        while waiting:
+            name = waiting.pop()
+            if name not in seen and name in self._functions:
+                seen.add(name)
+                for place in self._inner(*self._functions[name], 3):
+                    take(self._node(*place)[1])
+
+    def _attributes(self, node: _Node) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Names of a node's attributes, and where their values lie: they may be of any size."""
+        for place in self._inner(node.start, node.end, 5):
+            name, value = "", (0, 0)
+            for number, first, last in fields(self._data, *place):
+                if number == 1:
+                    name = self._data[first : min(last, first + _SMALL_NODE)].decode("utf-8", "replace")
+                elif number == 2:
+                    value = first, last
+            yield name, value
+
+    def _called(self, node: _Node) -> Iterator[str]:
+        """Functions that an attribute names: one (If, While, PartitionedCall), or a list (Case)."""
+        for _name, value in self._attributes(node):
+            places = [*self._inner(*value, 10)]
+            places += [place for listed in self._inner(*value, 1) for place in self._inner(*listed, 9)]
+            for place in places:
+                for first, last in self._inner(*place, 1):
+                    yield self._data[first : min(last, first + _SMALL_NODE)].decode("utf-8", "replace")
+
+    def _lowered(self, node: _Node, graph: Graph) -> None:
+        values = dict(self._attributes(node))
+        platforms = self._texts(values, "platforms")
+        if platforms and "CPU" not in platforms and "platform" not in self._texts(values, "disabled_checks"):
+            graph.platforms.update(platforms)
+        for first, last in self._inner(*values.get("module", (0, 0)), 2):
+            graph.unread.update(unread(self._data[first:last]))
+
+    def _texts(self, values: dict[str, tuple[int, int]], name: str) -> list[str]:
+        return [
+            self._data[first : min(last, first + _SMALL_NODE)].decode("utf-8", "replace")
+            for listed in self._inner(*values.get(name, (0, 0)), 1)
+            for first, last in self._inner(*listed, 2)
+        ]
 
     def _before(self, starts: Iterable[str]) -> dict[str, None]:
         """Names of all nodes that these tensors or operations depend on, themselves included."""
@@ -204,9 +276,9 @@ class _Walk:
         return found
 
     def _variable(self, name: str) -> str:
-        """What tells a variable from others: handles of the same shared name are of one variable."""
+        """What tells a variable or table from others: handles of the same shared name are of one."""
         node = self._nodes[name]
-        if node.op == "VarHandleOp" and node.end - node.start <= PART_MAX:
+        if node.op in _SHARED and node.end - node.start <= PART_MAX:
             attributes = self._parsed(node).attr
             shared = (
                 attributes["shared_name"].s.decode("utf-8", "replace") if "shared_name" in attributes else ""

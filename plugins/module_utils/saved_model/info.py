@@ -1,11 +1,8 @@
 """What a SavedModel is, and whether TF Serving would load it as far as that can be told without TensorFlow."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from .checksum import CRC32C_IMPORT_ERROR, new_crc32c, value_of
 from .errors import InvalidModel
 from .files import digest, find_litter, read_files, sizes_of
 from .graph import SAVED_MODEL, SERVE, Graph, read_graphs
+from .stock_ops import STOCK
 from .table import unmask
 
 PACKAGES = {"google-crc32c": CRC32C_IMPORT_ERROR, "protobuf": PROTOBUF_IMPORT_ERROR}
@@ -51,11 +49,11 @@ class Info:
         return not self.problems
 
 
-def read(path: str, tag: str) -> Json:
+def read(path: str, tags: Sequence[str]) -> Json:
     """The result of the module saved_model_info."""
     try:
         files = read_files(path)
-        info = inspect(Path(path), sizes_of(files), tag=tag)
+        info = inspect(Path(path), sizes_of(files), tags=tags)
         litter = find_litter(path)
     except InvalidModel as error:
         return failure(f"{error}.")
@@ -79,25 +77,27 @@ def read(path: str, tag: str) -> Json:
     }
 
 
-def inspect(folder: Path, sizes: Mapping[str, int], *, tag: str = SERVE, tensors: bool = True) -> Info:
-    """Reads the model in a folder. ``sizes``: bytes of each of its files by path.
+def inspect(
+    folder: Path, sizes: Mapping[str, int], *, tags: Sequence[str] = (SERVE,), tensors: bool = True
+) -> Info:
+    """Reads the model in a folder. ``sizes``: bytes of each of its files by path. ``tags``: of the graph that is served.
 
     Of the data files only those are opened whose variables are compared with their checksums: with ``tensors``
     off none, and they need not be there. What is wrong is in the answer; this raises nothing but ``OSError``.
     """
     info = Info()
-    _fill(info, folder, sizes, tag, tensors)
+    _fill(info, folder, sizes, tags, tensors)
     # Names in a damaged file may be anything.
     info.problems = ["".join(c if c.isprintable() else "?" for c in problem) for problem in info.problems]
     return info
 
 
-def _fill(info: Info, folder: Path, sizes: Mapping[str, int], tag: str, tensors: bool) -> None:
+def _fill(info: Info, folder: Path, sizes: Mapping[str, int], tags: Sequence[str], tensors: bool) -> None:
     try:
         if sizes[SAVED_MODEL] > SAVED_MODEL_MAX:
             raise InvalidModel(f"{SAVED_MODEL} has {sizes[SAVED_MODEL]} bytes, more than TensorFlow can read")
         graphs = read_graphs(folder / SAVED_MODEL)
-        graph = _graph_with(graphs, tag, info)
+        graph = _graph_with(graphs, tags, info)
     except InvalidModel as error:
         info.problems.append(str(error))
         return
@@ -109,14 +109,17 @@ def _fill(info: Info, folder: Path, sizes: Mapping[str, int], tag: str, tensors:
     _check_warmup(folder, sizes, info)
 
 
-def _graph_with(graphs: list[Graph], tag: str, info: Info) -> Graph:
+def _graph_with(graphs: list[Graph], tags: Sequence[str], info: Info) -> Graph:
     for graph in graphs:
-        if set(graph.tags) == {tag}:
+        if set(graph.tags) == set(tags):
             info.tags = sorted(graph.tags)
             return graph
     found = ", ".join("+".join(sorted(graph.tags)) or "none" for graph in graphs)
     info.tags = sorted(graphs[0].tags)
-    raise InvalidModel(f"no graph has the tag {tag!r} alone, which TF Serving asks for (there are: {found})")
+    raise InvalidModel(
+        f"no graph has the tags {'+'.join(tags)} and no others, which TF Serving would ask for (there are: {found}). Name those of "
+        "the graph to serve: storage_model_tags and serving_model_tags, or the option tags"
+    )
 
 
 def _check_graph(graph: Graph, sizes: Mapping[str, int], info: Info) -> None:
@@ -132,14 +135,44 @@ def _check_graph(graph: Graph, sizes: Mapping[str, int], info: Info) -> None:
     for name in info.assets:
         if f"assets/{name}" not in sizes:
             info.problems.append(f"assets/{name} is missing, which the graph reads")
+    info.problems += _hidden_problems(graph)
     if graph.uninitialized:
-        some = ", ".join(graph.uninitialized[:_NAMED])
-        more = f" and {len(graph.uninitialized) - _NAMED} more" if len(graph.uninitialized) > _NAMED else ""
         info.problems.append(
-            f"signatures use variables that are never restored: {some}{more}. TF Serving would answer every request "
+            f"signatures use variables that are never restored: {_some(graph.uninitialized)}. TF Serving would answer every request "
             "with 'Could not find variable'. tf.saved_model.save of a Keras 3 model writes such models: export it "
             "by model.export(), or from a tf.Module that holds the variables itself"
         )
+
+
+def _hidden_problems(graph: Graph) -> Iterator[str]:
+    """What TF Serving finds at the first request, or when it loads the graph."""
+    foreign = sorted(op for op in graph.ops if op not in STOCK and not op.startswith("_"))
+    if foreign:
+        yield (
+            f"the graph has operations that TF Serving's own build lacks: {_some(foreign)} (it has those of TensorFlow, TF "
+            "Text and Decision Forests). Export the model without them; or link them into a model server of your own, and "
+            "publish with require_loadable: false"
+        )
+    if graph.empty_tables:
+        yield (
+            f"signatures use lookup tables that nothing fills: {_some(graph.empty_tables)}. Every request would fail with "
+            "'Table not initialized': give the builder main_op=tf.compat.v1.tables_initializer()"
+        )
+    if graph.platforms:
+        yield (
+            f"it was lowered by jax2tf for {_some(sorted(graph.platforms))} alone: on a CPU every request would fail with NOT_FOUND. "
+            "Convert it with native_serialization_platforms=['cpu', 'cuda'], or publish it for GPUs with require_loadable: false"
+        )
+    if graph.unread:
+        yield (
+            f"jax2tf wrote operations that TensorFlow 2.21 does not read: {_some(sorted(graph.unread))}. Every request would "
+            "fail with 'Cannot deserialize computation': convert it with an older JAX, or with a fixed batch size"
+        )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _check_variables(folder: Path, sizes: Mapping[str, int], graph: Graph, tensors: bool, info: Info) -> None:
@@ -156,9 +189,7 @@ def _check_variables(folder: Path, sizes: Mapping[str, int], graph: Graph, tenso
     info.problems += bundle.problems
     lost = sorted(graph.restored - bundle.names)
     if lost:
-        some = ", ".join(lost[:_NAMED])
-        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        info.problems.append(f"{INDEX} has no {some}{more}, which the graph restores")
+        info.problems.append(f"{INDEX} has no {_some(lost)}, which the graph restores")
     if bundle.without_checksum:
         info.warnings.append(f"{bundle.without_checksum} variables have no checksum")
     elif tensors and not bundle.problems:

@@ -1,8 +1,5 @@
 """What is read of a SavedModel's messages: each parsed on its own, and the names of TensorFlow's types."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from contextlib import suppress

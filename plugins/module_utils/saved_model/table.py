@@ -3,9 +3,6 @@
 https://github.com/google/leveldb/blob/main/doc/table_format.md
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import struct

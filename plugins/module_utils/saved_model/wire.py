@@ -1,8 +1,5 @@
 """Walks protocol buffers of any size where they lie, so that gigabytes of constants are stepped over unread."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import mmap

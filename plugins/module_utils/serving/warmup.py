@@ -1,8 +1,5 @@
 """Requests that a new replica answers before it is ready: TensorFlow's first run of a signature takes many times longer."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

@@ -1,8 +1,5 @@
 """Options of modules in variables: their types, and what the modules' own checks say."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,5 @@
 """The one judge of the variables: a role's own rules for that role, and all of them for preflight. Asks nobody."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping

@@ -1,8 +1,5 @@
 """What can be wrong with the cluster role's variables: what the module that makes the cluster would refuse."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from ..gcp.errors import BadInput

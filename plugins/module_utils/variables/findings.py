@@ -1,8 +1,5 @@
 """What is found wrong, by preflight and by the roles, and what of it is not wanted."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

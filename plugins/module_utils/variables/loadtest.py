@@ -1,12 +1,14 @@
-"""What can be wrong with the load test's variables. Shape, payload and limits are held against the model by
+"""What can be wrong with the load test's variables. Payload and limits are held against the model by
 mlops.tfserving.locust_prepare.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
+from pathlib import Path
+
+from ..loadtest.own_locustfile import LocustfileError, check_locustfile
+from ..loadtest.shapes import ShapeError, plan, read_shape
+from ..paths import absolute_path
 from .reading import Variables
 from .serving_pod import check_image
 
@@ -14,9 +16,34 @@ from .serving_pod import check_image
 def check_loadtest(variables: Variables) -> None:
     variables.integer("loadtest_workers", 1)
     check_image(variables, "loadtest_image")
+    _check_shape(variables)
     for name, minimum, example in (
         ("loadtest_master_cpu", "1m", "500m"),
         ("loadtest_worker_cpu", "1m", "1 or 500m"),
         ("loadtest_memory", "16Mi", "256Mi"),
     ):
         variables.amount(name, minimum, example)
+
+
+def _check_shape(variables: Variables) -> None:
+    """With the files that it names, which begin in the folder where Ansible was started."""
+    name = "loadtest_shape"
+    shape = variables.mapping(name)
+    if shape.get("file"):
+        shape["file"] = absolute_path(str(shape["file"]))
+    model = str(shape.get("model") or "closed")
+    if shape:
+        try:
+            model = plan(read_shape(shape)).model
+        except ShapeError as error:
+            variables.refuse(name, str(error), "docs/loadtest.md has all shapes")
+    own = variables.text("loadtest_locustfile")
+    if own:
+        try:
+            check_locustfile(Path(absolute_path(own)), model)
+        except LocustfileError as error:
+            variables.refuse(
+                "loadtest_locustfile",
+                str(error),
+                "docs/loadtest.md says what a locustfile of one's own may do",
+            )

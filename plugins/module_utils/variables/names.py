@@ -1,8 +1,5 @@
 """Names as Kubernetes takes them. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

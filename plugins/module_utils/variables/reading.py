@@ -4,9 +4,6 @@ Values come as a playbook has them. Those given on the command line are texts (`
 the numbers and truth values that they stand for.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Mapping

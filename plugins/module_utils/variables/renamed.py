@@ -3,9 +3,6 @@
 For each the role's default of the new name is the old one: ``"{{ old | default('') }}"``.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 RENAMED = {

@@ -3,9 +3,6 @@
 Preflight judges by all of them, a role by its own.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from dataclasses import dataclass

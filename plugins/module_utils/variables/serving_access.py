@@ -1,8 +1,5 @@
 """How clients get in: names, the Service's type, the ranges that may reach it, the Gateway."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import contextlib

@@ -1,8 +1,5 @@
 """What clients may send to the proxy: how much, how deep, how often, from how many connections."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import json

@@ -1,8 +1,5 @@
 """Which models and versions are served: names, addresses, versions, labels, golden predictions."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re
@@ -21,6 +18,7 @@ _BUCKET = r"gs://[a-z0-9][a-z0-9._-]*/"
 _VERSION_URI = re.compile(_BUCKET + r"[^\s]*[^\s/]/[1-9][0-9]*|" + _BUCKET + r"[1-9][0-9]*")
 _FOLDER_URI = re.compile(_BUCKET + r"[^\s]*[^\s/]")
 _MODEL_KEYS = ("name", "uri", "versions", "labels", "golden")
+_TAG = re.compile(r"[^\s,]+")
 # A version's folder in an image or a volume.
 _PLACE = re.compile(r"(/[^/\s]+)*/[1-9][0-9]*")
 _INT64_MAX = 2**63 - 1
@@ -30,6 +28,7 @@ _WARMUP_BYTES_MAX = 768 * 1024
 
 
 def check_models(variables: Variables) -> None:
+    _check_tags(variables, "serving_model_tags")
     models = variables.listing("serving_models")
     if models:
         _check_several(variables, models)
@@ -41,6 +40,16 @@ def check_models(variables: Variables) -> None:
             "serving_storage_endpoint", "it is no address", "Write https://storage.googleapis.com or your own"
         )
     variables.integer("serving_fetch_timeout", 1, unit="seconds")
+
+
+def _check_tags(variables: Variables, name: str) -> None:
+    tags = variables.listing(name)
+    if not tags or not all(_TAG.fullmatch(str(tag)) for tag in tags):
+        variables.refuse(
+            name,
+            "a graph has one tag or more, without commas and blanks",
+            "Write [serve], or such as [serve, gpu]",
+        )
 
 
 def _check_one(variables: Variables) -> None:

@@ -1,8 +1,5 @@
 """What a pod consists of: images, processors, memory, threads, GPUs, arguments, and the nodes it may run on."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math
@@ -33,6 +30,7 @@ FLAGS = {
     "tensorflow_session_parallelism": "serving_threads",
     "tensorflow_intra_op_parallelism": "serving_threads",
     "tensorflow_inter_op_parallelism": "serving_threads",
+    "saved_model_tags": "serving_model_tags",
     "per_process_gpu_memory_fraction": "serving_gpu_memory_fraction",
 }
 _FLAG = re.compile(r"--([a-z][a-z0-9_]*)(=.*)?", re.DOTALL)

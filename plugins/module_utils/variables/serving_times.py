@@ -1,13 +1,11 @@
 """How long and how many: the proxy's queue, a pod's end, the rollout, the gate and the canary."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re
 from functools import partial
 
+from .pod_needs import TOLD_SECONDS, grace_seconds
 from .reading import Variables, whole
 
 # The cluster autoscaler ends what takes longer (--max-graceful-termination-sec); Google's is not to be changed.
@@ -64,14 +62,15 @@ def _check_end(variables: Variables) -> None:
             f"Set serving_drain_seconds: {request} (a pod with nothing open ends sooner), or a shorter serving_request_timeout",
             rule="drain-below-request",
         )
-    handover = handover if variables.flag("serving_proxy_enabled") else 0
-    grace = handover + propagation + drain + 3
+    proxy = variables.flag("serving_proxy_enabled")
+    grace = grace_seconds(handover, propagation, drain, proxy=proxy)
+    handover = handover if proxy else 0
     if grace > GRACE_MAX:
         variables.refuse(
             "serving_handover_seconds" if handover > GRACE_MAX // 2 else "serving_drain_seconds",
             f"a pod that goes could take {grace} s in all (handover {handover}, propagation {propagation}, drain {drain}, "
-            f"and 3), and Google's autoscaler kills it after {GRACE_MAX} s",
-            f"Make them {GRACE_MAX - 3} s together at most",
+            f"and {TOLD_SECONDS}), and Google's autoscaler kills it after {GRACE_MAX} s",
+            f"Make them {GRACE_MAX - TOLD_SECONDS} s together at most",
             rule="grace-limit",
         )
 

@@ -1,8 +1,5 @@
 """What is asked for, as plain data with types: what rules speak of. Pure; ``variables`` reads it."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math
@@ -14,9 +11,6 @@ from ..gke.rules import region_of
 
 DEFAULT_MACHINE_TYPE, DEFAULT_DISK_TYPE, DEFAULT_DISK_GB = "e2-medium", "pd-balanced", 100
 """Of a node pool that does not say. https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/NodeConfig"""
-
-GPU_LABEL = "cloud.google.com/gke-accelerator"
-"""Of nodes with GPUs, with their type. https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"""
 
 DEFAULT_PODS_PER_NODE = 110
 """https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr"""

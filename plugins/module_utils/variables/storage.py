@@ -1,8 +1,5 @@
 """What can be wrong with the storage role's variables: what the module that makes the bucket would refuse."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from ..gcs import bucket, iam
@@ -22,6 +19,10 @@ def check_storage(variables: Variables) -> None:
     }
     for text in refusals(lambda: bucket.check(options)):
         variables.tell("storage_bucket", text, _ROLE, rule=_RULE)
+    tags, served = variables.listing("storage_model_tags"), variables.listing("serving_model_tags")
+    if served and set(tags) != set(served):
+        reason = f"TF Serving is told to serve the graph with others (serving_model_tags, {', '.join(map(str, served))})"
+        variables.refuse("storage_model_tags", reason, "Set serving_model_tags alone, which both follow")
     name = "storage_iam_members"
     grants = variables.listing(name)
     for number, grant in enumerate(grants):

@@ -1,8 +1,5 @@
 """The roles' variables, templated and of the right type, as settings. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math
@@ -13,13 +10,14 @@ from ..gcp.errors import BadInput
 from ..gke.role_options import with_options
 from ..gke.rules import is_zone
 from ..k8s.quantities import quantity
+from ..model_server.runtime import TF_SERVING
+from .pod_needs import GPU, pod_needs
 from .reading import is_true
 from .settings import (
     DEFAULT_DISK_GB,
     DEFAULT_DISK_TYPE,
     DEFAULT_MACHINE_TYPE,
     DEFAULT_PODS_PER_NODE,
-    GPU_LABEL,
     Autoscaling,
     Cluster,
     LoadTest,
@@ -216,22 +214,20 @@ def _visible(accelerator: Mapping[str, Any]) -> int:
 
 
 def _serving(given: Variables) -> Serving:
-    gpus = int(given.get("serving_gpus") or 0)
-    server = resources(given["serving_cpu"], given["serving_memory"]) + Resources(gpus=gpus)
-    containers = [("tfserving", server)]
-    if is_true(given["serving_proxy_enabled"]):
-        containers.append(("proxy", resources(given["serving_proxy_cpu"], given["serving_proxy_memory"])))
+    needs = pod_needs(given)
+    requests = {
+        name: resources(one["cpu"], one["memory"]) + Resources(gpus=one.get(GPU, 0))
+        for name, one in needs["requests"].items()
+    }
+    fetcher = requests.pop("fetcher")
     return Serving(
         namespace=str(given["serving_namespace"]),
         name=str(given["serving_name"]),
-        containers=tuple(containers),
-        fetcher=Resources()
-        if given["serving_model_source"] == "volume"
-        else resources(given["serving_cpu"], given["serving_fetcher_memory"]),
-        memory=server.memory,
-        node_selector=_pairs(given["serving_node_selector"])
-        + (((GPU_LABEL, str(given["serving_gpu_type"])),) if gpus and given.get("serving_gpu_type") else ()),
-        tolerations=tuple(given["serving_tolerations"] or ()),
+        containers=tuple(requests.items()),
+        fetcher=Resources() if given["serving_model_source"] == "volume" else fetcher,
+        memory=requests[TF_SERVING.container].memory,
+        node_selector=_pairs(needs["node_selector"]),
+        tolerations=tuple(needs["tolerations"]),
         service_type=str(given["serving_service_type"]),
         propagation=int(given["serving_propagation_seconds"]),
         drain=int(given["serving_drain_seconds"]),

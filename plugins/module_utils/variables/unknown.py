@@ -1,8 +1,5 @@
 """Names that begin as those of a role or playbook do, and are none: most of them are misspelt. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator

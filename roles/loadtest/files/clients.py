@@ -1,4 +1,4 @@
-"""How a request is sent, by REST or gRPC, and what its failure is called.
+"""How a request is sent, by REST or gRPC: once.
 
 Bodies come serialised. A connection stays with the pod that it first met, so each one is renewed after some
 requests: otherwise new replicas would get no traffic.
@@ -6,51 +6,42 @@ requests: otherwise new replicas would get no traffic.
 
 from __future__ import annotations
 
-import errno
 import random
-import socket
+import select
 import time
 from typing import Any
 
+from failures import Refused
+from gevent.monkey import get_original
 from geventhttpclient import HTTPClient
-from geventhttpclient.response import HTTPParseError, HTTPSocketPoolResponse
+from geventhttpclient.connectionpool import ConnectionPool
+from geventhttpclient.response import HTTPSocketPoolResponse
 from settings import BODIES, CONFIG, GRPC, NAMES, WEIGHTS
 
 DICE = random.Random()  # noqa: S311 - which picture is next is no secret
 HEADERS = {"Content-Type": "application/json"}
-UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
+poll = get_original("select", "poll")
 
 if GRPC:
-    try:
-        import predict
-    except ImportError as error:
-        raise SystemExit(f"gRPC needs an image with grpcio and protobuf beside Locust: {error}") from error
+    import predict
 
 
-class Refused(Exception):
-    """The server answered, and not with predictions. The text is the same for the same kind of answer."""
+def is_open(_pool: ConnectionPool, sock: Any) -> bool:
+    """Whether a kept connection may be used again: nothing can be read of it, least of all its end.
 
-    def __init__(self, kind: str, words: str, content: bytes) -> None:
-        super().__init__(words)
-        self.kind = kind
-        self.example = f"{words}: {content[:160].decode('utf-8', 'replace')}"
+    geventhttpclient asks select(), which knows descriptors below 1,024 only: with more sockets than that each request would
+    have a connection of its own.
+    """
+    if sock is None or sock.fileno() < 0:
+        return False
+    look = poll()
+    look.register(sock.fileno(), select.POLLIN)
+    return not look.poll(0)
 
 
-def kind_of(error: BaseException) -> str:
-    """Why a request failed: what the client met, or what the server answered."""
-    if isinstance(error, Refused):
-        return error.kind
-    if GRPC and isinstance(error, predict.Failed):
-        return predict.kind_of(error)
-    if isinstance(error, socket.gaierror):
-        return "dns"
-    if isinstance(error, TimeoutError | socket.timeout):
-        return "timeout"
-    if isinstance(error, ConnectionRefusedError) or getattr(error, "errno", None) in UNREACHABLE:
-        return "connect"
-    if isinstance(error, ConnectionError | HTTPParseError):
-        return "reset"
-    return "other"
+ConnectionPool._is_socket_alive = is_open
+# So often geventhttpclient sends a lost request again in silence, and once more: GET, and before 2.6 POST as well.
+ConnectionPool.size = property(lambda self: -1, lambda self, value: None)
 
 
 class Connection(HTTPClient):

@@ -12,10 +12,10 @@ from typing import Any
 
 import gevent
 import histogram
-from clients import kind_of
+from failures import kind_of
 from locust import events
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.01
 
 
 class Counts:
@@ -58,25 +58,40 @@ class Counts:
         self.examples = {**other["examples"], **self.examples}
 
 
-class Pulse:
-    """How late this process wakes up: what a worker that is short of CPU adds to every time it measures."""
+class Standstills:
+    """How long this process answered nobody, which it adds to what it measures.
+
+    It looks at the clock every LOOK_SECONDS; by how much a look comes late it stood still.
+    """
 
     def __init__(self) -> None:
-        self.late: list[float] = []
+        self.clear()
+
+    def clear(self) -> None:
+        self.longest = 0.0
+        self.delayed = [0.0] * len(histogram.DELAYS)
 
     def run(self) -> None:
         while True:
             due = time.perf_counter() + LOOK_SECONDS
             gevent.sleep(LOOK_SECONDS)
-            self.late.append(max(0.0, time.perf_counter() - due))
+            self.add(1000 * (time.perf_counter() - due))
 
-    def take(self) -> float:
-        """The 90th percentile since the last time, in milliseconds."""
-        late, self.late = sorted(self.late), []
-        return round(1000 * late[int(0.9 * (len(late) - 1))], 1) if late else 0.0
+    def add(self, milliseconds: float) -> None:
+        self.longest = max(self.longest, milliseconds)
+        for index, delay in enumerate(histogram.DELAYS):
+            if milliseconds <= delay:
+                break
+            self.delayed[index] += (milliseconds - delay) / 1000
+
+    def look(self) -> dict[str, Any]:
+        """Since the begin of the test, as schema.py's Standstill has it."""
+        return {
+            "longest_ms": round(self.longest, 1), "delayed_s": [round(seconds, 3) for seconds in self.delayed],
+        }  # fmt: skip
 
 
-COUNTS, PULSE = Counts(), Pulse()
+COUNTS, STANDSTILLS = Counts(), Standstills()
 # Of the open model: requests under way, due ones that wait for a place now, and at most since the last report;
 # and whether no more will be due.
 FLOW = {"in_flight": 0, "waiting": 0, "backlog": 0, "late_ms": 0.0, "started": 0, "all_due": False}
@@ -85,6 +100,7 @@ FLOW = {"in_flight": 0, "waiting": 0, "backlog": 0, "late_ms": 0.0, "started": 0
 @events.test_start.add_listener
 def begin(**_: Any) -> None:
     COUNTS.clear()
+    STANDSTILLS.clear()
     FLOW.update(in_flight=0, waiting=0, backlog=0, late_ms=0.0, started=0, all_due=False)
 
 
@@ -95,5 +111,5 @@ def count(response_time: float | None, exception: BaseException | None, **_: Any
 
 @events.report_to_master.add_listener
 def report(data: dict[str, Any], **_: Any) -> None:
-    data["loadtest"] = {**COUNTS.take(), **FLOW, "lag_ms": PULSE.take(), "time": time.time()}
+    data["loadtest"] = {**COUNTS.take(), **FLOW, "still": STANDSTILLS.look(), "time": time.time()}
     FLOW.update(late_ms=0.0, backlog=FLOW["waiting"])

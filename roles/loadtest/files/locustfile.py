@@ -19,21 +19,24 @@ import gevent
 import gevent.pool
 import histogram
 import locust.argument_parser
+import locust.runners
 import locust.stats
 from clients import Lane
-from counting import FLOW, PULSE
+from counting import FLOW, STANDSTILLS
 from locust import LoadTestShape, User, between, constant, events, task
 from master import DRIVER, REPORTS, here, show
-from settings import CONFIG, CURVE, OPEN, PLAN
+from settings import CONFIG, CURVE, OPEN, OWN, PATIENCE, PLAN
 
 # Locust rounds times to two digits; with our buckets its tables and ours agree.
-locust.stats.bucket_response_time = lambda milliseconds: round(
-    histogram.value_of(histogram.bucket_of(milliseconds)), 2
+locust.stats.bucket_response_time = lambda milliseconds: histogram.rounded(
+    histogram.value_of(histogram.bucket_of(milliseconds))
 )
 # Whenever a worker's number of users changes, Locust (2.47) builds its command line parser anew for each of its some
 # fifty options, and does nothing else meanwhile: 0.1 to 0.3 s, and with little CPU so long that the master takes the
 # worker for lost. The answer never changes.
 locust.argument_parser.default_args_dict = functools.cache(locust.argument_parser.default_args_dict)
+
+locust.runners.HEARTBEAT_LIVENESS = PATIENCE
 
 
 @events.init.add_listener
@@ -41,7 +44,7 @@ def wire(environment: Any, **_: Any) -> None:
     # Whoever is to go finishes the request it has sent, so that every request is counted.
     environment.stop_timeout = min(10.0, CONFIG["timeout"])
     if environment.web_ui is None:
-        gevent.spawn(PULSE.run)
+        gevent.spawn(STANDSTILLS.run)
     else:
         show(environment)
 
@@ -118,8 +121,21 @@ class _Arrivals(User):
             self.free.append(lane)
 
 
-class Users(_Arrivals if OPEN else _Client):  # type: ignore[misc]
-    """What Locust starts."""
+# Locust starts the user classes that it finds here.
+if OWN:
+    import own_locustfile
+
+    globals().update(
+        {
+            name: thing
+            for name, thing in vars(own_locustfile).items()
+            if isinstance(thing, type) and issubclass(thing, User) and not getattr(thing, "abstract", True)
+        }
+    )
+else:
+
+    class Users(_Arrivals if OPEN else _Client):  # type: ignore[misc]
+        """All ask the same."""
 
 
 class Shape(LoadTestShape):
@@ -133,7 +149,7 @@ class Shape(LoadTestShape):
 
     def _wanted(self, elapsed: float) -> tuple[int, float] | None:
         if not OPEN:
-            users = curves.users_at(CURVE, elapsed)
+            users = curves.users_at(CURVE, elapsed, whole=PLAN["kind"] == "stages")
             return None if users is None else (users, PLAN["spawn_rate"])
         reports = [REPORTS.get(worker) for worker in here(self.runner)]
         answered = all(

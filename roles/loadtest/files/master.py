@@ -26,6 +26,8 @@ log = logging.getLogger("loadtest")
 REPORTS: dict[str, dict[str, Any]] = {}
 OFFSETS: dict[str, collections.deque[float]] = collections.defaultdict(lambda: collections.deque(maxlen=5))
 HEARD: dict[str, float] = {}
+SILENCES: dict[str, float] = collections.defaultdict(float)
+"""The longest that each worker said nothing, in seconds."""
 WORKERS: set[str] = set()
 
 
@@ -48,6 +50,7 @@ DRIVER = Driver()
 def begin(environment: Any, **_: Any) -> None:
     REPORTS.clear()
     HEARD.clear()
+    SILENCES.clear()
     WORKERS.clear()
     WORKERS.update(worker.id for worker in getattr(environment.runner, "clients", {}).values())
     DRIVER.begun, DRIVER.ended, DRIVER.finished = time.monotonic(), None, False
@@ -61,14 +64,20 @@ def end(**_: Any) -> None:
 @events.worker_report.add_listener
 def received(client_id: str, data: dict[str, Any], **_: Any) -> None:
     part = data["loadtest"]
+    SILENCES[client_id] = silence(client_id)
     HEARD[client_id] = time.monotonic()
     COUNTS.merge(part)
     OFFSETS[client_id].append(time.time() - part["time"])
     clock: float = min(OFFSETS[client_id], key=abs)
     REPORTS[client_id] = {
         key: part[key]
-        for key in ("in_flight", "waiting", "backlog", "late_ms", "started", "all_due", "lag_ms")
+        for key in ("in_flight", "waiting", "backlog", "late_ms", "started", "all_due", "still")
     } | {"clock_s": round(clock, 3), "had_users": data["user_count"]}
+
+
+def silence(worker: str) -> float:
+    """The longest until now, in seconds."""
+    return max(SILENCES[worker], time.monotonic() - HEARD.get(worker, DRIVER.begun))
 
 
 def here(runner: Any) -> set[str]:
@@ -108,7 +117,7 @@ def look(environment: Any, silent: float) -> dict[str, Any]:
     runner = environment.runner
     workers = [
         {"id": worker.id, "state": worker.state, "cpu": worker.cpu_usage, "users": worker.user_count}
-        | {"silent_s": round(time.monotonic() - HEARD.get(worker.id, DRIVER.begun), 1)}
+        | {"silent_s": round(silence(worker.id), 1)}
         | REPORTS.get(worker.id, {})
         for worker in runner.clients.values()
     ]

@@ -12,7 +12,12 @@ CONFIG = json.loads((HERE / "config.json").read_text())
 PLAN = CONFIG["plan"]
 CURVE = curves.Curve(PLAN["pieces"])
 OPEN = PLAN["model"] == "open"
-GRPC = CONFIG["protocol"] == "grpc"
+OWN = CONFIG["own"]
+"""Whether users are those of a locustfile of somebody's own."""
+GRPC = not OWN and CONFIG["protocol"] == "grpc"
 BODIES = [(HERE / body["file"]).read_bytes() for body in CONFIG["bodies"]]
 NAMES = ["predict" if len(BODIES) == 1 else f"predict {body['name']}" for body in CONFIG["bodies"]]
+PATIENCE = CONFIG["patience"]
+"""Seconds of silence until the master takes a worker for lost and gives its users to others. Locust's own 3 are less than
+a busy worker's pause: it would come back with users that are others' by then. After 8 the run is invalid in any case."""
 WEIGHTS = [body["weight"] for body in CONFIG["bodies"]]

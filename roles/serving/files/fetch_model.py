@@ -19,9 +19,6 @@ Configured by environment variables:
 Ends with 0, or with 1 and its last words in the container's termination message.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import base64

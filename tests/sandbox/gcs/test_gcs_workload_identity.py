@@ -13,8 +13,10 @@ import pytest
 from emulator import Emulator
 from gcs_api import at, client, put, with_bucket
 from google.auth import compute_engine, impersonated_credentials
+from starlette.testclient import TestClient
 
 from sandbox.google.projects import workload_identity
+from sandbox.google.tokens import ACCOUNT as OWNER
 from sandbox.google.tokens import PROJECT
 from sandbox.iam.metadata import MetadataServer, Workload, identity_of, node_account, workload_of
 
@@ -93,6 +95,32 @@ def test_the_metadata_server_of_a_pod_without_annotation(serve: Serve, emulator:
     assert ask(address, f"{ACCOUNTS}somebody/token")[0] == 404
     assert ask(address, f"{ACCOUNTS}default/token", flavor=None)[0] == 403
     assert ask(serve(None), f"{ACCOUNTS}default/token")[0] == 404
+
+
+def test_no_pod_gets_the_owners_token_whatever_account_it_names(
+    serve: Serve, emulator: Emulator, http: TestClient
+) -> None:
+    """So none administers its cluster, or orders faults."""
+    annotated = account(**{"iam.gke.io/gcp-service-account": OWNER})
+    for found in (
+        workload_of(pod(), annotated),
+        workload_of(pod(), annotated, has_workload_identity=False),
+        workload_of(pod(hostNetwork=True), annotated),
+    ):
+        status, text = ask(serve(found), f"{ACCOUNTS}default/token")
+        token = json.loads(text)["access_token"] if status == 200 else ""
+        assert emulator.tokens.identity(token) != OWNER
+        shown = {"Authorization": f"Bearer {token}"}
+        assert http.get("/sandbox/faults", headers=shown).status_code in (401, 403)
+
+
+def test_only_api_servers_ask_whose_a_token_is(emulator: Emulator, http: TestClient) -> None:
+    asked = {"spec": {"token": emulator.token}}
+    for shown in ({"Authorization": ""}, {"Authorization": "Bearer "}, {}):
+        assert http.post("/tokenreview", json=asked, headers=shown).status_code == 401
+    shown = {"Authorization": f"Bearer {emulator.tokens.reviewer}"}
+    assert http.post("/tokenreview", json=asked, headers=shown).json()["status"]["authenticated"] is True
+    assert http.get("/sandbox/faults", headers=shown).status_code == 401
 
 
 def test_googles_own_library_gets_its_token_there(

@@ -111,6 +111,11 @@ def test_a_region_has_as_many_nodes_in_each_of_its_zones(http: TestClient, emula
 def test_locations_of_a_cluster_change_with_its_nodes(http: TestClient, emulator: Emulator) -> None:
     create(http, REGION, nodePools=[FIXED | {"initialNodeCount": 1}])
     zones = ["us-central1-b", "us-central1-f"]
+    before = http.get(f"{REGION}/clusters/c").json()["locations"]
+    both = http.post(f"{REGION}/clusters/c:setLocations", json={"locations": zones})
+    assert "added or removed in one update, not both" in refused(both)["message"]
+    union = {"locations": sorted({*before, *zones})}
+    send(http, "POST", f"{REGION}/clusters/c:setLocations", union, REGION)
     send(http, "POST", f"{REGION}/clusters/c:setLocations", {"locations": zones}, REGION)
     cluster = http.get(f"{REGION}/clusters/c").json()
     assert (cluster["locations"], cluster["nodePools"][0]["locations"]) == (zones, zones)

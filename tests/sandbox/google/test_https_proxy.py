@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -82,3 +83,30 @@ def test_faults_reach_through_it(session: requests.Session) -> None:
     with pytest.raises(requests.ConnectionError):
         session.get(f"{host}{BASE}/clusters", timeout=10)
     assert session.get(f"{host}{BASE}/clusters", timeout=10).status_code == 200
+
+
+def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(proxy: tuple[str, Path]) -> None:
+    """As Go's clients send it: in one segment."""
+    address = urlsplit(proxy[0])
+    with socket.create_connection((address.hostname, address.port), 10) as connection:
+        connection.sendall(b"CONNECT container.googleapis.com:443 HTTP/1.1\r\n\r\n")
+        assert b" 200 " in connection.recv(4096)
+        arriving, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context(cafile=str(proxy[1]))
+        tls = context.wrap_bio(arriving, leaving, server_hostname="container.googleapis.com")
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                connection.sendall(leaving.read())
+                arriving.write(connection.recv(65536))
+        tls.write(b"GET /healthz HTTP/1.1\r\nHost: container.googleapis.com\r\n\r\n")
+        connection.sendall(leaving.read())
+        answer = b""
+        while b"\r\n\r\nok" not in answer:
+            try:
+                answer += tls.read(65536)
+            except ssl.SSLWantReadError:
+                arriving.write(connection.recv(65536))
+    assert answer.startswith(b"HTTP/1.1 200 ")

@@ -17,6 +17,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLOPS_TFSERVING_SANDBOX_STATE", str(tmp_path / "state"))
     monkeypatch.setattr(cli, "LOCK", tmp_path / "lock")
     monkeypatch.setattr(cli, "clean_leftovers", lambda _: [])
+    monkeypatch.setattr(cli.made, "RECORD", tmp_path / "record")
     monkeypatch.setattr(cli.host_check, "main", lambda: 0)
     monkeypatch.setattr(cli, "_healthy", lambda: False)
     (tmp_path / "state").mkdir()

@@ -9,7 +9,7 @@ SANDBOX = Path(__file__).resolve().parents[3] / "sandbox"
 FLOORS = (
     ("host_check",),
     ("paths",),
-    ("build",),
+    ("build", "made"),
     ("kube",),
     ("google",),
     ("controllers", "iam", "gcs"),

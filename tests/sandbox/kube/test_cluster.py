@@ -74,7 +74,9 @@ def addresses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[set[s
 
 def make(name: str = "c", index: int = 0) -> tuple[KubeCluster, Any]:
     nowhere = Path("/nowhere")
-    cluster = KubeCluster(name, index, project="p", location="l", images=nowhere, binaries=nowhere)
+    cluster = KubeCluster(
+        name, index, project="p", location="l", images=nowhere, binaries=nowhere, reviewer="r"
+    )
     return cluster, cluster._plane
 
 

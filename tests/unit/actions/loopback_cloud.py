@@ -42,22 +42,28 @@ class Cloud(ThreadingHTTPServer):
         if path == "/api/v1/namespaces":
             return 200, {
                 "items": [{"metadata": {"name": credentials.removeprefix("Bearer ")}}],
-                "metadata": {},
+                "metadata": {"resourceVersion": "1"},
             }
         if path == "/storage/v1/b":
-            return 200, {"items": [{"name": "models-true"}, {"name": "models-false"}]}
+            return 200, {
+                "kind": "storage#buckets",
+                "items": [{"name": "models-true"}, {"name": "models-false"}],
+            }
         if path.startswith("/storage/v1/b/"):
             return (
                 (204, {})
                 if method == "DELETE"
-                else (200, {"kind": "storage#objects"} if last == "o" else {"name": last})
+                else (
+                    200,
+                    {"kind": "storage#objects"} if last == "o" else {"kind": "storage#bucket", "name": last},
+                )
             )
         if "/clusters/" in path:
             return 200, {"name": last, "status": "DEGRADED", "statusMessage": "the network is full"}
         if "/deployments/" in path:
             self.looks[path] += 1
             return 200, _deployment(last, int(last[1:]), done=self.looks[path] > 1)
-        return 200, {"items": [], "metadata": {}}
+        return 200, {"items": [], "metadata": {"resourceVersion": "1"}}
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -58,20 +58,20 @@ APIS = {"cloudresourcemanager", "compute", "container", "iam", "iamcredentials",
 """The hosts that plugins name, before .googleapis.com; one more means rows in ``READS``. Of iamcredentials there is
 none: who impersonates an account has roles/iam.serviceAccountTokenCreator on this account alone."""
 
-# Of Kubernetes' verbs, list stands for watch, too, and update for patch. What the playbooks ask for by kubernetes.core
+# Of Kubernetes' verbs, list stands for watch, too, and update for patch. What the playbooks ask for by k8s_objects
 # is read from them (test_permissions.py); this is what the modules ask for, and the line of code that does.
 IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
-    ("configMaps.create", "loadtest/prepare.py", "apply-patch"),
-    ("configMaps.update", "loadtest/prepare.py", "apply-patch"),
+    ("configMaps.create", "loadtest/prepare.py", "content_type=APPLY"),
+    ("configMaps.update", "loadtest/prepare.py", "content_type=APPLY"),
     ("configMaps.list", "loadtest/prepare.py", '"configmaps": "/api/v1"'),
-    ("configMaps.delete", "loadtest/prepare.py", "api.delete("),
+    ("configMaps.delete", "loadtest/prepare.py", "delete(api"),
     ("deployments.get", "k8s/workloads.py", '"Deployment": Kind("/apis/apps/v1", "deployments"'),
     ("deployments.list", "loadtest/watch.py", "/deployments"),
     ("deployments.update", "k8s/rollback.py", "api.patch("),
     ("events.list", "k8s/rollout.py", "/events"),
     ("horizontalPodAutoscalers.list", "loadtest/watch.py", "/horizontalpodautoscalers"),
     ("jobs.list", "loadtest/prepare.py", '"jobs": "/apis/batch/v1"'),
-    ("jobs.delete", "loadtest/prepare.py", "api.delete("),
+    ("jobs.delete", "loadtest/prepare.py", "delete(api"),
     *(
         (f"leases.{verb}", "k8s/lease.py", line)
         for verb, line in (
@@ -88,12 +88,12 @@ IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
     ("pods.portForward", "k8s/client.py", "portforward"),
     ("pods.proxy", "model_server/rest.py", "/proxy"),
     ("replicaSets.list", "k8s/workloads.py", '"deployments", "replicasets"'),
-    ("services.delete", "loadtest/prepare.py", "api.delete("),
+    ("services.delete", "loadtest/prepare.py", "delete(api"),
     ("services.list", "loadtest/prepare.py", '"services": "/api/v1"'),
     ("services.proxy", "loadtest/locust.py", "/services/http:"),
 )
 
-# What kubernetes.core is given in a variable, so that no reader of the playbooks sees its kind.
+# What k8s_objects is given in a variable, so that no reader of the playbooks sees its kind.
 BY_VARIABLE = ("configMaps.get", "configMaps.delete", "deployments.get", "deployments.delete")
 
 # Kinds that are no part of Kubernetes itself share one permission for each verb.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.auth import access_token
+from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.auth import fresh
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.auth_errors import auth_failure, complaint
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import BadInput, GoogleError
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.options import GKE_ENDPOINT, argument_spec
@@ -142,7 +142,7 @@ def test_an_access_token(google: TokenServer) -> None:
     token = google.issue("someone")
     params = options(google, "accesstoken", access_token=token)
     assert who(params) == "someone"
-    assert access_token(params) == token
+    assert str(fresh(params).token) == token
     google.issued.clear()
     assert failure(params).endswith("give a fresh one.")
 
@@ -248,10 +248,10 @@ def test_the_sandbox_s_accounts_act_for_others_along_a_chain(
         "impersonate_service_account_delegates": [], "impersonate_service_account_lifetime": 600,
     }  # fmt: skip
     with pytest.raises(GoogleError, match=f"Grant roles/iam.serviceAccountTokenCreator on {third}"):
-        access_token(params)
-    token = access_token(params | {"impersonate_service_account_delegates": [second]})
+        str(fresh(params).token)
+    token = str(fresh(params | {"impersonate_service_account_delegates": [second]}).token)
     assert emulator.tokens.identity(token) == third
-    owner = access_token(params | {"access_token": emulator.token})
+    owner = str(fresh(params | {"access_token": emulator.token}).token)
     assert emulator.tokens.identity(owner) == third
 
 
@@ -343,7 +343,7 @@ def test_a_token_endpoint_that_is_not_there(google: TokenServer) -> None:
         service.call("POST", "/api", {})
     assert len(waits) == 5
     with pytest.raises(GoogleError, match=r"^no access token, since 127\.0\.0\.1:1 can't be reached"):
-        access_token(options(google, "serviceaccount", service_account_contents=key))
+        str(fresh(options(google, "serviceaccount", service_account_contents=key)).token)
 
 
 KEY_FILE = {

@@ -32,14 +32,24 @@ def test_litter_makes_no_new_version(call: Call, objects: Objects, bucket: str, 
     would = call(gcs_saved_model, check=True, **WHERE, source=str(model))
     made = call(gcs_saved_model, **WHERE, source=str(model))
     assert (made["changed"], made["left_out"]) == (True, ["Thumbs.db"])
-    for result in (would, made):
-        assert "left out of the version, as no part of a model: Thumbs.db" in str(result["warnings"])
+    assert "left out of the version, as no part of a model: Thumbs.db" in str(would), sorted(would)
     assert not [name for name in objects.names("models") if "Thumbs" in name]
     (model / ".DS_Store").write_bytes(b"x")
     (model / "__MACOSX").mkdir()
     for check in (True, False):
         again = call(gcs_saved_model, check=check, **WHERE, source=str(model))
         assert (again["changed"], again["version"]) == (False, 1)
+
+
+def test_the_graph_that_is_served_is_the_one_that_is_looked_at(call: Call, bucket: str, model: Path) -> None:
+    refused = call(gcs_saved_model, **WHERE, source=str(model), tags=["serve", "gpu"])
+    assert "no graph has the tags serve+gpu and no others" in refused["msg"]
+    assert "(there are: serve)" in refused["msg"] and "storage_model_tags" in refused["msg"]
+    pb = (model / PB).read_bytes()
+    assert pb.count(b"\x05serve") == 1
+    (model / PB).write_bytes(pb.replace(b"\x05serve", b"\x05train"))
+    assert call(gcs_saved_model, **WHERE, source=str(model))["failed"]
+    assert call(gcs_saved_model, **WHERE, source=str(model), tags=["train"])["changed"]
 
 
 def test_publish_again_change_list_remove(call: Call, objects: Objects, bucket: str, model: Path) -> None:

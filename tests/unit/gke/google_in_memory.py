@@ -156,7 +156,9 @@ class FakeGoogle:
                 cluster, "DELETE_CLUSTER", lambda: self._forget(cluster["name"]), cluster, "STOPPING"
             )
         else:
-            change = self._cluster_setter(verb, body, cluster) if verb else self._cluster_update(body)
+            change = (
+                self._cluster_setter(verb, body, cluster) if verb else self._cluster_update(body, cluster)
+            )
             pool = cluster
 
         def effect() -> None:
@@ -210,6 +212,9 @@ class FakeGoogle:
         if asked["name"] in self.clusters:
             raise Refusal(409, "", f"Already exists: {asked['name']}.")
         cluster = copy.deepcopy(asked) | {"status": "PROVISIONING", "location": LOCATION}
+        addons = cluster.get("addonsConfig", {})
+        if "gcePersistentDiskCsiDriverConfig" in addons:
+            addons["gcePersistentDiskCsiDriverConfig"] = {"enabled": True}
         cluster.setdefault("locations", [f"{LOCATION}-{zone}" for zone in "abc"])
         desired = cluster.pop("initialClusterVersion", VERSION)
         cluster["currentMasterVersion"] = _in_full(desired)
@@ -282,11 +287,14 @@ class FakeGoogle:
         if found:
             raise Refusal(400, "badRequest", "; ".join(found))
 
-    def _cluster_update(self, body: Json) -> Callable[[Json], None]:
+    def _cluster_update(self, body: Json, cluster: Json) -> Callable[[Json], None]:
         update = body["update"]
         self._demand("ClusterUpdate", update)
         if len(update) != 1 and set(update) != {"desiredLoggingService", "desiredMonitoringService"}:
             raise Refusal(400, "badRequest", f"Exactly one update can be applied, not {sorted(update)}.")
+        zones, present = set(update.get("desiredLocations", ())), set(cluster["locations"])
+        if zones - present and zones and present - zones:
+            raise Refusal(400, "badRequest", "Locations can be added or removed in one update, not both.")
         return lambda cluster: [self._place(cluster, name, value) for name, value in update.items()] and None
 
     def _place(self, cluster: Json, name: str, value: Any) -> None:
@@ -296,6 +304,9 @@ class FakeGoogle:
         if name in ("desiredIntraNodeVisibilityConfig", "desiredL4ilbSubsettingConfig"):
             value = value["enabled"]
         _put(cluster, path, value, merge=name in _MERGED)
+        if name == "desiredLocations":
+            for pool in cluster["nodePools"]:
+                pool["locations"] = list(value)
 
     def _cluster_setter(self, verb: str, body: Json, cluster: Json) -> Callable[[Json], None]:
         if verb == "setResourceLabels":

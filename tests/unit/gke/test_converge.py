@@ -164,7 +164,9 @@ def test_a_failed_creation_fails_in_words_and_the_next_run_replaces_it(world: Wo
     ):
         world.cluster(**CLUSTER)
     assert world.google.clusters["c"]["status"] == "ERROR"
-    done = same_in_check_mode(world, **CLUSTER)
+    with pytest.raises(BadInput, match=r"in status ERROR.*recreate: failed"):
+        world.cluster(**CLUSTER)
+    done = same_in_check_mode(world, **CLUSTER, recreate="failed")
     assert done["diff"]["before"] == {"cluster c": "ERROR"}
     assert done["cluster"]["status"] == "RUNNING"
 
@@ -182,7 +184,10 @@ def test_a_failed_pool_is_replaced(world: World) -> None:
     ]
     with pytest.raises(OperationFailed, match="another zone or machine type"):
         world.pool(name="gpu")
-    assert [line.partition(":")[0] for line in world.pool(name="gpu")["actions"]] == ["node pool gpu"] * 2
+    with pytest.raises(BadInput, match="node pool gpu is in status ERROR"):
+        world.pool(name="gpu")
+    done = world.pool(name="gpu", recreate="failed")
+    assert [line.partition(":")[0] for line in done["actions"]] == ["node pool gpu"] * 2
     assert world.pool(name="gpu")["node_pool"]["status"] == "RUNNING"
 
 
@@ -241,7 +246,7 @@ def test_a_creation_that_was_left_and_then_failed_is_replaced_in_the_same_run(wo
     with pytest.raises(TimedOut, match="run this again to wait on"):
         world.cluster(**CLUSTER)
     world.timeout = 600
-    done = world.cluster(**CLUSTER)
+    done = world.cluster(**CLUSTER, recreate="failed")
     assert done["cluster"]["status"] == "RUNNING"
     assert "Quota" in done["warnings"][0]
     assert creations(world) == 2

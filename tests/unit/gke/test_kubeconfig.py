@@ -18,6 +18,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gke.kubeconfig imp
     token_user,
     write,
 )
+from ansible_collections.mlops.tfserving.plugins.modules import gke_cluster
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -185,3 +186,20 @@ def test_a_file_with_nothing_else_goes_and_what_is_no_kubeconfig_stays(tmp_path:
     file.write_text("just words")
     assert not forget(str(file), NAME, check_mode=False)
     assert file.read_text() == "just words"
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("where", ["file/kubeconfig", "folder", "other"])
+def test_a_file_that_can_not_be_written_is_told_before_anything_is_made(
+    call: Any, emulator: Any, tmp_path: Path, where: str, *, check: bool
+) -> None:
+    """Below a file, a folder itself, and a file that is something else."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "other").write_text("a letter")
+    result = call(
+        gke_cluster, check=check, name="c", location="us-central1-f", kubeconfig_file=str(tmp_path / where),
+        node_pools=[{"name": "a", "machine_type": "e2-small", "initial_node_count": 1}],
+    )  # fmt: skip
+    assert result["failed"] and "kubeconfig" in result["msg"], result
+    assert emulator.clusters == []

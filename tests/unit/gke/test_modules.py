@@ -49,13 +49,16 @@ def test_seven_steps(call: Call, emulator: Emulator) -> None:
     assert not call(gke_cluster, state="absent", name="c", location="us-central1-f")["changed"]
 
 
-def test_a_failed_operation_fails_the_task_and_the_next_run_mends_it(call: Call, emulator: Emulator) -> None:
+def test_a_failed_operation_fails_the_task_and_a_run_that_may_mends_it(
+    call: Call, emulator: Emulator
+) -> None:
     emulator.next.fails = "Quota 'CPUS' exceeded."
     failed = call(gke_cluster, **CLUSTER)
     assert failed["failed"]
     assert "Quota 'CPUS' exceeded" in failed["msg"]
     assert "Ask for more quota" in failed["msg"]
-    assert call(gke_cluster, **CLUSTER)["cluster"]["status"] == "RUNNING"
+    assert "in status ERROR" in call(gke_cluster, **CLUSTER)["msg"]
+    assert call(gke_cluster, **CLUSTER, recreate="failed")["cluster"]["status"] == "RUNNING"
 
 
 def test_what_can_not_be_changed_is_refused_and_nothing_else_is_changed(call: Call) -> None:

@@ -41,7 +41,10 @@ CLUSTER_TABLE: list[tuple[str, Any, Any, Any]] = [
     ("release_channel", None, "STABLE", update("desiredReleaseChannel", {"channel": "STABLE"})),
     ("release_channel", "STABLE", "UNSPECIFIED", update("desiredReleaseChannel", {"channel": "UNSPECIFIED"})),
     ("min_master_version", "1.33.1-gke.5", "1.34", update("desiredMasterVersion", "1.34")),
-    ("node_locations", ["us-central1-a"], ["us-central1-b"], update("desiredLocations", ["us-central1-b"])),
+    (
+        "node_locations", ["us-central1-a"], ["us-central1-a", "us-central1-b"],
+        update("desiredLocations", ["us-central1-a", "us-central1-b"]),
+    ),
     ("workload_identity", None, True, update("desiredWorkloadIdentityConfig", {"workloadPool": "my-project.svc.id.goog"})),
     ("workload_identity", "my-project.svc.id.goog", False, update("desiredWorkloadIdentityConfig", {"workloadPool": ""})),
     (
@@ -281,7 +284,7 @@ def test_a_cluster_that_is_so_already_is_left_alone(name: str, before: Any, want
 @pytest.mark.parametrize(("name", "before", "wanted", "body"), POOL_TABLE)
 def test_a_pool_that_is_so_already_is_left_alone(name: str, before: Any, wanted: Any, body: Any) -> None:
     wish = desired_pool({"name": "n", name: wanted}, "us-central1")
-    assert plan_pool(wish, pool_with(**{name: wish[name]}), PATH, recreate=False).changes == []
+    assert plan_pool(wish, pool_with(**{name: wish[name]}), PATH).changes == []
 
 
 @pytest.mark.parametrize(
@@ -363,7 +366,7 @@ def test_what_only_a_new_pool_has_is_refused_unless_allowed(option: Any) -> None
     plan = pool_plan_for(option.name, None, wishes[option.name])
     with pytest.raises(BadInput, match=f"{option.name}.*recreate: pools"):
         refuse_impossible(plan.changes)
-    allowed = pool_plan_for(option.name, None, wishes[option.name], recreate=True).changes
+    allowed = pool_plan_for(option.name, None, wishes[option.name], recreate="pools").changes
     assert [(c.method, c.path) for c in allowed] == [("DELETE", POOL_PATH), ("POST", f"{PATH}/nodePools")]
     assert problems("NodePool", allowed[1].body["nodePool"]) == []
 
@@ -387,7 +390,7 @@ def test_machine_and_disk_are_changed_together() -> None:
     wish = desired_pool(
         {"name": "n", "machine_type": "n4-standard-2", "disk_type": "hyperdisk-balanced"}, "us-central1"
     )
-    (change,) = plan_pool(wish, pool_with(machine_type="e2-medium"), PATH, recreate=False).changes
+    (change,) = plan_pool(wish, pool_with(machine_type="e2-medium"), PATH).changes
     assert change.body == {"machineType": "n4-standard-2", "diskType": "hyperdisk-balanced"}
     assert change.how == "rolling"
 
@@ -413,17 +416,144 @@ def test_a_new_pool_is_there_before_an_old_one_goes() -> None:
 def test_a_failed_cluster_and_a_failed_pool_are_made_anew() -> None:
     wanted = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
     broken = {**cluster_with(), "status": "ERROR"}
-    changes = plan_cluster(wanted, {**broken, "resourceLabels": MARK}, PATH).changes
+    changes = plan_cluster(wanted, {**broken, "resourceLabels": MARK}, PATH, recreate="failed").changes
     assert [c.method for c in changes] == ["DELETE", "POST"]
     assert (changes[1].body or {})["cluster"]["resourceLabels"] == MARK
     with pytest.raises(
         BadInput, match="is not replaced, since it does not have the label made-by=mlops-tfserving"
     ):
-        plan_cluster(wanted, broken, PATH)
+        plan_cluster(wanted, broken, PATH, recreate="failed")
     current = cluster_with()
     current["nodePools"][0]["status"] = "ERROR"
-    changes = plan_cluster(wanted, current, PATH).changes
-    assert [(c.method, c.path) for c in changes] == [("DELETE", POOL_PATH), ("POST", f"{PATH}/nodePools")]
+    for recreate in ("failed", "pools"):
+        changes = plan_cluster(wanted, current, PATH, recreate=recreate).changes
+        assert [(c.method, c.path) for c in changes] == [("DELETE", POOL_PATH), ("POST", f"{PATH}/nodePools")]
+
+
+def test_what_is_in_error_stays_unless_somebody_says_otherwise() -> None:
+    """It can have nodes that work: Google shows such clusters."""
+    wanted = desired_cluster({**PLACE, "node_pools": [{"name": "n"}]})
+    broken = {**cluster_with(resource_labels=MARK), "status": "ERROR", "statusMessage": "IP_SPACE_EXHAUSTED."}
+    for recreate in ("never", "pools"):
+        with pytest.raises(
+            BadInput, match=r"cluster c is in status ERROR.*IP_SPACE_EXHAUSTED. It may.*recreate: failed"
+        ):
+            plan_cluster(wanted, broken, PATH, recreate=recreate)
+    with pytest.raises(BadInput, match="is not replaced: deletion_protection is true"):
+        plan_cluster(wanted, broken, PATH, recreate="failed", protected=True)
+    current = cluster_with()
+    current["nodePools"][0] |= {"status": "ERROR", "statusMessage": "no quota"}
+    with pytest.raises(BadInput, match=r"node pool n is in status ERROR.*no quota"):
+        plan_cluster(wanted, current, PATH)
+
+
+ZONES = {zone: f"us-central1-{zone}" for zone in ("a", "b", "c", "ai1a")}
+
+
+def locations(cluster: str, pools: dict[str, str]) -> Json:
+    """A cluster in these zones (a letter each), with pools in theirs."""
+    return {
+        "name": "c", "labelFingerprint": "f", "locations": [ZONES[zone] for zone in cluster],
+        "nodePools": [
+            {"name": name, "status": "RUNNING", "locations": [ZONES[zone] for zone in zones]}
+            for name, zones in pools.items()
+        ],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "steps"),
+    [("ab", "ac", ["abc", "ac"]), ("ab", "c", ["abc", "c"]), ("a", "abc", ["abc"]), ("abc", "b", ["b"])],
+)
+def test_zones_are_added_before_others_are_removed(before: str, after: str, steps: list[str]) -> None:
+    wish = desired_cluster({**PLACE, "node_locations": [ZONES[zone] for zone in after]})
+    changes = plan_cluster(wish, locations(before, {}), PATH).changes
+    asked = [(change.body or {})["update"]["desiredLocations"] for change in changes]
+    assert asked == [[ZONES[zone] for zone in step] for step in steps]
+
+
+def test_a_pool_with_zones_of_its_own_is_put_back_when_its_cluster_moves() -> None:
+    wish = {
+        **PLACE,
+        "node_locations": [ZONES[z] for z in "abc"],
+        "node_pools": [{"name": "own"}, {"name": "with"}],
+    }
+    current = locations("ab", {"own": "a", "with": "ab", "foreign": "b"})
+    changes = plan_cluster(desired_cluster(wish), current, PATH).changes
+    assert [(c.path, c.body) for c in changes[1:]] == [
+        (f"{PATH}/nodePools/own", {"locations": [ZONES["a"]]}),
+        (f"{PATH}/nodePools/foreign", {"locations": [ZONES["b"]]}),
+    ]
+    wish["node_pools"] = [{"name": "own", "node_locations": [ZONES["c"]]}]
+    changes = plan_cluster(desired_cluster(wish), current, PATH, exclusive_pools=True).changes
+    assert [(c.method, c.path, c.body) for c in changes[1:]] == [
+        ("PUT", f"{PATH}/nodePools/own", {"locations": [ZONES["c"]]}),
+        ("DELETE", f"{PATH}/nodePools/with", None),
+        ("DELETE", f"{PATH}/nodePools/foreign", None),
+    ]
+
+
+def test_messages_of_googles_may_be_written_like_every_other_option() -> None:
+    wish = {
+        "name": "n", "kubelet_config": {"cpu_manager_policy": "static", "podPidsLimit": 1024},
+        "linux_node_config": {"sysctls": {"net.core.somaxconn": "2048", "net.ipv4.tcp_rmem": "4096 1 2"}, "cgroup_mode": "X"},
+    }  # fmt: skip
+    pool = desired_pool(wish, "us-central1")
+    assert pool["kubelet_config"] == {"cpuManagerPolicy": "static", "podPidsLimit": 1024}
+    assert pool["linux_node_config"] == {
+        "sysctls": {"net.core.somaxconn": "2048", "net.ipv4.tcp_rmem": "4096 1 2"}, "cgroupMode": "X",
+    }  # fmt: skip
+    cluster = {"name": "c", "nodePools": [pool_resource(pool)], "locations": [ZONES["a"]]}
+    assert plan_pool(pool, cluster, PATH).changes == []
+
+
+def test_a_pool_s_range_may_be_asked_for_by_its_size() -> None:
+    cluster = locations("a", {"n": "a"})
+    cluster["nodePools"][0]["networkConfig"] = {"podIpv4CidrBlock": "10.20.0.0/20"}
+    for wanted, changes in (("/20", 0), ("10.20.0.0/20", 0), ("/21", 1), ("10.24.0.0/20", 1)):
+        wish = desired_pool(
+            {"name": "n", "pod_ipv4_cidr_block": wanted, "create_pod_range": True}, "us-central1"
+        )
+        assert len(plan_pool(wish, cluster, PATH).changes) == changes, wanted
+    assert pool_resource(wish)["networkConfig"] == {
+        "createPodRange": True,
+        "podIpv4CidrBlock": "10.24.0.0/20",
+    }
+
+
+def test_what_a_creation_ignores_is_set_after_it() -> None:
+    """Google begins every cluster with the driver of persistent disks."""
+    for wish, later in ((False, [{}]), (True, []), (None, [])):
+        driver = {"gce_persistent_disk_csi_driver": wish, "ray_operator": True}
+        changes = plan_cluster(desired_cluster({**PLACE, "addons_config": driver}), None, PATH).changes
+        off = [{"gcePersistentDiskCsiDriverConfig": {"enabled": False}} for _ in later]
+        assert [(c.body or {})["update"]["desiredAddonsConfig"] for c in changes[1:]] == off
+
+
+@pytest.mark.parametrize(
+    ("location", "zones", "pool", "nodes"),
+    [
+        ("us-central1", None, {}, 2),  # Google chooses three zones
+        ("us-central1", ["us-central1-a", "us-central1-b"], {}, 3),
+        ("us-central1-a", None, {}, 5),
+        ("us-central1", None, {"node_locations": ["us-central1-ai1a"]}, 5),
+        ("us-central1", None, {"initial_node_count": 1}, 1),
+    ],
+)
+def test_an_autoscaled_pool_begins_with_its_total_minimum(
+    location: str, zones: list[str] | None, pool: Json, nodes: int
+) -> None:
+    limits = {"total_min_node_count": 5, "total_max_node_count": 9}
+    wish = {
+        **PLACE,
+        "location": location,
+        "node_locations": zones,
+        "node_pools": [{"name": "n", "autoscaling": limits, **pool}],
+    }
+    (create,) = plan_cluster(
+        desired_cluster(wish), None, f"/v1/projects/p/locations/{location}/clusters/c"
+    ).changes
+    assert (create.body or {})["cluster"]["nodePools"][0]["initialNodeCount"] == nodes
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "DEGRADED", "RECONCILING", "PROVISIONING", "STOPPING"])
@@ -473,7 +603,7 @@ def test_a_fixed_size_under_an_autoscaler_is_refused_until_that_is_off() -> None
             desired_pool({"name": "n", "node_count": 2}, "us-central1"), autoscaled, PATH, recreate=False
         )
     wish = desired_pool({"name": "n", "node_count": 1, "autoscaling": {"enabled": False}}, "us-central1")
-    changes = plan_pool(wish, autoscaled, PATH, recreate=False).changes
+    changes = plan_pool(wish, autoscaled, PATH).changes
     # The size of before says nothing of what the autoscaler made of it.
     assert [c.path.rpartition(":")[2] for c in changes] == ["setAutoscaling", "setSize"]
 
@@ -482,6 +612,7 @@ def test_options_at_creation_are_never_looked_at_again() -> None:
     assert {o.name for o in (*CLUSTER_OPTIONS, *POOL_OPTIONS) if o.how == AT_CREATION} == {
         "initial_cluster_version",
         "initial_node_count",
+        "create_pod_range",
     }
     assert plan_for("initial_cluster_version", None, "1.30").changes == []
 
@@ -491,5 +622,5 @@ def test_planning_changes_neither_wishes_nor_what_is_there() -> None:
         current = pool_with(**({} if before is None else {name: before}))
         wish = desired_pool({"name": "n", name: value}, "us-central1")
         kept = copy.deepcopy((wish, current))
-        plan_pool(wish, current, PATH, recreate=False)
+        plan_pool(wish, current, PATH)
         assert (wish, current) == kept, name

@@ -25,6 +25,7 @@ DEPLOYMENT: Json = {
 LISTS: dict[str, Fault] = {
     "items: null": (200, {}, b'{"kind": "PodList", "metadata": {}, "items": null}'),
     "no objects": (200, {}, b'{"kind": "PodList", "metadata": {}, "items": [{}]}'),
+    "an empty list": (200, {}, b'{"kind": "PodList", "metadata": {}, "items": []}'),
     "{}": (200, {}, b"{}"),
 }
 

@@ -118,13 +118,15 @@ def test_the_status_shows_every_metric_of_the_deployments_own_hpa() -> None:
     begin = source.index("{% for hpa in")
     part = source[begin : source.index("{% endfor %}\n{% for service") + len("{% endfor %}\n")]
     items = {
-        "HorizontalPodAutoscaler": [hpa(CASES[0][0], name="other", of="n"), hpa(CASES[0][0], CASES[6][0])]
-    }
+        "HorizontalPodAutoscaler": [hpa(CASES[0][0], name="other", of="n"), hpa(CASES[0][0], CASES[6][0])],
+        "Deployment": [], "Pod": [], "Node": [],
+    }  # fmt: skip
     # `items` is a method of the mapping of variables that Ansible gives to templates.
-    text = Templar(DataLoader(), variables={"found": items, "name": "m"}).template(
+    text = Templar(DataLoader(), variables={"found": items, "name": "m", "status_samples": {}}).template(
         trust_as_template(part.replace("items.", "found."))
     )
     assert text.splitlines() == [
-        "autoscaler  2 replicas, wants 3 (1 to 4), cpu 84 of 60 %, s0-prometheus ? of 5 a replica"
+        "autoscaler  2 replicas, wants 3 (1 to 4), cpu 84 of 60 %, s0-prometheus ? of 5 a replica",
+        "            does nothing, has 2: cpu: no metrics returned; s0-prometheus: it had no value at the HPA's last look",
     ]
     assert hpas_of([], "m") == []

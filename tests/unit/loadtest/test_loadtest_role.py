@@ -130,6 +130,13 @@ def test_grpc_reaches_the_workers(tmp_path: Path) -> None:
     assert config["grpc_host"] == "image-classifier.tfserving.svc.cluster.local:8500"
 
 
+def test_a_locustfile_of_ones_own_comes_along(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("class Mine: pass  # {{ no template }}\n")
+    made = render(tmp_path, loadtest_locustfile=str(tmp_path / "mine.py"))
+    assert made[0]["data"]["own_locustfile.py"].strip() == "class Mine: pass  # {{ no template }}"
+    assert json.loads(made[0]["data"]["config.json"])["own"] is True
+
+
 def test_a_value_with_a_line_break_stays_a_value(tmp_path: Path) -> None:
     """And brings no command into the container."""
     odd = "1\n          command: [sh, -c, id]\n          x: \"{'y"

@@ -66,7 +66,8 @@ class Cluster:
         return dict(body)
 
     def delete(self, path: str, body: Json | None = None, **_: object) -> Json:
-        assert body == {"propagationPolicy": "Background"}
+        assert body is not None
+        assert body["propagationPolicy"] == "Background"
         return self.objects.pop(path)
 
     def raw(
@@ -104,6 +105,7 @@ def call(capsys: pytest.CaptureFixture[str], *, check: bool = False, **options: 
         "namespace": "n", "run": "now", "deployment": "m", "model": "m", "signature": "s",
         "payload": str(COFFEE), "shape": STEPS, "_ansible_check_mode": check, **options,
     }  # fmt: skip
+    given = {name: value for name, value in given.items() if value is not None}
     with patch_module_args(given), pytest.raises(SystemExit):
         locust_prepare.main()
     return dict(json.loads(capsys.readouterr().out))
@@ -169,6 +171,8 @@ def test_check_mode_checks_and_changes_nothing(cluster: Cluster, capsys: pytest.
         ({"signature": "other"}, "the model has no signature 'other'; it has s"),
         ({"payload": "/nonexistent"}, "the payload can't be read: /nonexistent"),
         ({"payload_weights": {"tea.jpg": 1}}, "name no file"),
+        ({"locustfile": "/nonexistent.py"}, "/nonexistent.py can't be read: No such file"),
+        ({"payload": None}, "any of the following are missing: payload, locustfile"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_created(
@@ -178,6 +182,49 @@ def test_mistakes_are_found_before_anything_is_created(
     assert result["failed"]
     assert words in result["msg"]
     assert cluster.objects == {}
+
+
+OWN = "from locust import HttpUser, task\nclass Mine(HttpUser):\n    @task\n    def ask(self):\n        self.client.get('/')\n"
+
+
+def test_a_locustfile_of_ones_own_needs_no_payload(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    result = call(capsys, payload=None, locustfile=str(tmp_path / "mine.py"))
+    assert not result.get("failed"), result
+    assert (result["bodies"], result["model_asked"], cluster.asked) == ([], False, [])
+    cluster.ready = False
+    assert "no pod of m in namespace n is ready" in call(capsys, locustfile=str(tmp_path / "mine.py"))["msg"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (OWN.replace(":\n    @", "\n    @").encode(), "line 2: it does not compile: expected ':'"),
+        (b"print('\xff')", "does not compile"),
+        (b"print(1)\n", "has no class of users"),
+        (b"import helpers.more\n" + OWN.encode(), "line 1: it imports helpers.more, which stands beside it"),
+        (b"from . import x\n" + OWN.encode(), "line 1: it imports ., which stands beside it"),
+        (b"#" * 600_000, "has 600000 bytes, and a ConfigMap takes 524288"),
+    ],
+)
+def test_a_locustfile_that_can_not_run_in_the_cluster_is_refused(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "mine.py").write_bytes(content)
+    (tmp_path / "helpers.py").touch()
+    result = call(capsys, locustfile=str(tmp_path / "mine.py"))
+    assert words in result["msg"], result
+    assert cluster.objects == {}
+
+
+def test_the_open_model_is_the_roles_own(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    shape = {"kind": "constant", "model": "open", "level": 3, "duration": 5}
+    assert "leave `model` away" in call(capsys, locustfile=str(tmp_path / "mine.py"), shape=shape)["msg"]
 
 
 def test_what_the_model_refuses_is_told_in_its_words(

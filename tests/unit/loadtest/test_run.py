@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.curve import users_at
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.histogram import DELAYS
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.run import (
     LoadTest,
     RunFailed,
@@ -107,9 +108,26 @@ def other(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 LOST = [{"id": "w0", "state": "running", "cpu": 5.0}, {"id": "w1", "state": "missing", "cpu": 0.0}]
 BUSY = [{"id": f"w{n}", "state": "running", "cpu": 97.0} for n in range(2)]
-LATE = [{"id": f"w{n}", "state": "running", "cpu": 9.0, "lag_ms": 400.0} for n in range(2)]
 SILENT = [{"id": f"w{n}", "state": "running", "cpu": 9.0, "silent_s": 9.0 * n} for n in range(2)]
 SKEWED = [{"id": f"w{n}", "state": "running", "cpu": 9.0, "clock_s": -7.5} for n in range(2)]
+
+
+def standing(milliseconds: float, begin: float, end: float) -> Callable[..., Any]:
+    """One worker of two stands still half of that time, for so long each time."""
+
+    def change(t: float, look: dict[str, Any]) -> dict[str, Any]:
+        stood = max(0.0, min(t, end) - begin) / 2
+        delayed = [stood * max(0.0, milliseconds - delay) / milliseconds for delay in DELAYS]
+        still = [
+            {"longest_ms": milliseconds, "delayed_s": delayed},
+            {"longest_ms": 0.0, "delayed_s": [0.0] * len(DELAYS)},
+        ]
+        return {
+            **look,
+            "workers": [{**worker, "still": still[n]} for n, worker in enumerate(look["workers"])],
+        }
+
+    return change
 
 
 @pytest.mark.parametrize(
@@ -118,7 +136,7 @@ SKEWED = [{"id": f"w{n}", "state": "running", "cpu": 9.0, "clock_s": -7.5} for n
         (during(20, 24, other(workers=LOST)), "a worker was lost: 1 of 2"),
         (during(20, 24, other(workers=SILENT)), "one said nothing for 9 s"),
         (during(20, 24, other(workers=BUSY)), "use 4 workers"),
-        (during(20, 40, other(workers=LATE)), "starved of CPU"),
+        (standing(550, 20, 30), "one stood still for up to 550 ms, and in 7.0 % of the time"),
         (during(20, 40, other(workers=SKEWED)), "a worker's clock is +7.5 s off"),
         (during(20, 999, other(id="another")), "master was restarted"),
         (during(20, 24, other(stopped_by="the dead man's switch")), "stopped by the dead man's switch"),
@@ -143,6 +161,28 @@ def test_every_lie_is_caught_and_named(world: World, change: Callable[..., Any],
     assert report["verdict"] == "invalid"
     assert report["exit_code"] == 3
     assert words in report["summary"], report["summary"]
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "begin", "end", "percent"), [(8, 0, 70, (43.75, 0.0)), (550, 20, 23, (2.14, 2.1))]
+)
+def test_standing_still_that_no_percentile_shows_is_told_and_no_more(
+    world: World, milliseconds: float, begin: float, end: float, percent: tuple[float, float]
+) -> None:
+    """p95 is 52 ms: 8 ms are nothing beside it, and in 1.5 of 70 s fewer answers wait than p95 leaves out."""
+    world.change = standing(milliseconds, begin, end)
+    world.test.run()
+    report = world.report()
+    assert report["verdict"] == "pass", report["summary"]
+    worst, other_one = report["generator"]["standstills"]
+    assert (worst["worker"], worst["longest_ms"], other_one["still_percent"]) == ("w0", milliseconds, 0.0)
+    assert (worst["still_percent"], worst["delayed_percent"]) == pytest.approx(percent, rel=0.05)
+
+
+def test_what_an_earlier_version_did_not_measure_is_said(world: World) -> None:
+    world.test.run()
+    (words,) = world.report()["generator"]["not_judged"]
+    assert "stood still" in words
 
 
 def test_a_short_silence_is_noted_and_no_more(world: World) -> None:

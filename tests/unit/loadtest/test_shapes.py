@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.curve import users_at
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import Plan, ShapeError, plan
 
 LAB = {"max_steps": 11, "step_time": 60, "step_load": 2, "spawn_rate": 1, "ramp_down": 60}
@@ -39,6 +40,38 @@ def test_the_labs_step_load_with_the_ramp_down_that_it_promised() -> None:
 def test_each_kind_has_the_levels_that_it_says(shape: dict[str, Any], levels: dict[float, float]) -> None:
     made = plan(shape)
     assert {t: round(made.curve.level(t), 6) for t in levels} == levels
+
+
+STAGES = [
+    {"duration": "10s", "target": 5}, {"duration": "1m", "target": 5}, {"duration": "0s", "target": 2}, {"duration": "2s", "target": 0},
+]  # fmt: skip
+
+
+def test_stages_are_k6s() -> None:
+    """The numbers are those that k6's own algorithm gives: user n comes when the line reaches n, and falls at once."""
+    made = plan({"kind": "stages", "stages": STAGES})
+    seen = {
+        t: users_at(made.curve, t, whole=made.whole) for t in (0, 2.4, 2.5, 9.9, 10, 69.9, 70, 70.1, 71.5, 72)
+    }
+    assert seen == {0: 1, 2.4: 1, 2.5: 2, 9.9: 4, 10: 5, 69.9: 5, 70: 2, 70.1: 1, 71.5: 0, 72: None}
+    assert made.users == 5
+
+
+def test_no_more_users_are_expected_of_stages_than_come() -> None:
+    """The last stage's target is reached as the run ends."""
+    made = plan({"kind": "stages", "start": 0, "stages": [{"duration": "1m30s", "target": 7}]})
+    assert (made.users, made.curve.length) == (6, 90)
+
+
+def test_stages_of_the_open_model_are_rates() -> None:
+    made = plan(
+        {
+            "kind": "stages",
+            "model": "open",
+            "stages": [{"duration": "500ms", "target": 8}, {"duration": "1s", "target": 8}],
+        }
+    )
+    assert made.requests == 10
 
 
 def test_a_sine_is_a_sine() -> None:
@@ -82,9 +115,14 @@ def test_the_open_model_knows_how_many_requests_are_due() -> None:
         ({"kind": "replay", "csv": "5\n1\n"}, "must not go back"),
         ({"kind": "replay", "csv": "1\n5\n"}, "needs `model: open`"),
         ({"kind": "replay", "csv": "1,2\n5,x\n"}, "line 2"),
-        ({"kind": "replay", "csv": "1,2\n5\n"}, "another number of columns"),
-        ({"kind": "replay", "csv": "1,2\n"}, "at least two lines"),
-        ({"kind": "replay", "csv": "1,2\n5,-3\n"}, "no time or rate"),
+        ({"kind": "stages", "stages": []}, "must be a list"),
+        ({"kind": "stages", "stages": [{"duration": "30s"}]}, "stage 1 must have a duration and a target"),
+        (
+            {"kind": "stages", "stages": [{"duration": 30, "target": 3}]},
+            "stage 1: duration 30 must be a number with a unit",
+        ),
+        ({"kind": "stages", "stages": [{"duration": "30s", "target": 2.5}]}, "stage 1 has 2.5 users"),
+        ({"kind": "stages", "stages": [{"duration": "30h", "target": 2}]}, "more than a day"),
         ({**LAB, "model": "ajar"}, "there are closed"),
         ({**LAB, "arrivals": "late"}, "there are even"),
     ],

@@ -185,12 +185,29 @@ def test_batching_reaches_the_server() -> None:
     assert found.HasField("batch_timeout_micros")
     assert (found.max_enqueued_batches.value, found.num_batch_threads.value) == (4, 2)
     assert (list(found.allowed_batch_sizes), found.pad_variable_length_inputs) == ([1, 8, 32], True)
+    split = {
+        "max_batch_size": 64,
+        "enable_large_batch_splitting": "yes",
+        "max_execution_batch_size": 32,
+        "thread_pool_name": "b",
+    }
+    found = parsed(BATCHING, files_of(serving_batching=split)["batching.config"])
+    assert (found.enable_large_batch_splitting.value, found.max_execution_batch_size.value) == (True, 32)
+    assert found.thread_pool_name.value == "b"
     arguments = container(pod_of(serving_batching=batching), "tfserving")["args"]
     assert arguments.count("--enable_batching=true") == 1
     assert "--batching_parameters_file=/etc/tfserving/batching.config" in arguments
     little = parsed(BATCHING, files_of(serving_batching={"max_batch_size": 4})["batching.config"])
     assert [field.name for field, _ in little.ListFields()] == ["max_batch_size"]
     assert "batching.config" not in files_of()
+
+
+def test_tags_reach_the_server() -> None:
+    def arguments(**variables: Any) -> list[str]:
+        return [a for a in container(pod_of(**variables), "tfserving")["args"] if "tags" in a]
+
+    assert arguments(serving_model_tags=["serve", "gpu"]) == ["--saved_model_tags=serve,gpu"]
+    assert arguments() == []
 
 
 def test_the_files_are_named_by_what_is_in_them() -> None:

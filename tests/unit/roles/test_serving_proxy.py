@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import json
+import re
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
-from haproxy import HAPROXY, Server, metrics, proxy, until
+from haproxy import HAPROXY, Server, free_port, metrics, proxy, until
 from serving_role import files_of
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -129,6 +132,37 @@ def channel(tmp_path: Path) -> Iterator[grpc.Channel]:
     ):
         yield opened
     server.stop(None).wait()
+
+
+RETRY = {
+    "maxAttempts": 2,
+    "initialBackoff": "0.01s",
+    "maxBackoff": "0.01s",
+    "backoffMultiplier": 1,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
+
+def test_by_grpc_a_full_queue_is_told_in_words_and_with_the_pause_that_clients_keep(tmp_path: Path) -> None:
+    """No queue at all: each request is one too many."""
+    text = re.sub(
+        r"(srv_conn\(grpc/model_server\)|queue\(grpc\)) ge \d+", "always_true", files_of()["haproxy.cfg"]
+    )
+    policy = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRY}]})
+    with (
+        proxy(tmp_path, text, grpc=free_port()) as found,
+        grpc.insecure_channel(
+            f"127.0.0.1:{found['grpc']}", options=[("grpc.service_config", policy)]
+        ) as opened,
+    ):
+        begun = time.monotonic()
+        with pytest.raises(grpc.RpcError) as refused:
+            opened.unary_unary("/tensorflow.serving.PredictionService/Predict")(b"asked", timeout=60)
+        took = time.monotonic() - begun
+    assert (refused.value.code(), refused.value.details()) == (
+        grpc.StatusCode.UNAVAILABLE, "the queue of this replica is full",
+    )  # fmt: skip
+    assert took >= 1, "the policy alone would have tried again after 10 ms"
 
 
 def test_by_grpc_clients_get_predictions_and_status(channel: grpc.Channel) -> None:

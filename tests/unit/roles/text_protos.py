@@ -22,9 +22,11 @@ message ModelConfigList { repeated ModelConfig config = 1; }
 message ModelServerConfig { ModelConfigList model_config_list = 1; }
 message Int64Value { int64 value = 1; }
 message StringValue { string value = 1; }
+message BoolValue { bool value = 1; }
 message BatchingParameters { Int64Value max_batch_size = 1; Int64Value batch_timeout_micros = 2;
   Int64Value max_enqueued_batches = 3; Int64Value num_batch_threads = 4; StringValue thread_pool_name = 5;
-  repeated int64 allowed_batch_sizes = 6; bool pad_variable_length_inputs = 7; }
+  repeated int64 allowed_batch_sizes = 6; bool pad_variable_length_inputs = 7;
+  BoolValue enable_large_batch_splitting = 8; Int64Value max_execution_batch_size = 9; }
 """
 
 

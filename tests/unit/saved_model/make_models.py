@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cramjam
 import google_crc32c
+import jax.numpy as jax_numpy
 import keras
 import tensorflow as tf
 
@@ -125,6 +126,17 @@ def compressed(table: bytes) -> bytes:
     return made + (meta + index).ljust(40, b"\0") + table[-8:]
 
 
+def jax(target: str) -> None:
+    """A function of JAX, which needs ``pip install jax==0.10.2``."""
+    from jax.experimental import jax2tf
+
+    module = tf.Module()
+    spec = tf.TensorSpec((1, 2), tf.float32, name="x")
+    converted = jax2tf.convert(lambda x: {"y": jax_numpy.tanh(x)}, with_gradient=False)
+    module.f = tf.function(converted, autograph=False, input_signature=[spec])
+    tf.saved_model.save(module, target, signatures=module.f)
+
+
 def varint(number: int) -> bytes:
     low = number & 0x7F
     return bytes([low | 0x80]) + varint(number >> 7) if number > 0x7F else bytes([low])
@@ -199,7 +211,7 @@ def main() -> None:
     MODELS.mkdir()
     answers = {}
     os.chdir(tempfile.mkdtemp())
-    for make in (good, keras_saved, keras_exported, assets, sharded, snappy, frozen, version1):
+    for make in (good, keras_saved, keras_exported, assets, sharded, snappy, jax, frozen, version1):
         target = str(MODELS / make.__name__)
         make(make.__name__)
         shutil.copytree(make.__name__, target)

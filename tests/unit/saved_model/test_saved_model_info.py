@@ -113,9 +113,39 @@ def test_what_tf_serving_would_not_load_is_said(
     assert any(words in problem for problem in problems), problems
 
 
+def swap(old: bytes, new: bytes) -> Callable[[Path], object]:
+    """A graph with a text of the same length in place of another."""
+    return lambda folder: (folder / PB).write_bytes((folder / PB).read_bytes().replace(old, new))
+
+
+def without_init(folder: Path) -> None:
+    """What fills tables stands twice: as a signature and as a collection."""
+    swap(b"__saved_model_init_op", b"another_signature_xyz")(folder)
+    swap(b"saved_model_main_op", b"another_collection_")(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "words"),
+    [
+        ("good", swap(b"\x12\x06MatMul", b"\x12\x06MyMult"), "operations that TF Serving's own build lacks: MyMult"),
+        ("assets", without_init, "lookup tables that nothing fills"),
+        ("jax", swap(b"\x12\x03CPU", b"\x12\x03TPU"), "lowered by jax2tf for TPU alone"),
+        ("jax", swap(b"tanh_v2", b"tanh_v9"), "operations that TensorFlow 2.21 does not read: tanh_v9"),
+    ],
+)  # fmt: skip
+def test_what_loads_and_fails_each_request_is_said(
+    model: Callable[[str], Path], name: str, spoil: Callable[[Path], object], words: str
+) -> None:
+    folder = model(name)
+    assert look(folder).problems == []
+    spoil(folder)
+    problems = look(folder).problems
+    assert any(words in problem for problem in problems), problems
+
+
 def test_another_tag_is_not_there() -> None:
-    info = inspect(MODELS / "good", sizes_of(read_files(str(MODELS / "good"))), tag="gpu")
-    assert "no graph has the tag 'gpu'" in info.problems[0]
+    info = inspect(MODELS / "good", sizes_of(read_files(str(MODELS / "good"))), tags=["serve", "gpu"])
+    assert "no graph has the tags serve+gpu and no others" in info.problems[0]
 
 
 def record(data: bytes = b"abc", *, of_length: int = 0, of_data: int = 0) -> bytes:

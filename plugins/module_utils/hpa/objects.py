@@ -1,0 +1,124 @@
+"""What the API shows of an HPA, its pods and their samples, as the controller sees it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..k8s.objects import condition, timestamp
+from .limits import Memory, Recommendation
+from .look import look
+from .seen import Controller, Metric, Pod, Reading, Sample, Seen
+from .spec import milli, read_spec
+from .words import sentence
+
+Json = Mapping[str, Any]
+_CURRENT = {"Utilization": "averageUtilization", "AverageValue": "averageValue", "Value": "value"}
+_LONG_AGO = float("-inf")
+
+NO_VALUE = 2**63 - 1
+"""At zero replicas an average is a division by zero, which the controller shows as the least or the greatest of its
+integers, in thousandths: there is no value."""
+
+
+def next_look(
+    hpa: Json, pods: Iterable[Json], samples: Iterable[Json], now: float, controller: Controller
+) -> str:
+    """What the HPA would decide now, and by which rule, in a sentence.
+
+    ``pods``: those under its Deployment's selector; ``samples``: PodMetrics (metrics.k8s.io). Metrics of other sources
+    are taken from the HPA's status. What it recommended earlier is known by its conditions alone: while they say that
+    a scale-down is held back, the present number counts as recommended.
+    """
+    status = hpa.get("status", {})
+    spec = read_spec(hpa["spec"], controller.downscale_window)
+    seen_pods = tuple(pod_of(pod) for pod in pods)
+    metrics = list(samples)
+    current = status.get("currentReplicas") or 0
+    statuses = status.get("currentMetrics") or []
+    readings = tuple(
+        _reading(metric, metrics, statuses[index] if index < len(statuses) else {}, seen_pods, current)
+        for index, metric in enumerate(spec.metrics)
+    )
+    held = condition(hpa, "AbleToScale").get("reason") == "ScaleDownStabilized"
+    memory = Memory(
+        (Recommendation(status.get("desiredReplicas") or 0, now if held else _LONG_AGO),),
+        scaled_to_zero=condition(hpa, "ScaledToZero").get("status") == "True",
+    )
+    seen = Seen(now, current, current, seen_pods, readings)
+    return sentence(look(spec, seen, memory, controller), seen, spec)
+
+
+def under(hpa: Json, deployments: Iterable[Json], pods: Iterable[Json]) -> list[Json]:
+    """The pods that count: those with the labels that the HPA's Deployment selects by, whosever they are."""
+    name = hpa["spec"]["scaleTargetRef"]["name"]
+    selectors = [one["spec"]["selector"] for one in deployments if one["metadata"]["name"] == name]
+    labels = selectors[0].get("matchLabels", {}).items() if selectors else ()
+    return [pod for pod in pods if labels and labels <= (pod["metadata"].get("labels") or {}).items()]
+
+
+def pod_of(pod: Json) -> Pod:
+    """A pod as the API shows it."""
+    spec, status = pod["spec"], pod.get("status", {})
+    ready = condition(pod, "Ready")
+    sidecars = [one for one in spec.get("initContainers") or [] if one.get("restartPolicy") == "Always"]
+    return Pod(
+        name=pod["metadata"]["name"],
+        phase=status.get("phase", "Pending"),
+        deleting=pod["metadata"].get("deletionTimestamp") is not None,
+        ready=ready.get("status"),
+        ready_since=timestamp(ready.get("lastTransitionTime")) or 0.0,
+        started=timestamp(status.get("startTime")),
+        requests={one["name"]: _amounts(one) for one in (*spec.get("containers", ()), *sidecars)},
+        pod_requests=_amounts(spec),
+    )
+
+
+def samples_of(metric: Metric, pod_metrics: Iterable[Json]) -> dict[str, Sample]:
+    """A resource metric's samples; a pod of which not every container has one has none."""
+    found = {}
+    for one in pod_metrics:
+        usages = [
+            container["usage"].get(metric.name)
+            for container in one["containers"]
+            if metric.container in ("", container["name"])
+        ]
+        if usages and None not in usages:
+            found[one["metadata"]["name"]] = Sample(
+                sum(milli(usage) for usage in usages),
+                timestamp(one["timestamp"]) or 0.0,
+                _seconds(one["window"]),
+            )
+    return found
+
+
+def _reading(
+    metric: Metric, pod_metrics: list[Json], status: Json, pods: tuple[Pod, ...], current: int
+) -> Reading:
+    if metric.type in ("Resource", "ContainerResource"):
+        return samples_of(metric, pod_metrics)
+    source = status.get(metric.type.lower()) or {}
+    value = source.get("current", {}).get(_CURRENT[metric.target_type])
+    if value is None or abs(milli(value)) >= NO_VALUE:
+        return "it had no value at the HPA's last look"
+    amount = milli(value)
+    if metric.type == "Pods":
+        return {
+            pod.name: Sample(amount, 0.0, 0.0) for pod in pods if pod.ready == "True" and not pod.deleting
+        }
+    return (amount * current if metric.target_type == "AverageValue" else amount,)
+
+
+def _amounts(item: Json) -> dict[str, int]:
+    requests = (item.get("resources") or {}).get("requests") or {}
+    return {name: milli(amount) for name, amount in requests.items()}
+
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+def _seconds(duration: str) -> float:
+    """Go's notation of a duration: ``1m15.5s``."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)", duration)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -1,0 +1,120 @@
+"""What status.yml says of an HPA, from objects as the API shows them."""
+
+from __future__ import annotations
+
+import copy
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.mlops.tfserving.plugins.filter.hpa_look import hpa_look
+
+Json = dict[str, Any]
+
+
+def at(seconds_ago: float) -> str:
+    return datetime.fromtimestamp(time.time() - seconds_ago, UTC).isoformat().replace("+00:00", "Z")
+
+
+def pod(
+    name: str, *, ready_for: float = 600, labels: Json | None = None, container: str = "tfserving"
+) -> Json:
+    """A pod that is ready since so long; one that is not if that is below 0."""
+    return {
+        "metadata": {"name": name, "labels": {"app": "m", "made": "x"} if labels is None else labels},
+        "spec": {
+            "containers": [
+                {"name": container, "resources": {"requests": {"cpu": "300m"}}},
+                {"name": "proxy", "resources": {"requests": {"cpu": "50m"}}},
+            ]
+        },
+        "status": {
+            "phase": "Running",
+            "startTime": at(max(ready_for, 0) + 20),
+            "conditions": [
+                {"type": "Ready", "status": "True" if ready_for >= 0 else "False", "lastTransitionTime": at(max(ready_for, 5))}
+            ],
+        },
+    }  # fmt: skip
+
+
+def sample(name: str, cpu: str) -> Json:
+    return {
+        "metadata": {"name": name},
+        "timestamp": at(5),
+        "window": "15.1s",
+        "containers": [
+            {"name": "tfserving", "usage": {"cpu": cpu}},
+            {"name": "proxy", "usage": {"cpu": "200m"}},
+        ],
+    }
+
+
+DEPLOYMENT = {"metadata": {"name": "m"}, "spec": {"selector": {"matchLabels": {"app": "m"}}}}
+TARGET = {"type": "Utilization", "averageUtilization": 60}
+HPA: Json = {
+    "metadata": {"name": "m"},
+    "spec": {
+        "scaleTargetRef": {"kind": "Deployment", "name": "m"},
+        "minReplicas": 1,
+        "maxReplicas": 4,
+        "metrics": [{"type": "ContainerResource", "containerResource": {"name": "cpu", "container": "tfserving", "target": TARGET}}],
+        "behavior": {"scaleUp": {"stabilizationWindowSeconds": 0}},
+    },
+    "status": {"currentReplicas": 2, "desiredReplicas": 2},
+}  # fmt: skip
+
+
+def said(pods: list[Json], samples: list[Json], version: str = "v1.37.2", hpa: Json = HPA) -> str:
+    return hpa_look(hpa, [DEPLOYMENT], pods, samples, version)
+
+
+def test_more_load_than_the_target_is_more_replicas() -> None:
+    pods = [pod("a"), pod("b")]
+    assert said(pods, [sample("a", "240m"), sample("b", "250m")]) == (
+        "wants 3, has 2: 2 × 81 % ÷ 60 %, rounded up"
+    )
+
+
+def test_near_the_target_nothing_happens() -> None:
+    assert said([pod("a"), pod("b")], [sample("a", "190m"), sample("b", "190m")]) == (
+        "wants 2, has 2: 63 % is within the tolerance of 60 %"
+    )
+
+
+def test_a_replica_that_starts_keeps_the_hpa_from_more() -> None:
+    hpa = copy.deepcopy(HPA)
+    hpa["status"]["currentReplicas"] = 3
+    pods = [pod("a"), pod("b"), pod("c", ready_for=-1)]
+    assert said(pods, [sample("a", "220m"), sample("b", "220m"), sample("c", "300m")], hpa=hpa) == (
+        "wants 3, has 3: 48 % of 3 pods, the one not ready at nothing, is no reason for more (73 % of the 2 that count)"
+    )
+
+
+def test_a_foreign_pod_without_the_container_stops_it_from_kubernetes_1_35_on() -> None:
+    pods = [pod("a"), pod("b"), pod("debug", container="shell")]
+    samples = [sample("a", "250m"), sample("b", "250m")]
+    assert said(pods, samples, "v1.35.1-gke.7") == (
+        "does nothing, has 2: container tfserving not found in Pod debug"
+    )
+    assert "does nothing" not in said(pods, samples, "v1.34.4")
+
+
+def test_pods_that_the_selector_does_not_match_do_not_count() -> None:
+    assert said([pod("a"), pod("b", labels={"app": "other"}), pod("c", labels={})], [sample("a", "180m")]).startswith(
+        "wants 2, has 2: 60 %"
+    )  # fmt: skip
+
+
+def test_a_scale_down_that_is_held_back_is_told_as_such() -> None:
+    hpa = copy.deepcopy(HPA)
+    hpa["status"]["conditions"] = [{"type": "AbleToScale", "status": "True", "reason": "ScaleDownStabilized"}]
+    quiet = [sample("a", "30m"), sample("b", "30m")]
+    assert said([pod("a"), pod("b")], quiet, hpa=hpa) == (
+        "wants 1, has 2: 2 × 10 % ÷ 60 %, rounded up; an earlier look wanted 2, and counts until its window is over"
+    )
+    assert said([pod("a"), pod("b")], quiet) == "wants 1, has 2: 2 × 10 % ÷ 60 %, rounded up"
+
+
+def test_without_samples_it_says_so() -> None:
+    assert said([pod("a")], []) == "does nothing, has 2: no metrics returned"
