@@ -111,9 +111,7 @@ def test_to_wish_for_what_is_there_changes_nothing(scenario: Scenario, out_of_sc
         assert (plan.changes, plan.warnings) == ([], [])
     for pool in distinct(scenario, is_pool):
         out_of_scope |= {f"nodePools.{path}" for path in unmanaged_of_pool(pool)}
-        plan = plan_pool(
-            pool_wishes(pool, location_of(scenario)), {"nodePools": [pool]}, "/v1/c"
-        )
+        plan = plan_pool(pool_wishes(pool, location_of(scenario)), {"nodePools": [pool]}, "/v1/c")
         assert (plan.changes, plan.warnings) == ([], [])
 
 

@@ -44,6 +44,8 @@ class Place:
             "cluster_name": site, "cluster_location": "us-central1-f",
             "cluster_existing_kubeconfig": str(self.folder / "kubeconfig"),
             "serving_namespace": site, "serving_service_type": "ClusterIP", "autoscaling_wait_timeout": 0,
+            "serving_gate_slowdown": 1000,  # how fast this machine answers at the moment is not what is tried
+
             "serving_golden": [{"name": "the version", "instances": [0], "expect": [1]}],
         }  # fmt: skip
         inventory = {"tfserving": {"hosts": {"transient": {**given, **variables}}}}

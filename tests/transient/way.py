@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -101,6 +101,7 @@ class _Through(_Handler):
             return
         dropped = ("connection", "content-length", "transfer-encoding")
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in dropped}
-        self._send(answer.status, kept, answer.data)
+        with suppress(ConnectionError):  # who asked has gone, as a module does that was told enough
+            self._send(answer.status, kept, answer.data)
 
     do_POST = do_PATCH = do_PUT = do_DELETE = do_GET

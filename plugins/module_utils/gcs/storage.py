@@ -42,12 +42,12 @@ class Storage:
         self.google = google
 
     def _ask(self, method: str, path: str, body: Json | None = None, **options: Any) -> Json:
-        """What a method answers, which is never nothing: an empty answer was cut off within its headers."""
+        """What a method answers, which always says of what kind it is: nothing was cut off, and no proxy's own words."""
         for _unused in range(TRIES):
             answer = self.google.call(method, path, body, **options)
-            if answer:
+            if "kind" in answer or "done" in answer:  # of a copy
                 return answer
-        raise GoogleError(f"{options['what']}: the service's answers are empty. Is a proxy in between?")
+        raise GoogleError(f"{options['what']}: the answers are not Cloud Storage's. Is a proxy in between?")
 
     # Buckets
 
@@ -114,11 +114,8 @@ class Storage:
 
     def _listed(self, path: str, query: Json, what: str) -> Iterator[Json]:
         def page(token: str | None) -> tuple[Json, str | None]:
-            for _unused in range(TRIES):
-                found = self._ask("GET", path, query={**query, "pageToken": token}, what=what)
-                if "kind" in found:  # else of nobody who knows what is asked
-                    return found, found.get("nextPageToken")
-            raise GoogleError(f"{what}: the answers are no lists of Cloud Storage. Is a proxy in between?")
+            found = self._ask("GET", path, query={**query, "pageToken": token}, what=what)
+            return found, found.get("nextPageToken")
 
         for found in paged(page, self.google.clock, lambda words: GoogleError(f"{what}: {words}")):
             yield from found.get("items", [])

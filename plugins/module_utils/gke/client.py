@@ -17,6 +17,9 @@ BUSY = "CLUSTER_ALREADY_HAS_OPERATION"
 FIRST_POLL, LAST_POLL = 1.0, 2.0
 """Seconds between two polls at an operation: so its end is noticed within two."""
 
+TRIES = 3
+"""Of a question whose answer is a success and yet says nothing."""
+
 UNCERTAIN_ATTEMPTS = 5
 """How often a change is sent whose answers get lost."""
 
@@ -43,11 +46,15 @@ class Gke:
     def get(self, path: str) -> Json | None:
         """A resource, or None when it does not exist."""
         try:
-            return self.google.call("GET", path)
+            for _unused in range(TRIES):
+                found = self.google.call("GET", path)
+                if "name" in found:
+                    return found
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
+        raise NoAnswer(f"{path}: the answers are not of Google's API. Is a proxy in between?")
 
     def settled(self, path: str) -> Json | None:
         """A cluster when nothing that runs already changes it any more: also what an interrupted run left running."""

@@ -4,9 +4,6 @@ After ``pkg/controller/podautoscaler/horizontal.go`` of Kubernetes 1.34 to 1.37;
 Pure.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import dataclasses

@@ -1,8 +1,5 @@
 """What the API shows of an HPA, its pods and their samples, as the controller sees it. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import re

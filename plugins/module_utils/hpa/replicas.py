@@ -4,9 +4,6 @@ After ``pkg/controller/podautoscaler/replica_calculator.go`` of Kubernetes 1.34 
 against that of 1.34. Pure.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import dataclasses

@@ -3,9 +3,6 @@
 Amounts are whole thousandths ("milli"), as the controller computes: 250 is a quarter of a CPU. Times are seconds.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import dataclasses

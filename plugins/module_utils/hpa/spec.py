@@ -3,9 +3,6 @@
 Defaults: ``pkg/apis/autoscaling/v2/defaults.go`` of Kubernetes.
 """
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 import math

@@ -1,8 +1,5 @@
 """A look of the HPA in a sentence: what it wants, what it has, and the rule that decided. Pure."""
 
-# Copyright: the mlops.tfserving developers
-# Apache License 2.0 (see LICENSE)
-
 from __future__ import annotations
 
 from .look import Decision

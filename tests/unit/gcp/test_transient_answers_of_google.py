@@ -20,6 +20,7 @@ CLUSTER = {
     "masterAuth": {"clusterCaCertificate": "QQ=="},
 }
 BUCKET = {
+    "kind": "storage#bucket",
     "name": "bbb",
     "location": "EU",
     "storageClass": "STANDARD",
@@ -64,7 +65,11 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_passes_changes_nothing(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     with_luck = run(module, capsys, "reset", 0)
     assert not with_luck.get("failed"), with_luck
-    for name, fault in FAULTS.items():
+    empty: dict[str, Fault] = {
+        "an empty list": (200, {}, b'{"items": []}'),
+        "items: null": (200, {}, b'{"items": null}'),
+    }
+    for name, fault in {**FAULTS, **empty}.items():
         for times in (1, 2):
             assert run(module, capsys, fault, times) == with_luck, (name, times)
 
