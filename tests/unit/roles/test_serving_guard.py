@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import pytest
@@ -23,6 +24,12 @@ GRPC_PREDICT = "/tensorflow.serving.PredictionService/Predict"
 LARGEST = 40_000
 
 Json = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: http.client.HTTPMessage
+    words: str
 
 
 class Guarded:
@@ -39,7 +46,7 @@ class Guarded:
         method: str = "POST",
         source: str = "127.0.0.1",
         **headers: str,
-    ) -> http.client.HTTPResponse:
+    ) -> Answer:
         connection = http.client.HTTPConnection(
             "127.0.0.1", self.rest, timeout=20, source_address=(source, 0)
         )
@@ -51,9 +58,9 @@ class Guarded:
             encode_chunked=not isinstance(body, bytes),
         )
         answer = connection.getresponse()
-        answer.words = answer.read().decode()  # type: ignore[attr-defined]
+        found = Answer(answer.status, answer.headers, answer.read().decode())
         connection.close()
-        return answer
+        return found
 
     def begin(self, body: bytes, length: int, source: str = "127.0.0.1") -> socket.socket:
         """A prediction of which only the beginning is sent."""
@@ -339,7 +346,7 @@ def test_the_largest_message_passes_and_one_byte_more_does_not(
             # Refused before it is there; gRPC then reads the end of the stream alone.
             (4 * LARGEST, grpc.StatusCode.CANCELLED, "RST_STREAM"),
         ):
-            refused = refusal(lambda size=size: call(b"x" * size, timeout=20))
+            refused = refusal(partial(call, b"x" * size, timeout=20))
             assert refused.code() == code
             assert words in refused.details()
     assert calls[0].asked == 1
