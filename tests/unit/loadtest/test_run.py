@@ -33,6 +33,7 @@ class World:
         self.started: float | None = None
         self.stops = 0
         self.cancel: str | None = None
+        self.refusal = ""
         self.workers = [{"id": f"w{n}", "state": "running", "cpu": 5.0} for n in range(2)]
         self.change: Callable[[float, dict[str, Any]], dict[str, Any] | None] = lambda t, look: look
         self.path = folder / "timeline.jsonl"

@@ -31,7 +31,7 @@ def check(line: str, s: Story | None = None) -> dict[str, Any]:
         ("requests >= 1000", 1525, True),
         ("failed == 0", 3, False),
         ("failed == 0 while steady", 0, True),
-        ("failed_percent < 0.1", 0.2, False),
+        ("failed_percent < 0.1", 0.19672, False),
         ("replicas.max >= 2", 2, True),
         ("replicas.end <= 1", 1, True),
         ("nodes.max > 2", 2, False),

@@ -34,6 +34,7 @@ COMPUTED: Json = {
     "autoscaling_name": "image-classifier",
     "storage_bucket": f"{NAME}-models",
     "storage_model_path": "models/image_classifier",
+    "storage_model_tags": ["serve"],
     "storage_reader_workload_identity": True,
     "storage_reader_namespace": "tfserving",
     "storage_reader_name": "image-classifier",
