@@ -112,7 +112,7 @@ enable_private_nodes: Whether the nodes have internal addresses only. A change r
 subnetwork: Subnetwork of the nodes, if another than the cluster's. Only a new pool can change this.
 pod_range: Name of the secondary range for pods. Only a new pool can change this.
 create_pod_range: Whether Google makes the range for pods when the pool is created; without it
-  O(pod_ipv4_cidr_block) must be in a range that is there. Never looked at again.
+  O(ignore:pod_ipv4_cidr_block) must be in a range that is there. Never looked at again.
 pod_ipv4_cidr_block: Range for pods, or its size (V(/20)). Only a new pool can change this.
 gvnic: Use Google's network driver. A change replaces the nodes.
 fast_socket: Use Google's plugin for NCCL, which needs O(ignore:gvnic). A change replaces the nodes.

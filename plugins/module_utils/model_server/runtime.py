@@ -25,8 +25,10 @@ class Runtime:
     loopback_grpc_port: int
     loopback_rest_port: int
     """Where it listens behind a proxy, which has the ports above."""
-    rest_paths: str
-    """What the paths of its REST API begin with; others are none of its clients' business."""
+    rest_path: str
+    """What the paths of its REST API are, as a regular expression; others are none of its clients' business."""
+    rest_verbs: tuple[str, ...]
+    """What is asked by POST: what comes after the last colon of such a path."""
     models_path: str
     """What leads to a model, before its name."""
     grpc_services: tuple[str, ...]
@@ -61,7 +63,8 @@ TF_SERVING = Runtime(
     rest_port=8501,
     loopback_grpc_port=18500,
     loopback_rest_port=18501,
-    rest_paths="/v1/",
+    rest_path=r"/v1/models/\w[\w.-]*(?:/versions/\d+|/labels/\w[\w.-]*)?(?:/metadata|:predict|:classify|:regress)?",
+    rest_verbs=("predict", "classify", "regress"),
     models_path="/v1/models",
     grpc_services=("/tensorflow.serving.PredictionService/", "/grpc.health.v1.Health/"),
     grpc_status="/tensorflow.serving.ModelService/GetModelStatus",

@@ -75,6 +75,11 @@ def find_files(source: str) -> dict[str, Path]:
     if not (folder / SAVED_MODEL).is_file():
         versions = sorted(entry.name for entry in folder.iterdir() if (entry / SAVED_MODEL).is_file())
         hint = f". Did you mean {folder / versions[-1]}?" if versions else ""
+        if (folder / f"{SAVED_MODEL}txt").is_file():
+            hint = (
+                f": it has {SAVED_MODEL}txt. Publish it in the binary form: parse it by google.protobuf.text_format into "
+                "tensorflow.core.protobuf.saved_model_pb2.SavedModel, and write SerializeToString() beside it"
+            )
         raise InvalidModel(f"source {source} has no {SAVED_MODEL}: it is not a SavedModel{hint}")
     root, found = folder.resolve(), {}
     for relative, path in _walk(folder):

@@ -11,6 +11,7 @@ from .loadtest import check_loadtest
 from .reading import Variables
 from .serving_access import check_access
 from .serving_batching import check_batching
+from .serving_guard import check_guard
 from .serving_models import check_models, check_warmup
 from .serving_pod import check_pods
 from .serving_times import check_times
@@ -19,7 +20,15 @@ from .storage import check_storage
 CHECKS: dict[str, tuple[Callable[[Variables], None], ...]] = {
     "cluster": (check_cluster,),
     "storage": (check_storage,),
-    "serving": (check_models, check_access, check_pods, check_batching, check_times, check_warmup),
+    "serving": (
+        check_models,
+        check_access,
+        check_pods,
+        check_batching,
+        check_times,
+        check_guard,
+        check_warmup,
+    ),
     "autoscaling": (check_autoscaling,),
     "loadtest": (check_loadtest,),
 }

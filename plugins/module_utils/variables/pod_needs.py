@@ -10,6 +10,9 @@ from .reading import is_true
 
 Json = dict[str, Any]
 
+DISK = "ephemeral-storage"
+"""https://kubernetes.io/docs/concepts/storage/ephemeral-storage/; of the proxy only what its log takes before it is rotated."""
+
 GPU = "nvidia.com/gpu"
 GPU_LABEL = "cloud.google.com/gke-accelerator"
 """Of nodes with GPUs, with their type. https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"""
@@ -37,14 +40,20 @@ def pod_needs(given: Mapping[str, Any]) -> Json:
         TF_SERVING.container: {
             "cpu": cpu,
             "memory": str(given["serving_memory"]),
+            DISK: str(given["serving_storage"]),
             **({GPU: gpus} if gpus else {}),
         },
-        "fetcher": {"cpu": cpu, "memory": str(given["serving_fetcher_memory"])},
+        "fetcher": {
+            "cpu": cpu,
+            "memory": str(given["serving_fetcher_memory"]),
+            DISK: str(given["serving_storage"]),
+        },
     }
     if proxy:
         requests["proxy"] = {
             "cpu": str(given["serving_proxy_cpu"]),
             "memory": str(given["serving_proxy_memory"]),
+            DISK: "128Mi",
         }
     times = (int(given[f"serving_{name}_seconds"]) for name in ("handover", "propagation", "drain"))
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -15,7 +16,18 @@ from .reading import Variables
 _NAME_MAX = 52
 
 
+# Kubernetes' own begin with kube-, and Google's with gke- or gmp-; https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
+_SYSTEM_NAMESPACE = re.compile(r"default|(?:kube|gke|gmp|config-management|istio)-.*")
+
+
 def check_access(variables: Variables) -> None:
+    if _SYSTEM_NAMESPACE.fullmatch(variables.text("serving_namespace")):
+        variables.refuse(
+            "serving_namespace",
+            "others run there, and the namespace would get this role's labels and policies",
+            "Name one of its own, such as tfserving, or say preflight_ignore: [system-namespace]",
+            rule="system-namespace",
+        )
     if not is_label(variables.text("serving_namespace")):
         variables.refuse(
             "serving_namespace",
@@ -53,7 +65,10 @@ def _check_ranges(variables: Variables, kind: str, *, internal: bool) -> None:
         refuse(f"nothing would keep to them with serving_service_type {kind}", hint, rule="service-type")
     if is_external and _are_everybody(ranges):
         reason = "that is everybody: anybody can use the model, without a password, at your cost"
-        hint = "Name the ranges that need it, or put a gateway that authenticates in front of an internal address"
+        hint = (
+            "Name the ranges that need it, put a gateway that authenticates in front of an internal address, or say that "
+            "everybody may: preflight_ignore: [open-endpoint]"
+        )
         refuse(reason, hint, rule="open-endpoint")
     for text in ranges:
         try:
@@ -84,10 +99,16 @@ def _meant(text: str) -> str:
 
 def _check_internal(variables: Variables, kind: str, *, internal: bool) -> None:
     refuse = partial(variables.refuse, rule="service-type")
-    if internal and kind in ("NodePort", "Gateway"):
+    if internal and kind == "NodePort":
         reason = f"it is about load balancers, and serving_service_type is {kind}"
-        hint = "Leave it out; a Gateway is internal by its class (gke-l7-rilb)"
-        refuse("serving_service_internal", reason, hint)
+        refuse("serving_service_internal", reason, "Leave it out")
+    if kind == "Gateway" and not internal:
+        reason = "whoever reaches the Gateway can use the model, and that may be everybody"
+        hint = (
+            "Write true if its class is an internal one (gke-l7-rilb) or its policies ask who it is, or say that everybody "
+            "may: preflight_ignore: [open-endpoint]"
+        )
+        variables.refuse("serving_service_internal", reason, hint, rule="open-endpoint")
     for name in ("serving_internal_subnet", "serving_internal_global_access"):
         if variables.text(name).lower() not in ("", "false") and not (internal and kind == "LoadBalancer"):
             hint = "Set serving_service_internal: true, or leave it out"

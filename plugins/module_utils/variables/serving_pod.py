@@ -53,17 +53,26 @@ def check_pods(variables: Variables) -> None:
     cpu = variables.amount("serving_cpu", "10m", "3 or 500m")
     memory = variables.amount("serving_memory", "64Mi", "4Gi")
     variables.amount("serving_fetcher_memory", "16Mi", "256Mi")
+    storage = variables.amount("serving_storage", "64Mi", "10Gi")
     _check_threads(variables, cpu)
     size = whole(variables.given.get("serving_model_bytes")) or 0
+    if storage is not None and storage < size:
+        variables.refuse(
+            "serving_storage",
+            f"the model alone has {_words(size)}, and the pod would be evicted while it fetches it",
+            f"Set it to {_words(math.ceil((size + 2**30) / 2**30) * 2**30)}",
+            rule="model-storage",
+        )
     if memory is not None and (found := too_little_memory(memory, [size])):
         variables.refuse("serving_memory", *found, rule="model-memory")
     _check_gpus(variables)
-    for name in ("serving_image", "serving_fetcher_image"):
-        _check_image(variables, name)
+    used = ["serving_image", "serving_fetcher_image"]
+    for name in [*used, "serving_model_image"] if variables.text("serving_model_image") else used:
+        check_image(variables, name)
     if variables.flag("serving_proxy_enabled"):
-        _check_image(variables, "serving_proxy_image")
+        check_image(variables, "serving_proxy_image")
         variables.amount("serving_proxy_cpu", "1m", "200m")
-        _check_proxy_memory(variables, variables.amount("serving_proxy_memory", "16Mi", "64Mi"))
+        _check_proxy_memory(variables, variables.amount("serving_proxy_memory", "16Mi", "128Mi"))
     if variables.integer("serving_user", 0, 2**31 - 1) == 0:
         variables.refuse(
             "serving_user",
@@ -129,31 +138,42 @@ def _check_gpus(variables: Variables) -> None:
         refuse("serving_image", "this image computes on processors only", hint)
 
 
-def _check_image(variables: Variables, name: str) -> None:
+def check_image(variables: Variables, name: str) -> None:
+    """An image by a name that always means the same: a digest, or a tag that is not moved from version to version."""
     found = _IMAGE.fullmatch(variables.text(name))
     if found is None:
         variables.refuse(
             name, "it is no image's name", "Write REGISTRY/PATH:TAG or REGISTRY/PATH@sha256:DIGEST"
         )
-    elif not found["digest"] and found["tag"] in (None, "latest"):
+    elif not found["digest"] and _moves(found["name"], found["tag"] or "latest"):
         variables.refuse(
             name,
             "what runs would depend on the hour when a node pulled it",
-            "Name a version (:TAG), or better a digest (@sha256:…)",
+            "Name a version to its last number (:3.2.4), or better a digest (@sha256:…)",
             rule="image-version",
         )
 
 
+def _moves(name: str, tag: str) -> bool:
+    """Tags without a number move, and Docker's official images have tags for each line of versions, as 3.13-slim."""
+    is_official = "/" not in name or name.startswith(("docker.io/library/", "library/"))
+    return not re.search(r"\d", tag) or (is_official and not re.match(r"v?\d+\.\d+\.\d+", tag))
+
+
 def _check_proxy_memory(variables: Variables, memory: Fraction | None) -> None:
     connections = variables.integer("serving_proxy_connections", 1)
-    if memory is None or connections is None:
+    concurrency = whole(variables.given.get("serving_concurrency"))
+    largest = variables.integer("serving_max_request_bytes", 1024, 10**9, unit="bytes")
+    if memory is None or connections is None or concurrency is None or largest is None:
         return
-    needed = _PROXY_BYTES + connections * _CONNECTION_BYTES
+    # By REST and by gRPC each; and as many large requests as haproxy.cfg.j2 lets in at once.
+    needed = _PROXY_BYTES + 2 * connections * _CONNECTION_BYTES + 4 * max(concurrency, 8) * largest
     if memory < needed:
         variables.refuse(
             "serving_proxy_memory",
-            f"{connections} connections (serving_proxy_connections) take up to {in_words('memory', Fraction(needed))}",
-            "Raise it, or accept fewer connections",
+            f"{connections} connections (serving_proxy_connections) by REST and by gRPC, and {4 * max(concurrency, 8)} requests of "
+            f"{largest} bytes (serving_max_request_bytes) take up to {in_words('memory', Fraction(needed))}",
+            "Raise it, or accept fewer connections or smaller requests",
             rule="proxy-memory",
         )
 

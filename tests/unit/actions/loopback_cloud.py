@@ -53,7 +53,10 @@ class Cloud(ThreadingHTTPServer):
             return (
                 (204, {})
                 if method == "DELETE"
-                else (200, {"kind": "storage#objects"} if last == "o" else {"kind": "storage#bucket", "name": last})
+                else (
+                    200,
+                    {"kind": "storage#objects"} if last == "o" else {"kind": "storage#bucket", "name": last},
+                )
             )
         if "/clusters/" in path:
             return 200, {"name": last, "status": "DEGRADED", "statusMessage": "the network is full"}

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import http.client
-import http.server
 import json
-import os
 import re
-import shutil
-import socket
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from haproxy import HAPROXY, Server, free_port, metrics, proxy, until
 from serving_role import files_of
-
-HAPROXY = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -59,85 +52,20 @@ def test_this_check_can_fail(tmp_path: Path) -> None:
     assert checked(file).returncode == 1
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Slow(http.server.BaseHTTPRequestHandler):
-    """A model server whose predictions wait until they are released."""
-
-    released = threading.Event()
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.released.wait(20)
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_: Any) -> None:
-        return
-
-
-@contextmanager
-def proxy(folder: Path, text: str, **places: int) -> Iterator[dict[str, int]]:
-    """HAProxy with the configuration, on ports of its own; ``places``: those of a model server, by their usual ones."""
-    assert HAPROXY, "no haproxy: run tools/setup, or apt-get install haproxy"
-    ports = {"rest": free_port(), "grpc": free_port(), "status": free_port()}
-    changes = {f"bind :{usual}": f"bind 127.0.0.1:{ports[name]}" for name, usual in USUAL.items()}
-    changes |= {f"127.0.0.1:{SERVERS[name]}": f"127.0.0.1:{port}" for name, port in places.items()}
-    for old, new in changes.items():
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "haproxy.cfg").write_text(text)
-    process = subprocess.Popen([HAPROXY, "-db", "-f", str(folder / "haproxy.cfg")], stdout=subprocess.DEVNULL)
-    until(lambda: metrics(ports["status"]) is not None)
-    try:
-        yield ports
-    finally:
-        process.kill()
-        process.wait()
-
-
-USUAL = {"rest": 8501, "grpc": 8500, "status": 8404}
-SERVERS = {"rest": 18501, "grpc": 18500}
+@pytest.fixture
+def server() -> Iterator[Server]:
+    opened = Server()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
-def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
+def ports(tmp_path: Path, server: Server) -> Iterator[tuple[int, int]]:
     """The ports for REST and metrics of a proxy with one place at work and one in its queue."""
-    Slow.released.clear()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     text = files_of(serving_concurrency=1, serving_queue_length=1)["haproxy.cfg"]
-    with proxy(tmp_path, text, rest=server.server_address[1]) as found:
+    with proxy(tmp_path, text, rest=server.port) as found:
         yield found["rest"], found["status"]
-        Slow.released.set()
-    server.shutdown()
-    server.server_close()
-
-
-def metrics(port: int) -> str | None:
-    """What the proxy tells of itself; None while it does not listen."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        connection.request("GET", "/metrics")
-        return connection.getresponse().read().decode()
-    except ConnectionError:
-        return None
-    finally:
-        connection.close()
-
-
-def until(seen: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not seen():
-        assert time.monotonic() < deadline, "not seen in 20 s"
-        time.sleep(0.02)
+        server.released.set()
 
 
 def ask(port: int) -> http.client.HTTPConnection:
@@ -146,7 +74,9 @@ def ask(port: int) -> http.client.HTTPConnection:
     return connection
 
 
-def test_a_full_queue_is_told_at_once_and_those_in_it_are_answered(ports: tuple[int, int]) -> None:
+def test_a_full_queue_is_told_at_once_and_those_in_it_are_answered(
+    ports: tuple[int, int], server: Server
+) -> None:
     rest, status = ports
     waiting = [ask(rest), ask(rest)]
     until(lambda: 'haproxy_backend_current_queue{proxy="rest"} 1' in (metrics(status) or ""))
@@ -154,7 +84,7 @@ def test_a_full_queue_is_told_at_once_and_those_in_it_are_answered(ports: tuple[
     assert refused.status == 503
     assert refused.headers["Retry-After"] == "1"
     assert refused.read() == b'{"error": "the queue of this replica is full"}'
-    Slow.released.set()
+    server.released.set()
     for connection in waiting:
         answer = connection.getresponse()
         assert (answer.status, answer.read()) == (200, b"{}")
@@ -163,9 +93,9 @@ def test_a_full_queue_is_told_at_once_and_those_in_it_are_answered(ports: tuple[
 
 @pytest.mark.parametrize(("headers", "kept"), [({}, True), ({"X-Connection": "close"}, False)])
 def test_a_connection_stays_unless_its_last_request_is_told(
-    ports: tuple[int, int], headers: dict[str, str], *, kept: bool
+    ports: tuple[int, int], server: Server, headers: dict[str, str], *, kept: bool
 ) -> None:
-    Slow.released.set()
+    server.released.set()
     connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=20)
     connection.request("POST", "/v1/models/m:predict", body=b"{}", headers=headers)
     answer = connection.getresponse()
@@ -215,7 +145,9 @@ RETRY = {
 
 def test_by_grpc_a_full_queue_is_told_in_words_and_with_the_pause_that_clients_keep(tmp_path: Path) -> None:
     """No queue at all: each request is one too many."""
-    text = re.sub(r"queue\(grpc\) ge \d+", "always_true", files_of()["haproxy.cfg"])
+    text = re.sub(
+        r"(srv_conn\(grpc/model_server\)|queue\(grpc\)) ge \d+", "always_true", files_of()["haproxy.cfg"]
+    )
     policy = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRY}]})
     with (
         proxy(tmp_path, text, grpc=free_port()) as found,

@@ -251,6 +251,7 @@ def sizes(folder: Path) -> dict[str, int]:
     ("spoil", "words"),
     [
         (lambda m: (m / PB).unlink(), "is not a SavedModel"),
+        (lambda m: (m / PB).rename(m / "saved_model.pbtxt"), "Publish it in the binary form"),
         (shutil.rmtree, "is not a folder"),
         (lambda m: (m / "evil").symlink_to("/etc/passwd"), "evil is a link out of the folder"),
         (lambda m: (m / "evil").symlink_to("/etc"), "evil is a link out of the folder"),
