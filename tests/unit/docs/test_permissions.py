@@ -169,12 +169,15 @@ def kinds_of_playbooks() -> Iterator[str]:
                 if not options or (module == "k8s_objects" and options.get("state") != "absent"):
                     continue
                 items = task["loop"] if isinstance(task.get("loop"), list) else []
-                kinds = [options.get("kind", "{{")]
-                if "{{" in kinds[0]:
-                    kinds = [item["kind"] if isinstance(item, dict) else item for item in items]
-                for kind in kinds:
+                kinds = [(options.get("api_version", "v1"), options.get("kind", "{{"))]
+                if "{{" in kinds[0][1]:
+                    kinds = [
+                        (item["api"], item["kind"]) if isinstance(item, dict) else ("v1", item)
+                        for item in items
+                    ]
+                for version, kind in kinds:
                     wanted = verbs or (("get",) if options.get("name") else ("list",))
-                    yield from (f"{plural(kind)}.{verb}" for verb in wanted)
+                    yield from (f"{resource(version, kind)}.{verb}" for verb in wanted)
 
 
 def resource(version: str, kind: str) -> str:
