@@ -32,7 +32,13 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import 
 from api_server import ApiServer  # noqa: E402
 from background import answer_until_ended, hold_signals, write  # noqa: E402
 
-CONTROLLERS = ("deployment-controller", "replicaset-controller", "job-controller", "namespace-controller")
+CONTROLLERS = (
+    "deployment-controller",
+    "replicaset-controller",
+    "job-controller",
+    "namespace-controller",
+    "garbage-collector-controller",
+)
 VERSION = "mlops.tfserving/model-version"
 LOOK_SECONDS = 0.2
 

@@ -38,7 +38,7 @@ RULES = (
     Rule(r"tools/setup python", TESTED, ("Makefile", "@tools/setup python")),
     Rule(r"\. \.venv/bin/activate", SANDBOX),
     Rule(r"export [A-Z_]+=\S+( [A-Z_]+=\S+)*", HERE),
-    Rule(r"\.venv/bin/pytest .*", HERE),
+    Rule(r"(DRILL_SECONDS=\d+ )?\.venv/bin/pytest .*", HERE),
     Rule(r"ansible-doc .*", HERE),
     Rule(r"ansible localhost -m mlops\.tfserving\.saved_model_info .*", HERE),
     Rule(_PLAYBOOK + r"playbooks/rollback.yml( -e rollback_version=\d+)?", TESTED, (_DRILLS, "playbooks/rollback.yml")),

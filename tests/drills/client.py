@@ -106,13 +106,13 @@ class Grpc:
         import grpc
 
         self.grpc = grpc
-        channel = grpc.insecure_channel(
+        self.channel = grpc.insecure_channel(
             f"{config['host']}:{config['port']}",
             # A channel of its own for each; and no retries of grpc's own, which would hide what happens.
             options=[("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)],
         )
         tally.connections += 1
-        self.call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        self.call = self.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
         self.request = predict_request(config["model"])
 
     def ask(self) -> str | None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
@@ -92,6 +92,11 @@ class Cluster:
         found = self.api.get(f"/api/v1/namespaces/{NAMESPACE}/services/{service}")
         return str(found["status"]["loadBalancer"]["ingress"][0]["ip"])
 
+    def restarts(self, app: str) -> int:
+        """How often containers of its pods were started again."""
+        statuses = [one for pod in self.pods(app) for one in pod["status"].get("containerStatuses", [])]
+        return sum(one["restartCount"] for one in statuses)
+
     def replicas_between(self, app: str, low: int, high: int) -> None:
         path = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{app}"
         body = {"spec": {"minReplicas": low, "maxReplicas": high}}
@@ -111,24 +116,31 @@ class Cluster:
 class Clients:
     """Steady kept-alive REST and gRPC clients: two in the cluster, two through the load balancer."""
 
-    def __init__(self, cluster: Cluster, app: str) -> None:
+    kind = "client"
+    images = _IMAGES
+
+    def __init__(self, cluster: Cluster, app: str, rate: float = _RATE) -> None:
         self._cluster = cluster
         self._app = app
-        self._pods = [f"client-{protocol}-{app}" for protocol in _IMAGES]
+        self._rate = rate
+        self._pods = [f"{self.kind}-{protocol}-{app}" for protocol in self.images]
         self._core = f"/api/v1/namespaces/{NAMESPACE}"
 
     def start(self) -> None:
         self._remove()
         self._create(f"{self._core}/configmaps", self._script())
-        for protocol, name in zip(_IMAGES, self._pods, strict=True):
+        for protocol, name in zip(self.images, self._pods, strict=True):
             self._create(f"{self._core}/pods", self._pod(name, protocol))
         self._cluster.wait(
             lambda: all(self._counts(name) for name in self._pods), "clients in the cluster", 120
         )
+        self._outside = self._through_the_load_balancer()
+
+    def _through_the_load_balancer(self) -> dict[str, client.Load]:
         address = self._cluster.address(self._app)
-        self._outside = {
+        return {
             f"{protocol} through the load balancer": client.Load(self._config(protocol, address))
-            for protocol in _IMAGES
+            for protocol in self.images
         }
 
     def requests(self) -> int:
@@ -138,7 +150,7 @@ class Clients:
     def stop(self) -> dict[str, Json]:
         """Ends them; what each of them counted."""
         results = {name: load.end() for name, load in self._outside.items()}
-        for protocol, name in zip(_IMAGES, self._pods, strict=True):
+        for protocol, name in zip(self.images, self._pods, strict=True):
             status, _, body = self._cluster.api.raw("POST", self._proxy(name, "stop"), timeout=30)
             assert status == 200, body
             results[f"{protocol} in the cluster"] = json.loads(body)
@@ -148,7 +160,7 @@ class Clients:
     def _config(self, protocol: str, host: str) -> Json:
         return {
             "protocol": protocol, "host": host, "port": 8501 if protocol == "rest" else 8500, "model": "drill",
-            "rate": _RATE, "connections": _CONNECTIONS,
+            "rate": self._rate, "connections": _CONNECTIONS,
         }  # fmt: skip
 
     def _proxy(self, name: str, path: str) -> str:
@@ -173,7 +185,7 @@ class Clients:
                 time.sleep(0.5)
 
     def _remove(self) -> None:
-        for path in [f"configmaps/client-{self._app}", *(f"pods/{name}" for name in self._pods)]:
+        for path in [f"configmaps/{self.kind}-{self._app}", *(f"pods/{name}" for name in self._pods)]:
             try:
                 self._cluster.api.delete(f"{self._core}/{path}", {"gracePeriodSeconds": 0})
             except KubeError as error:
@@ -181,11 +193,11 @@ class Clients:
                     raise
 
     def _script(self) -> Json:
-        data = {"client.py": (HERE / "client.py").read_text()}
+        data = {name: (HERE / name).read_text() for name in ("client.py", f"{self.kind}.py")}
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": f"client-{self._app}"},
+            "metadata": {"name": f"{self.kind}-{self._app}"},
             "data": data,
         }
 
@@ -193,9 +205,9 @@ class Clients:
         config = self._config(protocol, f"{self._app}.{NAMESPACE}.svc.cluster.local")
         container = {
             "name": "client",
-            "image": _IMAGES[protocol],
+            "image": self.images[protocol],
             "imagePullPolicy": "IfNotPresent",
-            "command": ["/usr/bin/python3", "/script/client.py", json.dumps(config)],
+            "command": ["/usr/bin/python3", f"/script/{self.kind}.py", json.dumps(config)],
             "env": [{"name": "PYTHONPATH", "value": "/opt/packages"}],
             "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}},
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
@@ -205,7 +217,7 @@ class Clients:
         return {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": name, "annotations": annotations, "labels": {"app": "client"}},
+            "metadata": {"name": name, "annotations": annotations, "labels": {"app": self.kind}},
             "spec": {
                 "restartPolicy": "Never",
                 # With the cluster's DNS, on the node that stays while others go.
@@ -216,21 +228,33 @@ class Clients:
                     "runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 "containers": [container],
-                "volumes": [{"name": "script", "configMap": {"name": f"client-{self._app}"}}],
+                "volumes": [{"name": "script", "configMap": {"name": f"{self.kind}-{self._app}"}}],
             },
         }  # fmt: skip
 
 
+class Hostile(Clients):
+    """Two pods that do what ``hostile.py`` has, each at half the rate. They count what is not refused as it should be."""
+
+    kind = "hostile"
+    images: ClassVar = {"one": _IMAGES["grpc"], "two": _IMAGES["grpc"]}
+
+    def _through_the_load_balancer(self) -> dict[str, client.Load]:
+        return {}
+
+
 @contextmanager
-def load_during(cluster: Cluster, app: str, results: dict[str, Json]) -> Iterator[Clients]:
-    """Clients that ask from before the block until after it, and at least ``REQUESTS`` times in all."""
-    clients = Clients(cluster, app)
+def load_during(
+    cluster: Cluster, app: str, results: dict[str, Json], rate: float = _RATE, requests: int = REQUESTS
+) -> Iterator[Clients]:
+    """Clients that ask from before the block until after it, and at least so many times in all."""
+    clients = Clients(cluster, app, rate)
     clients.start()
     try:
         time.sleep(5)
         yield clients
         time.sleep(5)
-        cluster.wait(lambda: clients.requests() >= REQUESTS, f"{REQUESTS} requests")
+        cluster.wait(lambda: clients.requests() >= requests, f"{requests} requests")
     finally:
         results.update(clients.stop())
         print(json.dumps(results, indent=1), file=sys.stderr)

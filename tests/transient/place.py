@@ -48,10 +48,11 @@ class Place:
 
             "serving_golden": [{"name": "the version", "instances": [0], "expect": [1]}],
         }  # fmt: skip
-        inventory = {"tfserving": {"hosts": {"transient": {**given, **variables}}}}
+        inventory = {"tfserving": {"hosts": {"transient": given}}}
+        (self.folder / "variables.json").write_text(json.dumps(variables))
         (self.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
         done = subprocess.run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.folder / "hosts.yml"), playbook],
+            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.folder / "hosts.yml"), "-e", f"@{self.folder / 'variables.json'}", playbook],
             cwd=ROOT, capture_output=True, text=True, check=False, timeout=1500,
             env={
                 **os.environ, "RECORDED": str(record), "ANSIBLE_CALLBACKS_ENABLED": "recorded",

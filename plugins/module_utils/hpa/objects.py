@@ -54,14 +54,13 @@ def under(hpa: Json, deployments: Iterable[Json], pods: Iterable[Json]) -> list[
     """The pods that count: those with the labels that the HPA's Deployment selects by, whosever they are."""
     name = hpa["spec"]["scaleTargetRef"]["name"]
     selectors = [one["spec"]["selector"] for one in deployments if one["metadata"]["name"] == name]
-    labels = selectors[0].get("matchLabels") if selectors else None
-    if not labels:
-        return []
-    # Compared one by one: Ansible's own mappings, in templates, have no views of their items.
+    labels = selectors[0].get("matchLabels", {}) if selectors else {}
+    # Of a mapping in a template `items()` is no set.
     return [
         pod
         for pod in pods
-        if all((pod["metadata"].get("labels") or {}).get(key) == value for key, value in labels.items())
+        if labels
+        and all((pod["metadata"].get("labels") or {}).get(key) == value for key, value in labels.items())
     ]
 
 

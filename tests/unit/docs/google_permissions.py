@@ -97,7 +97,7 @@ IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
 BY_VARIABLE = ("configMaps.get", "configMaps.delete", "deployments.get", "deployments.delete")
 
 # Kinds that are no part of Kubernetes itself share one permission for each verb.
-CUSTOM_GROUPS = ("gateway.networking.k8s.io", "networking.gke.io", "metrics.k8s.io")
+CUSTOM_GROUPS = ("gateway.networking.k8s.io", "metrics.k8s.io", "networking.gke.io")
 
 # The DNS endpoint of a control plane asks for a permission of its own.
 CONNECT = "container.clusters.connect"

@@ -172,9 +172,7 @@ def kinds_of_playbooks() -> Iterator[str]:
                 kinds = [(options.get("api_version", "v1"), options.get("kind", "{{"))]
                 if "{{" in kinds[0][1]:
                     kinds = [
-                        (item["api"], item["kind"])
-                        if isinstance(item, dict) and "api" in item
-                        else ("v1", item["kind"] if isinstance(item, dict) else item)
+                        (item["api"], item["kind"]) if isinstance(item, dict) else ("v1", item)
                         for item in items
                     ]
                 for version, kind in kinds:

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from ansible_collections.mlops.tfserving.plugins.filter.hpa_look import hpa_look
 
 Json = dict[str, Any]
@@ -118,3 +119,19 @@ def test_a_scale_down_that_is_held_back_is_told_as_such() -> None:
 
 def test_without_samples_it_says_so() -> None:
     assert said([pod("a")], []) == "does nothing, has 2: no metrics returned"
+
+
+def test_mappings_of_a_template_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their `items()` is no set: ansible-core 2.21 makes each value as it is asked for."""
+
+    class Lazy(dict[str, Any]):
+        def items(self) -> Any:
+            yield from super().items()
+
+    selector = {"matchLabels": Lazy(app="m")}
+    monkeypatch.setitem(DEPLOYMENT["spec"], "selector", selector)
+    pods = [
+        {**one, "metadata": {**one["metadata"], "labels": Lazy(one["metadata"]["labels"])}}
+        for one in (pod("a"), pod("b"))
+    ]
+    assert "wants 3, has 2" in said(pods, [sample("a", "240m"), sample("b", "250m")])

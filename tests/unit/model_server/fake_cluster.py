@@ -92,7 +92,7 @@ class Cluster:
             return 200, {"metadata": {"name": "w"}, "spec": {"selector": {"matchLabels": {"app": "w"}}}}
         if path == "/api/v1/namespaces/ns/pods":
             found = list(self.pods.values()) if query.get("labelSelector") == ["app=w"] else []
-            return 200, {"metadata": {"resourceVersion": "7"}, "items": [pod.as_object() for pod in found]}
+            return 200, {"metadata": {"resourceVersion": "1"}, "items": [pod.as_object() for pod in found]}
         named = re.fullmatch(r"/api/v1/namespaces/ns/pods/([^/:]+)(?::(\d+)/proxy(/.*))?", path)
         pod = self.pods.get(named.group(1)) if named else None
         if named is None or pod is None:

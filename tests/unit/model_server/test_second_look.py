@@ -12,11 +12,14 @@ from fake_cluster import Ask, Cluster, Pod
 from unlucky import FAULTS, Fault, Unlucky
 
 RIGHT = {"name": "coffee", "instances": [[1.0, 2.0]], "expect": [[0.25, 0.75]]}
+NONSENSE: dict[str, Fault] = {
+    "an empty list": (200, {}, b'{"kind": "List", "items": []}'), "items: null": (200, {}, b'{"kind": "List", "items": null}'),
+}  # fmt: skip
 FULL: Fault = (503, {"retry-after": "1"}, b'{"error": "the queue of this replica is full"}')
 
 
 @pytest.mark.parametrize("times", [1, 2])
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("fault", {**FAULTS, **NONSENSE}.values(), ids={**FAULTS, **NONSENSE})
 def test_what_passes_changes_nothing(ask: Ask, fault: Fault, times: int) -> None:
     """Before every answer: of the API server, and of each pod, whether its state is asked or a prediction."""
     pods = Pod("w-1"), Pod("w-2")
