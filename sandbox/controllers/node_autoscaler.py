@@ -20,6 +20,9 @@ from .node_view import NodeView, place
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 SCALE_DOWN_DISABLED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
 _MAX_PODS = 110
+# Of a boot disk of 100 GB, GKE's default: less 10 % and 41 GB that the system keeps.
+# https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes#local_ephemeral_storage_reservation
+_DISK = "49G"
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,7 @@ def _imagined(pool: PoolState, number: int, view: ClusterView) -> NodeView:
                 "allocatable": {
                     "cpu": f"{shape.allocatable_cpu_milli}m",
                     "memory": f"{shape.allocatable_memory_mib}Mi",
+                    "ephemeral-storage": _DISK,
                     "pods": str(_MAX_PODS),
                 }
             },

@@ -127,6 +127,11 @@ def container(cpu: str, **more: str) -> dict[str, Any]:
     return {"resources": {"requests": {"cpu": cpu, **more}}}
 
 
+def test_a_pod_that_asks_for_disk_gets_a_node() -> None:
+    (up,) = decide([node("a")], [asking(containers=[container("300m", **{"ephemeral-storage": "10Gi"})])])
+    assert isinstance(up, ScaleUp)
+
+
 def affinity(*terms: dict[str, Any]) -> dict[str, Any]:
     required = {"nodeSelectorTerms": list(terms)}
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
@@ -144,6 +149,7 @@ MISMATCH = "1 node(s) didn't match Pod's node affinity/selector"
         ({"resources": {"requests": {"cpu": "950m"}}}, "1 Insufficient cpu"),
         ({"containers": [container("100m", **{"nvidia.com/gpu": "1"})]}, "1 Insufficient nvidia.com/gpu"),
         ({"containers": [container("100m", memory="1Pi")]}, "1 Insufficient memory"),
+        ({"containers": [container("100m", **{"ephemeral-storage": "50G"})]}, "1 Insufficient ephemeral-storage"),
         ({"containers": [container("+1")]}, "1 Insufficient cpu"),
         ({"affinity": affinity({})}, MISMATCH),
         ({"affinity": affinity(GT)}, MISMATCH),
