@@ -12,6 +12,7 @@ from ..paths import BRIDGE, GATEWAY, NODE_NETWORK
 from .process import end_all, run
 
 _LINKS = Path("/sys/class/net")
+_NETNS = Path("/run/netns")
 
 
 def hardware_address(address: IPv4Address) -> str:
@@ -45,7 +46,7 @@ def remove_address(address: IPv4Address) -> None:
 
 def claim_namespace(namespace: str, link: str) -> None:
     """Raises ``RuntimeError`` when somebody else has one of that name."""
-    made.claim("namespace", namespace, Path("/run/netns") / namespace)
+    made.claim("namespace", namespace, _NETNS / namespace)
     made.claim("link", link, _LINKS / link)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from sandbox.gke.clusters import Cluster, Limits, Orchestrator
 from sandbox.gke.defaults import VERSION
 from sandbox.google.https_proxy import HttpsProxy, make_certificates
 from sandbox.google.tokens import ACCOUNT, Tokens
+from sandbox.iam.metadata import answer
 from sandbox.kube.node import NodeSpec
 from tests.served import served
 
@@ -89,6 +91,12 @@ class Emulator:
         self.orchestrator = Orchestrator(self._backend, limits=limits)
         self.store = Store(folder)
         self.app = Contract(make_app(self.orchestrator, self.store, self.tokens))
+
+    def metadata(self, path: str) -> str | None:
+        """What the metadata server answers a pod whose account may read every bucket."""
+        if path.partition("?")[0].endswith("/token"):
+            return json.dumps(self.tokens.issue(ACCOUNT))
+        return answer(path, f"reader@{PROJECT}.iam.gserviceaccount.com", self.tokens)
 
     def release(self) -> None:
         """Lets every cluster that is held go on."""

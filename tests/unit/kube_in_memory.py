@@ -69,12 +69,18 @@ class KubeInMemory:
     def _listed(self, path: str, query: dict[str, list[str]]) -> Json | None:
         if not path.rpartition("/")[2].endswith("s"):
             return None
-        wanted = [pair.split("=") for pair in query.get("labelSelector", [""])[0].split(",") if "=" in pair]
+        wanted = [
+            pair.partition("=") for pair in query.get("labelSelector", [""])[0].split(",") if "=" in pair
+        ]
         items = [
             item
             for at, item in self.objects.items()
             if at.rpartition("/")[0] == path
-            and all((item["metadata"].get("labels") or {}).get(key) == value for key, value in wanted)
+            and all(
+                ((item["metadata"].get("labels") or {}).get(key.removesuffix("!")) == value)
+                is not key.endswith("!")
+                for key, _, value in wanted
+            )
         ]
         return {"items": items, "metadata": {"resourceVersion": str(self._version)}}
 

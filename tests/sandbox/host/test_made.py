@@ -21,7 +21,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(cli, "_healthy", lambda: False)
     for module in (host, network):
         monkeypatch.setattr(module, "_LINKS", tmp_path / "links")
-    monkeypatch.setattr(host, "_NETNS", tmp_path / "netns")
+        monkeypatch.setattr(module, "_NETNS", tmp_path / "netns")
     monkeypatch.setattr(host.cgroup, "groups", lambda name: cgroup_of(tmp_path, name))
     monkeypatch.setattr(host.cgroup, "remove", lambda name: [g.rmdir() for g in cgroup_of(tmp_path, name)])
     monkeypatch.setattr(host, "HOST_FOLDERS", ())

@@ -16,9 +16,6 @@ from model_server.gcs import CloudStorage
 from model_server.storage import LocalStorage, by_scheme
 from starlette.testclient import TestClient
 
-from sandbox.google.tokens import ACCOUNT
-from sandbox.iam.metadata import answer
-
 
 class Files:
     """What was made readable, and what is left of it."""
@@ -43,7 +40,7 @@ class Metadata:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked += 1
-                text = None if outer.down else answer(self.path, ACCOUNT, emulator.tokens)
+                text = None if outer.down else emulator.metadata(self.path)
                 self.send_response(503 if text is None else 200)
                 self.end_headers()
                 self.wfile.write((text or "starting").encode())

@@ -32,7 +32,7 @@ def test_litter_makes_no_new_version(call: Call, objects: Objects, bucket: str, 
     would = call(gcs_saved_model, check=True, **WHERE, source=str(model))
     made = call(gcs_saved_model, **WHERE, source=str(model))
     assert (made["changed"], made["left_out"]) == (True, ["Thumbs.db"])
-    assert "left out of the version, as no part of a model: Thumbs.db" in str(would), sorted(would)
+    assert would["left_out"] == ["Thumbs.db"]
     assert not [name for name in objects.names("models") if "Thumbs" in name]
     (model / ".DS_Store").write_bytes(b"x")
     (model / "__MACOSX").mkdir()

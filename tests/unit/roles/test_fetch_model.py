@@ -17,9 +17,6 @@ import pytest
 from emulator import Emulator
 from objects import Objects
 
-from sandbox.google.tokens import ACCOUNT
-from sandbox.iam.metadata import answer
-
 SCRIPT = Path(__file__).resolve().parents[3] / "roles/serving/files/fetch_model.py"
 FILES = {
     "saved_model.pb": b"graph",
@@ -55,7 +52,7 @@ def published(objects: Objects) -> Objects:
 def metadata(emulator: Emulator) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            text = answer(self.path, ACCOUNT, emulator.tokens)
+            text = emulator.metadata(self.path)
             assert text is not None
             assert self.headers["Metadata-Flavor"] == "Google"
             self.send_response(200)

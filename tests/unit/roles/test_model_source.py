@@ -34,7 +34,7 @@ def volumes(pod: Json) -> dict[str, Json]:
 def test_by_default_it_is_fetched_from_the_bucket() -> None:
     pod = pod_of()
     assert [one["name"] for one in pod["initContainers"]] == ["fetch-model"]
-    assert volumes(pod)["model"] == {"name": "model", "emptyDir": {}}
+    assert volumes(pod)["model"] == {"name": "model", "emptyDir": {"sizeLimit": "10Gi"}}
     assert mounts(pod, "tfserving")["model"] == {"name": "model", "mountPath": "/models", "readOnly": True}
 
 
@@ -46,7 +46,7 @@ def test_of_an_image_a_container_copies_it(tmp_path: Path) -> None:
     (copier,) = pod["initContainers"]
     assert (copier["name"], copier["image"]) == ("copy-model", "registry/model:1")
     assert copier["securityContext"]["readOnlyRootFilesystem"]
-    assert volumes(pod)["model"] == {"name": "model", "emptyDir": {}}
+    assert volumes(pod)["model"] == {"name": "model", "emptyDir": {"sizeLimit": "10Gi"}}
     # The very command, with the image's folder and the volume on this machine; twice, as after a restart.
     source, target = tmp_path / "image" / "7", tmp_path / "volume"
     (source / "variables").mkdir(parents=True)
@@ -89,11 +89,11 @@ def test_the_model_server_looks_where_it_is(source: str) -> None:
     [
         ({}, True),
         ({"serving_model_uri": INSIDE}, False),
-        ({"serving_model_source": "image", "serving_model_image": "i:1", "serving_model_uri": INSIDE}, True),
-        ({"serving_model_source": "image", "serving_model_image": "i:1", "serving_model_uri": "/7"}, True),
-        ({"serving_model_source": "image", "serving_model_image": "i:1"}, False),
+        ({"serving_model_source": "image", "serving_model_image": "i:1.2.3", "serving_model_uri": INSIDE}, True),
+        ({"serving_model_source": "image", "serving_model_image": "i:1.2.3", "serving_model_uri": "/7"}, True),
+        ({"serving_model_source": "image", "serving_model_image": "i:1.2.3"}, False),
         ({"serving_model_source": "image", "serving_model_uri": INSIDE}, False),
-        ({"serving_model_source": "image", "serving_model_image": "i:1", "serving_model_uri": "/models/resnet"}, False),
+        ({"serving_model_source": "image", "serving_model_image": "i:1.2.3", "serving_model_uri": "/models/resnet"}, False),
         ({"serving_model_source": "volume", "serving_model_volume": CLAIM, "serving_model_uri": INSIDE}, True),
         ({"serving_model_source": "volume", "serving_model_uri": INSIDE}, False),
         ({"serving_model_source": "volume", "serving_model_volume": CLAIM, "serving_model_uri": INSIDE,
