@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import jinja2
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import FILES as RESULTS
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.locust import collect_results
@@ -181,8 +182,8 @@ TEMPLATE = UTILS.parents[1] / "roles/serving/templates/haproxy.cfg.j2"
 
 def our_refusal() -> str:
     """Of a queue that is full, as the role's proxy says it."""
-    (line,) = [line.strip() for line in TEMPLATE.read_text().splitlines() if "grpc-status 14" in line]
-    return line.partition(" if {")[0]
+    (line,) = [line.strip() for line in TEMPLATE.read_text().splitlines() if "grpc-status {{ code }}" in line]
+    return jinja2.Template(line).render(code=14, words="the queue of this replica is full", again=True)
 
 
 @pytest.mark.parametrize(
