@@ -274,13 +274,14 @@ from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, m
 from ..module_utils.gke.converge import converge_cluster
 from ..module_utils.gke.desired import CLUSTER_ARGUMENTS
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS
+from ..module_utils.gke.plan import RECREATE_ARGUMENT
 
 SPEC = module_spec(
     GKE_ENDPOINT,
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     location={"type": "str", "required": True},
     node_pools_exclusive={"type": "bool", "default": False},
-    recreate={"type": "str", "choices": ["never", "failed", "pools"], "default": "never"},
+    recreate=RECREATE_ARGUMENT,
     deletion_protection={"type": "bool", "default": False},
     own_only={"type": "bool", "default": False},
     wait_timeout={"type": "int", "default": 1800},

@@ -207,13 +207,14 @@ from ..module_utils import outcome
 from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
 from ..module_utils.gke.converge import converge_pool
 from ..module_utils.gke.desired import POOL_ARGUMENTS
+from ..module_utils.gke.plan import RECREATE_ARGUMENT
 
 SPEC = module_spec(
     GKE_ENDPOINT,
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     cluster={"type": "str", "required": True},
     location={"type": "str", "required": True},
-    recreate={"type": "str", "choices": ["never", "failed", "pools"], "default": "never"},
+    recreate=RECREATE_ARGUMENT,
     wait_timeout={"type": "int", "default": 1800},
     **POOL_ARGUMENTS,
 )

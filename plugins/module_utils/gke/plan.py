@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from ..gcp.errors import BadInput
 from ..gcp.labels import MARK, MARK_WORDS, is_ours
@@ -27,6 +27,8 @@ FAILED = "ERROR"
 
 Recreate: TypeAlias = Literal["never", "failed", "pools"]
 """What may be deleted and made anew: nothing; what is in status ERROR; pools, for any reason."""
+
+RECREATE_ARGUMENT: Json = {"type": "str", "choices": list(get_args(Recreate)), "default": "never"}
 
 BORN = {"addonsConfig": {"gcePersistentDiskCsiDriverConfig": {"enabled": True}}}
 """What a cluster begins with, however its creation asks (seen in Google's answers of 2025 and 2026)."""
@@ -152,8 +154,9 @@ def _resource(options: Iterable[Option], desired: Json) -> Json:
 
 
 def pool_resource(desired: Json, zones: int = 1) -> Json:
-    """A node pool for a creation, in so many zones. An autoscaled one begins with its minimum."""
+    """A node pool for a creation; ``zones``: how many its cluster has. An autoscaled one begins with its minimum."""
     found = _resource(POOL_OPTIONS, desired)
+    zones = len(desired.get("node_locations", ())) or zones
     limits = desired.get("autoscaling", {})
     low = limits.get("min_node_count")
     if low is None and limits.get("total_min_node_count") is not None:
@@ -172,20 +175,18 @@ def cluster_resource(desired: Json, zones: int = 1) -> Json:
     if "ipAllocationPolicy" in found:
         found["ipAllocationPolicy"]["useIpAliases"] = True
     if desired.get("node_pools"):
-        found["nodePools"] = [
-            pool_resource(pool, len(pool.get("node_locations", ())) or zones)
-            for pool in desired["node_pools"]
-        ]
+        found["nodePools"] = [pool_resource(pool, zones) for pool in desired["node_pools"]]
     elif not desired.get("autopilot"):
         found["initialNodeCount"] = 1
     return found
 
 
 def _create_pool(desired: Json, cluster: Json, parent: str) -> Change:
-    name, zones = desired["name"], desired.get("node_locations") or cluster.get("locations") or [None]
+    name = desired["name"]
     return Change(
         f"node pool {name}", None, desired, IN_PLACE, "POST", f"{parent}/nodePools",
-        {"nodePool": pool_resource(desired, len(zones))}, lambda cluster: _stands(_find_pool(cluster, name)),
+        {"nodePool": pool_resource(desired, sizes.zones_of({}, cluster))},
+        lambda found: _stands(_find_pool(found, name)),
     )  # fmt: skip
 
 
@@ -216,9 +217,9 @@ def plan_pool(
         raise BadInput(
             f"node pool {name}: the cluster is an Autopilot cluster: its nodes are Google's; leave node pools out."
         )
-    if current is None:
-        return Plan([_create_pool(desired, cluster, parent)])
     anew = _create_pool(desired, cluster, parent)
+    if current is None:
+        return Plan([anew])
     if current.get("status") == FAILED:
         if recreate == "never":
             raise BadInput(_failed(f"node pool {name}", current))

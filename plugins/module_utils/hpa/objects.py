@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..durations import duration
 from ..k8s.objects import condition, timestamp
 from .limits import Memory, Recommendation
 from .look import look
@@ -94,7 +94,7 @@ def samples_of(metric: Metric, pod_metrics: Iterable[Json]) -> dict[str, Sample]
             found[one["metadata"]["name"]] = Sample(
                 sum(milli(usage) for usage in usages),
                 timestamp(one["timestamp"]) or 0.0,
-                _seconds(one["window"]),
+                duration(one["window"]),
             )
     return found
 
@@ -119,12 +119,3 @@ def _reading(
 def _amounts(item: Json) -> dict[str, int]:
     requests = (item.get("resources") or {}).get("requests") or {}
     return {name: milli(amount) for name, amount in requests.items()}
-
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-
-
-def _seconds(duration: str) -> float:
-    """Go's notation of a duration: ``1m15.5s``."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)", duration)
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
