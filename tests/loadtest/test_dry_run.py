@@ -146,7 +146,7 @@ def test_what_the_api_server_refuses_is_told_in_its_words(server: ApiServer) -> 
 
 
 def read(server: ApiServer, **params: Any) -> Json:
-    given = {"api_version": "v1", "namespace": None, "name": None, "label_selectors": [], "context": None}
+    given = {name: one.get("default") for name, one in k8s_objects_info.SPEC["argument_spec"].items()}
     return k8s_objects_info.answer({**given, "kubeconfig": server.kubeconfig(), **params}, check_mode=False)
 
 

@@ -109,5 +109,7 @@ def test_fast_answers_have_percentiles_too(driven: Callable[..., Driven], server
     assert took[len(took) // 2] * 0.99 <= requests["p50_ms"] <= requests["p95_ms"] <= requests["p99_ms"]
     table = (load.locust.fetch("/stats/requests/csv") or b"").decode().splitlines()
     row = dict(zip(table[0].split(","), table[-1].split(","), strict=True))
-    assert abs(float(row["50%"]) - requests["p50_ms"]) <= 0.011 * requests["p50_ms"] + 0.5
+    # Of a percentile its table shows the whole milliseconds, cut off and not rounded (Locust 2.47, `int` in StatsCSV).
+    p50 = requests["p50_ms"]
+    assert int(0.989 * p50) <= float(row["50%"]) <= int(1.011 * p50)
     assert float(row["99%"]) <= 1.01 * float(row["Max Response Time"]) + 0.5
