@@ -25,7 +25,6 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "gcs_bucket": {"name": "b"},
     "gcs_saved_model": {"bucket": "b", "path": "p", "source": "s", "model": "m"},
     "k8s_diff": {"definition": [], "field_manager": "m"},
-    "k8s_objects": {"definition": []},
     "k8s_objects_info": {"kind": "Pod"},
     "k8s_rollout": {"name": "n", "namespace": "n"},
     "k8s_lease": {"namespace": "n"},

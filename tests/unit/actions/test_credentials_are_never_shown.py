@@ -30,7 +30,6 @@ TOKEN = HALF + REST
 KUBERNETES: Json = {
     "k8s_diff": {"definition": [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}], "field_manager": "m"},
     "k8s_lease": {"namespace": "n"},
-    "k8s_objects": {"definition": [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}]},
     "k8s_objects_info": {"kind": "Namespace"},
     "k8s_rollout": {"namespace": "n", "name": "d"},
     "k8s_teardown": {"namespace": "n", "app": "a"},
