@@ -10,6 +10,7 @@ from plugins.module_utils.gke.machine import MachineShape, UnknownMachineType, m
 
 from ..google.errors import GoogleError
 from .defaults import Json
+from .node_checks import check_node_settings
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 _LOCATION = re.compile(r"[a-z]+-[a-z]+\d+(-[a-z])?")
@@ -173,6 +174,14 @@ def check_pool(asked: Json, location: str, zones: list[str], limits: Room) -> No
     check_room(config, max(per_zone * len(zones), scaling.get("totalMinNodeCount", 0)), zones, limits)
 
 
+def check_tags(tags: Json, number: str) -> None:
+    """There are no tags here to bind. Google's words for one that does not exist
+    (containernodepool-resourcemanagertags@2026-08-19-2db25f)."""
+    for key in tags.get("tags", {}):
+        agent = f"service-{number}@container-engine-robot.iam.gserviceaccount.com"
+        raise GoogleError(403, f'Permission denied: for {agent} on TagKey "{key}" (or it may not exist).')
+
+
 def check_settings(name: str, config: Json, upgrades: Json) -> None:
     """What a pool's nodes are to be, and how they are replaced."""
     if config.get("spot") and config.get("preemptible"):
@@ -180,6 +189,7 @@ def check_settings(name: str, config: Json, upgrades: Json) -> None:
     for taint in config.get("taints", []):
         if not taint.get("key") or taint.get("effect", "EFFECT_UNSPECIFIED") == "EFFECT_UNSPECIFIED":
             raise GoogleError(400, f"Node pool {name}: each taint needs a key and an effect; got {taint}.")
+    check_node_settings(config)
     _check_surge(name, upgrades)
 
 
