@@ -13,7 +13,9 @@ from .defaults import Json
 from .node_checks import check_node_settings
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
-_LOCATION = re.compile(r"[a-z]+-[a-z]+\d+(-[a-z])?")
+# AI zones (us-central1-ai1a) have more than a letter.
+_ZONE = r"[a-z](?:[a-z]*\d+[a-z])?"
+_LOCATION = re.compile(rf"[a-z]+-[a-z]+\d+(-{_ZONE})?")
 _LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 # Nodes of a shape may together promise half as much again as the host has: they are rarely all busy.
 _OVERCOMMIT = 1.5
@@ -46,7 +48,7 @@ def check_zones(location: str, zones: Iterable[str]) -> None:
     """Nodes may be in zones of the cluster's region only, and are in the zone of a zonal cluster."""
     region = "-".join(location.split("-")[:2])
     for zone in zones:
-        if not re.fullmatch(rf"{re.escape(region)}-[a-z]", zone):
+        if not re.fullmatch(rf"{re.escape(region)}-{_ZONE}", zone):
             raise GoogleError(
                 400, f'Invalid value for field "locations": zone "{zone}" is not in region "{region}".'
             )

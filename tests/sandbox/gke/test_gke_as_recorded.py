@@ -236,3 +236,10 @@ def test_workload_identity_is_told_by_its_older_names_too(http: TestClient) -> N
         "identityNamespace": "sandbox-project.svc.id.goog",
         "identityProvider": f"https://container.googleapis.com{CLUSTER}",
     }
+
+
+def test_an_ai_zone_is_a_zone(http: TestClient) -> None:
+    base = BASE.replace("us-central1-f", "us-central1-ai1a")
+    made = create(http, base)
+    assert (made["location"], made["locations"]) == ("us-central1-ai1a", ["us-central1-ai1a"])
+    send(http, "POST", f"{base}/clusters/c/nodePools", {"nodePool": FIXED}, base)
