@@ -27,6 +27,7 @@ from ..modules import (
     saved_model_info,
     scaling_report,
     tfserving_model,
+    tfserving_refusals_info,
 )
 from ..plugin_utils.option_docs import Json, documented, words
 
@@ -105,3 +106,4 @@ class ModuleDocFragment:
     SAVED_MODEL_INFO: str = _of(saved_model_info, {})
     SCALING_REPORT: str = _of(scaling_report, {})
     TFSERVING_MODEL: str = _of(tfserving_model, _KUBERNETES)
+    TFSERVING_REFUSALS_INFO: str = _of(tfserving_refusals_info, _KUBERNETES)

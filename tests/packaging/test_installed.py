@@ -26,6 +26,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "gcs_saved_model": {"bucket": "b", "path": "p", "source": "s", "model": "m"},
     "k8s_diff": {"definition": [], "field_manager": "m"},
     "k8s_objects_info": {"kind": "Pod"},
+    "tfserving_refusals_info": {"namespace": "n", "label_selector": "app=a"},
     "k8s_rollout": {"name": "n", "namespace": "n"},
     "k8s_lease": {"namespace": "n"},
     "k8s_teardown": {"namespace": "n", "app": "a"},
