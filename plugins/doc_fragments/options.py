@@ -27,6 +27,7 @@ from ..modules import (
     preflight,
     saved_model_info,
     scaling_report,
+    scaling_whatif,
     tfserving_model,
 )
 from ..plugin_utils.option_docs import Json, documented, words
@@ -106,4 +107,5 @@ class ModuleDocFragment:
     PREFLIGHT: str = documented(ARGUMENTS, _GOOGLE | words(preflight.OPTIONS))
     SAVED_MODEL_INFO: str = _of(saved_model_info, {})
     SCALING_REPORT: str = _of(scaling_report, {})
+    SCALING_WHATIF: str = _of(scaling_whatif, {})
     TFSERVING_MODEL: str = _of(tfserving_model, _KUBERNETES)
