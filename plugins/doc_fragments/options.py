@@ -26,6 +26,7 @@ from ..modules import (
     preflight,
     saved_model_info,
     scaling_report,
+    scaling_whatif,
     tfserving_model,
     tfserving_refusals_info,
 )
@@ -105,5 +106,6 @@ class ModuleDocFragment:
     PREFLIGHT: str = documented(ARGUMENTS, _GOOGLE | words(preflight.OPTIONS))
     SAVED_MODEL_INFO: str = _of(saved_model_info, {})
     SCALING_REPORT: str = _of(scaling_report, {})
+    SCALING_WHATIF: str = _of(scaling_whatif, {})
     TFSERVING_MODEL: str = _of(tfserving_model, _KUBERNETES)
     TFSERVING_REFUSALS_INFO: str = _of(tfserving_refusals_info, _KUBERNETES)
