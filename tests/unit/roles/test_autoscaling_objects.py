@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.spec import read_spec
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.wanted import amount, dropped
-from role_work import made
+from role_work import ROOT, made
 
 SITE = {"autoscaling_namespace": "tfserving", "autoscaling_name": "image-classifier"}
 CPU = {
@@ -30,11 +32,20 @@ def objects(template: str, **variables: Any) -> dict[str, dict[str, Any]]:
     return {one["kind"]: one for one in found}
 
 
+def evaluate(expression: str, **variables: Any) -> Any:
+    """An expression in the role."""
+    role, loader = ROOT / "roles/autoscaling", DataLoader()
+    known: dict[str, Any] = {"role_path": str(role), "ansible_search_path": [str(role)]}
+    for part in ("defaults", "vars"):
+        known |= loader.load_from_file(str(role / part / "main.yml"), trusted_as_template=True)
+    templar = Templar(loader=loader, variables=known | SITE | variables)
+    return templar.template(trust_as_template("{{ " + expression + " }}"))
+
+
 def applied(**variables: Any) -> list[str]:
     """What the role looks at for differences."""
-    work = made("autoscaling", **SITE, **variables)
-    (compared,) = [options for where, options in work.items() if where.endswith("mlops.tfserving.k8s_diff")]
-    return [f"{one['kind']}/{one['metadata']['name']}" for one in compared["definition"]]
+    found = evaluate("autoscaling_objects", **variables)
+    return [f"{one['kind']}/{one['metadata']['name']}" for one in found]
 
 
 def test_who_sets_nothing_gets_the_hpa_of_before() -> None:
@@ -150,10 +161,8 @@ def test_the_next_run_removes_what_is_no_longer_asked_for() -> None:
 
     def removed(mark: str, **variables: Any) -> list[str]:
         mine = {"metadata": {"annotations": {"mlops.tfserving/metrics-from": mark}} if mark else {}}
-        work = made("autoscaling", **SITE, autoscaling_found={"resources": [mine]}, **variables)
-        (condition,) = [yes for where, yes in work.items() if "no longer asked for: when" in where]
-        (options,) = [options for where, options in work.items() if "no longer asked for: mlops" in where]
-        return sorted({one["kind"] for one in options["definition"]}) if condition else []
+        left = evaluate("autoscaling_objects_left", autoscaling_found={"resources": [mine]}, **variables)
+        return sorted({one["kind"] for one in left})
 
     assert removed("") == removed("gke", **ASKED, autoscaling_metrics_source="gke") == []
     assert removed("gke") == ["AutoscalingMetric"]
@@ -170,14 +179,7 @@ def test_the_next_run_removes_what_is_no_longer_asked_for() -> None:
 def test_nobody_else_s_place_is_taken() -> None:
     def refused(service: str) -> bool:
         there = {"resources": [{"spec": {"service": {"name": service, "namespace": "keda"}}}]}
-        work = made(
-            "autoscaling",
-            **SITE,
-            **ASKED,
-            autoscaling_metrics_source="prometheus",
-            autoscaling_answering=there,
-        )
-        return bool(work["main: Refuse to take another's place: when autoscaling_others | length > 0"])
+        return bool(evaluate("autoscaling_others", autoscaling_answering=there))
 
     assert refused("keda-operator-metrics-apiserver")
     assert not refused("image-classifier-metrics-adapter")
