@@ -50,6 +50,7 @@ RULES = {
         VariableRule("proxy-memory", "error", "The proxy's memory does not hold its connections and the largest requests."),
         VariableRule("root-user", "error", "Containers would run as root."),
         VariableRule("extra-args", "error", "Arguments of TF Serving that are none, or the role's to set."),
+        VariableRule("unknown-flag", "error", "Arguments that TF Serving does not know, and would go on without."),
         VariableRule("batching", "error", "Batching parameters that TF Serving would refuse."),
         VariableRule("request-limits", "error", "A golden prediction is larger or deeper than the proxy lets through."),
         VariableRule("client-address", "warning", "Limits for each client's address where the proxy sees one address for many."),
