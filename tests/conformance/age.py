@@ -133,9 +133,9 @@ class Age:
         self._all = sorted(found, key=lambda shown: (shown.scenario.date, shown.scenario.name))
 
     def date_of(self, scenario: Scenario) -> str:
-        """Its date; without one, that of the last recording whose GKE was not newer, or before all."""
-        not_newer = [s.scenario.date for s in self._all if s.scenario.version <= scenario.version]
-        return scenario.date or max(not_newer, default="")
+        """Its date; without one, that of the last recording of the nearest GKE that was not newer, or before all."""
+        known = ((s.scenario.version, s.scenario.date) for s in self._all)
+        return scenario.date or max((one for one in known if one[0] <= scenario.version), default=((), ""))[1]
 
     def gone_in(self, scenario: Scenario, kind: str, difference: Difference) -> str | None:
         """The name of the newer recording that shows the difference gone; None where there is no such one.
