@@ -12,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import grpc
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.refusals import refused_by
 from haproxy import Server, metrics, proxy, until
 from serving_role import files_of
 
@@ -118,6 +120,19 @@ def test_the_largest_body_passes_and_one_byte_more_does_not(
     )
     assert [len(body) for *_, body in guarded.server.asked] == [LARGEST]
     assert guarded.count("backend_http_requests_total", "rest_size") == 1
+
+
+def test_what_was_refused_is_told_by_the_way_it_was(start: Start) -> None:
+    guarded = start()
+    for path, size in ((PREDICT, LARGEST + 1), (PREDICT, LARGEST + 1), ("/v1/other", 30)):
+        guarded.ask(body_of(size), path=path)
+
+    def raw(_method: str, path: str, **_words: Any) -> tuple[int, dict[str, str], bytes]:
+        return 200, {}, (metrics(guarded.status, path.partition("/proxy")[2]) or "").encode()
+
+    api: Any = SimpleNamespace(raw=raw)
+    assert refused_by(api, "n", "p", guarded.status) == {"size": 2, "path": 1}
+    assert refused_by(api, "n", "p", 8501) is None, "it has no proxy"
 
 
 def test_the_default_takes_what_people_send(start: Start) -> None:
