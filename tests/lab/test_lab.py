@@ -60,14 +60,15 @@ class Google:
     def operation(self, method: str, path: str, body: Any = None) -> None:
         begun = self(method, path, body)
         place = f"/v1beta1/projects/{PROJECT}/locations/{ZONE}/operations/{begun['name']}"
-        wait_for(lambda: self("GET", place)["status"] == "DONE", f"{method} {path}")
+        # The latest Kubernetes may have to be built first.
+        wait_for(lambda: self("GET", place)["status"] == "DONE", f"{method} {path}", 3600)
         assert "error" not in self("GET", place)
 
 
-def wait_for(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(1)
 
 
