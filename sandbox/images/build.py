@@ -45,6 +45,8 @@ IMAGES = {
     "locust": "sandbox.local/locust:2.47.0",
     "tensorflow-serving": "sandbox.local/tensorflow-serving:2.21.0",
 }
+# What an image is called elsewhere: the lab's manifests name it so.
+ALIASES = {"docker.io/tensorflow/serving:2.8.0": IMAGES["tensorflow-serving"]}
 # HAProxy comes with the base system: a small package is not worth a base of its own.
 _ON_PYTHON = ("haproxy", "locust", "tensorflow-serving")
 _PIP = (sys.executable, "-m", "pip", "-q", "--disable-pip-version-check")
@@ -119,7 +121,9 @@ class _Builder:
     def template(self) -> Path:
         """A containerd root with all images, made by containerd itself."""
         digests = {name: self._digest(name) for name in IMAGES}
-        return self._kept("template", digest_of(repr(digests)), lambda draft: self._unpack(draft, digests))
+        return self._kept(
+            "template", digest_of(repr((digests, ALIASES))), lambda draft: self._unpack(draft, digests)
+        )
 
     def model(self) -> Path:
         """The exported model; TensorFlow runs in its image, the host needs none."""
@@ -150,6 +154,9 @@ class _Builder:
                     f"unpacking {archive.parent.name}",
                     self._progress,
                 )
+            for alias, image in ALIASES.items():
+                tag = ["ctr", "-a", str(address), "-n", "k8s.io", "images", "tag", image, alias]
+                watched(tag, f"naming {alias}", self._progress)
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(30)
