@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "unit"))
 from emulator import LIMITS, PROJECT, Emulator
 from shapes import differences, leaves
 
+from sandbox.releases import Channel
+
 # Values that tell one thing from another, or say when and where: only that they are there is compared.
 IDENTITIES = re.compile(
     r"(^|\.)(name|id|selfLink|targetLink|etag|labelFingerprint|startTime|endTime|createTime|endpoint|network|subnetwork"
@@ -115,7 +117,8 @@ class Replay:
 
     def __init__(self, scenario: Scenario, folder: Path) -> None:
         self.recording = _kinds(scenario)
-        place = replace(LIMITS, cpu_milli=10**9, any_machine=True, versions=(_version(scenario),))
+        channels = dict.fromkeys(LIMITS.channels, Channel(_version(scenario), (_version(scenario),)))
+        place = replace(LIMITS, cpu_milli=10**9, any_machine=True, channels=channels)
         self.emulator = Emulator(folder, place)
         token = {"Authorization": f"Bearer {self.emulator.token}"}
         self.http = TestClient(self.emulator.app, headers=token)
@@ -198,7 +201,7 @@ def _version(scenario: Scenario) -> str:
     cluster = _first_cluster(scenario)
     if cluster.get("anonymousAuthenticationConfig", {}).get("mode") == "LIMITED":
         return "1.35.6-gke.1250000"
-    return str(cluster.get("initialClusterVersion", LIMITS.versions[0]))
+    return str(cluster.get("initialClusterVersion", LIMITS.channel("").default))
 
 
 def _kinds(scenario: Scenario) -> set[str]:
