@@ -33,6 +33,12 @@ _COMMON = {
 }
 
 
+# Go's compilers are short-lived: seldom collecting their garbage saves a fifth of the CPU time, within bounds of memory.
+_ENVIRONMENT = {
+    "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod -trimpath -buildvcs=false", "GOGC": "400", "GOMEMLIMIT": "1500MiB",
+}  # fmt: skip
+
+
 class BuildFailed(RuntimeError):
     """A build step failed; the text is the end of what it said."""
 
@@ -69,7 +75,7 @@ def build_binaries(progress: Callable[[str], None], release: str = DEFAULT) -> P
         progress(f"Kubernetes {release} from its sources: some ten minutes on two cores, this once")
         # Without debug information, which would be made first and left out of the binary then.
         flags = ["-gcflags=all=-dwarf=false", f"-ldflags=-s -w {_stamp(release)}"]
-        environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod -trimpath -buildvcs=false"}
+        environment = {**os.environ, **_ENVIRONMENT}
         (module / "go.mod").write_text(_module(release, _upstream(release, environment)))
         for name in programs(release):
             shutil.copytree(_SOURCES / name, module / name)
