@@ -14,6 +14,12 @@ from .replicas import Proposal, proposal
 from .seen import Controller, Seen, Spec
 
 By = Literal["metric", "above-max", "below-min", "zero", "unreadable"]
+Decider = Literal[
+    "ratio", "tolerance", "unready", "missing", "length", "unreadable", "stabilised", "ScaleUpLimit", "ScaleDownLimit",
+    "TooManyReplicas", "TooFewReplicas", "above-max", "below-min", "zero",
+]  # fmt: skip
+"""What had the last word at a look: the rule of the metric that led (replicas.py), an earlier recommendation that still
+counts, a policy or bound (limits.py), or what comes before all of them (``By``)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +70,17 @@ def look(spec: Spec, seen: Seen, memory: Memory, controller: Controller) -> Deci
         desired, "metric", proposals, leading, wanted, result.stabilised, result.limit, result.memory
     )
     return _set(decision, spec, seen, controller)
+
+
+def decider(decision: Decision) -> Decider:
+    """What had the last word."""
+    if decision.by != "metric":
+        return decision.by
+    if decision.limit:
+        return decision.limit
+    if decision.stabilised != decision.recommendation:
+        return "stabilised"
+    return decision.proposals[decision.leading or 0].rule
 
 
 def _wakes(spec: Spec, memory: Memory, controller: Controller) -> bool:

@@ -76,8 +76,8 @@ def pod_of(pod: Json) -> Pod:
         ready=ready.get("status"),
         ready_since=timestamp(ready.get("lastTransitionTime")) or 0.0,
         started=timestamp(status.get("startTime")),
-        requests={one["name"]: _amounts(one) for one in (*spec.get("containers", ()), *sidecars)},
-        pod_requests=_amounts(spec),
+        requests={one["name"]: amounts(one, "requests") for one in (*spec.get("containers", ()), *sidecars)},
+        pod_requests=amounts(spec, "requests"),
     )
 
 
@@ -116,6 +116,7 @@ def _reading(
     return (amount * current if metric.target_type == "AverageValue" else amount,)
 
 
-def _amounts(item: Json) -> dict[str, int]:
-    requests = (item.get("resources") or {}).get("requests") or {}
-    return {name: milli(amount) for name, amount in requests.items()}
+def amounts(item: Json, which: str) -> dict[str, int]:
+    """``requests`` or ``limits`` of a container, or of a pod's spec, by resource, in thousandths."""
+    found = (item.get("resources") or {}).get(which) or {}
+    return {name: milli(amount) for name, amount in found.items()}

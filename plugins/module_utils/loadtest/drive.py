@@ -13,6 +13,7 @@ from ..progress import progress
 from .counters import Counters
 from .locust import Locust, collect_results
 from .run import LoadTest, RunFailed, Settings
+from .samples import Samples
 from .schema import Json
 from .shapes import Plan
 from .timeline import Timeline
@@ -42,6 +43,7 @@ def drive(params: Json, *, check_mode: bool) -> Json:
 
 
 def _run(params: Json, folder: Path) -> Json:
+    api = client_from_params(params)
     settings = Settings(
         namespace=params["namespace"],
         deployment=params["deployment"],
@@ -51,16 +53,19 @@ def _run(params: Json, folder: Path) -> Json:
         settle_timeout=params["settle_timeout"],
         locustfile=params.get("locustfile"),
         plan=Plan.from_json(params["plan"]) if params["plan"] else None,
+        kubernetes=(api.get_or_none("/version") or {}).get("gitVersion"),
     )
     clock = steady_clock()
-    api = client_from_params(params)
     locust = Locust(api, params["namespace"], params["service"])
     timeline, stop = Timeline(folder / "timeline.jsonl", clock.now), threading.Event()
     try:
         follow(followers(api, timeline, settings.namespace, settings.deployment), stop, LIST_SECONDS)
         counters = Counters(api, timeline, settings.namespace, settings.deployment)
         counters.first()
-        threading.Thread(target=counters.run, args=(stop,), daemon=True).start()
+        samples = Samples(api, timeline, settings.namespace)
+        samples.poll()
+        for look in (counters, samples):
+            threading.Thread(target=look.run, args=(stop,), daemon=True).start()
         test = LoadTest(locust, timeline, settings, clock, progress)
         try:
             test.run()

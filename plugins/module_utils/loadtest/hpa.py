@@ -29,6 +29,16 @@ def metrics_of(hpa: Json) -> list[Metric]:
     return found
 
 
+def averages_of(hpa: Json) -> list[float | None]:
+    """The same as averages over its pods, finer than per cent; None where its status has none."""
+    seen = [one for one in hpa.get("status", {}).get("currentMetrics") or [] if one.get("type")]
+    found = []
+    for metric in hpa["spec"].get("metrics") or []:
+        current: Json = next((_source(one)["current"] for one in seen if _same(one, metric)), {})
+        found.append(_number(current.get("averageValue")))
+    return found
+
+
 def share(metric: Metric) -> float | None:
     """The value as a multiple of its target: above 1 the HPA wants more replicas."""
     current, target = metric["current"], metric["target"]

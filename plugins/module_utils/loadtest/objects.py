@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from .hpa import metrics_of
-from .schema import Deployment, Event, Hpa, Json, Node, Pod
+from ..hpa.objects import amounts
+from .hpa import averages_of, metrics_of
+from .schema import Deployment, Event, Hpa, HpaSpec, Json, Node, Pod, PodSpec
 
 EVENT_REASONS = frozenset(
     {
@@ -47,6 +48,7 @@ def _pod(pod: Json) -> Pod:
     conditions = _conditions(pod)
     statuses = pod.get("status", {}).get("containerStatuses") or []
     started = [seconds(s.get("state", {}).get("running", {}).get("startedAt")) for s in statuses]
+    readiness = conditions.get("Ready", {})
     known = [moment for moment in started if moment is not None]
     return {
         "name": pod["metadata"]["name"],
@@ -60,7 +62,23 @@ def _pod(pod: Json) -> Pod:
         "ready": _since(conditions, "Ready"),
         "leaving": "deletionTimestamp" in pod["metadata"],
         "metrics_port": _metrics_port(pod),
+        "accepted": seconds(pod.get("status", {}).get("startTime")),
+        "readiness": readiness.get("status"),
+        "readiness_since": seconds(readiness.get("lastTransitionTime")),
         "gone": False,
+    }
+
+
+def _pod_spec(pod: Json) -> PodSpec:
+    spec = pod["spec"]
+    sidecars = [one for one in spec.get("initContainers") or [] if one.get("restartPolicy") == "Always"]
+    containers = [*spec.get("containers", ()), *sidecars]
+    return {
+        "name": pod["metadata"]["name"],
+        "labels": dict(pod["metadata"].get("labels") or {}),
+        "requests": {one["name"]: amounts(one, "requests") for one in containers},
+        "limits": {one["name"]: amounts(one, "limits") for one in containers},
+        "pod_requests": amounts(spec, "requests"),
     }
 
 
@@ -71,10 +89,13 @@ def _metrics_port(pod: Json) -> int | None:
 
 
 def _node(node: Json) -> Node:
-    conditions = _conditions(node)
+    conditions, labels = _conditions(node), node["metadata"].get("labels") or {}
     return {
         "name": node["metadata"]["name"],
-        "pool": node["metadata"].get("labels", {}).get("cloud.google.com/gke-nodepool", ""),
+        "pool": labels.get("cloud.google.com/gke-nodepool", ""),
+        "machine": labels.get("node.kubernetes.io/instance-type", ""),
+        "spot": "true"
+        in (labels.get("cloud.google.com/gke-spot"), labels.get("cloud.google.com/gke-preemptible")),
         "created": seconds(node["metadata"].get("creationTimestamp")),
         "ready": _since(conditions, "Ready"),
         "leaving": any(
@@ -93,8 +114,15 @@ def _hpa(hpa: Json) -> Hpa:
         "current": status.get("currentReplicas", 0),
         "desired": status.get("desiredReplicas", 0),
         "metrics": metrics_of(hpa),
+        "averages": averages_of(hpa),
+        "conditions": {kind: str(one.get("reason", "")) for kind, one in sorted(_conditions(hpa).items())},
+        "rescaled": seconds(status.get("lastScaleTime")),
         "gone": False,
     }
+
+
+def _hpa_spec(hpa: Json) -> HpaSpec:
+    return {"name": hpa["metadata"]["name"], "spec": dict(hpa["spec"])}
 
 
 def _deployment(deployment: Json) -> Deployment:
@@ -103,6 +131,7 @@ def _deployment(deployment: Json) -> Deployment:
         "name": deployment["metadata"]["name"],
         "wanted": deployment["spec"].get("replicas", 1),
         "ready": status.get("readyReplicas", 0),
+        "selector": dict((deployment["spec"].get("selector") or {}).get("matchLabels") or {}),
         "gone": False,
     }
 
@@ -123,5 +152,9 @@ def _event(event: Json) -> Event | None:
 
 
 _SUMMARIES: dict[str, Callable[[Json], Mapping[str, Any] | None]] = {
-    "pod": _pod, "node": _node, "hpa": _hpa, "deployment": _deployment, "event": _event,
+    "pod": _pod, "pod_spec": _pod_spec, "node": _node, "hpa": _hpa, "hpa_spec": _hpa_spec, "deployment": _deployment,
+    "event": _event,
 }  # fmt: skip
+
+ASIDE: dict[str, str] = {"pod": "pod_spec", "hpa": "hpa_spec"}
+"""What is kept of an object beside its state, since it seldom changes."""

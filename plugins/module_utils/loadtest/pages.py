@@ -11,6 +11,7 @@ from typing import Any
 from . import templates
 from .baseline import words as baseline_words
 from .phases import PHASES
+from .retrace import grouped
 from .schema import Json
 
 JINJA2_IMPORT_ERROR: str | None = None
@@ -36,7 +37,7 @@ def render(report: Json, figures: Mapping[str, str], run: str, files: Sequence[s
     reactions = report["scaling"]["reactions"]
     return _page(
         "report", report=report, run=run, files=files, meaning=MEANING, most=MAX_ROWS,
-        figures=figures,
+        figures=figures, looks=grouped(report["scaling"]["looks"]["all"]),
         phases={p: text for p, text in PHASES.items() if any(p in one["phases"] for one in reactions)},
         settings=json.dumps(report["environment"], indent=2, ensure_ascii=False),
         compared=baseline_words(report["comparison"]) if "comparison" in report else "",
@@ -53,13 +54,19 @@ def _page(name: str, **values: Any) -> str:
     environment = Environment(
         loader=DictLoader(sources), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(number=number, moment=_moment)
+    environment.filters.update(number=number, moment=_moment, second=_second)
     return environment.get_template(name).render(style=templates.STYLE, signs=SIGNS, **values)
 
 
 def _moment(t: float | None) -> str:
     """Seconds since 1970 for people."""
     return "?" if t is None else datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _second(look: Mapping[str, Any], report: Json) -> str:
+    """When a look was, in seconds since the load began."""
+    words = f"{look['t'] - report['began']:.0f}"
+    return words if look["seen"] else f"({words})"
 
 
 def number(value: Any) -> str:

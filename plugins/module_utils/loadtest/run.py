@@ -51,6 +51,7 @@ class Settings:
     settle_timeout: float
     plan: Plan | None = None
     locustfile: str | None = None
+    kubernetes: str | None = None
 
 
 class LoadTest:
@@ -87,6 +88,7 @@ class LoadTest:
             namespace=self._settings.namespace, deployment=self._settings.deployment,
             replicas=pods, nodes=nodes, workers=self._settings.workers,
             plan=None if plan is None else plan.as_json(), locustfile=self._settings.locustfile,
+            kubernetes=self._settings.kubernetes,
         )  # fmt: skip
         self._timeline.add("run", **run)
         self.begun = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
+from ..hpa.look import Decider
 from .histogram import DELAYS
 
 Json = dict[str, Any]
@@ -88,6 +89,7 @@ class Run(TypedDict):
     locustfile: Annotated[
         str | None, "name of the locustfile of somebody's own whose users came; null for the role's"
     ]
+    kubernetes: Annotated[str | None, "the API server's version; null in runs of early versions"]
 
 
 class Standstill(TypedDict):
@@ -145,7 +147,22 @@ class Hpa(TypedDict):
     current: Annotated[int, "replicas that it sees"]
     desired: Annotated[int, "replicas that it wants"]
     metrics: Annotated[list[Metric], "what it looks at"]
+    averages: Annotated[
+        list[float | None],
+        "what it saw of each of these as an average over pods, in cores, bytes or the metric's own unit; null where it shows none",
+    ]
+    conditions: Annotated[
+        dict[str, str], "reason of each condition in its status, as AbleToScale: ReadyForNewScale"
+    ]
+    rescaled: Annotated[Moment | None, "when it last changed the replicas, by its own clock in whole seconds"]
     gone: Annotated[bool, "whether it was removed"]
+
+
+class HpaSpec(TypedDict):
+    """What the HPA was told, at first and after each change."""
+
+    name: Annotated[str, "its name"]
+    spec: Annotated[dict[str, Any], "as autoscaling/v2 has it"]
 
 
 class Deployment(TypedDict):
@@ -154,6 +171,7 @@ class Deployment(TypedDict):
     name: Annotated[str, "its name"]
     wanted: Annotated[int, "replicas in its spec"]
     ready: Annotated[int | None, "replicas that are ready, as its controller counts"]
+    selector: Annotated[dict[str, str], "labels of its pods; empty in runs of early versions"]
     gone: Annotated[bool, "whether it was removed"]
 
 
@@ -171,7 +189,41 @@ class Pod(TypedDict):
     ready: Annotated[Moment | None, "condition Ready became true; null while it is not"]
     leaving: Annotated[bool, "whether it is being deleted"]
     metrics_port: Annotated[int | None, "its annotation prometheus.io/port"]
+    accepted: Annotated[Moment | None, "its kubelet took it (status.startTime)"]
+    readiness: Annotated[
+        str | None, "status of its condition Ready: True, False or Unknown; null without one"
+    ]
+    readiness_since: Annotated[Moment | None, "when that status last changed"]
     gone: Annotated[bool, "whether it is no more"]
+
+
+class PodSpec(TypedDict):
+    """What of a pod's spec the HPA goes by, at first and after each change; amounts are in thousandths."""
+
+    name: Annotated[str, "its name"]
+    labels: Annotated[dict[str, str], "its labels"]
+    requests: Annotated[dict[str, dict[str, int]], "by container (sidecars among them) and resource"]
+    limits: Annotated[dict[str, dict[str, int]], "the same of what it may use at most"]
+    pod_requests: Annotated[dict[str, int], "by resource, where the pod itself requests"]
+
+
+class PodSample(TypedDict):
+    """Resources that a pod used, as the metrics API (metrics.k8s.io) has them."""
+
+    pod: Annotated[str, "its name"]
+    at: Annotated[Moment, "the end of the time that it was measured over"]
+    window: Annotated[Seconds, "the length of that time"]
+    usage: Annotated[dict[str, dict[str, int]], "by container and resource, in thousandths"]
+
+
+class Samples(TypedDict):
+    """Samples of the Deployment's pods that were new, or gone, at a look at the metrics API, every 2 s."""
+
+    since: Annotated[Moment, "when that look was made; `t` is when it was answered"]
+    before: Annotated[Moment, "when the look before was made, which did not have them yet"]
+    pods: Annotated[list[PodSample], "what was new"]
+    gone: Annotated[list[str], "pods without a sample any more"]
+    problem: Annotated[str, "why there are none; empty where there are"]
 
 
 class Node(TypedDict):
@@ -179,6 +231,8 @@ class Node(TypedDict):
 
     name: Annotated[str, "its name"]
     pool: Annotated[str, "its node pool; empty outside of GKE"]
+    machine: Annotated[str, "its machine type; empty where it has no such label"]
+    spot: Annotated[bool, "whether it may be taken away at any time, and costs less"]
     created: Annotated[Moment | None, "creation"]
     ready: Annotated[Moment | None, "condition Ready became true; null while it is not"]
     leaving: Annotated[bool, "whether the node autoscaler is about to remove it"]
@@ -224,8 +278,8 @@ class ClockOffset(TypedDict):
 
 
 KINDS: dict[str, type] = {
-    "run": Run, "load": Load, "hpa": Hpa, "deployment": Deployment, "pod": Pod, "node": Node, "event": Event,
-    "metrics": Metrics, "trouble": Trouble, "gap": Gap, "clock": ClockOffset,
+    "run": Run, "load": Load, "hpa": Hpa, "hpa_spec": HpaSpec, "deployment": Deployment, "pod": Pod, "pod_spec": PodSpec,
+    "samples": Samples, "node": Node, "event": Event, "metrics": Metrics, "trouble": Trouble, "gap": Gap, "clock": ClockOffset,
 }  # fmt: skip
 """The kinds of lines; each has the fields of ``Line`` beside its own."""
 
@@ -284,6 +338,40 @@ class Reaction:
         return round(sum(self.phases.values()) - self.phases.get("serve", 0.0), 1)
 
 
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """One look of the HPA: what it saw, the rule that decided, and what it made of it."""
+
+    t: Annotated[Moment, "when its result was seen; where it left none, when it must have been"]
+    seen: Annotated[
+        bool,
+        "whether it changed the HPA's status; a look that changes nothing leaves no trace, and its time follows from the others'",
+    ]
+    replicas: Annotated[int, "replicas in the Deployment's spec"]
+    pods: Annotated[int, "pods under the Deployment's selector"]
+    counted: Annotated[int, "of these the ones whose sample counted, for the metric that led"]
+    values: Annotated[list[float | None], "what it saw of each metric, in the metric's unit"]
+    rule: Annotated[Decider, "what decided, as in [autoscaling.md](autoscaling.md#every-look-explained)"]
+    words: Annotated[str, "the same in a sentence"]
+    wanted: Annotated[int | None, "what the metrics asked for; null where they were not read"]
+    desired: Annotated[int, "what the HPA set"]
+    explained: Annotated[
+        bool, "whether Kubernetes' rules, applied to what was recorded, give what the HPA saw and set"
+    ]
+
+
+class Looks(TypedDict):
+    """The looks of a run."""
+
+    period: Annotated[Seconds | None, "from one look to the next; null with fewer than two"]
+    all: Annotated[list[Look], "in order of time"]
+    unexplained: Annotated[int, "how many of them are not explained"]
+    hidden: Annotated[
+        int, "looks that fell into a time in which the HPA could not be seen; they are left out"
+    ]
+    problem: Annotated[str, "why there are none, or what is assumed; empty for neither"]
+
+
 @dataclasses.dataclass
 class Share:
     """A pod's part of the load."""
@@ -338,6 +426,7 @@ class Scaling(TypedDict):
     ready_s_max: Annotated[Seconds | None, "slowest reaction from the rise of load to a ready pod"]
     node_wait_max: Annotated[Seconds | None, "longest wait for a node"]
     reactions: Annotated[list[Reaction], "each decision of the HPA, in order of time"]
+    looks: Annotated[Looks, "each look of the HPA, explained"]
     pods: Annotated[list[Share], "who got the load, most first; empty when the pods show no metrics"]
     skew_max: Annotated[float | None, "largest `skew` of a pod with enough requests to say so"]
 
@@ -411,6 +500,7 @@ class Report(TypedDict):
         dict[str, Any], "what was written down about the run; always `namespace` and `deployment`"
     ]
     started: Annotated[Moment, "first line of the timeline"]
+    began: Annotated[Moment | None, "when the load began: seconds in pictures and tables count from here"]
     ended: Annotated[Moment, "last line of the timeline"]
     findings: Annotated[list[Finding], "why it went as it did, and what would help; most important first"]
     comparison: NotRequired[Annotated[Comparison, "with an earlier run, where one was named"]]

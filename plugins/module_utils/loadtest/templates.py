@@ -159,6 +159,32 @@ REPORT = """{% extends "layout" %}
 <p>The autoscaler decided nothing during this run.</p>
 {% endif %}
 </section>
+<section><h2>What the HPA saw, and what it made of it</h2>
+{% set retraced = scaling.looks %}
+{% if retraced.all %}
+<p>{{ retraced.all | length }} looks, every {{ retraced.period | number }} s; {{ "all are explained" if not retraced.unexplained
+  else retraced.unexplained ~ " of them not explained" }} by Kubernetes' rules and what was recorded
+{%- if retraced.hidden %}; {{ retraced.hidden }} more could not be seen{% endif %}.
+ A time in parentheses is that of a look that changed nothing, and so left no trace but its place in the rhythm.
+{%- if retraced.problem %} {{ retraced.problem }}.{% endif %}</p>
+<details{{ " open" if looks | length <= 20 else "" }}><summary>Look by look (those that were alike in one line)</summary>
+<div class="wide"><table><tr><th></th><th class=n>s</th><th class=n>replicas</th><th class=n>counted</th>
+<th class=n>saw</th><th>rule</th><th>what it made of it</th><th class=n>set</th></tr>
+{% for first, last in looks[:most] %}
+<tr class="{{ "pass" if last.explained else "fail" }}"><td class="sign">{{ "" if last.explained else "✗ not explained" }}</td>
+<td class=n>{{ first | second(report) }}{% if last.t != first.t %} to {{ last | second(report) }}{% endif %}</td>
+<td class=n>{{ last.replicas }}</td><td class=n>{{ last.counted }} of {{ last.pods }}</td>
+<td class=n>{% for value in last["values"] %}{{ value | number }}{{ ", " if not loop.last }}{% endfor %}</td>
+<td>{{ last.rule }}</td><td>{{ last.words }}</td><td class=n>{{ last.desired }}</td></tr>
+{% endfor %}
+{% if looks | length > most %}
+<tr><td></td><td class=n>…</td><td colspan=6>{{ looks | length - most }} more lines; report.json has every look.</td></tr>
+{% endif %}
+</table></div></details>
+{% else %}
+<p class=soft>Not known: {{ retraced.problem or "the HPA's status never changed" }}.</p>
+{% endif %}
+</section>
 <section><h2>Who got the load</h2>
 {% if scaling.pods %}
 {{ figure("shares", "By the model servers' own counters. Users keep a connection, and so a pod, for some requests.") }}

@@ -61,13 +61,14 @@ def read(path: Path) -> list[Json]:
 
 
 _ADDED: dict[str, Json] = {
-    "run": {"workers": None, "plan": None, "locustfile": None},
+    "run": {"workers": None, "plan": None, "locustfile": None, "kubernetes": None},
     "load": {
         "elapsed": None, "finished": None, "offered": None, "errors": {}, "examples": {}, "standstills": [], "silent_s": 0.0,
         "clock_s": 0.0, "backlog": 0, "in_flight": 0, "late_ms": 0.0, "started": 0,
     },
-    "hpa": {"gone": False}, "deployment": {"gone": False}, "node": {"gone": False},
-    "pod": {"metrics_port": None, "gone": False},
+    "hpa": {"averages": [], "conditions": {}, "rescaled": None, "gone": False}, "deployment": {"selector": {}, "gone": False},
+    "node": {"machine": "", "spot": False, "gone": False},
+    "pod": {"metrics_port": None, "accepted": None, "readiness": None, "readiness_since": None, "gone": False},
 }  # fmt: skip
 """Fields that lines of earlier versions lack."""
 

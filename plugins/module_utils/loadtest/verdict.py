@@ -8,6 +8,7 @@ from typing import Any
 from . import baseline, histogram
 from .explain import findings
 from .phases import reactions
+from .retrace import looks
 from .schema import Check, Generator, Json, Metric, MetricSeen, Requests, as_json
 from .shares import shares, skew_max
 from .slo import evaluate, parse
@@ -48,6 +49,7 @@ def analyse(
         "plan": run.get("plan"),
         "environment": {**environment, "namespace": run.get("namespace"), "deployment": app},
         "started": min(moments, default=None),
+        "began": run.get("t", min(moments, default=None)),
         "ended": max(moments, default=None),
     }
     report["findings"] = [as_json(finding) for finding in findings(events, report)]
@@ -111,9 +113,15 @@ def _scaling(events: list[Json], app: str) -> Json:
         "ready_s_max": max((r["ready_s"] for r in found if r["ready_s"] is not None), default=None),
         "node_wait_max": max((r["node_wait"] for r in found if r["node_wait"] is not None), default=None),
         "reactions": found,
+        "looks": _looks(events),
         "pods": [as_json(share) for share in pods],
         "skew_max": skew_max(pods),
     }
+
+
+def _looks(events: list[Json]) -> Json:
+    found = looks(events)
+    return {**found, "all": [as_json(look) for look in found["all"]]}
 
 
 def _metrics(events: list[Json]) -> list[MetricSeen]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..k8s.errors import KubeError
 from .hpa import scales
-from .objects import summary
+from .objects import ASIDE, summary
 from .schema import Gap, Json
 from .timeline import Timeline
 
@@ -55,6 +55,7 @@ class Follower:
         self._mine = mine
         self._query = query or {}
         self._seen: dict[str, tuple[str, Mapping[str, Any] | None]] = {}
+        self._beside: dict[str, Mapping[str, Any] | None] = {}
         self._lost: float | None = None
         self.listed = threading.Event()
         self.error = ""
@@ -129,9 +130,16 @@ class Follower:
             self._seen[name] = (uid, kept)
             if kept is not None:
                 self._timeline.add(self._kind, **kept)
+        aside = ASIDE.get(self._kind)
+        if aside and kept is not None:
+            beside = summary(aside, item)
+            if beside is not None and self._beside.get(name) != beside:
+                self._beside[name] = beside
+                self._timeline.add(aside, **beside)
 
     def _gone(self, name: str) -> None:
         last = self._seen.pop(name, None)
+        self._beside.pop(name, None)
         if last is not None and last[1] is not None and self._kind != "event":
             ready = {"ready": None} if "ready" in last[1] else {}
             self._timeline.add(self._kind, **{**last[1], **ready, "gone": True})

@@ -5,13 +5,14 @@ https://kubernetes.io/docs/reference/kubernetes-api/autoscaling/horizontal-pod-a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
+from ..hpa.wanted import TOLERANCE
 from .reading import Variables, whole
 
-HPA_TOLERANCE_PERCENT = 10
-"""https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#algorithm-details"""
-
+_METRICS = "autoscaling_metrics"
 _TARGET = "autoscaling_target_cpu_percent"
 _WINDOW_MAX = 3600
 _PERIOD_MAX = 1800
@@ -28,21 +29,77 @@ def check_autoscaling(variables: Variables) -> None:
             "Let the minimum be at least 1 and at most the maximum",
             rule="replicas-range",
         )
-    _check_target(variables)
+    tolerances = _tolerances(variables)
+    _check_metrics(variables, tolerances["up"])
     for way in ("up", "down"):
         variables.integer(f"autoscaling_scale_{way}_stabilization_seconds", 0, _WINDOW_MAX, unit="seconds")
         _check_policies(variables, f"autoscaling_scale_{way}_policies")
 
 
-def _check_target(variables: Variables) -> None:
-    """Containers may use no more CPU than they request, so 100 % is all that the HPA can see."""
-    target = variables.integer(_TARGET, 1, unit="percent")
-    if target is not None and target * (100 + HPA_TOLERANCE_PERCENT) >= 100 * 100:
+def _tolerances(variables: Variables) -> dict[str, float]:
+    """By way. What is out of range counts as the controller's own."""
+    found = {}
+    for way in ("up", "down"):
+        given = variables.number(name := f"autoscaling_tolerance_{way}")
+        found[way] = TOLERANCE if given is None else given
+        if way == "down" and found[way] >= 1:
+            variables.refuse(
+                name,
+                "a metric can't be further below its target than at nothing, so the HPA would never scale in",
+                "Write a share of the target, such as 0.05; autoscaling_scale_down_select_policy: Disabled is the way to "
+                "keep replicas",
+            )
+    return found
+
+
+def _check_metrics(variables: Variables, tolerance: float) -> None:
+    usual = variables.integer(_TARGET, 1, unit="percent")
+    if usual is not None:
+        _check_cpu(variables, _TARGET, usual, tolerance)
+    metrics = [one for one in variables.listing(_METRICS) if isinstance(one, Mapping)]
+    for metric in metrics:
+        _check_metric(variables, metric, tolerance)
+    if not any(metric.get("type") == "cpu" for metric in metrics):
         variables.refuse(
-            _TARGET,
-            f"the HPA acts on {HPA_TOLERANCE_PERCENT} % more than its aim at least, and pods get no more than 100 % of "
+            _METRICS,
+            "where the source of the others fails, nothing is left to scale by",
+            "Add {type: cpu}: of several metrics the HPA goes by the one that asks for most replicas",
+            rule="metrics-without-cpu",
+        )
+
+
+def _check_metric(variables: Variables, metric: Mapping[str, Any], tolerance: float) -> None:
+    kind, target, given = metric.get("type"), metric.get("target"), metric.get("metric")
+    if (kind == "kubernetes") != bool(given):
+        variables.refuse(
+            _METRICS,
+            "type kubernetes, and no other, has a metric as autoscaling/v2 describes it",
+            "Write {type: kubernetes, metric: {type: Pods, pods: {…}}}",
+            value=_shown(metric),
+        )
+    if kind == "cpu" and target is not None:
+        _check_cpu(variables, _METRICS, target, tolerance)
+
+
+def _shown(metric: Mapping[str, Any]) -> dict[str, Any]:
+    """As it was written: without what was not."""
+    return {key: value for key, value in metric.items() if value is not None}
+
+
+def _check_cpu(variables: Variables, name: str, target: float, tolerance: float) -> None:
+    """Containers may use no more CPU than they request, so 100 % is all that the HPA can see."""
+    if target != int(target) or target < 1:
+        variables.refuse(
+            name, "a share of CPU is a whole number of percents, and 1 at least", "Write 60", value=target
+        )
+    elif target * (1 + tolerance) >= 100 - 1e-9:
+        most = max(1, math.ceil(100 / (1 + tolerance) - 1e-9) - 1)
+        variables.refuse(
+            name,
+            f"the HPA acts on {100 * tolerance:g} % more than its aim at least, and pods get no more than 100 % of "
             "what they request: it would never scale out",
-            "Set it to 50 to 70, so that pods bear the load until others have come; 90 is the most that can work",
+            f"Set it to 50 to 70, so that pods bear the load until others have come; {most} is the most that can work",
+            value=target,
             rule="target-out-of-reach",
         )
 

@@ -63,6 +63,7 @@ RULES = {
         VariableRule("warmup", "error", "The requests for warming up do not fit a ConfigMap."),
         VariableRule("replicas-range", "error", "The HPA's least and most replicas are no range."),
         VariableRule("target-out-of-reach", "error", "The HPA's aim is so high that no load can make it scale out."),
+        VariableRule("metrics-without-cpu", "error", "The HPA has other metrics and not the CPU, so that nothing is left to scale by where their source fails."),
         VariableRule("hpa-request", "error", "The HPA measures a container that is not there."),
         VariableRule("stabilization-window", "warning", "The HPA forgets former recommendations before a change of load shows in the metrics."),
     )

@@ -207,3 +207,25 @@ def test_what_may_not_be_listed_is_told_in_the_servers_words(tmp_path: Path) -> 
 
     with pytest.raises(CannotList, match="lacks this permission"):
         follow([Follower(Forbidden(), Timeline(tmp_path / "t"), "node", "/n")], threading.Event(), 0.1)
+
+
+def test_what_seldom_changes_is_written_down_once(tmp_path: Path) -> None:
+    server, timeline, stop = ApiServer(), Timeline(tmp_path / "t"), threading.Event()
+    one = pod("a", 0, ready=False)
+    one["spec"]["containers"] = [{"name": "c", "resources": {"requests": {"cpu": "300m"}}}]
+    server.put(one)
+    follow([Follower(server, timeline, "pod", "/p")], stop, 5)
+    ready = pod("a", 0, ready=True)
+    ready["spec"] = one["spec"]
+    server.put(ready)
+    resized = pod("a", 0, ready=True)
+    resized["spec"]["containers"] = [{"name": "c", "resources": {"requests": {"cpu": "200m"}}}]
+    server.put(resized)
+    deadline = time.monotonic() + 10
+    while len(timeline.events) < 4 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    stop.set()
+    assert [event["kind"] for event in timeline.events] == ["pod", "pod_spec", "pod", "pod_spec"]
+    specs = [event for event in timeline.events if event["kind"] == "pod_spec"]
+    assert [spec["requests"]["c"]["cpu"] for spec in specs] == [300, 200]
+    assert specs[0]["labels"] == {"app": "m"}

@@ -34,6 +34,7 @@ SEVERAL = {
     "serving_models": [{"name": "resnet", "uri": f"gs://{NAME}-models/models/resnet", "versions": [1, 2]}]
 }
 GRANTS = [{"role": READS, "members": [NODES]}]
+KUBERNETES = {"type": "kubernetes", "metric": {"type": "Pods"}}
 PREEMPTIBLE = pool(preemptible=True)
 G2 = {"g2-standard-4": {zone: MachineType(4, 16384, (("nvidia-l4", 1),)) for zone in ZONES}}
 SHARED = pool(accelerators=[
@@ -129,6 +130,14 @@ CASES = [
          {"autoscaling_container": "proxy", "serving_proxy_enabled": False}, {"autoscaling_container": "proxy"}),
     Case("target-out-of-reach", "with a tenth on top no container gets there", {"autoscaling_target_cpu_percent": 91},
          {"autoscaling_target_cpu_percent": 90}),
+    Case("target-out-of-reach", "a larger tolerance", {"autoscaling_tolerance_up": 0.7}, {"autoscaling_tolerance_up": 0.6}),
+    Case("target-out-of-reach", "a smaller one",
+         {"autoscaling_target_cpu_percent": 96, "autoscaling_tolerance_up": 0.05},
+         {"autoscaling_target_cpu_percent": 95, "autoscaling_tolerance_up": 0.05}),
+    Case("target-out-of-reach", "in the list", {"autoscaling_metrics": [{"type": "cpu", "target": 91}]},
+         {"autoscaling_metrics": [{"type": "cpu", "target": 90}]}),
+    Case("metrics-without-cpu", "another alone", {"autoscaling_metrics": [KUBERNETES]},
+         {"autoscaling_metrics": [KUBERNETES, {"type": "cpu"}]}),
     Case("stabilization-window", "shorter than the metrics", {"autoscaling_scale_down_stabilization_seconds": 29},
          {"autoscaling_scale_down_stabilization_seconds": 30}),
     Case("stabilization-window", "metrics that are slow", {"preflight_metrics_window_seconds": 301},

@@ -28,6 +28,7 @@ SAMPLES: dict[str, Any] = {
     "loadtest_version": 0,
     "storage_lifecycle_rules": [{"action": "Delete", "age": 30}],
     "serving_promoted": {"m": 4},
+    "autoscaling_metrics": [{"type": "cpu", "target": 75}],
     "autoscaling_scale_up_policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}],
 }  # fmt: skip
 """Values of variables whose default has no number, or none that says much."""
