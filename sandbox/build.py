@@ -24,6 +24,8 @@ from .paths import cache_dir
 from .releases import COREDNS, DEFAULT, METRICS_SERVER
 
 _SOURCES = Path(__file__).parent / "go"
+# In the cache: what each step of a build took, a JSON object a line.
+STEPS = "steps.jsonl"
 _VERSION = "k8s.io/component-base/version"
 # Beside the default release: DNS and the metrics API of every cluster, and the first process of every pod.
 _COMMON = {
@@ -151,7 +153,8 @@ def watched(
     cwd: Path | None = None,
     env: dict[str, str] | None = None,
 ) -> None:
-    """Runs a command that may take minutes, saying every half minute that it still does."""
+    """Runs a command that may take minutes, saying every half minute that it still does. What it took is noted in
+    ``STEPS``. Raises ``BuildFailed``."""
     started = time.monotonic()
     progress(what)
     # Steps may run side by side.
@@ -160,16 +163,24 @@ def watched(
         process = subprocess.Popen(
             command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
-        while True:
-            try:
-                code = process.wait(30)
-                break
-            except subprocess.TimeoutExpired:
-                progress(f"{what}: {time.monotonic() - started:.0f} s")
-            except BaseException:
-                process.kill()
-                raise
-    if code != 0:
+        told = started
+        try:
+            while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+                time.sleep(0.1)
+                if time.monotonic() > told + 30:
+                    told += 30
+                    progress(f"{what}: {told - started:.0f} s")
+        except BaseException:
+            process.kill()
+            raise
+    _, status, usage = ended
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise BuildFailed(f"{what} failed ({' '.join(command[:3])} …, whole output in {log}):\n{end}")
     log.unlink()
+    took = {
+        "step": what, "seconds": time.monotonic() - started, "cpu_seconds": usage.ru_utime + usage.ru_stime,
+    }  # fmt: skip
+    with (cache_dir() / STEPS).open("a") as steps:
+        steps.write(json.dumps(took) + "\n")
