@@ -53,7 +53,7 @@ reference: .venv ## reference of all modules and roles, into docs/reference
 	@tools/reference
 
 RECORDED ?= tests/conformance/recorded
-conformance: .venv ## compare with traffic recorded against Google (RECORDED=<folder> for other recordings)
+conformance: .venv ## compare with real answers of GKE (RECORDED=<folder> for other recordings)
 	@.venv/bin/pytest tests/conformance --recorded "$(abspath $(RECORDED))"
 
 bench: setup ## measure ours and peers on the same work, into reports/bench.json (as root: on the sandbox, too; BEFORE=<folder> next to an older checkout)

@@ -128,8 +128,8 @@ confidential_nodes.enabled: Whether it is on.
 confidential_nodes.confidential_instance_type: By which technology.
 binary_authorization: Whether only images that the project's policy allows can run.
 database_encryption: Encryption of secrets by a key of your own.
-database_encryption.state: What is encrypted. Google shows V(ENCRYPTED) for the last one, too, so that the two count as
-  the same.
+database_encryption.state: What is encrypted. Google shows V(ALL_OBJECTS_ENCRYPTION_ENABLED) for V(ENCRYPTED), too, so that the
+  two count as the same.
 database_encryption.key_name: The key, as C(projects/P/locations/L/keyRings/R/cryptoKeys/K).
 security_posture_mode: What the security dashboard shows.
 maintenance_policy: When Google may upgrade and repair.

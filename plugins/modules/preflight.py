@@ -43,7 +43,7 @@ ignore:
   - Names of rules whose findings are not wanted, or of a rule and a variable, C(rule:variable).
   - A name that no rule has is refused, and so are rules that can't be ignored.
 prices:
-  - Prices that are better known than those of C(plugins/module_utils/preflight/prices.json), in its form.
+  - Prices that are better known than those of C(plugins/module_utils/preflight/prices.py), in its form.
   - A key replaces the table's; of a table within it only the given keys are replaced.
 system_requests: What pods that are not this collection's request.
 system_requests.node: On each node together, as C(cpu) and C(memory); GKE's own DaemonSets, mostly.

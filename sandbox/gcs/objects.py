@@ -207,6 +207,8 @@ class Objects:
             }
             resource |= {"md5Hash": content.md5} if content.md5 else {}
             resource |= {"componentCount": content.components} if content.components else {}
+            held = bucket.resource.get("defaultEventBasedHold")
+            resource |= {"eventBasedHold": True} if held else {}
             version = Version({**resource, **_present(_writable(body))}, LIVE, content.id)
             self._database.put_version(version)
         return version

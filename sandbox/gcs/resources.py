@@ -51,6 +51,10 @@ def bucket_resource(bucket: Bucket, base: str, *, full: bool) -> Json:
         **bucket.resource,
     }
     shown.pop("defaultObjectAcl", None)
+    if bucket.resource["locationType"] == "region":
+        # Replication is between regions.
+        del shown["rpo"]
+        shown["satisfiesPZI"] = True
     if full and not is_uniform(bucket):
         number = project_number(bucket.project)
         shown["acl"] = bucket_acl(bucket, base)

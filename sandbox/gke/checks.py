@@ -11,9 +11,12 @@ from plugins.module_utils.gke.machine import MachineShape, UnknownMachineType, m
 from ..google.errors import GoogleError
 from ..releases import Channel
 from .defaults import Json, minor, version_key
+from .node_checks import check_node_settings
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
-_LOCATION = re.compile(r"[a-z]+-[a-z]+\d+(-[a-z])?")
+# AI zones (us-central1-ai1a) have more than a letter.
+_ZONE = r"[a-z](?:[a-z]*\d+[a-z])?"
+_LOCATION = re.compile(rf"[a-z]+-[a-z]+\d+(-{_ZONE})?")
 _LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 # Nodes of a shape may together promise half as much again as the host has: they are rarely all busy.
 _OVERCOMMIT = 1.5
@@ -48,7 +51,7 @@ def check_zones(location: str, zones: Iterable[str]) -> None:
     """Nodes may be in zones of the cluster's region only, and are in the zone of a zonal cluster."""
     region = "-".join(location.split("-")[:2])
     for zone in zones:
-        if not re.fullmatch(rf"{re.escape(region)}-[a-z]", zone):
+        if not re.fullmatch(rf"{re.escape(region)}-{_ZONE}", zone):
             raise GoogleError(
                 400, f'Invalid value for field "locations": zone "{zone}" is not in region "{region}".'
             )
@@ -176,6 +179,14 @@ def check_pool(asked: Json, location: str, zones: list[str], limits: Room) -> No
     check_room(config, max(per_zone * len(zones), scaling.get("totalMinNodeCount", 0)), zones, limits)
 
 
+def check_tags(tags: Json, number: str) -> None:
+    """There are no tags here to bind. Google's words for one that does not exist
+    (containernodepool-resourcemanagertags@2026-08-19-2db25f)."""
+    for key in tags.get("tags", {}):
+        agent = f"service-{number}@container-engine-robot.iam.gserviceaccount.com"
+        raise GoogleError(403, f'Permission denied: for {agent} on TagKey "{key}" (or it may not exist).')
+
+
 def check_settings(name: str, config: Json, upgrades: Json) -> None:
     """What a pool's nodes are to be, and how they are replaced."""
     if config.get("spot") and config.get("preemptible"):
@@ -183,6 +194,7 @@ def check_settings(name: str, config: Json, upgrades: Json) -> None:
     for taint in config.get("taints", []):
         if not taint.get("key") or taint.get("effect", "EFFECT_UNSPECIFIED") == "EFFECT_UNSPECIFIED":
             raise GoogleError(400, f"Node pool {name}: each taint needs a key and an effect; got {taint}.")
+    check_node_settings(config)
     _check_surge(name, upgrades)
 
 

@@ -18,7 +18,7 @@ from ..controllers.node_autoscaler import AutoscalerSettings, PoolState
 from ..kube.node import NodeSpec, Taint
 from ..paths import MAX_CLUSTERS
 from ..releases import CHANNELS, Channel
-from .defaults import Json, Place, fingerprint, labels_fingerprint, merged, version_key
+from .defaults import API, Json, Place, fingerprint, labels_fingerprint, merged, version_key
 
 log = logging.getLogger(__name__)
 
@@ -104,12 +104,8 @@ class Pool:
         return counts
 
     def first_nodes(self) -> int:
-        """How many nodes a zone begins with."""
-        scaling = self.answer.get("autoscaling", {})
-        zones = len(self.answer["locations"])
-        low = scaling.get("minNodeCount", 0) if scaling.get("enabled") else 0
-        total = -(-scaling.get("totalMinNodeCount", 0) // zones) if scaling.get("enabled") else 0
-        return int(max(self.answer.get("initialNodeCount", 0), low, total))
+        """How many nodes a zone begins with: as asked for, whatever an autoscaled pool's minimum is."""
+        return int(self.answer.get("initialNodeCount", 0))
 
 
 class Cluster:
@@ -151,10 +147,14 @@ class Cluster:
             answer["nodePools"] = pools
             answer["currentNodeCount"] = sum(len(pool.nodes) for pool in self.pools.values())
             answer["instanceGroupUrls"] = [url for pool in pools for url in pool["instanceGroupUrls"]]
+            pool = answer.get("workloadIdentityConfig", {}).get("workloadPool")
+            if pool:
+                # The older names of both, which only v1beta1 still has (gkebackuprestore-minimal@2025-04-08-9dd6e7).
+                link = f"{API}/{self.place.path('clusters', self.name)}".replace("/zones/", "/locations/")
+                answer["workloadIdentityConfig"] |= {"identityNamespace": pool, "identityProvider": link}
             answer["labelFingerprint"] = labels_fingerprint(self.answer.get("resourceLabels", {}))
             if pools:
                 answer["nodeConfig"] = pools[0]["config"]
-                answer["initialNodeCount"] = pools[0].get("initialNodeCount", 0)
                 answer["ipAllocationPolicy"]["defaultPodIpv4RangeUtilization"] = pools[0]["networkConfig"][
                     "podIpv4RangeUtilization"
                 ]
@@ -171,26 +171,36 @@ class Cluster:
         endpoints = self.answer["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]
         private_nodes = self.answer["networkConfig"].get("defaultEnablePrivateNodes")
         found: Json = {"enablePrivateNodes": True} if private_nodes else {}
+        shown: Json = {"privateCluster": True}
+        address = self.backend.endpoint if self.backend is not None else ""
+        if address:
+            found["publicEndpoint"] = address
         if not endpoints["enabled"]:
             dns = self.answer["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]["endpoint"]
-            return {"endpoint": dns, "masterAuthorizedNetworksConfig": {}, "privateClusterConfig": found}
-        networks = endpoints["authorizedNetworksConfig"]
-        shown: Json = {"masterAuthorizedNetworksConfig": networks, "privateCluster": True}
-        if self.backend is not None:
-            address = self.backend.endpoint
+            return shown | {"endpoint": dns, "privateClusterConfig": found}
+        shown["masterAuthorizedNetworksConfig"] = endpoints["authorizedNetworksConfig"]
+        if address:
             public = {"publicEndpoint": address} if endpoints["enablePublicEndpoint"] else {}
-            found |= {"privateEndpoint": address, "publicEndpoint": address}
+            found["privateEndpoint"] = address
             shown["endpoint"] = address
             shown["controlPlaneEndpointsConfig"] = {
                 "ipEndpointsConfig": {"privateEndpoint": address, **public}
             }
         if not endpoints["enablePublicEndpoint"]:
             found["enablePrivateEndpoint"] = True
+        if endpoints.get("globalAccess"):
+            found["masterGlobalAccessConfig"] = {"enabled": True}
+        # A subnetwork that the control plane's range got is shown as that range.
+        if "privateEndpointSubnetwork" in endpoints and "privateClusterConfig" not in self.answer:
+            found["privateEndpointSubnetwork"] = endpoints["privateEndpointSubnetwork"]
         return shown | {"privateClusterConfig": found}
 
     def pool_view(self, pool: Pool) -> Json:
         links = "https://www.googleapis.com/compute/v1/projects/{}/zones/{}/instanceGroupManagers/{}"
-        used = len(pool.nodes) * 2 ** (32 - pool.answer["podIpv4CidrSize"])
+        # Pools whose pods have their addresses from the same range use it up together.
+        pod_range = pool.answer["networkConfig"]["podRange"]
+        sharing = [p for p in self.pools.values() if p.answer["networkConfig"]["podRange"] == pod_range]
+        used = sum(len(other.nodes) * 2 ** (32 - other.answer["podIpv4CidrSize"]) for other in sharing)
         room = 2 ** (32 - int(self.place.pods.rpartition("/")[2]))
         with self.lock:
             answer = {

@@ -169,7 +169,7 @@ class Orchestrator:
         labels = body.get("resourceLabels", {})
         check_labels(labels)
         check_seconds(labels, (BOOT_LABEL, UNNEEDED_LABEL, DELAY_LABEL))
-        return self._change(cluster, cluster.answer | {"resourceLabels": labels}, kind="SET_LABELS")
+        return self._change(cluster, cluster.answer | {"resourceLabels": labels})
 
     def _update_master(self, cluster: Cluster, version: str) -> Json:
         """The control plane becomes this version; its nodes stay what they are."""

@@ -1,5 +1,7 @@
 """What Google fills in for a cluster that a request leaves out, as its recorded answers show it.
 
+The recordings are those of ``tests/conformance/recorded/gke``; NAME@DATE-BLOB in a comment is one of them.
+
 A cluster is kept as its v1beta1 answer, a superset; ``discovery.Document.answer`` leaves out what v1 lacks.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +27,10 @@ SCOPES = [
     )
 ]  # fmt: skip
 _LOGGING, _MONITORING = "logging.googleapis.com/kubernetes", "monitoring.googleapis.com/kubernetes"
+_SYSTEM, _CONTROL_PLANE = "SYSTEM_COMPONENTS", ("APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
+_LOGS = [_SYSTEM, "WORKLOADS"]
 _METRICS = [
-    "SYSTEM_COMPONENTS", "STORAGE", "HPA", "POD", "DAEMONSET", "DEPLOYMENT", "STATEFULSET", "CADVISOR",
+    _SYSTEM, "STORAGE", "HPA", "POD", "DAEMONSET", "DEPLOYMENT", "STATEFULSET", "CADVISOR",
     "KUBELET", "DCGM", "JOBSET",
 ]  # fmt: skip
 _CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
@@ -61,6 +66,9 @@ class Place:
 
     def link(self, kind: str, name: str) -> str:
         return f"{API}/{self.path(kind, name)}"
+
+    def subnetwork(self, name: str) -> str:
+        return f"projects/{self.project}/regions/{self.region}/subnetworks/{name}"
 
 
 def merged(default: Json, asked: Json) -> Json:
@@ -100,7 +108,6 @@ def cluster(asked: Json, place: Place, *, version: str, created: str) -> Json:
         "addonsConfig": _addons(autopilot, minor(version)),
         "anonymousAuthenticationConfig": {"mode": "LIMITED" if minor(version) >= 35 else "ENABLED"},
         "autopilot": {},
-        "binaryAuthorization": {},
         "clusterTelemetry": {"type": "ENABLED"},
         "controlPlaneEgress": {"mode": "VIA_CONTROL_PLANE"},
         "controlPlaneEndpointsConfig": {
@@ -111,7 +118,7 @@ def cluster(asked: Json, place: Place, *, version: str, created: str) -> Json:
                 "endpoint": f"gke-{identity}-{place.number}.{place.location}.gke.goog",
             },
             "ipEndpointsConfig": {
-                "authorizedNetworksConfig": {"gcpPublicCidrsAccessEnabled": True},
+                "authorizedNetworksConfig": {},
                 "enablePublicEndpoint": True,
                 "enabled": True,
             },
@@ -120,7 +127,7 @@ def cluster(asked: Json, place: Place, *, version: str, created: str) -> Json:
         "defaultMaxPodsConstraint": {"maxPodsPerNode": "110"},
         "enterpriseConfig": {"clusterTier": "STANDARD"},
         "legacyAbac": {},
-        "loggingConfig": {"componentConfig": {"enableComponents": ["SYSTEM_COMPONENTS", "WORKLOADS"]}},
+        "loggingConfig": {"componentConfig": {"enableComponents": _LOGS}},
         "loggingService": _LOGGING,
         "maintenancePolicy": {},
         "master": {},
@@ -173,11 +180,21 @@ def cluster(asked: Json, place: Place, *, version: str, created: str) -> Json:
     answer["databaseEncryption"] |= database_encryption(asked.get("databaseEncryption", {}), {})
     if "confidentialNodes" in asked:
         answer["confidentialNodes"] = confidential(asked["confidentialNodes"])
+    if asked.get("initialNodeCount"):
+        # As it was asked for: what becomes of the default pool changes nothing of it.
+        answer["initialNodeCount"] = asked["initialNodeCount"]
     if asked.get("networkPolicy", {}).get("enabled"):
         answer["networkPolicy"] = asked["networkPolicy"]
         answer["addonsConfig"]["networkPolicyConfig"] = {}
     answer["maintenancePolicy"] = maintenance(asked.get("maintenancePolicy", {}))
     private_cluster(answer, asked)
+    _authorized_networks(answer)
+    telemetry(answer, asked)
+    if answer.get("privateClusterConfig", {}).get("masterIpv4CidrBlock"):
+        # The control plane's range gets a subnetwork of its own.
+        answer["controlPlaneEndpointsConfig"]["ipEndpointsConfig"].setdefault(
+            "privateEndpointSubnetwork", place.subnetwork(f"gke-{asked['name']}-{identity}-pe-subnet")
+        )
     return answer | {
         "clusterIpv4Cidr": place.pods,
         "createTime": created,
@@ -191,10 +208,10 @@ def cluster(asked: Json, place: Place, *, version: str, created: str) -> Json:
         "network": network,
         "networkConfig": merged(
             {
-                "defaultSnatStatus": {},
+                **({"defaultSnatStatus": {}} if "networkConfig" in asked else {}),
                 "network": f"projects/{place.project}/global/networks/{network}",
                 "serviceExternalIpsConfig": {},
-                "subnetwork": f"projects/{place.project}/regions/{place.region}/subnetworks/{subnetwork}",
+                "subnetwork": place.subnetwork(subnetwork),
                 **(_AUTOPILOT_NETWORK if autopilot else {}),
             },
             answer.get("networkConfig", {}),
@@ -230,6 +247,40 @@ def _addons(autopilot: bool, minor_version: int) -> Json:
             found[f"{driver}CsiDriverConfig"] = {"enabled": True}
         found["statefulHaConfig"] = {"enabled": True}
     return found
+
+
+def telemetry(answer: Json, asked: Iterable[str], before: Json | None = None) -> None:
+    """Makes services, their components and the telemetry agree, whichever of them was asked for.
+
+    What brings telemetry back brings both logging and monitoring (containercluster@2025-07-01-da2737).
+    """
+    logging, monitoring = answer["loggingConfig"], answer["monitoringConfig"]
+    if "loggingService" in asked:
+        on = answer["loggingService"] != "none"
+        logging["componentConfig"] = (
+            (logging.get("componentConfig") or {"enableComponents": _LOGS}) if on else {}
+        )
+    if "monitoringService" in asked:
+        on = answer["monitoringService"] != "none"
+        metrics = [kind for kind in _components(monitoring) if kind != _SYSTEM]
+        if not on and set(metrics) & set(_CONTROL_PLANE):
+            metrics = [*(kind for kind in metrics if kind not in _CONTROL_PLANE), *_CONTROL_PLANE]
+        monitoring["componentConfig"] = {"enableComponents": [_SYSTEM, *metrics] if on else metrics}
+    was_off = (before or answer)["clusterTelemetry"].get("type") == "DISABLED"
+    if was_off and (_components(logging) or _SYSTEM in _components(monitoring)):
+        if not _components(logging):
+            logging["componentConfig"] = {"enableComponents": _LOGS}
+        if _SYSTEM not in _components(monitoring):
+            monitoring["componentConfig"] = {"enableComponents": _METRICS}
+        answer["clusterTelemetry"] = {"type": "ENABLED"}
+    answer["loggingService"] = _LOGGING if _components(logging) else "none"
+    answer["monitoringService"] = _MONITORING if _SYSTEM in _components(monitoring) else "none"
+    if answer["loggingService"] == answer["monitoringService"] == "none":
+        answer["clusterTelemetry"] = {"type": "DISABLED"}
+
+
+def _components(config: Json) -> list[str]:
+    return list(config.get("componentConfig", {}).get("enableComponents", []))
 
 
 def addons(asked: Json) -> Json:
@@ -297,10 +348,10 @@ def database_encryption(asked: Json, before: Json) -> Json:
     if state == "DECRYPTED":
         keys = [*before.get("decryptionKeys", []), *([before["keyName"]] if "keyName" in before else [])]
         return {"currentState": "CURRENT_STATE_DECRYPTED", "state": "DECRYPTED", "decryptionKeys": keys}
-    # Also what is asked for as ALL_OBJECTS_ENCRYPTION_ENABLED is shown like this.
+    # Also what is asked for as ENCRYPTED (containercluster-databaseencryption@2026-06-03-d20cc3).
     return {
-        "currentState": "CURRENT_STATE_ENCRYPTED",
-        "state": "ENCRYPTED",
+        "currentState": "CURRENT_STATE_ALL_OBJECTS_ENCRYPTION_ENABLED",
+        "state": "ALL_OBJECTS_ENCRYPTION_ENABLED",
         "keyName": asked.get("keyName", ""),
     }
 
@@ -337,9 +388,28 @@ def private_cluster(answer: Json, asked: Json) -> None:
     if "masterAuthorizedNetworksConfig" in asked:
         networks = endpoints["authorizedNetworksConfig"]
         endpoints["authorizedNetworksConfig"] = networks | asked["masterAuthorizedNetworksConfig"]
-    # Shown only while it is on, though it has presence.
+    tidy_endpoints(answer)
+
+
+def tidy_endpoints(answer: Json) -> None:
+    """The IP endpoints as they are shown: a subnetwork by its path, global access only while it is on."""
+    endpoints = answer["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]
+    subnetwork = endpoints.pop("privateEndpointSubnetwork", "")
+    if subnetwork:
+        path = f"projects/{subnetwork.partition('/projects/')[2]}" if "://" in subnetwork else subnetwork
+        endpoints["privateEndpointSubnetwork"] = path
     if not endpoints.get("globalAccess"):
         endpoints.pop("globalAccess", None)
+
+
+def _authorized_networks(answer: Json) -> None:
+    """Who reaches the endpoints where nothing is asked for: with private nodes, the private one is enforced, too."""
+    endpoints = answer["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]
+    private = answer.get("networkConfig", {}).get("defaultEnablePrivateNodes")
+    default = (
+        {"privateEndpointEnforcementEnabled": True} if private else {"gcpPublicCidrsAccessEnabled": True}
+    )
+    endpoints["authorizedNetworksConfig"] = default | endpoints["authorizedNetworksConfig"]
 
 
 def _addresses(asked: Json, place: Place, identity: str) -> Json:

@@ -14,6 +14,7 @@ from .checks import (
     check_room,
     check_settings,
     check_skew,
+    check_tags,
     check_zones,
     resolve_version,
 )
@@ -41,6 +42,7 @@ class NodePools:
         """Refuses a pool that can't be."""
         zones = asked.get("locations") or cluster.answer["locations"]
         check_pool(asked, cluster.location, zones, self._limits)
+        check_tags(asked.get("config", {}).get("resourceManagerTags", {}), cluster.place.number)
         if asked.get("management"):
             check_management(asked["management"], cluster.answer["releaseChannel"])
         if asked.get("version"):
@@ -124,6 +126,7 @@ class NodePools:
 
         def work(run: Run) -> None:
             run.go_on()
+            self._report(run, 0, 0)
             limits = autoscaling(wanted, pool.answer["config"])
             pool.answer = {k: v for k, v in pool.answer.items() if k != "autoscaling"} | (
                 {"autoscaling": limits} if limits else {}
@@ -192,6 +195,7 @@ class NodePools:
             check_zones(cluster.place.region, body["locations"])
         wanted = pool_update.updated(pool.answer, fields, body)
         check_settings(pool.name, wanted["config"], wanted["upgradeSettings"])
+        check_tags(body.get("resourceManagerTags", {}), cluster.place.number)
         if not pool_update.replaces_nodes(fields):
 
             def work(run: Run) -> None:
@@ -277,6 +281,9 @@ class NodePools:
         cluster.boot(pool, zones[surge:])
 
     def _report(self, run: Run, total: int, done: int) -> None:
+        if not total:
+            run.metrics(NODES_TOTAL=0)
+            return
         run.metrics(
             NODES_TOTAL=total, NODES_FAILED=0, NODES_COMPLETE=done, NODES_DONE=done, NODE_PDB_DELAY_SECONDS=0
         )

@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 # google.rpc.Code
 _CANCELLED, _RESOURCE_EXHAUSTED, _INTERNAL = 1, 8, 13
 _CANCELLABLE = ("UPGRADE_NODES", "CREATE_NODE_POOL")
-# Operations on node pools wait for their turn before they run.
-_QUEUED = ("CREATE_NODE_POOL", "DELETE_NODE_POOL", "UPGRADE_NODES")
 
 
 class OperationFailed(Exception):
@@ -165,7 +163,8 @@ class Operations:
             "operationType": kind,
             "selfLink": place.link("operations", name).replace(f"/projects/{place.project}/", by_number),
             "startTime": self.timestamp(),
-            "status": "PENDING" if kind in _QUEUED else "RUNNING",
+            # Operations on node pools wait for their turn before they run.
+            "status": "PENDING" if "/nodePools/" in target else "RUNNING",
             "targetLink": target.replace(f"/projects/{place.project}/", by_number),
             "zone": place.location,
         }

@@ -6,6 +6,7 @@ from .defaults import SCOPES, Json, Place, confidential, merged, minor, upgrade_
 
 # Families of machines that boot from Hyperdisk only.
 _HYPERDISK = ("n4", "n4a", "n4d", "c4", "c4a", "c4d", "h4d", "x4")
+_QUEUED_TAINT = "cloud.google.com/gke-queued"
 PROVISIONING_LABEL = "goog-gke-node-pool-provisioning-model"
 
 
@@ -26,7 +27,7 @@ def node_config(asked: Json, version: str) -> Json:
         "windowsNodeConfig": {},
         **{key: value for key, value in asked.items() if value not in ("", 0, [])},
         "machineType": machine,
-        "kubeletConfig": merged(_kubelet(asked), asked.get("kubeletConfig", {})),
+        "kubeletConfig": merged(_kubelet(asked, version), asked.get("kubeletConfig", {})),
         "oauthScopes": asked.get("oauthScopes") or SCOPES,
     }
     if not str(config["imageType"]).startswith("COS"):
@@ -46,9 +47,14 @@ def node_config(asked: Json, version: str) -> Json:
     return config
 
 
-def _kubelet(asked: Json) -> Json:
-    pulls = 3 if asked.get("ephemeralStorageLocalSsdConfig") else 2
-    return {"insecureKubeletReadonlyPortEnabled": False, "maxParallelImagePulls": pulls}
+def _kubelet(asked: Json, version: str) -> Json:
+    """The port that needs no credentials went with 1.32; how many images are pulled at a time is shown since 1.33."""
+    if minor(version) < 30:
+        return {}
+    pulls = {"maxParallelImagePulls": 3 if asked.get("ephemeralStorageLocalSsdConfig") else 2}
+    return {"insecureKubeletReadonlyPortEnabled": minor(version) < 32} | (
+        pulls if minor(version) > 32 else {}
+    )
 
 
 def _workload_metadata(mode: str) -> Json:
@@ -67,8 +73,6 @@ def node_pool(asked: Json, place: Place, cluster: Json) -> Json:
     """A node pool's answer as far as it follows from its request and its cluster's answer."""
     version = asked.get("version") or cluster["currentMasterVersion"]
     config = dict(asked.get("config", {}))
-    if cluster.get("confidentialNodes", {}).get("enabled"):
-        config["confidentialNodes"] = cluster["confidentialNodes"] | config.get("confidentialNodes", {})
     if cluster.get("workloadIdentityConfig", {}).get("workloadPool"):
         config = {"workloadMetadataConfig": {"mode": "GKE_METADATA"}} | config
     if cluster["autopilot"].get("enabled"):
@@ -105,16 +109,27 @@ def node_pool(asked: Json, place: Place, cluster: Json) -> Json:
     }
     if asked.get("placementPolicy"):
         answer["placementPolicy"] = asked["placementPolicy"]
+    if asked.get("queuedProvisioning", {}).get("enabled"):
+        _queued(answer)
     limits = autoscaling(asked.get("autoscaling", {}), answer["config"])
-    answer["initialNodeCount"] = max(asked.get("initialNodeCount", 0), limits.get("minNodeCount", 0))
     return answer | ({"autoscaling": limits} if limits else {})
+
+
+def _queued(answer: Json) -> None:
+    """What comes with queued provisioning: nodes that only queued pods get, each for a short while."""
+    taints = answer["config"].get("taints", [])
+    queued = {"effect": "NO_SCHEDULE", "key": _QUEUED_TAINT, "value": "true"}
+    if all(taint.get("key") != _QUEUED_TAINT for taint in taints):
+        answer["config"]["taints"] = [*taints, queued]
+    answer["upgradeSettings"] = {"strategy": "SHORT_LIVED"}
 
 
 def autoscaling(asked: Json, config: Json) -> Json:
     """A pool's limits; empty when it is not autoscaled."""
     if not asked.get("enabled"):
         return {}
-    policy = "ANY" if config.get("spot") or config.get("preemptible") else "BALANCED"
+    queued = any(taint.get("key") == _QUEUED_TAINT for taint in config.get("taints", []))
+    policy = "ANY" if config.get("spot") or config.get("preemptible") or queued else "BALANCED"
     found = {"locationPolicy": policy} | asked
     return {key: value for key, value in found.items() if value != "LOCATION_POLICY_UNSPECIFIED"}
 

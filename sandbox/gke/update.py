@@ -16,6 +16,8 @@ from .defaults import (
     maintenance,
     merged,
     private_cluster,
+    telemetry,
+    tidy_endpoints,
 )
 
 # Fields that say more about the one that changes.
@@ -24,6 +26,7 @@ QUALIFIERS = ("etag", "desiredNodePoolId")
 _PAIRS = (
     {"desiredLoggingService", "desiredMonitoringService"},
     {"desiredLoggingConfig", "desiredMonitoringConfig"},
+    {"additionalPodRangesConfig", "removedAdditionalPodRangesConfig"},
     {"desiredMasterVersion", "desiredEmulatedVersion"},
     {"desiredImageType", "desiredImage", "desiredImageProject"},
     {"desiredImageType", "desiredNodeVersion"},
@@ -102,13 +105,36 @@ def _endpoint(answer: Json, value: bool, _: Place) -> None:
 
 
 def _networks(answer: Json, value: Json, _: Place) -> None:
-    answer["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]["authorizedNetworksConfig"] = {
-        "gcpPublicCidrsAccessEnabled": True
-    } | value
+    endpoints = answer["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]
+    enforced = "privateEndpointEnforcementEnabled"
+    before = {key: known for key, known in endpoints["authorizedNetworksConfig"].items() if key == enforced}
+    endpoints["authorizedNetworksConfig"] = (before or {"gcpPublicCidrsAccessEnabled": True}) | value
 
 
 def _private(answer: Json, value: Json, _: Place) -> None:
     private_cluster(answer, {"privateClusterConfig": value})
+
+
+def _pod_ranges(answer: Json, names: list[str]) -> None:
+    addresses = answer["ipAllocationPolicy"]
+    addresses.pop("additionalPodRangesConfig", None)
+    if names:
+        infos = [{"rangeName": name} for name in names]
+        addresses["additionalPodRangesConfig"] = {"podRangeInfo": infos, "podRangeNames": names}
+
+
+def _known_ranges(answer: Json) -> list[str]:
+    return list(answer["ipAllocationPolicy"].get("additionalPodRangesConfig", {}).get("podRangeNames", []))
+
+
+def _more_ranges(answer: Json, value: Json, _: Place) -> None:
+    known = _known_ranges(answer)
+    _pod_ranges(answer, [*known, *(name for name in value.get("podRangeNames", []) if name not in known)])
+
+
+def _fewer_ranges(answer: Json, value: Json, _: Place) -> None:
+    gone = value.get("podRangeNames", [])
+    _pod_ranges(answer, [name for name in _known_ranges(answer) if name not in gone])
 
 
 def _tier(answer: Json, value: Json, _: Place) -> None:
@@ -117,6 +143,7 @@ def _tier(answer: Json, value: Json, _: Place) -> None:
 
 
 _SPECIAL: dict[str, Callable[[Json, Any, Place], None]] = {
+    "additionalPodRangesConfig": _more_ranges,
     "desiredAddonsConfig": _addons,
     "desiredClusterAutoscaling": _autoscaling,
     "desiredDatabaseEncryption": _encryption,
@@ -124,6 +151,7 @@ _SPECIAL: dict[str, Callable[[Json, Any, Place], None]] = {
     "desiredEnterpriseConfig": _tier,
     "desiredMasterAuthorizedNetworksConfig": _networks,
     "desiredPrivateClusterConfig": _private,
+    "removedAdditionalPodRangesConfig": _fewer_ranges,
 }
 _ALIASES = {field.partition(".")[0]: field for field in _REPLACED}
 EMULATED = frozenset((*_ALIASES, *_MERGED, *_SPECIAL, *OF_NODES, OF_VERSION))
@@ -163,7 +191,14 @@ def updated(answer: Json, fields: list[str], update: Json, place: Place) -> Json
             _SPECIAL[field](found, value, place)
         if field == "desiredControlPlaneEndpointsConfig":
             _keep_presence(found, answer, value)
+    telemetry(found, {_cluster_field(field) for field in fields}, before=answer)
     return found
+
+
+def _cluster_field(field: str) -> str:
+    """The cluster's field that a field of an update is about."""
+    name = field.removeprefix("desired")
+    return f"{name[0].lower()}{name[1:]}"
 
 
 def _keep_presence(found: Json, before: Json, value: Json) -> None:
@@ -173,6 +208,7 @@ def _keep_presence(found: Json, before: Json, value: Json) -> None:
         for key in ("allowExternalTraffic", "enableK8sTokensViaDns"):
             dns[key] = value["dnsEndpointConfig"].get(key, False)
     dns["endpoint"] = before["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]["endpoint"]
+    tidy_endpoints(found)
 
 
 def with_maintenance(answer: Json, policy: Json) -> Json:

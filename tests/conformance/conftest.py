@@ -1,11 +1,12 @@
 """``--recorded``: which folder of recorded traffic; every test with a ``scenario`` runs once for each in it.
 
-Fields that are out of the collection's scope are named at the end of the run.
+Fields that are out of the collection's scope are named at the end of the run, and so is what explains a difference.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from recorded import VENDORED, NotARecording, scenarios
 
 OUT_OF_SCOPE = pytest.StashKey[set[str]]()
+EXPLAINED = pytest.StashKey[dict[str, set[str]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,9 +39,22 @@ def out_of_scope(pytestconfig: pytest.Config) -> set[str]:
     return pytestconfig.stash.setdefault(OUT_OF_SCOPE, set())
 
 
+@pytest.fixture
+def explained(pytestconfig: pytest.Config) -> dict[str, set[str]]:
+    """Collects which fields differ from a recording, by what explains it: a reason, or a newer recording's name."""
+    return pytestconfig.stash.setdefault(EXPLAINED, defaultdict(set))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     names = sorted(config.stash.get(OUT_OF_SCOPE, set()))
     if names:
         terminalreporter.section(f"{len(names)} recorded fields are out of scope")
         for name in names:
             terminalreporter.write_line(f"  {name}")
+    explained = config.stash.get(EXPLAINED, {})
+    if explained:
+        terminalreporter.section(
+            "recorded fields that differ, and why, or the newer recording without the difference"
+        )
+        for reason, paths in sorted(explained.items()):
+            terminalreporter.write_line(f"  {reason}: {', '.join(sorted(paths))}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 VENDORED = Path(__file__).parent / "recorded"
 _HOST = "container.googleapis.com"
+_DATE = re.compile(r"@(\d{4}-\d{2}-\d{2})\b")
 
 
 class NotARecording(Exception):
@@ -53,6 +55,12 @@ class Scenario:
 
     name: str
     exchanges: tuple[Exchange, ...]
+
+    @cached_property
+    def date(self) -> str:
+        """When it was recorded (``NAME@2026-08-22-BLOB``); later than all others where the name does not say."""
+        found = _DATE.search(self.name)
+        return found[1] if found else "9999-12-31"
 
 
 def read_scenario(file: Path) -> Scenario:

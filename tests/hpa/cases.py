@@ -142,14 +142,14 @@ def _reading(chance: random.Random, t: float, pods: list[Json], metric: Json, le
     return {"Samples": samples}
 
 
-def decisions(given: Json, minor: int) -> list[Decision]:
-    """What the rules decide at each look of a scenario."""
+def decisions(given: Json, minor: int, *, count: int = 1) -> list[Decision]:
+    """What the rules decide at each look of a scenario. ``count``: each pod stands for so many."""
     spec, memory, controller, replicas, found = read_spec(given["Spec"]), Memory(), Controller(minor), 0, []
     for one in given["Looks"]:
         replicas = replicas if one["Replicas"] is None else one["Replicas"]
         seen = Seen(
             one["T"], replicas, one["StatusReplicas"],
-            tuple(_as_pod(pod) for pod in one["Pods"]), tuple(_as_reading(it) for it in one["Readings"]),
+            tuple(_as_pod(pod, count) for pod in one["Pods"]), tuple(_as_reading(it) for it in one["Readings"]),
         )  # fmt: skip
         decision = look(spec, seen, memory, controller)
         memory, replicas = decision.memory, decision.replicas
@@ -157,11 +157,11 @@ def decisions(given: Json, minor: int) -> list[Decision]:
     return found
 
 
-def _as_pod(given: Json) -> Pod:
+def _as_pod(given: Json, count: int) -> Pod:
     names = {"ReadySince": "ready_since", "PodRequests": "pod_requests"}
     fields = {names.get(key, key.lower()): value for key, value in given.items()}
-    assert set(fields) == {field.name for field in dataclasses.fields(Pod)}
-    return Pod(**fields)
+    assert {*fields, "count"} == {field.name for field in dataclasses.fields(Pod)}
+    return Pod(**fields, count=count)
 
 
 def _as_reading(given: Json) -> Reading:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Difference(NamedTuple):
+    """A field that is missing, too much (extra), or another value, at a path; values as JSON."""
+
+    kind: str
+    path: str
+    theirs: str
+    ours: str
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -21,13 +30,13 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, json.dumps(value)
 
 
-def differences(theirs: Any, ours: Any) -> Iterator[tuple[str, str, str, str]]:
-    """``(kind, path, theirs, ours)`` of every field that is missing, too much (extra), or another value."""
+def differences(theirs: Any, ours: Any) -> Iterator[Difference]:
+    """Every field that is not the same, by path."""
     google, mine = dict(leaves(theirs)), dict(leaves(ours))
     for path in sorted(google.keys() | mine.keys()):
         if path not in mine:
-            yield "missing", path, google[path], ""
+            yield Difference("missing", path, google[path], "")
         elif path not in google:
-            yield "extra", path, "", mine[path]
+            yield Difference("extra", path, "", mine[path])
         elif google[path] != mine[path]:
-            yield "value", path, google[path], mine[path]
+            yield Difference("value", path, google[path], mine[path])

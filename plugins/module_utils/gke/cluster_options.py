@@ -155,7 +155,7 @@ def _same_allocation(desired: Json, now: Json | None) -> bool:
 
 
 def _same_encryption(desired: Json, now: Json | None) -> bool:
-    """Google shows ENCRYPTED for the secrets and for all objects alike."""
+    """Google shows ALL_OBJECTS_ENCRYPTION_ENABLED for ENCRYPTED, too; it used to show ENCRYPTED for both."""
     kinds = ("ENCRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED")
     one, other = desired["state"], (now or {}).get("state", "DECRYPTED")
     alike = one == other or (one in kinds and other in kinds)

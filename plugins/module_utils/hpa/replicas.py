@@ -93,7 +93,8 @@ def _of_pods(
     measure, at_target = _measures(metric, seen.pods, controller)
     ratio, value = measure(values)
     all_ratio = ratio
-    counted = len(values)
+    counts = {pod.name: pod.count for pod in seen.pods}
+    counted = _how_many(values, counts)
 
     def answer(rule: Rule, replicas: int) -> Proposal:
         return Proposal(rule, replicas, value, ratio, all_ratio, counted, tuple(unready), tuple(missing))
@@ -113,7 +114,7 @@ def _of_pods(
         if tolerance.holds(ratio):
             return answer("tolerance", seen.replicas)
         return answer("unready" if unready_count else "missing", seen.replicas)
-    wanted = math.ceil(all_ratio * len(values))
+    wanted = math.ceil(all_ratio * _how_many(values, counts))
     if (all_ratio < 1.0 and wanted > seen.replicas) or (all_ratio > 1.0 and wanted < seen.replicas):
         return answer("length", seen.replicas)
     return answer("ratio", wanted)
@@ -136,7 +137,7 @@ def _of_a_value(metric: Metric, value: int, seen: Seen, tolerance: _Tolerance) -
         return Proposal("tolerance", seen.replicas, value, ratio, ratio)
     if not seen.pods:
         raise _Unreadable("no pods returned by selector while calculating replica count")
-    ready = sum(pod.phase == "Running" and pod.ready == "True" for pod in seen.pods)
+    ready = sum(pod.count for pod in seen.pods if pod.phase == "Running" and pod.ready == "True")
     return Proposal("ratio", min(math.ceil(ratio * ready), 2**31 - 1), value, ratio, ratio, ready)
 
 
@@ -162,7 +163,7 @@ def _grouped(
         elif cpu and _starting(pod, samples[pod.name], seen.t, controller):
             unready.append(pod.name)
         else:
-            ready += 1
+            ready += pod.count
     return ready, unready, missing, ignored
 
 
@@ -176,26 +177,33 @@ def _starting(pod: Pod, sample: Sample, now: float, controller: Controller) -> b
 
 
 def _measures(
-    metric: Metric, pods: Iterable[Pod], controller: Controller
+    metric: Metric, pods: tuple[Pod, ...], controller: Controller
 ) -> tuple[Callable[[Mapping[str, int]], tuple[float, int]], Callable[[str], int]]:
     """(pods' values to ratio and average, what a pod would use that moves nothing)"""
+    counts = {pod.name: pod.count for pod in pods}
     if metric.target_type != "Utilization":
 
         def average(values: Mapping[str, int]) -> tuple[float, int]:
-            mean = _quotient(sum(values.values()), len(values))
+            total = sum(value * counts.get(name, 1) for name, value in values.items())
+            mean = _quotient(total, _how_many(values, counts))
             return mean / metric.target, mean
 
         return average, lambda _: metric.target
     requests = {pod.name: _request(pod, metric, controller) for pod in pods}
 
     def utilization(values: Mapping[str, int]) -> tuple[float, int]:
-        requested = sum(requests[name] for name in values if name in requests)
+        requested = sum(requests[name] * counts[name] for name in values if name in requests)
         if not requested:
             raise _Unreadable("no metrics returned matched known pods")
-        percent = _quotient(100 * sum(value for name, value in values.items() if name in requests), requested)
+        used = sum(value * counts[name] for name, value in values.items() if name in requests)
+        percent = _quotient(100 * used, requested)
         return percent / metric.target, percent
 
     return utilization, lambda name: requests[name] * max(100, metric.target) // 100
+
+
+def _how_many(names: Iterable[str], counts: Mapping[str, int]) -> int:
+    return sum(counts.get(name, 1) for name in names)
 
 
 def _quotient(value: int, by: int) -> int:

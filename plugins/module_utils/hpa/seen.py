@@ -41,6 +41,8 @@ class Pod:
     """by container, sidecars among them, and resource"""
     pod_requests: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """by resource, where the pod itself requests (spec.resources)"""
+    count: int = 1
+    """so many pods that are alike, each with the sample of this name: a simulation's, which has crowds of them"""
 
 
 Reading = Mapping[str, Sample] | tuple[int, ...] | str

@@ -48,6 +48,8 @@ def timeline(events: list[Json], report: Json) -> Any:
     _latency(axes[1], events, report, origin)
     _metrics(axes[2], events, origin)
     _replicas(axes[3], wanted, ready, origin, end)
+    _best(axes[3], report["scaling"]["best"]["schedule"], origin, end)
+    _heading(axes[3], "Replicas", "")
     _nodes(axes[4], events, nodes, origin, end)
     for axis in axes[:4]:
         for begin, finish in short:
@@ -175,7 +177,22 @@ def _replicas(
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_ylim(0, 1.15 * max(1, *(value for _unused, value in [*wanted, *ready])))
     axis.fill_between([], [], color=SHADE, alpha=0.35, label="fewer ready than wanted")
-    _heading(axis, "Replicas", "")
+
+
+def _best(axis: Any, schedule: list[list[float]], origin: float, end: float) -> None:
+    """Under the replicas: the fewest that would have done."""
+    if schedule:
+        steps = [(origin + t, int(replicas)) for t, replicas in schedule]
+        _steps(
+            axis,
+            steps,
+            origin,
+            end,
+            color=PURPLE,
+            linestyle=":",
+            linewidth=1.6,
+            label="the fewest that would have done",
+        )
 
 
 def _nodes(axis: Any, events: list[Json], nodes: list[tuple[float, int]], origin: float, end: float) -> None:

@@ -372,6 +372,50 @@ class Looks(TypedDict):
     problem: Annotated[str, "why there are none, or what is assumed; empty for neither"]
 
 
+class Best(TypedDict):
+    """The fewest replica-seconds that would have kept a limit, had the load been known in advance; docs/tuning.md."""
+
+    problem: Annotated[str, "why it is not known; everything else is null or empty then"]
+    limit: Annotated[str, "the limit, as a line"]
+    share: Annotated[float | None, "of the requests that have to be in time"]
+    attained: Annotated[float | None, "of the requests that were, in this run"]
+    replica_seconds: Annotated[Seconds | None, "of this run: from each pod's making until it was gone"]
+    bound: Annotated[Seconds | None, "replica-seconds that no schedule which keeps the limit is below"]
+    ratio: Annotated[float | None, "this run's as a multiple of the bound"]
+    schedule: Annotated[
+        list[list[float]], "the best schedule that was found: seconds since the load began, replicas ready"
+    ]
+    schedule_cost: Annotated[Seconds | None, "its replica-seconds, starts and drains included"]
+    node_seconds: Annotated[Seconds | None, "of this run"]
+    node_bound: Annotated[Seconds | None, "the same bound of node-seconds, with nodes full of replicas"]
+    cpu_ms: Annotated[Milliseconds | None, "CPU that a request took, of a core"]
+    capacity: Annotated[PerSecond | None, "requests that keep a replica busy all the time"]
+    start: Annotated[Seconds | None, "from a replica's node until it is ready"]
+    drain: Annotated[Seconds | None, "from the order to go until it is gone"]
+    node_start: Annotated[Seconds | None, "from the request for a node until it is ready"]
+    node_end: Annotated[Seconds | None, "from when a node's last replica is gone until it is"]
+    assumed: Annotated[list[str], "which of these four were not met in the run, and are assumed"]
+
+
+class Cost(TypedDict):
+    """What the run cost by preflight's price table, from the begin of the load to the end of the timeline."""
+
+    replica_hours: Annotated[float, "hours of replicas, those that start or drain included"]
+    node_hours: Annotated[float, "hours of nodes"]
+    predictions: Annotated[int, "requests that were answered"]
+    machine: Annotated[str, "machine type of the nodes; empty where it is not known"]
+    spot: Annotated[bool, "whether they cost less and may be taken away"]
+    node_hour_price: Annotated[
+        float | None, "of a node, its boot disk included; null where the table has none"
+    ]
+    price: Annotated[float | None, "of all of them"]
+    price_per_1000: Annotated[float | None, "the same for a thousand predictions"]
+    currency: Annotated[str, "currency"]
+    region: Annotated[str, "region of the price table"]
+    date: Annotated[str, "day of the price table"]
+    not_in_it: Annotated[str, "what is not counted"]
+
+
 @dataclasses.dataclass
 class Share:
     """A pod's part of the load."""
@@ -427,6 +471,7 @@ class Scaling(TypedDict):
     node_wait_max: Annotated[Seconds | None, "longest wait for a node"]
     reactions: Annotated[list[Reaction], "each decision of the HPA, in order of time"]
     looks: Annotated[Looks, "each look of the HPA, explained"]
+    best: Annotated[Best, "the fewest replica-seconds that would have done"]
     pods: Annotated[list[Share], "who got the load, most first; empty when the pods show no metrics"]
     skew_max: Annotated[float | None, "largest `skew` of a pod with enough requests to say so"]
 
@@ -495,6 +540,7 @@ class Report(TypedDict):
     requests: Annotated[Requests, "what the clients met"]
     scaling: Annotated[Scaling, "what the autoscalers did"]
     generator: Annotated[Generator, "whether the load was what it should be"]
+    cost: Annotated[Cost | None, "what it cost; null for a run without load"]
     plan: Annotated[PlannedLoad | None, "the load that was planned"]
     environment: Annotated[
         dict[str, Any], "what was written down about the run; always `namespace` and `deployment`"

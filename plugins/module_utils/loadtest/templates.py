@@ -105,7 +105,7 @@ REPORT = """{% extends "layout" %}
 {% if "timeline" in figures %}
 <section><h2>What happened</h2>
 {{ figure("timeline", "All on one clock. Dotted lines with numbers are the HPA's decisions (▲ out, ▼ in), numbered as "
-  "below. Grey: fewer replicas were ready than wanted. A triangle under the nodes: the node autoscaler asked for one or "
+  "below. Grey: fewer replicas were ready than wanted. Dotted under the replicas: the fewest that would have done. A triangle under the nodes: the node autoscaler asked for one or "
   "gave it back.") }}</section>
 {% endif %}
 {% if report.findings %}
@@ -157,6 +157,29 @@ REPORT = """{% extends "layout" %}
 </table></div></details>
 {% else %}
 <p>The autoscaler decided nothing during this run.</p>
+{% endif %}
+</section>
+<section><h2>Against the best that was possible</h2>
+{% set best, cost = scaling.best, report.cost %}
+{% if best.problem %}
+<p class=soft>Not known: {{ best.problem }}.</p>
+{% else %}
+<p>{{ best.replica_seconds | number }} replica-seconds, <b>{{ "%.2f" | format(best.ratio or 0) }} times the fewest</b>
+ ({{ best.bound | number }}) with which {{ "%g" | format(best.share * 100) }} % of the requests would have been in time, had the
+ load been known in advance; in this run {{ "%.1f" | format(best.attained * 100) }} % were. The limit: {{ best.limit }}. Nodes:
+ {{ best.node_seconds | number }} node-seconds of {{ best.node_bound | number }} at least.</p>
+<p class=soft>Reckoned with {{ best.cpu_ms | number }} ms of CPU a request, so {{ best.capacity | number }} requests a second that
+ keep a replica busy; a replica starts in {{ best.start | number }} s and drains in {{ best.drain | number }} s, a node comes in
+ {{ best.node_start | number }} s and goes after {{ best.node_end | number }} s
+ {%- if best.assumed %} (not met in this run, and assumed: {{ best.assumed | join(", ") | replace("_", " ") }}){% endif %}. The
+ schedule drawn in the picture costs {{ best.schedule_cost | number }}; nothing that keeps the limit costs less than the bound.</p>
+{% endif %}
+{% if cost %}
+<p>{{ "%.3f" | format(cost.replica_hours) }} replica-hours and {{ "%.3f" | format(cost.node_hours) }} node-hours
+ {%- if cost.price is not none %} of {{ cost.machine }}{{ " (spot)" if cost.spot }}: {{ "%.4f" | format(cost.price) }} {{ cost.currency }},
+ {{ "%.4f" | format(cost.price_per_1000 or 0) }} {{ cost.currency }} for 1,000 predictions, by list prices of {{ cost.region }} of
+ {{ cost.date }}. <span class=soft>Not in it: {{ cost.not_in_it }}.</span>
+ {%- else %}; what they cost is not known{{ ": the price table has no " ~ cost.machine if cost.machine else ", since the nodes name no machine type" }}.{% endif %}</p>
 {% endif %}
 </section>
 <section><h2>What the HPA saw, and what it made of it</h2>

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..preflight.prices import PRICES
+from ..scaling.judged import best, cost_of_run
 from . import baseline, histogram
 from .explain import findings
 from .phases import reactions
@@ -27,11 +29,14 @@ def analyse(
     users: int,
     environment: Json,
     earlier: tuple[str, Mapping[str, Any]] | None = None,
+    prices: Mapping[str, Any] = PRICES,
 ) -> Json:
-    """The whole report of a run, as report.json has it. Raises SloError. ``earlier``: name and report of a run to compare with."""
+    """The whole report of a run, as report.json has it. Raises SloError. ``earlier``: name and report of a run to compare
+    with; ``prices``: preflight's table.
+    """
     run = next(iter(of_kind(events, "run")), {})
     app = run.get("deployment", "")
-    numbers, scaling = _requests(events), _scaling(events, app)
+    numbers, scaling = _requests(events), _scaling(events, app, slo)
     made = generator(events, workers, users)
     measured = {"requests": numbers, "scaling": scaling}
     checks = [evaluate(parse(line), events, measured) for line in slo]
@@ -46,6 +51,7 @@ def analyse(
         "requests": numbers,
         "scaling": scaling,
         "generator": made,
+        "cost": cost_of_run(events, prices),
         "plan": run.get("plan"),
         "environment": {**environment, "namespace": run.get("namespace"), "deployment": app},
         "started": min(moments, default=None),
@@ -91,7 +97,7 @@ def _requests(events: list[Json]) -> Requests:
     }
 
 
-def _scaling(events: list[Json], app: str) -> Json:
+def _scaling(events: list[Json], app: str, slo: Sequence[str]) -> Json:
     run = next(iter(of_kind(events, "run")), {})
     began = run.get("t", 0.0)
     ready = since(counts_over_time(events, "pod", app=app), began, run.get("replicas", 0))
@@ -114,6 +120,7 @@ def _scaling(events: list[Json], app: str) -> Json:
         "node_wait_max": max((r["node_wait"] for r in found if r["node_wait"] is not None), default=None),
         "reactions": found,
         "looks": _looks(events),
+        "best": best(events, slo),
         "pods": [as_json(share) for share in pods],
         "skew_max": skew_max(pods),
     }

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..gcp.errors import BadInput
 from ..variables.settings import Pool, Settings
 from .nodes import accelerators, shape
+from .prices import PRICES
 from .project import NotKnown, Project
 
 Json = dict[str, Any]
@@ -21,8 +20,6 @@ HOURS_A_MONTH = 730
 
 _SHARED_CORES = {"micro": 0.25, "small": 0.5, "medium": 1.0}
 """vCPUs that are paid of e2-custom-micro and so on. https://cloud.google.com/compute/vm-instance-pricing"""
-
-TABLE = Path(__file__).with_name("prices.json")
 
 
 @dataclass(frozen=True)
@@ -36,11 +33,10 @@ class Phase:
 
 def prices(changed: Mapping[str, Any]) -> Json:
     """The price table, with what a user knows better: a key wins, of a table its keys do. Raises ``BadInput``."""
-    table: Json = json.loads(TABLE.read_text(encoding="utf-8"))
-    unknown = sorted(set(map(str, changed)) - set(table))
+    unknown = sorted(set(map(str, changed)) - set(PRICES))
     if unknown:
-        raise BadInput(f"preflight_prices: there is no {', '.join(unknown)}. There are: {', '.join(table)}.")
-    return _merged(table, changed, "preflight_prices")
+        raise BadInput(f"preflight_prices: there is no {', '.join(unknown)}. There are: {', '.join(PRICES)}.")
+    return _merged(PRICES, changed, "preflight_prices")
 
 
 def _merged(table: Json, changed: Mapping[str, Any], where: str) -> Json:
@@ -51,7 +47,7 @@ def _merged(table: Json, changed: Mapping[str, Any], where: str) -> Json:
             known = known or dict.fromkeys(("cpu_hour", "gib_hour"))
         if isinstance(known, Mapping):
             if not isinstance(value, Mapping):
-                raise BadInput(f"{name} is {value!r}, and has to be a dictionary as in prices.json.")
+                raise BadInput(f"{name} is {value!r}, and has to be a dictionary as in prices.py.")
             found[key] = _merged(dict(known), value, name)
             missing = [each for each, price in found[key].items() if price is None]
             if missing:

@@ -208,3 +208,21 @@ def test_a_bucket_with_objects_stays(http: TestClient) -> None:
     assert http.delete(MODELS).status_code == 204
     assert reason(http.get(MODELS)) == (404, "notFound")
     assert reason(put(http, "o", b"")) == (404, "notFound")
+
+
+def test_a_regional_bucket_is_not_replicated(http: TestClient) -> None:
+    """As Config Connector's real runs with managed folders and pipelines show it."""
+    made = http.post(BUCKETS, json={"name": "near", "location": "us-central1"}).json()
+    assert (made["locationType"], made["satisfiesPZI"], "rpo" in made) == ("region", True, False)
+    everywhere = http.post(BUCKETS, json={"name": "everywhere", "location": "us"}).json()
+    assert (everywhere["rpo"], "satisfiesPZI" in everywhere) == ("DEFAULT", False)
+
+
+def test_new_objects_are_held_where_the_bucket_says_so(http: TestClient) -> None:
+    before = put(http, "free", b"x").json()
+    assert http.patch(MODELS, json={"defaultEventBasedHold": True}).status_code == 200
+    held = put(http, "held", b"x").json()
+    assert ("eventBasedHold" in before, held["eventBasedHold"]) == (False, True)
+    assert "Event-Based" in http.delete(f"{MODELS}/o/held").json()["error"]["message"]
+    assert http.patch(f"{MODELS}/o/held", json={"eventBasedHold": False}).status_code == 200
+    assert http.delete(f"{MODELS}/o/held").status_code == 204

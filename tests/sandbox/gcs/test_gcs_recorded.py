@@ -1,4 +1,4 @@
-"""Traffic recorded against Google, replayed: the emulator's answers must be Google's.
+"""Recorded traffic, replayed: the emulator's answers must be the recorded ones, which are Google's or a good mock's.
 
 ``RECORDED`` names another folder of recordings than tests/conformance/recorded/gcs.
 """
@@ -68,7 +68,7 @@ def test_there_are_recordings() -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
-def test_the_emulator_answers_as_google_did(emulator: Emulator, scenario: Path) -> None:
+def test_the_emulator_answers_as_recorded(emulator: Emulator, scenario: Path) -> None:
     http = client(emulator)
     exchanges = [json.loads(line) for line in scenario.read_text().splitlines()]
     compared = 0

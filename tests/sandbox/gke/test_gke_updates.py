@@ -225,7 +225,7 @@ def test_labels_need_the_current_fingerprint(http: TestClient) -> None:
     path = f"{CLUSTER}:setResourceLabels"
     assert http.post(path, json={"resourceLabels": {"a": "b"}, "labelFingerprint": "old"}).status_code == 412
     operation = send(http, "POST", path, {"resourceLabels": {"a": "b"}, "labelFingerprint": fingerprint})
-    assert operation["operationType"] == "SET_LABELS"
+    assert operation["operationType"] == "UPDATE_CLUSTER"
     assert http.get(CLUSTER).json()["resourceLabels"] == {"a": "b"}
 
 

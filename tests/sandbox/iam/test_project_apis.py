@@ -44,7 +44,7 @@ def exchanges(file: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("file", sorted(RECORDED.glob("*.jsonl")), ids=lambda file: file.stem)
-def test_recorded_requests_are_answered_as_google_did(http: TestClient, file: Path) -> None:
+def test_recorded_requests_are_answered_as_they_were(http: TestClient, file: Path) -> None:
     operation, found = "none", []
     for exchange in exchanges(file):
 

@@ -1,0 +1,434 @@
+"""What a recorded run says about the site: its load, its replicas' service, and how long everything takes. Pure."""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import itertools
+import re
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..hpa.seen import Controller
+from ..hpa.spec import read_spec
+from ..loadtest import histogram
+from ..loadtest.retrace import looks
+from ..loadtest.timeline import counts_over_time, of_kind, since, value_at
+from .service import Curve, Load, Observation, Service, balance, in_time, on_average
+
+Json = dict[str, Any]
+
+SAMPLES_LEAST = 4
+"""Samples of CPU under load without which a request's CPU is a guess."""
+
+
+class NotMeasured(Exception):
+    """What a run does not say, why, and the way out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Times:
+    """How long things take, in seconds; the median of what the run met, or, where it met none, what is assumed."""
+
+    start: float
+    """from a pod's node until it is ready"""
+    drain: float
+    """from the order to go until it is gone"""
+    node_start: float
+    """from the request for a node until it is ready"""
+    node_end: float
+    """from when a node's last pod is gone until the node is"""
+    scrape: float = 15.0
+    """from one sample of CPU to the next"""
+    window: float = 15.0
+    """that a sample is an average over"""
+    lag: float = 2.0
+    """from a sample's end until the HPA can see it"""
+    look: float = 15.0
+    """from one look of the HPA to the next"""
+    assumed: tuple[str, ...] = ()
+    """names of those that the run did not meet"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """Where the run began, and what it may grow to."""
+
+    replicas: int
+    nodes: int
+    per_node: int
+    """replicas that a node has room for, as far as the run has shown"""
+    nodes_max: int
+    machine: str = ""
+    spot: bool = False
+    controller: Controller = dataclasses.field(default_factory=Controller)
+
+
+@dataclasses.dataclass(frozen=True)
+class Actual:
+    """What the run was, in the same measures as what is computed."""
+
+    replica_seconds: float
+    node_seconds: float
+    requests: float
+    in_time: float
+    ready: tuple[int, ...]
+    """replicas ready in each second"""
+    wanted: tuple[int, ...]
+    nodes: tuple[int, ...]
+
+    @property
+    def attained(self) -> float:
+        """share of the requests answered in time; 1 without requests"""
+        return self.in_time / self.requests if self.requests else 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """A run, as a simulation takes it. ``limit``: seconds within which an answer is in time."""
+
+    load: Load
+    service: Service
+    times: Times
+    site: Site
+    actual: Actual
+    hpa: Json
+    limit: float
+    share: float
+    """of the requests that should be in time"""
+    limit_words: str
+    began: float
+
+
+_ASSUMED = {"start": 20.0, "drain": 20.0, "node_start": 100.0, "node_end": 600.0}
+"""Where a run met none: a small model, serving_propagation_seconds, GKE's nodes.
+https://cloud.google.com/kubernetes-engine/docs/how-to/capacity-provisioning"""
+
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)_ms\s*<=?\s*(\d+(?:\.\d+)?)\s*(ms|s)?")
+
+
+def measured(events: list[Json], slo: Sequence[str]) -> Measured:
+    """Raises NotMeasured. ``slo``: the run's limits; the first of a percentile without a condition counts."""
+    run = next(iter(of_kind(events, "run")), None)
+    loads = of_kind(events, "load")
+    if run is None or len(loads) < 5:
+        raise NotMeasured("the timeline has no load: take a run that went on for a while")
+    specs = of_kind(events, "hpa_spec")
+    if not specs or not of_kind(events, "samples"):
+        raise NotMeasured(
+            "the timeline is of an earlier version, which wrote down neither the HPA's spec nor the pods' samples of CPU: "
+            "run the load test again"
+        )
+    app, begin = run["deployment"], run["t"]
+    seconds = int(loads[-1]["t"] - begin) + 1
+    ends = int(events[-1]["t"] - begin) + 1
+    ready_steps = since(_serving(events, app), begin, run["replicas"])
+    ready = by_second(ready_steps, begin, ends)
+    container, resource = _container(specs[-1]["spec"])
+    request, most = _sizes(events, app, container)
+    cpu_ms, idle = _cost(events, app, container, ready_steps)
+    limit, share, words = _limit(slo, loads)
+    load = _load(run, loads, begin, seconds)
+    service = _service(loads, load, ready, begin, limit, (cpu_ms, idle, request, most))
+    if resource != "cpu":
+        raise NotMeasured(f"the HPA goes by {resource}: a simulation knows CPU alone")
+    return Measured(
+        load=load, service=service, times=_times(events, app), site=_site(events, run, app),
+        actual=_actual(events, app, run, ready, limit, ends), hpa=specs[-1]["spec"], limit=limit, share=share,
+        limit_words=words, began=begin,
+    )  # fmt: skip
+
+
+def _container(spec: Json) -> tuple[str, str]:
+    """(container, resource) of the HPA's only metric; container empty for the whole pod."""
+    metrics = read_spec(spec).metrics
+    if len(metrics) != 1 or metrics[0].type not in ("Resource", "ContainerResource"):
+        raise NotMeasured(
+            "the HPA goes by several metrics, or by one that is not CPU: a simulation knows one of CPU alone"
+        )
+    return metrics[0].container, metrics[0].name
+
+
+def _limit(slo: Sequence[str], loads: list[Json]) -> tuple[float, float, str]:
+    for line in slo:
+        found = _PERCENTILE.fullmatch(line.replace("while steady", "").strip())
+        if found:
+            seconds = float(found[2]) * (1.0 if found[3] == "s" else 0.001)
+            return seconds, float(found[1]) / 100, line
+    whole = histogram.total(histogram.parse(event["histogram"]) for event in loads)
+    own = histogram.percentile(whole, 0.95)
+    if own is None:
+        raise NotMeasured("no request was answered")
+    return own / 1000, 0.95, f"p95_ms <= {histogram.words(own)} (the run's own: no percentile has a limit)"
+
+
+def _serving(events: list[Json], app: str) -> list[tuple[float, int]]:
+    """(t, replicas that are ready and not told to go)"""
+    kept = [
+        {**event, "ready": None} if event["kind"] == "pod" and event["leaving"] else event for event in events
+    ]
+    return counts_over_time(kept, "pod", app=app)
+
+
+def by_second(steps: Sequence[tuple[float, float]], begin: float, seconds: int) -> tuple[int, ...]:
+    """The number in force in each second."""
+    return tuple(int(value_at(steps, begin + t + 0.5)) for t in range(seconds))
+
+
+def _sizes(events: list[Json], app: str, container: str) -> tuple[int, float]:
+    """(request, limit) of the container's CPU, in thousandths."""
+    for event in reversed(of_kind(events, "pod_spec")):
+        if event["labels"].get("app") != app:
+            continue
+        names = [container] if container else list(event["requests"])
+        requests = [event["requests"].get(name, {}).get("cpu", 0) for name in names]
+        limits = [event["limits"].get(name, {}).get("cpu") for name in names]
+        if not sum(requests):
+            raise NotMeasured("the model server's pods request no CPU")
+        return sum(requests), float(sum(limit for limit in limits if limit)) if all(limits) else 0.0
+    raise NotMeasured("no pod of the model server was seen")
+
+
+def _cost(
+    events: list[Json], app: str, container: str, ready: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """(CPU of a request in ms of a core, CPU of an idle replica in thousandths): a straight line by least squares through
+    what all replicas used in each sample's window, and what was answered in it."""
+    mine = {event["name"] for event in of_kind(events, "pod") if event["app"] == app}
+    begun = {event["name"]: event["ready"] for event in of_kind(events, "pod") if event["ready"] is not None}
+    loads = of_kind(events, "load")
+    times, counts = [event["t"] for event in loads], [event["requests"] for event in loads]
+    by_time: dict[float, list[tuple[str, float, float]]] = {}
+    for event in of_kind(events, "samples"):
+        for sample in event["pods"]:
+            if sample["pod"] in mine:
+                used = [
+                    usage["cpu"]
+                    for name, usage in sample["usage"].items()
+                    if container in ("", name) and "cpu" in usage
+                ]
+                by_time.setdefault(round(event["t"]), []).append((sample["pod"], sum(used), sample["at"]))
+    windows = [sample["window"] for event in of_kind(events, "samples") for sample in event["pods"]]
+    window = statistics.median(windows) if windows else 15.0
+    points: list[tuple[float, float]] = []
+    for samples in by_time.values():
+        at = statistics.median(end for _pod, _used, end in samples)
+        began = at - window
+        if any(begun.get(pod, at) > began for pod, _used, _end in samples):
+            continue  # the CPU of a start is no request's
+        if not times or began < times[0] or at > times[-1]:
+            continue
+        expected = value_at(ready, at - window / 2)
+        if len(samples) != expected:
+            continue
+        asked = (_at(times, counts, at) - _at(times, counts, began)) / window / len(samples)
+        points.append((asked, sum(used for _pod, used, _end in samples) / len(samples)))
+    busy = [point for point in points if point[0] > 0]
+    if len(busy) < SAMPLES_LEAST:
+        raise NotMeasured(
+            f"there are {len(busy)} samples of CPU under load with replicas that were all ready, and {SAMPLES_LEAST} are needed "
+            "to say what a request costs: run a longer load test"
+        )
+    mean_x = statistics.fmean(x for x, _y in points)
+    mean_y = statistics.fmean(y for _x, y in points)
+    spread = sum((x - mean_x) ** 2 for x, _y in points)
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread > 1e-9 else mean_y / mean_x
+    idle = mean_y - slope * mean_x
+    if slope <= 0 or idle < 0:
+        slope, idle = sum(y * x for x, y in points) / sum(x * x for x, _y in points), 0.0
+    if slope <= 0:
+        raise NotMeasured("the model server's CPU did not follow its requests: it is not what limits it")
+    return slope, idle
+
+
+def _at(times: Sequence[float], values: Sequence[float], t: float) -> float:
+    """A count at a moment, straight between two that were seen."""
+    index = bisect.bisect_right(times, t)
+    if index == 0:
+        return values[0]
+    if index == len(times):
+        return values[-1]
+    share = (t - times[index - 1]) / (times[index] - times[index - 1])
+    return values[index - 1] + share * (values[index] - values[index - 1])
+
+
+def _load(run: Json, loads: list[Json], begin: float, seconds: int) -> Load:
+    if loads[0]["users"] is None:
+        times = [begin, *(event["t"] for event in loads)]
+        counts = [0, *(event["started"] for event in loads)]
+        levels = [
+            max(0.0, _at(times, counts, begin + t + 1) - _at(times, counts, begin + t))
+            for t in range(seconds)
+        ]
+        return Load(tuple(levels))
+    steps = [(event["t"], float(event["users"])) for event in loads]
+    users = tuple(value_at(steps, begin + t + 0.5) for t in range(seconds))
+    thinks = []
+    for event in loads:
+        buckets = histogram.parse(event["histogram"])
+        answered = sum(buckets.values())
+        if event["rate"] > 0 and answered and event["state"] == "running" and event["users"]:
+            mean = sum(histogram.value_of(bucket) * n for bucket, n in buckets.items()) / answered / 1000
+            thinks.append(event["users"] / event["rate"] - mean)
+    return Load(users, think=max(0.0, statistics.median(thinks)) if thinks else 0.0)
+
+
+def _service(
+    loads: list[Json],
+    load: Load,
+    ready: Sequence[int],
+    begin: float,
+    limit: float,
+    sizes: tuple[float, float, int, float],
+) -> Service:
+    cpu_ms, idle, request, most = sizes
+    fastest = histogram.percentile(
+        histogram.total(histogram.parse(event["histogram"]) for event in loads), 0.05
+    )
+    if not most:
+        # Without a limit a replica can use what its node has left, which the run has not shown.
+        raise NotMeasured(
+            "the model server's container has no CPU limit: how much a replica can do at most is not known"
+        )
+    flat = Curve([(0.0, 1.0)])
+    work = cpu_ms / most
+    bare = Service(cpu_ms, idle, request, most, flat, flat)
+    quick = (fastest or 0.0) / 1000
+    answered, average = [], []
+    for event in loads:
+        buckets = histogram.parse(event["histogram"])
+        count = sum(buckets.values())
+        if not count:
+            continue
+        mean = sum(histogram.value_of(bucket) * n for bucket, n in buckets.items()) / count / 1000
+        good = sum(n for bucket, n in buckets.items() if histogram.value_of(bucket) <= limit * 1000)
+        answered.append((event, count, mean, good / count))
+        second = max(0, min(len(ready) - 1, int(event["t"] - begin) - 1))
+        if ready[second]:
+            average.append(
+                Observation(min(1.0, event["rate"] / (bare.capacity * ready[second])), count, mean)
+            )
+    mean_curve = on_average(average, quick, work)
+    pressures = _pressures(load, bare, ready, mean_curve)
+    seen = []
+    for event, count, _mean, share in answered:
+        second = max(0, min(load.seconds - 1, int(event["t"] - begin) - 1))
+        near = pressures[max(0, second - 1) : second + 1]
+        seen.append(Observation(statistics.fmean(near), count, share))
+    return dataclasses.replace(bare, within=in_time(seen, limit, quick, work), average=mean_curve)
+
+
+def _pressures(load: Load, service: Service, ready: Sequence[int], average: Curve) -> list[float]:
+    """The pressure in each second of the run, by the same sum as in a simulation."""
+    found, waiting = [], 0.0
+    for t, level in enumerate(load.levels):
+        can = service.capacity * ready[t]
+        if load.think is not None:
+            found.append(
+                balance(level, load.think, can, average)[1] if level and can else 0.0 if not level else 4.0
+            )
+            continue
+        asked = level + waiting
+        found.append(asked / can if can else 4.0)
+        waiting = min(asked - min(asked, can), sum(load.levels[max(0, t - 9) : t + 1]))
+    return found
+
+
+def _times(events: list[Json], app: str) -> Times:
+    pods: dict[str, Json] = {}
+    left: dict[str, float] = {}
+    drains = []
+    for event in of_kind(events, "pod"):
+        if event["app"] != app:
+            continue
+        pods[event["name"]] = {
+            **pods.get(event["name"], {}),
+            **{k: v for k, v in event.items() if v is not None},
+        }
+        if event["leaving"]:
+            left.setdefault(event["name"], event["t"])
+        if event["gone"] and event["name"] in left:
+            drains.append(event["t"] - left[event["name"]])
+    run = next(iter(of_kind(events, "run")))
+    fresh = [pod for pod in pods.values() if pod.get("created", 0) >= run["t"] - 1]
+    starts = [pod["ready"] - pod["scheduled"] for pod in fresh if "ready" in pod and "scheduled" in pod]
+    asked = [e["at"] for e in of_kind(events, "event") if e["reason"] == "TriggeredScaleUp" and e["at"]]
+    came = {e["name"]: e["ready"] for e in of_kind(events, "node") if e["ready"] is not None}
+    nodes = []
+    for moment in came.values():
+        before = [at for at in asked if run["t"] - 1 <= at <= moment]
+        if before and moment >= run["t"]:
+            nodes.append(moment - before[-1])
+    gone = [e["t"] for e in of_kind(events, "node") if e["gone"]]
+    emptied = [e["t"] for e in of_kind(events, "pod") if e["gone"] and e["app"] == app]
+    ends = [t - max(e for e in emptied if e <= t) for t in gone if any(e <= t for e in emptied)]
+    samples: dict[str, list[float]] = {}
+    windows, lags = [], []
+    for event in of_kind(events, "samples"):
+        for sample in event["pods"]:
+            samples.setdefault(sample["pod"], []).append(sample["at"])
+            windows.append(sample["window"])
+            lags.append((event["before"] + event["t"]) / 2 - sample["at"])
+    scrapes = [b - a for ats in samples.values() for a, b in itertools.pairwise(ats) if b > a]
+    looked = looks(events)["period"]
+    found = {"start": starts, "drain": drains, "node_start": nodes, "node_end": ends}
+    known = {name: statistics.median(values) for name, values in found.items() if values}
+    return Times(
+        **{**_ASSUMED, **known},
+        scrape=_median(scrapes, 15.0), window=_median(windows, 15.0), lag=max(0.0, _median(lags[len(samples):], 2.0)),
+        look=looked or 15.0, assumed=tuple(name for name in found if name not in known),
+    )  # fmt: skip
+
+
+def _median(values: Iterable[float], otherwise: float) -> float:
+    known = list(values)
+    return statistics.median(known) if known else otherwise
+
+
+def _site(events: list[Json], run: Json, app: str) -> Site:
+    """Rooms of a node: the most replicas that any had at a time."""
+    where: dict[str, str] = {}
+    most = 1
+    for event in of_kind(events, "pod"):
+        if event["app"] != app:
+            continue
+        if event["gone"] or not event["node"]:
+            where.pop(event["name"], None)
+        else:
+            where[event["name"]] = event["node"]
+            most = max(most, sum(node == event["node"] for node in where.values()))
+    nodes = of_kind(events, "node")
+    machines = [event["machine"] for event in nodes if event["machine"]]
+    version = re.match(r"v?1\.(\d+)", run.get("kubernetes") or "")
+    counts = [value for _t, value in counts_over_time(events, "node")]
+    return Site(
+        replicas=run["replicas"], nodes=max(1, run["nodes"]), per_node=most,
+        nodes_max=max([run["nodes"], 1, *counts]), machine=machines[-1] if machines else "",
+        spot=any(event["spot"] for event in nodes), controller=Controller(int(version[1])) if version else Controller(),
+    )  # fmt: skip
+
+
+def _actual(
+    events: list[Json], app: str, run: Json, ready: tuple[int, ...], limit: float, seconds: int
+) -> Actual:
+    begin = run["t"]
+    there = existing(events, app, begin, run["replicas"], seconds)
+    nodes = by_second(since(counts_over_time(events, "node"), begin, run["nodes"]), begin, seconds)
+    wanted = by_second(
+        since([(e["t"], e["wanted"]) for e in of_kind(events, "deployment")], begin, run["replicas"]),
+        begin,
+        seconds,
+    )
+    total = good = 0
+    for event in of_kind(events, "load"):
+        for bucket, n in histogram.parse(event["histogram"]).items():
+            total += n
+            good += n if histogram.value_of(bucket) <= limit * 1000 else 0
+    return Actual(float(sum(there)), float(sum(nodes)), total, good, ready, wanted, nodes)
+
+
+def existing(events: list[Json], app: str, begin: float, first: int, seconds: int) -> tuple[int, ...]:
+    """Pods of the model server in each second, those that start or drain included."""
+    marked = [{**event, "ready": None if event["gone"] else event["t"]} for event in of_kind(events, "pod")]
+    return by_second(since(counts_over_time(marked, "pod", app=app), begin, first), begin, seconds)

@@ -1,0 +1,268 @@
+"""How well so many replicas answer so much load: from what a run measured to a function of pressure. Pure.
+
+*Pressure* is what a replica is asked for in a second as a multiple of what it can do in one, plus the seconds that it
+would need for the requests that wait already. At pressure 0.5 a replica has half of what it can do; at 1.2 it is full, and
+requests wait for a fifth of a second and more. More replicas are never more pressure.
+
+Each second of a recorded run has a pressure, and a share of requests that were answered in time. Of these the best
+falling function is taken (isotonic regression by pool-adjacent-violators: Ayer, Brunk, Ewing, Reid, Silverman, "An
+Empirical Distribution Function for Sampling with Incomplete Information", 1955), which has the run's own share in the mean.
+Above the pressure that the run met, it goes on as a queue's would, by Kingman's approximation ("The single server queue in
+heavy traffic", 1961): P(wait > w) = x exp(-2 (1 - x) w / ((1 + v) s)), x the load as a multiple of what can be done,
+s a request's time at full speed, v its squared coefficient of variation, arrivals at random.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+STEP = 0.01
+"""Pressures are told apart by so much."""
+
+MOST = 4.0
+"""Above this pressure everything is as at it."""
+
+VARIATION = 0.1
+"""Squared coefficient of variation of a request's work: that of a model is nearly constant."""
+
+PATIENCE = 10
+"""Seconds after which a request that waits is answered badly and gone: the serving role's ``serving_queue_timeout``."""
+
+POINT = 50
+"""Requests that a point of the curve is made of, at least."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Observation:
+    """A moment of a run: its pressure, and what became of the requests answered in it."""
+
+    pressure: float
+    requests: float
+    value: float
+    """share in time, or seconds on average"""
+
+
+class Curve:
+    """A function of pressure, by a table."""
+
+    def __init__(self, points: Sequence[tuple[float, float]]) -> None:
+        """``points``: (pressure, value) in order of pressure; between them it is straight, beyond them level."""
+        self.points = tuple(points)
+        xs = [x for x, _unused in points]
+        self._table = []
+        for step in range(int(MOST / STEP) + 1):
+            x = step * STEP
+            index = bisect.bisect_right(xs, x)
+            if index == 0 or index == len(xs):
+                self._table.append(points[min(index, len(xs) - 1)][1])
+                continue
+            (x0, y0), (x1, y1) = points[index - 1], points[index]
+            self._table.append(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
+
+    def at(self, pressure: float) -> float:
+        return self._table[min(int(pressure / STEP), len(self._table) - 1)]
+
+    def most(self, least: float) -> float:
+        """The highest pressure at which a falling function is at least so much; 0 where it never is."""
+        found = [step for step, value in enumerate(self._table) if value >= least]
+        return found[-1] * STEP if found else 0.0
+
+
+def in_time(observed: Iterable[Observation], limit: float, fastest: float, work: float) -> Curve:
+    """The share of requests answered within ``limit`` seconds. ``fastest``: seconds of an answer when there is no load,
+    ``work``: seconds of a request's work at full speed."""
+    points = _monotone(observed, falling=True)
+
+    def queue(x: float) -> float:
+        wait = limit - fastest
+        if wait <= 0:
+            return 0.0
+        if x < 1:
+            late = x * math.exp(-2 * (1 - x) * wait / ((1 + VARIATION) * work)) if x > 0 else 0.0
+            return 1 - late
+        # All wait for what is over one; who waits longer than there is time is late.
+        return 0.0
+
+    return Curve(_extended(points, queue, falling=True))
+
+
+def on_average(observed: Iterable[Observation], fastest: float, work: float) -> Curve:
+    """Seconds that an answer takes on average."""
+    points = _monotone(observed, falling=False)
+
+    def queue(x: float) -> float:
+        full = min(x, 0.97)
+        wait = full * work * (1 + VARIATION) / 2 / (1 - full)
+        return fastest + wait + max(0.0, x - 1)
+
+    return Curve(_extended(points, queue, falling=False))
+
+
+def _monotone(observed: Iterable[Observation], *, falling: bool) -> list[tuple[float, float]]:
+    """Points of the best falling, or rising, function through what was observed."""
+    sign = -1 if falling else 1
+    binned: list[list[float]] = []
+    for one in sorted(observed, key=lambda one: one.pressure):
+        if not one.requests:
+            continue
+        if not binned or binned[-1][0] >= POINT:
+            binned.append([0.0, 0.0, 0.0])
+        last = binned[-1]
+        last[0] += one.requests
+        last[1] += one.requests * one.pressure
+        last[2] += one.requests * one.value * sign
+    pools: list[list[float]] = []
+    for requests, pressures, values in binned:
+        pools.append([requests, pressures, values, pressures / requests, pressures / requests])
+        while len(pools) > 1 and pools[-2][2] / pools[-2][0] >= pools[-1][2] / pools[-1][0]:
+            last = pools.pop()
+            before = pools[-1]
+            for index in range(3):
+                before[index] += last[index]
+            before[4] = last[4]
+    points: list[tuple[float, float]] = []
+    for requests, _unused, values, first, last_x in pools:
+        level = sign * values / requests
+        points += [(first, level)] if first == last_x else [(first, level), (last_x, level)]
+    return points
+
+
+def _extended(
+    points: list[tuple[float, float]], queue: object, *, falling: bool
+) -> list[tuple[float, float]]:
+    """Goes on above the highest pressure that was met as the queue does, from the value that was met there."""
+    assert callable(queue)  # noqa: S101 - two of them, above
+    begin, level = points[-1] if points else (0.0, queue(0.0))
+    if not points:
+        points = [(0.0, level)]
+    theirs = queue(begin)
+    more = []
+    x = math.floor(begin / 0.05) * 0.05 + 0.05
+    while x <= MOST:
+        if falling:
+            value = level * queue(x) / theirs if theirs > 0 else 0.0
+            value = min(value, level)
+        else:
+            value = max(level, level * queue(x) / theirs if theirs > 0 else queue(x))
+        more.append((x, value))
+        x += 0.05
+    return [*points, *more]
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """What a replica can do, as it was measured. CPU in thousandths of a core."""
+
+    cpu_ms: float
+    """CPU that a request takes, in milliseconds of a core"""
+    idle: float
+    """CPU of a replica that is asked nothing"""
+    request: int
+    """what the container requests: the HPA's hundred per cent"""
+    limit: float
+    """what it can use at most"""
+    within: Curve
+    """share answered in time, by pressure"""
+    average: Curve
+    """seconds of an answer, by pressure"""
+
+    @property
+    def capacity(self) -> float:
+        """Requests a second that keep a replica busy all the time."""
+        return max(0.001, (self.limit - self.idle) / self.cpu_ms)
+
+    def sized(self, request: int, limit: float) -> Service:
+        """The same with other CPU. A request's work is the same; what it means for its time is not known, and taken
+        to be nothing: pressure is what tells."""
+        return dataclasses.replace(self, request=request, limit=limit)
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """What is asked for in each second. Open: requests that come. Closed: users, who think between two requests."""
+
+    levels: tuple[float, ...]
+    think: float | None = None
+    """seconds; None for the open model"""
+
+    @property
+    def seconds(self) -> int:
+        return len(self.levels)
+
+
+class Server:
+    """Answers second by second. Requests that find no room wait; users who wait ask nothing."""
+
+    def __init__(self, service: Service, load: Load) -> None:
+        self._service = service
+        self._load = load
+        self._capacity = service.capacity
+        self._waiting = self._recent = 0.0
+        self._closed: dict[tuple[float, int], tuple[float, float]] = {}
+        self.requests = 0.0
+        self.in_time = 0.0
+
+    def second(self, t: int, ready: int) -> float:
+        """One second with so many replicas ready: CPU that each uses, in thousandths of a core."""
+        level = self._load.levels[t] if t < len(self._load.levels) else 0.0
+        service = self._service
+        if self._load.think is not None:
+            rate, pressure = self._asked(level, ready)
+            share = service.within.at(pressure) if ready else 0.0
+            self.requests += rate
+            self.in_time += rate * share
+            return service.idle + service.cpu_ms * rate / ready if ready else 0.0
+        can, asked = self._capacity * ready, level + self._waiting
+        done = min(asked, can)
+        self._recent += level - (self._load.levels[t - PATIENCE] if t >= PATIENCE else 0.0)
+        # Those who wait came within their patience, however many replicas there are.
+        self._waiting = min(asked - done, max(0.0, self._recent))
+        self.requests += level
+        if not ready:
+            return 0.0
+        self.in_time += level * service.within.at(asked / can)
+        return service.idle + service.cpu_ms * done / ready
+
+    def _asked(self, users: float, ready: int) -> tuple[float, float]:
+        """(requests a second, pressure) of users who ask, wait for the answer, and think."""
+        if users <= 0:
+            return 0.0, 0.0
+        if not ready:
+            # They wait; when a replica comes their requests are late.
+            return users / max(1.0, (self._load.think or 0.0) + 1.0), MOST
+        key = (users, ready)
+        if key not in self._closed:
+            self._closed[key] = balance(
+                users, self._load.think or 0.0, self._capacity * ready, self._service.average
+            )
+        return self._closed[key]
+
+
+def balance(users: float, think: float, can: float, average: Curve) -> tuple[float, float]:
+    """(requests a second, pressure) at which users and servers agree: as many come as think and wait let come."""
+    low, high = 0.0, MOST
+    for _unused in range(20):
+        pressure = (low + high) / 2
+        asked = users / max(0.001, think + average.at(pressure))
+        if asked > min(pressure, 1.0) * can:
+            low = pressure
+        else:
+            high = pressure
+    pressure = (low + high) / 2
+    if pressure >= 1.0:
+        # All are busy: an answer takes what is left of the users' round, and that is how much they wait.
+        asked = can
+        waits = users / can - think - average.at(1.0)
+        return asked, min(MOST, 1.0 + max(0.0, waits))
+    return min(can, users / max(0.001, think + average.at(pressure))), pressure
+
+
+def attained(service: Service, load: Load, ready: Sequence[int]) -> tuple[float, float]:
+    """(requests, those in time) with so many replicas ready in each second."""
+    server = Server(service, load)
+    for t in range(load.seconds):
+        server.second(t, ready[t])
+    return server.requests, server.in_time

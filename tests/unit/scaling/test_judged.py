@@ -1,0 +1,100 @@
+"""A recorded run: every look explained, what was measured, the best that was possible, and its cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.pages import render
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.retrace import looks
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import of_kind, read
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.estimate import prices
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.cost import cost
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.judged import best
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.measured import NotMeasured, measured
+
+from tests.loadtest.published import violations
+
+RECORDED = Path(__file__).parent / "data" / "demo-on-1.34.jsonl"
+Json = dict[str, Any]
+
+
+@pytest.fixture(name="events")
+def _events() -> list[Json]:
+    return read(RECORDED)
+
+
+def test_each_look_of_the_real_controller_is_explained(events: list[Json]) -> None:
+    found = looks(events)
+    assert (len(found["all"]), found["unexplained"], found["hidden"]) == (17, 0, 0)
+    assert found["period"] == pytest.approx(15.02, abs=0.02)
+    assert {look.rule for look in found["all"]} == {"ratio", "tolerance", "unready", "missing", "stabilised"}
+    assert [look.desired for look in found["all"] if look.desired != look.replicas] == [2, 1]
+    assert sum(not look.seen for look in found["all"]) == 2
+
+
+def test_a_recording_with_other_samples_is_not_explained(events: list[Json]) -> None:
+    for event in of_kind(events, "samples"):
+        for sample in event["pods"]:
+            sample["usage"]["tfserving"]["cpu"] = round(sample["usage"]["tfserving"]["cpu"] * 1.1)
+    assert looks(events)["unexplained"] >= 10
+
+
+def test_what_the_run_measured(events: list[Json]) -> None:
+    run = measured(events, ["p95_ms <= 2500"])
+    assert run.service.cpu_ms == pytest.approx(17.2, abs=0.1)
+    assert (run.service.request, run.service.limit) == (300, 300)
+    assert run.times.start == 20
+    assert run.times.assumed == ("node_start", "node_end")
+    assert (run.site.machine, run.site.controller.minor) == ("e2-medium", 34)
+    assert run.limit == 2.5
+
+
+def test_the_best_is_no_dearer_than_the_run_where_the_run_kept_the_limit(events: list[Json]) -> None:
+    found = best(events, ["failed == 0", "p95_ms <= 2500 while steady"])
+    assert found["attained"] >= found["share"] == 0.95
+    assert 0 < found["bound"] <= found["schedule_cost"] <= found["replica_seconds"]
+    assert found["ratio"] == pytest.approx(found["replica_seconds"] / found["bound"], abs=0.001)
+    assert found["node_bound"] <= found["node_seconds"]
+    assert found["schedule"][0] == [0.0, 1.0]
+
+
+def test_a_limit_that_no_replicas_keep_is_said_to_be_so(events: list[Json]) -> None:
+    assert "no number of replicas keeps p95_ms <= 1" in best(events, ["p95_ms <= 1"])["problem"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("samples", "earlier version"), ("load", "no load"), ("pod_spec", "no pod of the model server")],
+)
+def test_what_a_timeline_lacks_is_told(events: list[Json], kind: str, words: str) -> None:
+    with pytest.raises(NotMeasured, match=words):
+        measured([event for event in events if event["kind"] != kind], [])
+
+
+def test_report_and_page_tell_it(events: list[Json]) -> None:
+    made = analyse(
+        events, slo=["p95_ms <= 2500"], workers=2, users=36, environment={"model": "m", "host": "h"}
+    )
+    assert violations(events, made) == []
+    page = render(made, {}, "r")
+    assert "times the fewest" in page
+    assert "for 1,000 predictions" in page
+    made["cost"]["price"] = None
+    assert "the price table has no e2-medium" in render(made, {}, "r")
+
+
+def test_cost_by_hand() -> None:
+    table = prices({"machine_types": {"mine": 0.36}, "disk_gib_month": {"pd-balanced": 0}})
+    found = cost(7200, 3600, 2000, "mine", table)
+    assert (found["replica_hours"], found["node_hours"], found["price"], found["price_per_1000"]) == (
+        2,
+        1,
+        0.36,
+        0.18,
+    )
+    assert cost(1, 1, 0, "mine", table)["price_per_1000"] is None
+    assert cost(1, 1, 1, "nobody-knows", table)["price"] is None
+    assert cost(1, 3600, 1, "mine", table, spot=True)["price"] == pytest.approx(0.36 * 0.4)
