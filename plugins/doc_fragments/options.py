@@ -18,7 +18,6 @@ from ..modules import (
     gke_node_pool,
     k8s_diff,
     k8s_lease,
-    k8s_objects,
     k8s_objects_info,
     k8s_rollout,
     k8s_teardown,
@@ -27,7 +26,9 @@ from ..modules import (
     preflight,
     saved_model_info,
     scaling_report,
+    scaling_whatif,
     tfserving_model,
+    tfserving_refusals_info,
 )
 from ..plugin_utils.option_docs import Json, documented, words
 
@@ -78,7 +79,7 @@ kubeconfig:
   - The kubeconfig of the cluster, as a path or as a dictionary.
   - Without it E(K8S_AUTH_KUBECONFIG), then the cluster of the pod that Ansible runs in, then E(KUBECONFIG), then
     C(~/.kube/config) is taken, as by modules of kubernetes.core.
-  - Other variables C(K8S_AUTH_…) that lead kubernetes.core to a cluster are refused, since the modules here do not follow them.
+  - Other variables C(K8S_AUTH_…) that lead kubernetes.core to a cluster are refused, since both are used together.
 context: Name of the context in the kubeconfig; its current one if unset.
 """)
 
@@ -97,7 +98,6 @@ class ModuleDocFragment:
     GKE_NODE_POOL: str = _of(gke_node_pool, _GKE)
     K8S_DIFF: str = _of(k8s_diff, _KUBERNETES)
     K8S_LEASE: str = _of(k8s_lease, _KUBERNETES)
-    K8S_OBJECTS: str = _of(k8s_objects, _KUBERNETES)
     K8S_OBJECTS_INFO: str = _of(k8s_objects_info, _KUBERNETES)
     K8S_ROLLOUT: str = _of(k8s_rollout, _KUBERNETES)
     K8S_TEARDOWN: str = _of(k8s_teardown, _KUBERNETES)
@@ -106,4 +106,6 @@ class ModuleDocFragment:
     PREFLIGHT: str = documented(ARGUMENTS, _GOOGLE | words(preflight.OPTIONS))
     SAVED_MODEL_INFO: str = _of(saved_model_info, {})
     SCALING_REPORT: str = _of(scaling_report, {})
+    SCALING_WHATIF: str = _of(scaling_whatif, {})
     TFSERVING_MODEL: str = _of(tfserving_model, _KUBERNETES)
+    TFSERVING_REFUSALS_INFO: str = _of(tfserving_refusals_info, _KUBERNETES)

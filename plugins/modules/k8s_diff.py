@@ -25,14 +25,14 @@ attributes:
     description: Changes nothing in any mode.
   diff_mode:
     support: none
-    description: The module that applies shows the difference.
+    description: What applies, M(kubernetes.core.k8s), shows the difference.
   idempotent:
     support: full
     description: Changes nothing.
 notes:
   - The identity in the kubeconfig must be allowed to get, create and patch the objects, a dry run though it is.
 seealso:
-  - module: mlops.tfserving.k8s_objects
+  - module: kubernetes.core.k8s
 """
 
 OPTIONS = r"""
@@ -49,9 +49,16 @@ EXAMPLES = r"""
   register: differences
 
 - name: Apply what differs
-  mlops.tfserving.k8s_objects:
+  kubernetes.core.k8s:
     definition: "{{ differences.pending }}"
-    field_manager: my-playbooks
+    apply: true
+    server_side_apply: {field_manager: my-playbooks}
+    wait: false
+  register: applied
+  changed_when: true
+  until: applied is mlops.tfserving.settled
+  retries: 6
+  delay: 2
   when: differences.pending | length > 0
 """
 

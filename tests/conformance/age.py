@@ -132,6 +132,11 @@ class Age:
         found = [shown for shown in map(Shown, scenarios) if not shown.of_an_insider]
         self._all = sorted(found, key=lambda shown: (shown.scenario.date, shown.scenario.name))
 
+    def date_of(self, scenario: Scenario) -> str:
+        """Its date; without one, that of the last recording of the nearest GKE that was not newer, or before all."""
+        known = ((s.scenario.version, s.scenario.date) for s in self._all)
+        return scenario.date or max((one for one in known if one[0] <= scenario.version), default=((), ""))[1]
+
     def gone_in(self, scenario: Scenario, kind: str, difference: Difference) -> str | None:
         """The name of the newer recording that shows the difference gone; None where there is no such one.
 
@@ -140,12 +145,12 @@ class Age:
         *missing*: none after the last one that shows it does, though there what is around it is shown. *value*: none
         after the last one that shows theirs does, and the first one that shows ours is newer than this one.
         """
-        name, own = place(kind, difference.path), Shown(scenario)
+        name, own, date = place(kind, difference.path), Shown(scenario), self.date_of(scenario)
         asks = own.asks_for(name)
         # Of a field that is too much, what was asked of the outermost message says little, and in the end nothing does.
         for outer in (0, 1, len(asks)) if difference.kind == "extra" else (0,):
             alike = [shown for shown in self._all if shown.asks_for(name)[outer:] == asks[outer:]]
-            if found := _gone(alike, name, scenario.date, difference):
+            if found := _gone(alike, name, date, difference):
                 return found
         return None
 

@@ -58,9 +58,17 @@ class Scenario:
 
     @cached_property
     def date(self) -> str:
-        """When it was recorded (``NAME@2026-08-22-BLOB``); later than all others where the name does not say."""
+        """When it was recorded (``NAME@2026-08-22-BLOB``); empty where the name does not say."""
         found = _DATE.search(self.name)
-        return found[1] if found else "9999-12-31"
+        return found[1] if found else ""
+
+    @cached_property
+    def version(self) -> tuple[int, ...]:
+        """That of its first cluster, as numbers; empty without one."""
+        shown = (
+            e.response.get("initialClusterVersion") for e in self.exchanges if isinstance(e.response, dict)
+        )
+        return tuple(map(int, re.findall(r"\d+", next(filter(None, shown), ""))))
 
 
 def read_scenario(file: Path) -> Scenario:

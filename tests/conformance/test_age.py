@@ -59,9 +59,18 @@ def test_a_value_is_age_only_if_ours_came_after_theirs() -> None:
     )
 
 
-def test_a_recording_without_a_date_is_of_today() -> None:
-    today = Scenario("mine", OLD.exchanges)
-    assert gone(today, [recording("2026-01-01", {"a": {"y": 1}})], "missing", "a.x", "1", "") is None
+def test_a_recording_without_a_date_is_as_old_as_its_gke() -> None:
+    older, newer = (
+        recording(date, {"initialClusterVersion": version, "currentMasterVersion": version})
+        for date, version in (("2025-01-01", "1.32.4-gke.5"), ("2026-01-01", "1.35.1-gke.2"))
+    )
+    for version, date in (
+        ("1.32.10-gke.1", "2025-01-01"),
+        ("1.36.0-gke.1", "2026-01-01"),
+        ("1.30.0", ""),
+    ):
+        mine = Scenario("mine", recording("", {"initialClusterVersion": version}).exchanges)
+        assert Age([older, newer]).date_of(mine) == date
 
 
 def test_what_an_insider_is_shown_is_no_evidence() -> None:

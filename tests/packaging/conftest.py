@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ansible_collections.kubernetes.core
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
@@ -66,7 +67,10 @@ def installed(
     core = request.param
     folder = tmp_path_factory.mktemp("installed")
     collections, home = folder / "collections", folder / "home"
-    collections.mkdir()
+    (collections / "ansible_collections/kubernetes").mkdir(parents=True)
+    # No Galaxy is asked: the one collection that ours depends on is there already, as it is in any `ansible`.
+    (dependency,) = ansible_collections.kubernetes.core.__path__
+    (collections / "ansible_collections/kubernetes/core").symlink_to(dependency)
     home.mkdir()
     (home / "hosts.yml").write_text(INVENTORY)
     made = Installed(core, environment(core), collections, home)

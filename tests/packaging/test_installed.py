@@ -25,8 +25,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "gcs_bucket": {"name": "b"},
     "gcs_saved_model": {"bucket": "b", "path": "p", "source": "s", "model": "m"},
     "k8s_diff": {"definition": [], "field_manager": "m"},
-    "k8s_objects": {"definition": []},
     "k8s_objects_info": {"kind": "Pod"},
+    "tfserving_refusals_info": {"namespace": "n", "label_selector": "app=a"},
     "k8s_rollout": {"name": "n", "namespace": "n"},
     "k8s_lease": {"namespace": "n"},
     "k8s_teardown": {"namespace": "n", "app": "a"},
@@ -38,6 +38,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "preflight": {},
     "saved_model_info": {"path": "p"},
     "scaling_report": {"run_dir": "r", "workers": 1, "users": 1},
+    "scaling_whatif": {"run_dir": "r"},
     "tfserving_model": {"namespace": "n", "deployment": "d", "model": "m"},
 }  # fmt: skip
 

@@ -46,15 +46,19 @@ class Gke:
     def get(self, path: str) -> Json | None:
         """A resource, or None when it does not exist."""
         try:
-            for _unused in range(TRIES):
-                found = self.google.call("GET", path)
-                if "name" in found:
-                    return found
+            return self._read(path, "name")
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
-        raise NoAnswer(f"{path}: the answers are not of Google's API. Is a proxy in between?")
+
+    def _read(self, path: str, has: str, what: str = "") -> Json:
+        """What is there; ``has``: a field of all that Google answers there."""
+        for _unused in range(TRIES):
+            found = self.google.call("GET", path, what=what)
+            if has in found:
+                return found
+        raise NoAnswer(f"{what or path}: the answers are not of Google's API. Is a proxy in between?")
 
     def settled(self, path: str) -> Json | None:
         """A cluster when nothing that runs already changes it any more: also what an interrupted run left running."""
@@ -149,7 +153,7 @@ class Gke:
         while operation["status"] != "DONE":
             self._pause(pause, what)
             pause = min(LAST_POLL, pause * 1.5)
-            operation = self.google.call("GET", path, what=f"{what}: {operation['name']}")
+            operation = self._read(path, "status", f"{what}: {operation['name']}")
             if self.clock.now() - told >= _PROGRESS_SECONDS:
                 told = self.clock.now()
                 detail = progress_in_words(operation)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..retry import TRANSIENT
 from .errors import KubeError
 
 Json = dict[str, Any]
@@ -35,6 +36,21 @@ def error_of(request: str, status: int, content: bytes) -> KubeError:
         reason, message = "", content[:300].decode("utf-8", "replace").strip()
     words = (message or f"HTTP {status}").rstrip(".")
     return KubeError(status, reason, f"{request}: {words}.{_HINTS.get(status, '')}")
+
+
+def refused_for_good(words: str) -> bool:
+    """Whether a failure of kubernetes.core is an API server's refusal that asking again does not change.
+
+    It tells no status, but repeats the Status that it was answered. What has none may pass: a lost connection, a proxy's
+    page, or a kind that it did not find, which is also what it makes of a 503. So does 404 (NotFound): what was to be
+    removed has gone already, which the next look finds.
+    """
+    try:
+        status = json.loads(words[words.index("{") : words.rindex("}") + 1])
+        code = status["code"] if status["kind"] == "Status" else None
+    except (ValueError, KeyError, TypeError):
+        return False
+    return isinstance(code, int) and code not in (*TRANSIENT, 404)
 
 
 def object_of(request: str, status: int, content: bytes, host: str) -> Json:

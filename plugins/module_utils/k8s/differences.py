@@ -1,4 +1,4 @@
-"""What a server-side apply of objects would change, told by the API server itself (`kubectl diff --server-side`); and it.
+"""What a server-side apply of objects would change, told by the API server itself (`kubectl diff --server-side`).
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
 """
@@ -6,7 +6,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -91,45 +91,6 @@ def compare(api: KubeApi, resources: Resources, definition: Json, manager: str, 
     return Difference(definition, before, after)
 
 
-def present(api: KubeApi, params: Json, check_mode: bool) -> Json:
-    """The result of the module k8s_objects: applies what differs. Raises KubeError."""
-    resources, manager, force = Resources(api), params["field_manager"], params["force_conflicts"]
-    found = []
-    for item in params["definition"]:
-        difference = compare(api, resources, item, manager, force=force)
-        if difference.differs and not check_mode:
-            after = _applied(api, _path(resources, item), item, manager, force=force)
-            difference = replace(difference, after=after)
-        found.append(difference)
-    return {
-        "changed": any(difference.differs for difference in found),
-        "objects": [difference.after for difference in found if difference.after is not None],
-        "diff": [_shown(one.definition, one.before, one.after) for one in found if one.differs],
-    }
-
-
-def absent(api: KubeApi, params: Json, check_mode: bool) -> Json:
-    """The result of the module k8s_objects: removes what is there. Raises KubeError."""
-    resources, found = Resources(api), []
-    for item in params["definition"]:
-        try:
-            path = _path(resources, item)
-        except KubeError as error:
-            if error.reason == "NoKind":
-                continue
-            raise
-        there = api.get_or_none(path)
-        if there is not None and not there["metadata"].get("deletionTimestamp"):
-            if not check_mode:
-                delete(api, path, there)
-            found.append((item, there))
-    return {
-        "changed": bool(found),
-        "objects": [there for _item, there in found],
-        "diff": [_shown(item, there, None) for item, there in found],
-    }
-
-
 def delete(api: KubeApi, path: str, found: Mapping[str, Any]) -> None:
     """Removes the very object that was found. Raises KubeError."""
     only = {"preconditions": {"uid": found["metadata"].get("uid")}}
@@ -151,17 +112,6 @@ def _path(resources: Resources, definition: Json) -> str:
 def _applied(api: KubeApi, path: str, definition: Json, manager: str, *, force: bool, **query: str) -> Json:
     words = urlencode({"fieldManager": manager, "force": str(force).lower(), **query})
     return api.patch(f"{path}?{words}", definition, content_type=APPLY)
-
-
-def _shown(definition: Json, before: Json | None, after: Json | None) -> Json:
-    """For --diff. What a Secret holds is not shown."""
-    hidden = ("data", "stringData") if definition["kind"] == "Secret" else ()
-    parts = [
-        {name: value for name, value in _bare(one).items() if name not in hidden} if one else {}
-        for one in (before, after or (definition if before is None else None))
-    ]
-    header = f"{definition['kind']} {definition['metadata']['name']}"
-    return dict(zip(("before", "after"), parts, strict=True), before_header=header, after_header=header)
 
 
 def _version(found: Mapping[str, Any]) -> Any:

@@ -19,8 +19,8 @@ def contradiction(environment: Mapping[str, str]) -> tuple[str, str]:
     if not found:
         return "", ""
     return (
-        f"the environment has {', '.join(found)}: others, such as kubernetes.core, follow that even over a "
-        "kubeconfig that they are given, and this collection does not: it would be another cluster",
+        f"the environment has {', '.join(found)}: modules of kubernetes.core, by which roles write, follow that even "
+        "over a kubeconfig that they are given, and those that read do not: it would be another cluster",
         f"Unset it (env {' '.join(f'-u {name}' for name in found)} ansible-playbook …; in AWX take the Kubernetes "
         "credential off the job template), and name a cluster that exists by its kubeconfig, in cluster_existing_kubeconfig.",
     )

@@ -1,6 +1,6 @@
-"""How many requests each pod of the model server has answered, by its own counters.
+"""How many requests each pod of the model server has answered, and its proxy refused, by their own counters.
 
-The counters are TF Serving's, asked through the API server's proxy at a pace that costs nothing that matters:
+They are asked through the API server's proxy at a pace that costs nothing that matters:
 a few pods a second, new ones first. A pod that shows no metrics is left out, and the report says so.
 """
 
@@ -11,8 +11,9 @@ import threading
 
 from ..k8s.client import KubeApi
 from ..k8s.errors import KubeError
+from ..model_server.refusals import TIMEOUT, refused_by
 from ..model_server.runtime import TF_SERVING
-from .schema import Metrics
+from .schema import Json, Metrics, Refused
 from .timeline import Timeline
 
 ROUND_SECONDS = 4.0
@@ -21,7 +22,6 @@ ROUND_SECONDS = 4.0
 PAUSE_SECONDS = 0.25
 """Between two pods: at most four a second, however many there are."""
 
-TIMEOUT = 3.0
 _COUNT = re.compile(rf"^{TF_SERVING.request_counter}\{{[^}}]*\}}\s+([0-9.eE+]+)\s*$".encode(), re.MULTILINE)
 
 
@@ -40,26 +40,27 @@ class Counters:
         self._namespace = namespace
         self._deployment = deployment
         self._seen: dict[str, tuple[float, int]] = {}
+        self._refused: dict[str, dict[str, int]] = {}
 
     def run(self, stop: threading.Event) -> None:
         while not stop.wait(PAUSE_SECONDS):
             pod = self._next()
             if pod is not None:
-                self.poll(pod["name"], pod.get("metrics_port") or TF_SERVING.rest_port)
+                self.poll(str(pod["name"]), _port(pod))
 
     def first(self) -> None:
         """One look at every pod that is ready: what was counted before the run."""
         for pod in self._mine():
-            self.poll(pod["name"], pod.get("metrics_port") or TF_SERVING.rest_port)
+            self.poll(str(pod["name"]), _port(pod))
 
-    def _mine(self) -> list[dict[str, object]]:
+    def _mine(self) -> list[Json]:
         return [
             pod
             for pod in self._timeline.now_known("pod")
             if pod["app"] == self._deployment and (pod["ready"] is not None or pod["leaving"])
         ]
 
-    def _next(self) -> dict[str, object] | None:
+    def _next(self) -> Json | None:
         """The pod that has waited longest, once its time has come."""
         pods = self._mine()
         if not pods:
@@ -68,8 +69,7 @@ class Counters:
         due = self._seen.get(str(oldest["name"]), (0.0, 0))[0] + ROUND_SECONDS
         return oldest if self._timeline.now() >= due else None
 
-    def poll(self, pod: object, port: object) -> None:
-        name = str(pod)
+    def poll(self, name: str, port: int) -> None:
         before = self._seen.get(name, (0.0, -1))[1]
         path = f"/api/v1/namespaces/{self._namespace}/pods/http:{name}:{port}/proxy{TF_SERVING.metrics_path}"
         try:
@@ -80,3 +80,11 @@ class Counters:
         self._seen[name] = (self._timeline.now(), before if count is None else count)
         if count is not None and count != before:
             self._timeline.add("metrics", **Metrics(name=name, requests=count))
+        refused = refused_by(self._api, self._namespace, name, port)
+        if refused is not None and refused != self._refused.get(name, {}):
+            self._refused[name] = refused
+            self._timeline.add("refused", **Refused(name=name, counts=refused))
+
+
+def _port(pod: Json) -> int:
+    return int(pod.get("metrics_port") or TF_SERVING.rest_port)

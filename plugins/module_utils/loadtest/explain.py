@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..model_server.refusals import in_words
 from . import histogram
 from .hpa import leading, share
 from .hpa import words as amount
@@ -39,7 +40,13 @@ NAMES = {
 
 def findings(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
     """What there is to say, most important first."""
-    found = [*_latency(events, report), *_slowest(report), *_failures(events, report), *_shares(report)]
+    found = [
+        *_latency(events, report),
+        *_slowest(report),
+        *_failures(events, report),
+        *_refused(report),
+        *_shares(report),
+    ]
     return [finding for finding in found if finding.text]
 
 
@@ -142,6 +149,18 @@ def _failures(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:
             f"One of them: {sample}" if sample else "", first, "first failure",
         )
     ]  # fmt: skip
+
+
+def _refused(report: Mapping[str, Any]) -> list[Finding]:
+    refused = report["requests"].get("refused")
+    if not refused:
+        return []
+    return [
+        Finding(
+            f"The pods' proxies refused {in_words(refused)}.",
+            "What each means, and which variable it hangs on: docs/serving.md, What clients may send.",
+        )
+    ]
 
 
 def _shares(report: Mapping[str, Any]) -> list[Finding]:

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,13 @@ FIELD_MANAGER = "mlops.tfserving"
 
 TRIAL_TIMEOUT = 60.0
 TRIALS_MAX = 20
-"""Bodies that are tried; of a larger folder only the first."""
+"""Bodies that are tried; of a larger folder the largest."""
+
+LIMITS = {
+    "the request is larger than": "serving_max_request_bytes",
+    "nested deeper than": "serving_max_nesting",
+}
+"""The proxy's words for what it lets nobody send (roles/serving/vars), and the variable that says how much that is."""
 
 YOUNG_SECONDS = 120.0
 """Objects without a running master may be a run that is just being started; after this time they are left over."""
@@ -74,12 +81,13 @@ class Model:
 
     def try_all(self, made: Sequence[Body]) -> None:
         """Sends bodies once each, before thousands of them are. Raises PayloadError in the server's words."""
-        for body in made[:TRIALS_MAX]:
+        for body in nlargest(TRIALS_MAX, made, key=lambda body: len(body.content)):
             status, answer, text = self._ask(
                 "POST", TF_SERVING.predict_path(self._model, self._version), body.content
             )
             if status != 200 or not ({"predictions", "outputs"} & set(answer)):
-                raise PayloadError(f"{body.name}: the model answers {status}: {text}")
+                limit = next((f". Raise {name}" for words, name in LIMITS.items() if words in text), "")
+                raise PayloadError(f"{body.name}: the model answers {status}: {text}{limit}")
 
     def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, Json, str]:
         """Status, answer and its words: the last ones, where an answer that may pass has not."""

@@ -255,6 +255,16 @@ class Metrics(TypedDict):
     requests: Annotated[int, "requests that it has answered since it started"]
 
 
+class Refused(TypedDict):
+    """What a pod's proxy has refused, after each change; the first before the load, if there was something."""
+
+    name: Annotated[str, "the pod"]
+    counts: Annotated[
+        dict[str, int],
+        "since it started, by way: size, nesting, full and so on as in docs/serving.md, and connections that were closed",
+    ]
+
+
 class Trouble(TypedDict):
     """Something went wrong: the run proves nothing."""
 
@@ -279,7 +289,7 @@ class ClockOffset(TypedDict):
 
 KINDS: dict[str, type] = {
     "run": Run, "load": Load, "hpa": Hpa, "hpa_spec": HpaSpec, "deployment": Deployment, "pod": Pod, "pod_spec": PodSpec,
-    "samples": Samples, "node": Node, "event": Event, "metrics": Metrics, "trouble": Trouble, "gap": Gap, "clock": ClockOffset,
+    "samples": Samples, "node": Node, "event": Event, "metrics": Metrics, "refused": Refused, "trouble": Trouble, "gap": Gap, "clock": ClockOffset,
 }  # fmt: skip
 """The kinds of lines; each has the fields of ``Line`` beside its own."""
 
@@ -447,6 +457,10 @@ class Requests(TypedDict):
     errors: Annotated[dict[str, int], "failures by kind"]
     examples: Annotated[dict[str, str], "one message of each kind"]
     backlog_max: Annotated[int, "open model: most requests that were due and waited to be sent"]
+    refused: Annotated[
+        dict[str, int],
+        "what the pods' proxies refused since the load began, by way as in the timeline; of any client; empty for nothing",
+    ]
 
 
 class MetricSeen(Metric):

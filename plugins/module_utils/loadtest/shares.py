@@ -1,4 +1,4 @@
-"""How evenly the pods shared the load, by their own counters. Pure."""
+"""How evenly the pods shared the load, and what their proxies refused, by their own counters. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def shares(events: list[Json], app: str) -> list[Share]:
         Share(
             pod,
             nodes.get(pod),
-            _answered(polls, begun),
+            _grown(polls, begun),
             round(fair.get(pod, 0.0), 1),
             round(seconds.get(pod, 0.0), 1),
         )
@@ -28,7 +28,22 @@ def shares(events: list[Json], app: str) -> list[Share]:
     return sorted(found, key=lambda share: -share.requests)
 
 
-def _answered(polls: list[tuple[float, int]], begun: float) -> int:
+def refused(events: list[Json]) -> dict[str, int]:
+    """What the proxies refused since the run began, by way. What a pod refused after the last look at it is not known."""
+    begun = next((event["t"] for event in of_kind(events, "run")), None)
+    if begun is None:
+        return {}
+    counted: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    for event in of_kind(events, "refused"):
+        for way, count in event["counts"].items():
+            counted.setdefault((event["name"], way), []).append((event["t"], count))
+    found: dict[str, int] = {}
+    for (_pod, way), polls in counted.items():
+        found[way] = found.get(way, 0) + _grown(polls, begun)
+    return {way: count for way, count in found.items() if count}
+
+
+def _grown(polls: list[tuple[float, int]], begun: float) -> int:
     """What a counter grew by since the run began; a server that was restarted counts from 0 again."""
     before = [count for t, count in polls if t <= begun]
     last, total = (before[-1] if before else 0), 0

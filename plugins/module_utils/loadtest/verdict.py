@@ -12,7 +12,7 @@ from .explain import findings
 from .phases import reactions
 from .retrace import looks
 from .schema import Check, Generator, Json, Metric, MetricSeen, Requests, as_json
-from .shares import shares, skew_max
+from .shares import refused, shares, skew_max
 from .slo import evaluate, parse
 from .timeline import counts_over_time, falls_at, load_of, of_kind, since
 from .validity import generator
@@ -69,7 +69,7 @@ def _requests(events: list[Json]) -> Requests:
     if not loads:
         return {"total": 0, "failed": 0, "failed_steady": 0, "rate": 0.0, "rate_max": 0.0, "p50_ms": None,
                 "p95_ms": None, "p99_ms": None, "p95_steady_ms": None, "errors": {}, "examples": {},
-                "backlog_max": 0}  # fmt: skip
+                "backlog_max": 0, "refused": {}}  # fmt: skip
     falls = falls_at(events)
     steady = [event for event in loads if falls is None or event["t"] < falls]
     working = [event for event in loads if load_of(event) > 0]
@@ -94,6 +94,7 @@ def _requests(events: list[Json]) -> Requests:
         "errors": loads[-1]["errors"],
         "examples": loads[-1]["examples"],
         "backlog_max": max(event["backlog"] for event in loads),
+        "refused": refused(events),
     }
 
 

@@ -47,6 +47,10 @@ class Times:
     """from a sample's end until the HPA can see it"""
     look: float = 15.0
     """from one look of the HPA to the next"""
+    look_first: float = 5.0
+    """from the begin of the load to the first look"""
+    scrape_first: float = 0.0
+    """from the begin of the load to the end of the first sample"""
     assumed: tuple[str, ...] = ()
     """names of those that the run did not meet"""
 
@@ -371,13 +375,18 @@ def _times(events: list[Json], app: str) -> Times:
             windows.append(sample["window"])
             lags.append((event["before"] + event["t"]) / 2 - sample["at"])
     scrapes = [b - a for ats in samples.values() for a, b in itertools.pairwise(ats) if b > a]
-    looked = looks(events)["period"]
+    found_looks = looks(events)
+    looked = found_looks["period"] or 15.0
+    first_look = found_looks["all"][0].t - run["t"] if found_looks["all"] else 5.0
+    ends_at = [at for ats in samples.values() for at in ats]
+    scrape = _median(scrapes, 15.0)
     found = {"start": starts, "drain": drains, "node_start": nodes, "node_end": ends}
     known = {name: statistics.median(values) for name, values in found.items() if values}
     return Times(
         **{**_ASSUMED, **known},
-        scrape=_median(scrapes, 15.0), window=_median(windows, 15.0), lag=max(0.0, _median(lags[len(samples):], 2.0)),
-        look=looked or 15.0, assumed=tuple(name for name in found if name not in known),
+        scrape=scrape, window=_median(windows, 15.0), lag=max(0.0, _median(lags[len(samples):], 2.0)),
+        look=looked, look_first=first_look % looked, scrape_first=(min(ends_at, default=run["t"]) - run["t"]) % scrape,
+        assumed=tuple(name for name in found if name not in known),
     )  # fmt: skip
 
 

@@ -207,7 +207,7 @@ class Server:
 
     def second(self, t: int, ready: int) -> float:
         """One second with so many replicas ready: CPU that each uses, in thousandths of a core."""
-        level = self._load.levels[t] if t < len(self._load.levels) else 0.0
+        level = self._level(t)
         service = self._service
         if self._load.think is not None:
             rate, pressure = self._asked(level, ready)
@@ -217,7 +217,7 @@ class Server:
             return service.idle + service.cpu_ms * rate / ready if ready else 0.0
         can, asked = self._capacity * ready, level + self._waiting
         done = min(asked, can)
-        self._recent += level - (self._load.levels[t - PATIENCE] if t >= PATIENCE else 0.0)
+        self._recent += level - self._level(t - PATIENCE)
         # Those who wait came within their patience, however many replicas there are.
         self._waiting = min(asked - done, max(0.0, self._recent))
         self.requests += level
@@ -225,6 +225,9 @@ class Server:
             return 0.0
         self.in_time += level * service.within.at(asked / can)
         return service.idle + service.cpu_ms * done / ready
+
+    def _level(self, t: int) -> float:
+        return self._load.levels[t] if 0 <= t < self._load.seconds else 0.0
 
     def _asked(self, users: float, ready: int) -> tuple[float, float]:
         """(requests a second, pressure) of users who ask, wait for the answer, and think."""

@@ -19,6 +19,7 @@ def check_guard(variables: Variables) -> None:
     variables.integer("serving_client_timeout", 1, 600, unit="seconds")
     variables.flag("serving_compressed_requests")
     variables.integer("serving_client_connections")
+    variables.integer("serving_client_requests")
     if variables.integer("serving_client_rate") and (hidden := _what_hides_clients(variables)):
         variables.refuse(
             "serving_client_rate",

@@ -30,10 +30,10 @@ TOKEN = HALF + REST
 KUBERNETES: Json = {
     "k8s_diff": {"definition": [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}], "field_manager": "m"},
     "k8s_lease": {"namespace": "n"},
-    "k8s_objects": {"definition": [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}]},
     "k8s_objects_info": {"kind": "Namespace"},
     "k8s_rollout": {"namespace": "n", "name": "d"},
     "k8s_teardown": {"namespace": "n", "app": "a"},
+    "tfserving_refusals_info": {"namespace": "n", "label_selector": "app=a"},
     "locust_prepare": {"namespace": "n", "run": "r", "state": "absent"},
     "locust_run": {"namespace": "n", "service": "s", "run": "r", "workers": 1, "deployment": "d", "load_timeout": 1},
     "tfserving_model": {"namespace": "n", "deployment": "d", "model": "m"},

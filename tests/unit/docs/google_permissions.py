@@ -58,8 +58,8 @@ APIS = {"cloudresourcemanager", "compute", "container", "iam", "iamcredentials",
 """The hosts that plugins name, before .googleapis.com; one more means rows in ``READS``. Of iamcredentials there is
 none: who impersonates an account has roles/iam.serviceAccountTokenCreator on this account alone."""
 
-# Of Kubernetes' verbs, list stands for watch, too, and update for patch. What the playbooks ask for by k8s_objects
-# is read from them (test_permissions.py); this is what the modules ask for, and the line of code that does.
+# Of Kubernetes' verbs, list stands for watch, too, and update for patch. What the playbooks ask for by k8s_objects_info
+# and kubernetes.core is read from them (test_permissions.py); this is what the modules ask for, and the line of code that does.
 IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
     ("configMaps.create", "loadtest/prepare.py", "content_type=APPLY"),
     ("configMaps.update", "loadtest/prepare.py", "content_type=APPLY"),
@@ -93,7 +93,7 @@ IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
     ("services.proxy", "loadtest/locust.py", "/services/http:"),
 )
 
-# What k8s_objects is given in a variable, so that no reader of the playbooks sees its kind.
+# What kubernetes.core is given in a variable, so that no reader of the playbooks sees its kind.
 BY_VARIABLE = ("configMaps.get", "configMaps.delete", "deployments.get", "deployments.delete")
 
 # Kinds that are no part of Kubernetes itself share one permission for each verb.

@@ -154,7 +154,7 @@ def test_every_change_that_an_option_can_make_is_in_the_table() -> None:
 
 
 def kinds_of_playbooks() -> Iterator[str]:
-    """What k8s_objects is asked to do, as container.RESOURCE.VERB without the first word."""
+    """What they ask of the cluster, as container.RESOURCE.VERB without the first word."""
     for template in ROOT.glob("roles/*/templates/*.yml.j2"):
         documents = re.findall(r"^apiVersion: (\S+)\nkind: (\w+)$", template.read_text(), re.MULTILINE)
         for version, kind in documents:
@@ -164,20 +164,17 @@ def kinds_of_playbooks() -> Iterator[str]:
             yield from (f"{resource(version, kind)}.{verb}" for verb in ("get", "delete"))
     for file in [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/**/*.yml")]:
         for task in tasks(yaml.safe_load(file.read_text())):
-            for module, verbs in (("k8s_objects_info", ()), ("k8s_objects", ("get", "delete"))):
-                options = task.get(f"mlops.tfserving.{module}")
-                if not options or (module == "k8s_objects" and options.get("state") != "absent"):
-                    continue
-                items = task["loop"] if isinstance(task.get("loop"), list) else []
-                kinds = [(options.get("api_version", "v1"), options.get("kind", "{{"))]
-                if "{{" in kinds[0][1]:
-                    kinds = [
-                        (item["api"], item["kind"]) if isinstance(item, dict) else ("v1", item)
-                        for item in items
-                    ]
-                for version, kind in kinds:
-                    wanted = verbs or (("get",) if options.get("name") else ("list",))
-                    yield from (f"{resource(version, kind)}.{verb}" for verb in wanted)
+            options = task.get("mlops.tfserving.k8s_objects_info")
+            if not options:
+                continue
+            items = task["loop"] if isinstance(task.get("loop"), list) else []
+            kinds = [(options.get("api_version", "v1"), options.get("kind", "{{"))]
+            if "{{" in kinds[0][1]:
+                kinds = [
+                    (item["api"], item["kind"]) if isinstance(item, dict) else ("v1", item) for item in items
+                ]
+            for version, kind in kinds:
+                yield f"{resource(version, kind)}.{'get' if options.get('name') else 'list'}"
 
 
 def resource(version: str, kind: str) -> str:

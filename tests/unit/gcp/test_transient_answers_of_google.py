@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Policy
+from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import NoAnswer
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.client import Gke
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock, Policy
 from ansible_collections.mlops.tfserving.plugins.modules import gcs_bucket, gcs_saved_model, gke_cluster_info
 from unlucky import FAULTS, Fault, Unlucky
 
@@ -81,3 +84,17 @@ def test_what_lasts_is_told_in_words(module: str, fault: str, capsys: pytest.Cap
     assert result["failed"]
     assert "Is a proxy or its login page in between?" in result["msg"]
     assert "Traceback" not in json.dumps(result)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_an_answer_that_does_not_say_how_an_operation_stands_is_not_its_end(times: int) -> None:
+    answers: list[Json] = [{"items": None}] * times + [{"name": "o", "status": "DONE"}]
+    google: Any = SimpleNamespace(call=lambda *_unused, **_words: answers.pop(0))
+    gke = Gke(google, "p", "europe-west1", 600, Clock(sleep=lambda _seconds: None))
+    operation = {"name": "o", "status": "RUNNING", "operationType": "CREATE_CLUSTER"}
+    if times < 3:
+        gke.wait(operation, "cluster c")
+        assert answers == []
+    else:
+        with pytest.raises(NoAnswer, match="cluster c: o: the answers are not of Google's API"):
+            gke.wait(operation, "cluster c")

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.lease import DURATION, alive, hold, keep
 from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 from kube_in_memory import KubeInMemory
+from unlucky import Unlucky
 
 ROOT = Path(__file__).resolve().parents[3]
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/n/leases/mlops-tfserving"
@@ -158,3 +160,19 @@ def test_a_run_has_it_to_its_end_even_if_that_is_a_kill(tmp_path: Path) -> None:
         third = start("short")
         assert "ok=1" in third.communicate()[0] and third.returncode == 0
         until(lambda: LEASE not in kube.objects)
+
+
+def test_a_lease_whose_answer_was_lost_is_held() -> None:
+    """As one that was taken: otherwise nobody would renew it."""
+    kept: Json = {}
+
+    def answer(method: str, path: str, query: Any, body: bytes) -> tuple[int, Any]:
+        if method == "POST":
+            kept.update(json.loads(body), metadata={"name": "l", "resourceVersion": "1"})
+            return 502, {}
+        return (200, kept) if kept else (404, {})
+
+    with Unlucky(answer, "reset", 0).served() as served:
+        api = KubeClient(served.kubeconfig)
+        clock = Clock(sleep=lambda _seconds: None)
+        assert hold(api, "n", "me", timeout=5, check_mode=False, clock=clock)["acquired"] is True

@@ -11,7 +11,13 @@ import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest import counters
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.counters import Counters, requests_in
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shares import refused
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.watch import Timeline
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.refusals import (
+    in_words,
+    refused_in,
+)
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.runtime import TF_SERVING
 
 METRICS = b"""# TYPE :tensorflow:serving:request_count counter
 :tensorflow:serving:request_count{model_name="m",status="OK"} 41
@@ -30,12 +36,13 @@ class Pods:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.status = 200
+        self.proxy = lambda: b""
 
     def raw(self, method: str, path: str, **_: Any) -> tuple[int, dict[str, str], bytes]:
         self.asked.append(path)
         if self.status == 0:
             raise KubeError(0, "NoAnswer", "gone")
-        return self.status, {}, METRICS
+        return self.status, {}, METRICS if path.endswith(TF_SERVING.metrics_path) else self.proxy()
 
 
 def made(tmp_path: Path, count: int, **fields: Any) -> tuple[Counters, Pods, Timeline]:
@@ -80,3 +87,46 @@ def test_many_pods_are_asked_in_turn_and_no_faster(tmp_path: Path, monkeypatch: 
     stop.set()
     thread.join()
     assert len(set(pods.asked[:50])) == 50, "nobody twice before everybody once"
+
+
+PROXY = b"""# TYPE haproxy_frontend_denied_connections_total counter
+haproxy_frontend_denied_connections_total{proxy="rest"} 3
+haproxy_frontend_denied_connections_total{proxy="status"} 7
+# TYPE haproxy_backend_http_requests_total counter
+haproxy_backend_http_requests_total{proxy="rest"} 9000
+haproxy_backend_http_requests_total{proxy="rest_full"} 8
+haproxy_backend_http_requests_total{proxy="grpc_full"} 2
+haproxy_backend_http_requests_total{proxy="rest_size"} 0
+haproxy_backend_http_requests_total{proxy="clients"} 0
+"""
+
+
+def test_what_the_proxy_refused_is_read_by_the_way_it_was() -> None:
+    assert refused_in(PROXY) == {"full": 10, "connections": 3}
+    assert in_words(refused_in(PROXY)) == "13 (10 full, 3 connections)"
+
+
+def test_refusals_are_noted_when_they_change_and_asked_of_proxies_alone(tmp_path: Path) -> None:
+    looked, pods, timeline = made(tmp_path, 1)
+    told = [PROXY, PROXY, PROXY.replace(b'_size"} 0', b'_size"} 4')]
+    pods.proxy = lambda: told.pop(0)
+    for _ in range(3):
+        looked.first()
+    noted = [event["counts"] for event in timeline.events if event["kind"] == "refused"]
+    assert noted == [{"full": 10, "connections": 3}, {"full": 10, "connections": 3, "size": 4}]
+    bare, pods, _unused = made(tmp_path, 1, metrics_port=8501)
+    bare.first()
+    assert pods.asked == ["/api/v1/namespaces/n/pods/http:p0:8501/proxy/monitoring/prometheus/metrics"]
+
+
+def test_only_what_was_refused_during_the_run_is_told() -> None:
+    events: list[Any] = [
+        {"t": 1.0, "kind": "refused", "name": "a", "counts": {"full": 10}},
+        {"t": 2.0, "kind": "run", "deployment": "m"},
+        {"t": 3.0, "kind": "refused", "name": "a", "counts": {"full": 12}},
+        {"t": 4.0, "kind": "refused", "name": "b", "counts": {"full": 1, "size": 2}},
+        {"t": 5.0, "kind": "refused", "name": "a", "counts": {"full": 3}},
+    ]
+    assert refused(events) == {"full": 2 + 3 + 1, "size": 2}, "one pod's proxy was started anew"
+    assert refused(events[:2]) == {}
+    assert refused([]) == {}

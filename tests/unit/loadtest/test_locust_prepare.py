@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,10 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import 
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest import payload, preparing
 from ansible_collections.mlops.tfserving.plugins.module_utils.protos import message
 from ansible_collections.mlops.tfserving.plugins.modules import locust_prepare
+
+sys.path.append(str(Path(__file__).parents[1] / "roles"))
+
+from serving_role import evaluate
 
 COFFEE = Path(__file__).resolve().parents[3] / "roles/loadtest/files/coffee.jpg"
 STEPS = {"max_steps": 2, "step_time": 10, "step_load": 2, "spawn_rate": 1, "ramp_down": 5}
@@ -30,6 +35,7 @@ class Cluster:
         self.masters: dict[str, Json] = {}
         self.answer: tuple[int, Json] = (200, {"predictions": [1]})
         self.asked: list[Json] = []
+        self.refuse_above, self.refusal = 0, (0, Json())
 
     def add(self, resource: str, run: str, name: str, *, age: float = 600, active: int = 0) -> None:
         born = datetime.now(UTC) - timedelta(seconds=age)
@@ -90,6 +96,8 @@ class Cluster:
             signature = {"signature_def": {"s": {"inputs": {"x": tensor}}}}
             return 200, {}, json.dumps({"metadata": {"signature_def": signature}}).encode()
         self.asked.append(json.loads(body or b"{}"))
+        if self.refusal[0] and len(body or b"") > self.refuse_above:
+            return self.refusal[0], {}, json.dumps(self.refusal[1]).encode()
         return self.answer[0], {}, json.dumps(self.answer[1]).encode()
 
 
@@ -235,6 +243,23 @@ def test_what_the_model_refuses_is_told_in_its_words(
     cluster.answer = (200, {"error": "no"})
     assert "the model answers 200" in call(capsys)["msg"]
     assert cluster.objects == {}
+
+
+@pytest.mark.parametrize(
+    ("way", "variable"), [("size", "serving_max_request_bytes"), ("nesting", "serving_max_nesting")]
+)
+def test_what_the_proxy_lets_nobody_send_is_told_with_its_variable(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path, way: str, variable: str
+) -> None:
+    """Of many files the largest is among those that are tried."""
+    refusals = {name: (status, words) for name, status, _code, words in evaluate("serving_refusals")}
+    status, words = refusals[way]
+    for number in range(30):
+        (tmp_path / f"{number}.json").write_text(json.dumps({"b64": "AAAA" * (1 + (number == 29))}))
+    cluster.refuse_above, cluster.refusal = 57, (status, {"error": words})
+    told = call(capsys, payload=str(tmp_path))["msg"]
+    assert f"29.json: the model answers {status}: {words}. Raise {variable}" in told
+    assert cluster.objects == {}, "before anything is created"
 
 
 def test_without_a_ready_pod_nothing_begins(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,11 +94,11 @@ def proxy(folder: Path, text: str, **places: int) -> Iterator[dict[str, int]]:
         process.wait()
 
 
-def metrics(port: int) -> str | None:
+def metrics(port: int, path: str = "/metrics") -> str | None:
     """What the proxy tells of itself; None while it does not listen."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request("GET", "/metrics")
+        connection.request("GET", path)
         return connection.getresponse().read().decode()
     except ConnectionError:
         return None

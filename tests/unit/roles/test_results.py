@@ -27,9 +27,9 @@ DEPLOYMENT = {
 }
 
 
-def applied(*objects: dict[str, Any]) -> dict[str, Any]:
-    """As k8s_objects gives what it applied."""
-    return {"changed": False, "objects": list(objects)}
+def compared(*objects: dict[str, Any], pending: bool = False) -> dict[str, Any]:
+    """As k8s_diff gives what it found; ``pending``: all of it differs, and was applied."""
+    return {"objects": list(objects), "pending": list(objects) if pending else []}
 
 
 def handed_on(folder: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -75,13 +75,13 @@ def test_results(tmp_path: Path) -> None:
     assert handed_on(
         tmp_path,
         [
-            {"serving_applied": applied(HEADLESS, SERVICE, DEPLOYMENT)},
-            {"serving_applied": applied(balanced, DEPLOYMENT), "loadtest_report": report},
-            {"serving_applied": applied(cluster_only)},
-            {"serving_applied": {"skipped": True}},
-            {"serving_applied": {**applied(named(3)), "changed": True}, "serving_running": {"resources": [named(2)]}},
-            {"serving_applied": {**applied(named(3)), "changed": True}, "serving_running": {"resources": [named(3)]}},
-            {"serving_applied": applied(named(3)), "serving_running": {"resources": [named(2)]}},
+            {"serving_compared": compared(HEADLESS, SERVICE, DEPLOYMENT)},
+            {"serving_compared": compared(balanced, DEPLOYMENT), "loadtest_report": report},
+            {"serving_compared": compared(cluster_only)},
+            {"serving_compared": {"skipped": True}},
+            {"serving_compared": compared(named(3), pending=True), "serving_running": {"resources": [named(2)]}},
+            {"serving_compared": compared(named(3), pending=True), "serving_running": {"resources": [named(3)]}},
+            {"serving_compared": compared(named(3)), "serving_running": {"resources": [named(2)]}},
         ],
     ) == [
         {"tfserving_address": "198.51.100.7", "tfserving_model_version": "3"},

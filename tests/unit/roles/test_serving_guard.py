@@ -12,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import grpc
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.refusals import refused_by
 from haproxy import Server, metrics, proxy, until
 from serving_role import files_of
 
@@ -118,6 +120,19 @@ def test_the_largest_body_passes_and_one_byte_more_does_not(
     )
     assert [len(body) for *_, body in guarded.server.asked] == [LARGEST]
     assert guarded.count("backend_http_requests_total", "rest_size") == 1
+
+
+def test_what_was_refused_is_told_by_the_way_it_was(start: Start) -> None:
+    guarded = start()
+    for path, size in ((PREDICT, LARGEST + 1), (PREDICT, LARGEST + 1), ("/v1/other", 30)):
+        guarded.ask(body_of(size), path=path)
+
+    def raw(_method: str, path: str, **_words: Any) -> tuple[int, dict[str, str], bytes]:
+        return 200, {}, (metrics(guarded.status, path.partition("/proxy")[2]) or "").encode()
+
+    api: Any = SimpleNamespace(raw=raw)
+    assert refused_by(api, "n", "p", guarded.status) == {"size": 2, "path": 1}
+    assert refused_by(api, "n", "p", 8501) is None, "it has no proxy"
 
 
 def test_the_default_takes_what_people_send(start: Start) -> None:
@@ -274,6 +289,24 @@ def test_one_client_asks_so_often_and_others_too(start: Start) -> None:
     assert guarded.ask(source="127.0.0.2").status == 200
 
 
+def test_one_client_does_not_fill_the_queue(start: Start) -> None:
+    guarded = start(serving_concurrency=1, serving_queue_length=7, serving_client_requests=4)
+    guarded.server.released.clear()
+    others = [f"127.0.0.{number}" for number in (2, 2, 3, 3)]
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(guarded.ask) for _ in range(4)]
+        until(lambda: guarded.count("backend_current_queue", "rest") == 3)
+        refused = guarded.ask()
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
+        assert "more than 4 requests of this address are under way" in refused.words
+        asked += [pool.submit(guarded.ask, source=source) for source in others]
+        until(lambda: guarded.count("backend_current_queue", "rest") == 7)
+        guarded.server.released.set()
+        assert [one.result(20).status for one in asked] == [200] * 8
+    assert guarded.ask().status == 200
+    assert guarded.count("backend_http_requests_total", "rest_client") == 1
+
+
 def test_large_requests_of_one_client_leave_room_for_others(start: Start) -> None:
     guarded = start()
     large = body_of(LARGEST // 4)
@@ -399,6 +432,25 @@ def test_a_full_queue_is_told_with_a_pause_that_grpc_clients_read(
         )
         calls[0].released.set()
         assert first.result(20) == b"first"
+
+
+def test_one_client_does_not_fill_the_queue_by_grpc(start: Start, calls: tuple[Calls, int]) -> None:
+    guarded = start(calls[1], serving_concurrency=1, serving_queue_length=7, serving_client_requests=4)
+    calls[0].released.clear()
+    with channel(guarded) as opened:
+        call = opened.unary_unary(GRPC_PREDICT)
+        asked = [call.future(b"x", timeout=20) for _ in range(4)]
+        until(lambda: guarded.count("backend_current_queue", "grpc") == 3)
+        refused = refusal(lambda: call(b"x", timeout=20))
+        assert refused.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "more than 4 requests of this address are under way" in refused.details()
+        for given_up in asked[1:]:
+            given_up.cancel()
+        until(lambda: guarded.count("backend_current_queue", "grpc") == 0)
+        again = [call.future(b"x", timeout=20) for _ in range(3)]
+        until(lambda: guarded.count("backend_current_queue", "grpc") == 3)
+        calls[0].released.set()
+        assert [one.result(20) for one in (asked[0], *again)] == [b"x"] * 4
 
 
 @pytest.mark.parametrize(("channels", "most"), [(1, 2), (2, 4)])

@@ -136,9 +136,9 @@ def settled(changed: bool = False, generation: int = 3, **status: int) -> bool:
     deployment = {
         "metadata": {"name": "image-classifier", "generation": generation}, "spec": {"replicas": 2}, "status": known,
     }  # fmt: skip
-    applied = {"changed": changed}
+    compared = {"pending": [deployment] if changed else []}
     return bool(
-        evaluate("serving_settled", serving_applied=applied, serving_running={"resources": [deployment]})
+        evaluate("serving_settled", serving_compared=compared, serving_running={"resources": [deployment]})
     )
 
 
@@ -150,5 +150,5 @@ def test_what_changed_nothing_and_is_all_there_is_not_waited_for() -> None:
     assert not settled(replicas=3), "an old pod is still there"
     assert not settled(availableReplicas=1)
     assert not evaluate(
-        "serving_settled", serving_applied={"changed": False}, serving_running={"resources": []}
+        "serving_settled", serving_compared={"pending": []}, serving_running={"resources": []}
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from emulator import Emulator
+from kube_in_memory import KubeInMemory
 from objects import Objects
 from played import HEAD, ROOT, play
 
@@ -56,6 +57,40 @@ def test_bucket_versions_and_pruning(
     assert play(tmp_path, plays, environment)["changed"] == 4, (
         "bucket, two versions, one pruned, and nothing again"
     )
+    assert {name.split("/")[2] for name in objects.names("models")} == {"2"}
+
+
+def test_only_what_prunes_asks_for_the_lease(
+    emulator: Emulator, objects: Objects, url: str, tmp_path: Path
+) -> None:
+    """A run that finds nothing to prune waits for nobody."""
+    other = Path(shutil.copytree(MODEL, tmp_path / "other"))
+    (other / "notes").write_text("other")
+    role: dict[str, Any] = {
+        "storage_bucket": "models", "storage_api_endpoint": url, "storage_model_name": "m",
+        "storage_reader_workload_identity": False, "storage_keep_versions": 1,
+    }  # fmt: skip
+    environment = {
+        "GCP_PROJECT": "sandbox-project", "GCP_AUTH_KIND": "accesstoken", "GCP_ACCESS_TOKEN": emulator.token,
+    }  # fmt: skip
+    kube = KubeInMemory()
+    kube.put("/api/v1/namespaces/tfserving")
+    kube.put(
+        "/apis/apps/v1", {"resources": [{"name": "replicasets", "kind": "ReplicaSet", "namespaced": True}]}
+    )
+    with kube.served(tmp_path) as kubeconfig:
+        for source, asks in ((MODEL, False), (other, True), (other, False)):
+            kube.requests.clear()
+            connected = {"group/mlops.tfserving.k8s": {"kubeconfig": str(kubeconfig)}}
+            roles = [{"role": "mlops.tfserving.storage", **role, "storage_model_source": str(source)}]
+            facts = {**HEAD["vars"], "cluster_reachable": True}
+            play(
+                tmp_path, [HEAD | {"vars": facts, "module_defaults": connected, "roles": roles}], environment
+            )
+            taken = [
+                method for method, path in kube.requests if path.endswith("/leases") and method == "POST"
+            ]
+            assert bool(taken) is asks, source
     assert {name.split("/")[2] for name in objects.names("models")} == {"2"}
 
 

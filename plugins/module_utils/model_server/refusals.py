@@ -1,0 +1,68 @@
+"""What the proxies before the model servers refused, by their own counters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..k8s.client import KubeApi
+from ..k8s.errors import KubeError
+from ..k8s.listing import pages
+from ..k8s.objects import name_of
+from .runtime import TF_SERVING
+
+TIMEOUT = 3.0
+"""Seconds for one look at a pod."""
+
+_METRICS = "/metrics?scope=frontend&scope=backend"
+_BACKEND = re.compile(
+    rb'^haproxy_backend_http_requests_total\{proxy="(?:rest|grpc)_(\w+)"[^}]*\} ([0-9.eE+]+)', re.MULTILINE
+)
+_CLOSED = re.compile(
+    rb'^haproxy_frontend_denied_connections_total\{proxy="(?:rest|grpc)"[^}]*\} ([0-9.eE+]+)', re.MULTILINE
+)
+
+
+def refused_in(metrics: bytes) -> dict[str, int]:
+    """Requests that were refused, by the way they were (of REST and gRPC together), and ``connections`` that were closed.
+
+    Ways without any are left out. Each has a backend of its own (roles/serving/templates/haproxy.cfg.j2).
+    """
+    found: dict[str, int] = {}
+    ways = [(name.decode(), count) for name, count in _BACKEND.findall(metrics)]
+    for way, count in [*ways, *(("connections", count) for count in _CLOSED.findall(metrics))]:
+        found[way] = found.get(way, 0) + int(float(count))
+    return {way: count for way, count in found.items() if count}
+
+
+def refused_by(api: KubeApi, namespace: str, pod: str, port: int) -> dict[str, int] | None:
+    """What one pod's proxy has refused since it started; None where it has none, or does not say."""
+    if port == TF_SERVING.rest_port:
+        return None
+    path = f"/api/v1/namespaces/{namespace}/pods/http:{pod}:{port}/proxy{_METRICS}"
+    try:
+        status, _unused, body = api.raw("GET", path, timeout=TIMEOUT)
+    except KubeError:
+        return None
+    return refused_in(body) if status == 200 and b"\nhaproxy_" in body else None
+
+
+def found(api: KubeApi, params: Mapping[str, str]) -> dict[str, Any]:
+    """The result of the module tfserving_refusals_info. Raises KubeError."""
+    pods: dict[str, dict[str, int]] = {}
+    total: dict[str, int] = {}
+    path = f"/api/v1/namespaces/{params['namespace']}/pods"
+    for pod in (pod for page in pages(api, path, labelSelector=params["label_selector"]) for pod in page):
+        port = (pod["metadata"].get("annotations") or {}).get("prometheus.io/port", "")
+        refused = refused_by(api, params["namespace"], name_of(pod), int(port)) if port.isdigit() else None
+        if refused is not None:
+            pods[name_of(pod)] = refused
+            total = {way: total.get(way, 0) + refused.get(way, 0) for way in total | refused}
+    return {"changed": False, "refused": pods, "words": in_words(total) if total else ""}
+
+
+def in_words(refused: Mapping[str, int]) -> str:
+    """As ``12 (10 full, 2 size)``, the most first."""
+    ways = sorted(refused.items(), key=lambda item: (-item[1], item[0]))
+    return f"{sum(refused.values())} ({', '.join(f'{count} {way}' for way, count in ways)})"

@@ -1,0 +1,62 @@
+"""What scaling_whatif answers: from a run's folder to a table, a picture and their files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..gcp.errors import BadInput
+from ..loadtest.shapes import ShapeError, plan, read_shape
+from ..loadtest.timeline import read
+from ..outcome import failure
+from ..preflight.estimate import prices
+from .figure import MATPLOTLIB_IMPORT_ERROR, draw
+from .measured import NotMeasured, measured
+from .settings import SettingError, setting
+from .whatif import WhatIf, as_json, error_words, load_of_plan, table, what_if
+
+Json = dict[str, Any]
+
+PACKAGES = {"matplotlib": MATPLOTLIB_IMPORT_ERROR}
+
+
+def answer(params: Json, *, check_mode: bool) -> Json:
+    """The module's result."""
+    folder = Path(params["run_dir"]).resolve()
+    try:
+        found = _found(params, folder)
+        told = as_json(found, prices(params["prices"]))
+    except (NotMeasured, SettingError, ShapeError, BadInput) as error:
+        return failure(f"{folder.name}: {error}")
+    except OSError as error:
+        return failure(f"{error.filename}: {error.strerror}. Is {folder} the folder of a load test's run?")
+    lines = [*table(told), f"The limit: {told['limit']}.", f"{error_words(told['error'])}."]
+    text = json.dumps(told, indent=2) + "\n"
+    out = folder / "whatif.json"
+    try:
+        changed = not out.exists() or out.read_text(encoding="utf-8", errors="replace") != text
+        if not check_mode:
+            out.write_text(text, encoding="utf-8")
+            (folder / "whatif.png").write_bytes(draw(found))
+    except OSError as error:
+        return failure(f"{error.filename}: {error.strerror}. The what-if is written beside its run.")
+    return {"changed": changed, "whatif": told, "lines": lines, "picture": str(folder / "whatif.png")}
+
+
+def _found(params: Json, folder: Path) -> WhatIf:
+    events = read(folder / "timeline.jsonl")
+    run = measured(events, params["slo"] or _limits(folder))
+    load = load_of_plan(plan(read_shape(params["shape"])), run, params["seed"]) if params["shape"] else None
+    return what_if(
+        run, setting({"name": "as it was"}, run), [setting(one, run) for one in params["settings"]], load
+    )
+
+
+def _limits(folder: Path) -> list[str]:
+    """Those of the run's report, if it has one."""
+    try:
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        return [str(check["name"]) for check in report["checks"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

@@ -1,0 +1,143 @@
+"""Other settings of a site, by the names of the roles' variables, made an HPA's spec of. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..hpa.seen import Spec
+from ..hpa.spec import read_spec
+from ..hpa.wanted import TOLERANCE, parts
+from .measured import Measured, NotMeasured
+
+Json = dict[str, Any]
+
+SITE = {
+    "start_seconds": "seconds that a replica takes to start",
+    "node_start_seconds": "seconds that a node takes to come",
+    "nodes_min": "nodes that are always there",
+    "nodes_max": "most nodes that there may be",
+}
+"""What else may be otherwise, beside the autoscaling role's variables."""
+
+_WAYS = (("up", "scaleUp"), ("down", "scaleDown"))
+
+
+class SettingError(ValueError):
+    """A setting that can't be simulated; in words, with the way out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """``given``: what was said of it; ``hpa``: the spec that comes of it."""
+
+    name: str
+    given: Json
+    spec: Spec
+    start: float | None = None
+    node_start: float | None = None
+    nodes_min: int | None = None
+    nodes_max: int | None = None
+
+
+def asked(spec: Mapping[str, Any]) -> Json:
+    """The role's variables that an HPA's spec was, or could have been, made of."""
+    metric = read_spec(spec).metrics[0]
+    found: Json = {
+        "autoscaling_container": metric.container,
+        "autoscaling_metrics": [{"type": "cpu"}],
+        "autoscaling_target_cpu_percent": metric.target,
+        "autoscaling_min_replicas": read_spec(spec).min,
+        "autoscaling_max_replicas": spec["maxReplicas"],
+    }
+    defaults = read_spec({**spec, "behavior": {}}).behavior
+    behavior = read_spec(spec).behavior or defaults
+    assert behavior is not None  # noqa: S101 - one was given
+    for way, _unused in _WAYS:
+        rules = behavior.up if way == "up" else behavior.down
+        found |= {
+            f"autoscaling_scale_{way}_stabilization_seconds": rules.window,
+            f"autoscaling_scale_{way}_policies": [
+                {"type": one.type, "value": one.value, "periodSeconds": one.seconds} for one in rules.policies
+            ],
+            f"autoscaling_scale_{way}_select_policy": rules.select,
+            f"autoscaling_tolerance_{way}": TOLERANCE if rules.tolerance is None else rules.tolerance,
+        }
+    return found
+
+
+def setting(given: Mapping[str, Any], run: Measured) -> Setting:
+    """A setting that differs from the run's by what is given. Raises SettingError."""
+    metric = read_spec(run.hpa).metrics[0]
+    if metric.target_type != "Utilization":
+        raise NotMeasured(
+            "the HPA's target is an amount of CPU: a simulation knows one that is a percentage of the request"
+        )
+    before = asked(run.hpa)
+    known = {name for name in before if name not in ("autoscaling_container", "autoscaling_metrics")}
+    unknown = sorted(set(given) - known - set(SITE) - {"name"})
+    if unknown:
+        raise SettingError(
+            f"a setting has no {', '.join(unknown)}; it has name, {', '.join(sorted(known))}, {', '.join(SITE)}. What else changes "
+            "a request's time or a replica's size has to be measured by a load test of its own"
+        )
+    changed = {key: value for key, value in given.items() if key in known}
+    variables = {**before, **changed}
+    name = str(given.get("name") or words(given) or "as it was")
+    try:
+        least, most = int(variables["autoscaling_min_replicas"]), int(variables["autoscaling_max_replicas"])
+        made = parts(variables)
+        metrics = made["metrics"] if metric.container else run.hpa["metrics"]
+        if not metric.container:
+            metrics = [_pods(metrics[0], int(variables["autoscaling_target_cpu_percent"]))]
+        spec = read_spec(
+            {"minReplicas": least, "maxReplicas": most, "metrics": metrics, "behavior": made["behavior"]}
+        )
+        site = {key: None if given.get(key) is None else float(given[key]) for key in SITE}
+    except (TypeError, ValueError, KeyError) as error:
+        raise SettingError(f"setting {name!r} has a value that can't be read: {error}") from None
+    if not 1 <= least <= most:
+        raise SettingError(
+            f"setting {name!r}: {least} to {most} replicas is no range; the minimum is 1 or more"
+        )
+    if spec.metrics[0].target < 1:
+        raise SettingError(f"setting {name!r}: autoscaling_target_cpu_percent has to be 1 or more")
+    if any(value is not None and value < 0 for value in site.values()):
+        raise SettingError(f"setting {name!r}: {', '.join(SITE)} can't be below 0")
+    tolerant = [key for key in changed if "tolerance" in key and float(changed[key]) != TOLERANCE]
+    if tolerant and not run.site.controller.spec_tolerance:
+        raise SettingError(
+            f"setting {name!r}: Kubernetes 1.{run.site.controller.minor}, which the run was made on, forgets "
+            f"{' and '.join(tolerant)}; 1.35 and later know it"
+        )
+    return Setting(
+        name, dict(given), spec, site["start_seconds"], site["node_start_seconds"],
+        None if site["nodes_min"] is None else int(site["nodes_min"]),
+        None if site["nodes_max"] is None else int(site["nodes_max"]),
+    )  # fmt: skip
+
+
+def _pods(metric: Mapping[str, Any], percent: int) -> Json:
+    """A metric of whole pods with another target."""
+    source = {**metric["resource"], "target": {"type": "Utilization", "averageUtilization": percent}}
+    return {**metric, "resource": source}
+
+
+def words(given: Mapping[str, Any]) -> str:
+    """A setting by what is given of it, shortly."""
+    told = []
+    for key, value in given.items():
+        if key != "name":
+            short = key.removeprefix("autoscaling_").removesuffix("_seconds").replace("_", " ")
+            told.append(f"{short} {_short(value)}")
+    return ", ".join(told)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return " or ".join(
+            f"{one.get('value')}{' %' if one.get('type') == 'Percent' else ''} in {one.get('periodSeconds')} s"
+            for one in value
+        )
+    return str(value)

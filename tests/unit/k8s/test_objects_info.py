@@ -1,0 +1,80 @@
+"""k8s_objects_info, and what all modules that ask a cluster refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.listing import awaited, pages
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.options import client_from_params
+from ansible_collections.mlops.tfserving.plugins.module_utils.outcome import negative
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
+from unlucky import Unlucky
+
+Json = dict[str, Any]
+KINDS = {
+    "kind": "APIResourceList",
+    "resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": True}],
+}
+
+
+def test_a_list_without_end_is_told() -> None:
+    def answer(method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
+        more = "b" if query.get("continue") == ["a"] else "a"
+        return 200, {"kind": "PodList", "items": [], "metadata": {"resourceVersion": "1", "continue": more}}
+
+    endless = pytest.raises(KubeError, match="a page came for the second time")
+    with Unlucky(answer, "reset", 0).served() as served, endless:
+        list(pages(KubeClient(served.kubeconfig), "/api/v1/pods"))
+
+
+def test_a_condition_is_waited_for_and_told_in_its_own_words() -> None:
+    status: Json = {
+        "conditions": [{"type": "Ready", "status": "False", "reason": "Slow", "message": "no metrics yet"}]
+    }
+    found = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "c", "namespace": "n"},
+        "status": status,
+    }
+
+    def answer(method: str, path: str, query: Any, body: bytes) -> tuple[int, Any]:
+        return (200, KINDS) if path == "/api/v1" else (200, found)
+
+    seconds = [0.0]
+
+    def sleep(pause: float) -> None:
+        seconds[0] += pause
+        if seconds[0] >= 3:
+            status["conditions"][0]["status"] = "True"
+
+    params = {
+        "api_version": "v1",
+        "kind": "ConfigMap",
+        "namespace": "n",
+        "name": "c",
+        "label_selectors": [],
+        "condition": "Ready",
+    }
+    with Unlucky(answer, "reset", 0).served() as served:
+        api, clock = KubeClient(served.kubeconfig), Clock(lambda: seconds[0], sleep)
+        with pytest.raises(KubeError, match="ConfigMap c is not Ready after 1 s: Slow no metrics yet"):
+            awaited(api, {**params, "timeout": 1}, clock)
+        assert awaited(api, {**params, "timeout": 9}, clock) == [found]
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a?b", "a b", "a%2Fb"])
+@pytest.mark.parametrize("option", ["namespace", "name", "run", "deployment"])
+def test_a_name_that_leads_elsewhere_is_refused(option: str, name: str) -> None:
+    with pytest.raises(KubeError, match=f"`{option}` is "):
+        client_from_params({"kubeconfig": {}, option: name})
+
+
+def test_times_below_zero_are_refused() -> None:
+    for option in ("timeout", "wait_timeout", "metrics_window_seconds"):
+        failed = negative({option: -1, "version": -1})
+        assert failed and f"`{option}` must be 0 seconds or more, not -1" in failed["msg"]
+    assert negative({"timeout": 0, "version": -1}) is None
