@@ -80,7 +80,7 @@ drills: setup ## what happens to requests when pods and nodes go, versions chang
 
 KUBERNETES ?= 1.
 matrix-kubernetes: setup ## the site and its load test on each Kubernetes that the sandbox offers (KUBERNETES=1.37 for one); compiles what is missing, an hour or two (needs root)
-	@.venv/bin/pytest tests/kubernetes -vv -k '$(KUBERNETES)'
+	@.venv/bin/pytest tests/releases -vv -k '$(KUBERNETES)'
 
 roles: setup ## scenarios of single roles, with Google or a Kubernetes API server on loopback
 	@export PATH="$$PWD/.venv/bin:$$PATH"; for role in cluster storage autoscaling serving loadtest; do molecule test -s $$role || exit 1; done
