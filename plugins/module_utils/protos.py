@@ -55,7 +55,8 @@ message NodeList { repeated string value = 1; }
 message SignatureEntry { string key = 1; SignatureDef value = 2; }
 message CollectionEntry { string key = 1; CollectionDef value = 2; }
 message NodeDef { string name = 1; string op = 2; repeated string input = 3; map<string, AttrValue> attr = 5; }
-message AttrValue { bytes s = 2; TensorProto tensor = 8; NameAttrList func = 10; }
+message ListValue { repeated bytes s = 2; repeated NameAttrList func = 9; }
+message AttrValue { ListValue list = 1; bytes s = 2; TensorProto tensor = 8; NameAttrList func = 10; }
 message NameAttrList { string name = 1; }
 message OpDef { string name = 1; repeated ArgDef input_arg = 2; }
 message ArgDef { string name = 1; }

@@ -12,7 +12,7 @@ short_description: Publish a version of a TensorFlow SavedModel to Cloud Storage
 version_added: 0.1.0
 description:
   - Puts a SavedModel at C(gs://BUCKET/PATH/VERSION), so that no reader ever takes half a version for a whole one.
-    Data comes first, then a manifest with the hashes of every file, then C(saved_model.pb). Every object is created
+    Data comes first, then a manifest with the hashes of every file, then C(saved_model.pb) (or C(saved_model.pbtxt)). Every object is created
     under the condition that it does not exist, and its checksum is compared. Nothing is ever replaced.
   - The same content again is no change. Other content under a published number is refused. What an interrupted
     run left is completed by the next one, byte by byte where that run was on this machine.

@@ -45,7 +45,7 @@ requirements:
 """
 
 OPTIONS = r"""
-path: The folder, which holds C(saved_model.pb).
+path: The folder, which holds C(saved_model.pb), or C(saved_model.pbtxt).
 tags: The tags of the graph that is served; the flag C(--saved_model_tags) of TF Serving.
 """
 

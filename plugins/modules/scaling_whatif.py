@@ -42,6 +42,10 @@ settings:
   - What to try. Each is a dictionary of what differs from the run, by the names of the autoscaling role's variables (as
     C(autoscaling_target_cpu_percent)), and of C(start_seconds), C(node_start_seconds), C(nodes_min), C(nodes_max).
   - C(name) is what it is called; otherwise what differs is.
+propose:
+  - Whether settings are searched for that keep the limit with the fewest replica-seconds, in place of O(settings) and O(shape);
+    CPU target, scale-down window, minimum and, where Kubernetes knows it, the tolerance upwards.
+  - What is proposed keeps the limit by as much as the simulation was too hopeful on the run, and saves more than its error.
 slo: The limit; the first line with a percentile and no condition, as V(p95_ms <= 300). Without one that of the run's report
   counts, and without that the run's own 95th percentile.
 shape: Another load than the run's, as C(loadtest_shape) of the loadtest role has it.
@@ -69,6 +73,18 @@ picture:
   description: Path of the picture.
   type: str
   returned: success
+proposal:
+  description: With O(propose), what was found.
+  type: dict
+  returned: with propose
+  contains:
+    variables: {type: dict, description: Variables with the values proposed; empty for none.}
+    before: {type: dict, description: Their values in the run.}
+    kept: {type: bool, description: Whether the limit would be kept.}
+    words: {type: str, description: The proposal in a sentence.}
+    reasons: {type: list, elements: str, description: Of each variable what would be without its change.}
+    diff: {type: list, elements: str, description: What to change in the inventory.}
+    capacity: {type: list, elements: float, description: "Requests a second that a replica carries, and the 95 % interval's ends."}
 whatif:
   description: What C(whatif.json) holds.
   type: dict
@@ -92,6 +108,7 @@ SPEC: Json = {
     "argument_spec": {
         "run_dir": {"type": "path", "required": True},
         "settings": {"type": "list", "elements": "dict", "default": []},
+        "propose": {"type": "bool", "default": False},
         "slo": {"type": "list", "elements": "str", "default": []},
         "shape": {"type": "dict", "default": {}},
         "seed": {"type": "int", "default": 1},

@@ -17,7 +17,11 @@ def test_every_exchange_is_understood(scenario: Scenario) -> None:
             assert exchange.kind.partition(":")[0] in kinds, exchange.url
 
 
-MOCKS = ("1234567890abcdefghijklmn", "gke-containercluster-abcdef", "1.30.5-gke.1014001")
+MOCKS = (
+    "1234567890abcdefghijklmn",  # pragma: allowlist secret
+    "gke-containercluster-abcdef",
+    "1.30.5-gke.1014001",
+)
 """The certificate, a part of the instance groups' names and the version that Config Connector's mock answers with."""
 
 

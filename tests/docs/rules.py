@@ -44,7 +44,7 @@ RULES = (
     Rule(_PLAYBOOK + r"playbooks/rollback.yml( -e rollback_version=\d+)?", TESTED, (_DRILLS, "playbooks/rollback.yml")),
     Rule(_PLAYBOOK + r"playbooks/promote.yml -e promote_version=\d+", TESTED, (_DRILLS, '"promote_version=2"')),
     Rule(_PLAYBOOK + r"playbooks/teardown.yml", TESTED, (_LIFE, 'playbook("playbooks/teardown.yml").ok()')),
-    Rule(_PLAYBOOK + r"playbooks/whatif.yml.*", TESTED, ("tests/unit/scaling/test_whatif.py", "playbooks/whatif.yml")),
+    Rule(_PLAYBOOK + r"playbooks/whatif.yml.*", TESTED, ("tests/unit/scaling/test_whatif.py", '("whatif", "min replicas 2")')),
     Rule(_PLAYBOOK + r"playbooks/canary.yml -e .*", GOOGLE),
     Rule(_PLAYBOOK + r"awx/configure.yml.*", TESTED, ("tests/awx/test_configure.py", "awx/configure.yml")),
     Rule(_PLAYBOOK + r".*", SANDBOX),

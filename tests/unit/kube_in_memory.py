@@ -14,6 +14,14 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 Json = dict[str, Any]
+DISCOVERY: Json = {
+    "/apis/autoscaling/v2": {
+        "resources": [
+            {"name": "horizontalpodautoscalers", "kind": "HorizontalPodAutoscaler", "namespaced": True}
+        ]
+    }
+}
+"""Kinds that are asked for by their names."""
 
 
 class KubeInMemory:
@@ -42,6 +50,8 @@ class KubeInMemory:
     def answer(self, method: str, target: str, body: Json | None) -> tuple[int, Json]:
         path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
         self.requests.append((method, path))
+        if method == "GET" and path in DISCOVERY:
+            return 200, DISCOVERY[path]
         found = self.objects.get(path)
         if method == "POST":
             path = f"{path}/{(body or {})['metadata']['name']}"

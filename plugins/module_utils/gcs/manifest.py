@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ..saved_model.files import ModelFile, digest
-from ..saved_model.graph import SAVED_MODEL
+from ..saved_model.graph import graph_file
 from ..saved_model.info import Info
 
 Json = dict[str, Any]
@@ -60,7 +60,7 @@ def parse_manifest(text: bytes | None) -> Json | None:
             name and not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
             for name in named
         )
-        return value if sound and inside and SAVED_MODEL in named and len(named) == len(files) else None
+        return value if sound and inside and graph_file(named) and len(named) == len(files) else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 

@@ -5,7 +5,7 @@ The protocol, and why nobody ever gets a mixture (docs/publishing.md has it at l
 1. A publisher claims the version's number: it creates ``PATH/.publishing/N.json``, which must not exist, with the
    manifest to be. Who finds a claim of the same content goes on with it; of other content, gives up.
 2. Holding the claim it looks at the version again. Only what is of its own content may be there.
-3. It creates the data, then the manifest, then saved_model.pb, each under the condition that it does not exist.
+3. It creates the data, then the manifest, then saved_model.pb (or .pbtxt), each under the condition that it does not exist.
    Nothing is ever replaced or deleted.
 4. Before saved_model.pb it compares everything that is there, and that the claim is still the one it had.
 5. It removes the claim.
@@ -20,7 +20,7 @@ from typing import Any
 
 from ..gcp.errors import BadInput
 from ..saved_model.files import MANIFEST, ModelFile
-from ..saved_model.graph import SAVED_MODEL
+from ..saved_model.graph import SAVED_MODEL, SAVED_MODEL_TEXT, graph_file
 from .manifest import agree, files_of, object_file, same
 
 Json = dict[str, Any]
@@ -170,13 +170,14 @@ def plan(
     if current.complete:
         return Plan(number, release=current.claim is not None)
     missing = [file.path for file in sorted(files) if file.path not in current.objects]
-    data = [path for path in missing if path != SAVED_MODEL]
+    last = graph_file({file.path for file in files})
+    data = [path for path in missing if path != last]
     return Plan(
         number,
         (
             *data,
             *([MANIFEST] if MANIFEST not in current.objects else []),
-            *([SAVED_MODEL] if SAVED_MODEL in missing else []),
+            *([last] if last in missing else []),
         ),
     )
 
@@ -251,7 +252,7 @@ def prunable(
 
 def removal_order(version: Version) -> list[str]:
     """Paths in the order in which they go: what makes the version loadable first."""
-    first = {SAVED_MODEL: 0, MANIFEST: 1}
+    first = {SAVED_MODEL: 0, SAVED_MODEL_TEXT: 0, MANIFEST: 1}
     return sorted(version.objects, key=lambda path: (first.get(path, 2), path))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..gcp.errors import ApiError, BadInput, GoogleError
 from ..saved_model.files import MANIFEST, ModelFile
-from ..saved_model.graph import SAVED_MODEL
+from ..saved_model.graph import SAVED_MODEL, SAVED_MODEL_TEXT, graph_file
 from .manifest import agree, files_of, parse_manifest, to_text
 from .publish import (
     CLAIMS,
@@ -150,18 +150,19 @@ class Model:
 
     def _upload(self, source: Source, todo: Plan, claim: Claim) -> Version:
         by_path = {file.path: file for file in source.files}
-        data = [by_path[path] for path in todo.upload if path not in (MANIFEST, SAVED_MODEL)]
+        last = graph_file(by_path) or SAVED_MODEL
+        data = [by_path[path] for path in todo.upload if path not in (MANIFEST, last)]
         prefix = f"{self._path}/{todo.version}"
         self._send_all(source, prefix, data)
         if MANIFEST in todo.upload:
             self._create_manifest(f"{prefix}/{MANIFEST}", claim, source.files)
-        if SAVED_MODEL in todo.upload:
-            self._compare(source.files, todo.version, claim, without=SAVED_MODEL)
+        if last in todo.upload:
+            self._compare(source.files, todo.version, claim, without=last)
             source.send(
                 self._storage,
                 self._bucket,
-                f"{prefix}/{SAVED_MODEL}",
-                by_path[SAVED_MODEL],
+                f"{prefix}/{last}",
+                by_path[last],
                 lambda done: None,
             )
         return self._compare(source.files, todo.version, claim)
@@ -244,7 +245,8 @@ class Model:
         """Objects of a version in the order of their removal: after saved_model.pb the claim, then all else."""
         names = [f"{self._path}/{version.number}/{path}" for path in removal_order(version)]
         if version.claim:
-            names.insert(1 if SAVED_MODEL in version.objects else 0, self._claim_name(version.number))
+            loadable = sum(name in version.objects for name in (SAVED_MODEL, SAVED_MODEL_TEXT))
+            names.insert(loadable, self._claim_name(version.number))
         return names
 
 

@@ -15,7 +15,7 @@ from ..paths import absolute_path
 from ..saved_model.bundle import INDEX
 from ..saved_model.errors import InvalidModel
 from ..saved_model.files import MANIFEST, ModelFile, check_path, find_litter, is_litter, read_files, sizes_of
-from ..saved_model.graph import SAVED_MODEL
+from ..saved_model.graph import SAVED_MODEL, SAVED_MODEL_TEXT, graph_file
 from ..saved_model.info import WARMUP, Info, inspect
 from .manifest import files_of, parse_manifest
 from .publish import differences, some
@@ -91,8 +91,9 @@ class Prefix:
             raise
         # Empty objects whose names end with a slash are folders' marks, the source's own included.
         found = {path: item for path, item in found.items() if path and not path.endswith("/")}
-        if SAVED_MODEL not in found:
-            versions = sorted(path.rpartition("/")[0] for path in found if path.endswith(f"/{SAVED_MODEL}"))
+        if graph_file(found) is None:
+            ends = (f"/{SAVED_MODEL}", f"/{SAVED_MODEL_TEXT}")
+            versions = sorted(path.rpartition("/")[0] for path in found if path.endswith(ends))
             hint = f" Did you mean {self.name}/{versions[-1]}?" if versions else ""
             raise BadInput(f"source {self.name} has no {SAVED_MODEL}: it is not a SavedModel.{hint}")
         return found
@@ -133,7 +134,7 @@ class Prefix:
 
     def inspect(self, tags: Sequence[str]) -> Info | None:
         """By graph, index and warm-up requests alone, which are fetched: the data stays where it is."""
-        small = [path for path in (SAVED_MODEL, INDEX, WARMUP) if path in self._objects]
+        small = [path for path in (graph_file(self._objects), INDEX, WARMUP) if path in self._objects]
         if sum(int(self._objects[path]["size"]) for path in small) > GRAPH_MAX:
             return None
         with tempfile.TemporaryDirectory(prefix="saved-model-") as folder:

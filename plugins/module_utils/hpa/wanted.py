@@ -1,4 +1,4 @@
-"""What the variables of the autoscaling role ask for, as parts of a HorizontalPodAutoscaler. Pure.
+"""What the variables of the autoscaling role ask for, as parts of its objects. Pure.
 
 https://kubernetes.io/docs/reference/kubernetes-api/autoscaling/horizontal-pod-autoscaler-v2/
 """
@@ -6,8 +6,18 @@ https://kubernetes.io/docs/reference/kubernetes-api/autoscaling/horizontal-pod-a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any
+
+from .sources import (
+    Site,
+    adapter_rules,
+    amount,
+    gke_metrics,
+    hpa_metric,
+    is_sourced,
+    prometheus_config,
+    trigger,
+)
 
 Json = dict[str, Any]
 
@@ -17,16 +27,28 @@ https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#toler
 
 
 def parts(variables: Mapping[str, Any]) -> Json:
-    """``metrics`` and ``behavior`` of the HPA. ``variables``: the role's, by their names."""
-    container = str(variables["autoscaling_container"])
-    percent = variables["autoscaling_target_cpu_percent"]
-    return {
-        "metrics": [_metric(one, container, percent) for one in variables["autoscaling_metrics"]],
-        "behavior": {
-            "scaleUp": _rules(variables, "up"),
-            "scaleDown": _rules(variables, "down"),
-        },
+    """The HPA's ``metrics`` and ``behavior``, and what brings metrics to it. ``variables``: the role's, by their names."""
+    site, wanted = Site.of(variables), list(variables["autoscaling_metrics"])
+    found: Json = {
+        "behavior": {"scaleUp": _rules(variables, "up"), "scaleDown": _rules(variables, "down")},
+        "metrics": [hpa_metric(one, site) for one in wanted],
+        "templates": [],
     }
+    sourced = [one for one in wanted if is_sourced(one)]
+    if not sourced and site.source != "keda":
+        return found
+    if site.source == "gke":
+        return found | {"templates": ["gke"], "gke": gke_metrics(sourced, site)}
+    if site.source in ("prometheus", "keda"):
+        found["templates"] = ["prometheus"] if sourced and not variables["autoscaling_prometheus_url"] else []
+        found |= {"prometheus": prometheus_config(sourced, site), "prometheus_url": site.prometheus}
+    if site.source == "prometheus":
+        found["templates"] += ["adapter"]
+        found["adapter"] = {"externalRules": adapter_rules(sourced, site)}
+    if site.source == "keda":
+        found["templates"] += ["keda"]
+        found["triggers"] = [trigger(one, site) for one in wanted]
+    return found
 
 
 def dropped(behavior: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
@@ -39,21 +61,6 @@ def dropped(behavior: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
         for way, rules in (("up", "scaleUp"), ("down", "scaleDown"))
         if "tolerance" in behavior[rules] and "tolerance" not in kept.get(rules, {})
     ]
-
-
-def amount(value: Any) -> str:
-    """A number as a quantity of Kubernetes: no exponent, and no zeros at its end behind the point."""
-    return format(Decimal(str(value)).normalize(), "f")
-
-
-def _metric(one: Mapping[str, Any], container: str, percent: Any) -> Json:
-    if one["type"] == "kubernetes":
-        return dict(one["metric"])
-    target = {"type": "Utilization", "averageUtilization": int(float(one.get("target") or percent))}
-    return {
-        "type": "ContainerResource",
-        "containerResource": {"container": container, "name": "cpu", "target": target},
-    }
 
 
 def _rules(variables: Mapping[str, Any], way: str) -> Json:

@@ -27,18 +27,19 @@ def sentence(decision: Decision, seen: Seen, spec: Spec) -> str:
             else f"fewer than the minimum, {spec.min}"
         )
         return f"sets {decision.replicas}: {seen.replicas} are {bound}"
+    several = len(spec.metrics) > 1
+    problems = [
+        f"{metric.name}: {one.problem}" if several else one.problem
+        for metric, one in zip(spec.metrics, decision.proposals, strict=True)
+        if one.problem
+    ]
     if decision.by == "unreadable":
-        several = len(spec.metrics) > 1
-        problems = [
-            f"{metric.name}: {one.problem}" if several else one.problem
-            for metric, one in zip(spec.metrics, decision.proposals, strict=True)
-            if one.problem
-        ]
         return f"does nothing, has {seen.replicas}: {'; '.join(problems)}"
     leading = decision.leading or 0
     lead, metric = decision.proposals[leading], spec.metrics[leading]
-    name = f"{metric.name}: " if len(spec.metrics) > 1 else ""
-    return f"wants {decision.recommendation}, has {seen.replicas}: {name}{_rule(lead, metric, seen)}{_after(decision)}"
+    name = f"{metric.name}: " if several else ""
+    unread = f"; without {', '.join(problems)}" if problems else ""
+    return f"wants {decision.recommendation}, has {seen.replicas}: {name}{_rule(lead, metric, seen)}{_after(decision)}{unread}"
 
 
 def _rule(lead: Proposal, metric: Metric, seen: Seen) -> str:

@@ -72,7 +72,7 @@ def is_own(item: Mapping[str, Any], app: str) -> bool:
     if _LOCUST.items() <= labels.items():
         return True
     name = str(labels.get("app", ""))
-    ours = name in (app, f"{app}-canary", f"{app}-gate")
+    ours = name in (app, *(f"{app}-{part}" for part in ("canary", "gate", "prometheus", "metrics-adapter")))
     return ours and labels.get("app.kubernetes.io/managed-by") == "mlops.tfserving"
 
 

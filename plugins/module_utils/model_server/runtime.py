@@ -38,6 +38,10 @@ class Runtime:
     grpc_metadata: str
     """Methods."""
     metrics_path: str
+    flags: tuple[str, ...]
+    """Arguments that it knows; others it names in its log and goes on without."""
+    cors_flag: str
+    """The one of these by which it answers browsers that ask with OPTIONS first."""
     request_counter: str
     """The counter of all requests of clients, errors included."""
 
@@ -56,6 +60,23 @@ class Runtime:
         return f"{self.model_path(model, version)}/metadata"
 
 
+_FLAGS = (
+    "port", "grpc_socket_path", "rest_api_port", "rest_api_num_threads", "rest_api_timeout_in_ms",
+    "rest_api_enable_cors_support", "enable_batching", "allow_version_labels_for_unavailable_models",
+    "batching_parameters_file", "enable_per_model_batching_parameters", "model_config_file",
+    "model_config_file_poll_wait_seconds", "model_name", "model_base_path", "num_load_threads",
+    "num_unload_threads", "max_num_load_retries", "load_retry_interval_micros", "file_system_poll_wait_seconds",
+    "flush_filesystem_caches", "tensorflow_session_parallelism", "tensorflow_session_config_file",
+    "tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism", "use_alts_credentials", "ssl_config_file",
+    "platform_config_file", "per_process_gpu_memory_fraction", "saved_model_tags", "grpc_channel_arguments",
+    "grpc_max_threads", "enable_model_warmup", "num_request_iterations_for_warmup", "version",
+    "monitoring_config_file", "remove_unused_fields_from_bundle_metagraph", "prefer_tflite_model",
+    "num_tflite_pools", "num_tflite_interpreters_per_pool", "enable_signature_method_name_check",
+    "xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled", "enable_profiler",
+    "thread_pool_factory_config_file", "mixed_precision", "skip_initialize_tpu", "enable_grpc_healthcheck_service",
+    "enable_serialization_as_tensor_content",
+)  # fmt: skip
+
 TF_SERVING = Runtime(
     container="tfserving",
     command="/usr/bin/tensorflow_model_server",
@@ -71,9 +92,11 @@ TF_SERVING = Runtime(
     grpc_predict="/tensorflow.serving.PredictionService/Predict",
     grpc_metadata="/tensorflow.serving.PredictionService/GetModelMetadata",
     metrics_path="/monitoring/prometheus/metrics",
+    flags=_FLAGS,
+    cors_flag="rest_api_enable_cors_support",
     request_counter=":tensorflow:serving:request_count",
 )
-"""https://www.tensorflow.org/tfx/serving/api_rest, and tensorflow/serving: model_servers/main.cc (ports),
+"""https://www.tensorflow.org/tfx/serving/api_rest, and tensorflow/serving: model_servers/main.cc (ports, flags),
 util/prometheus_exporter.cc and servables/tensorflow/util.cc (metrics)."""
 
 RUNTIMES: Mapping[str, Runtime] = {"tfserving": TF_SERVING}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..paths import absolute_path
 from ..saved_model.files import MANIFEST
+from ..saved_model.graph import SAVED_MODEL, SAVED_MODEL_TEXT
 
 Objects = Iterable[tuple[str, int]]
 """Names and sizes."""
@@ -49,7 +50,8 @@ def of_version(objects: Objects, prefix: str, version: int | None) -> int | None
 
 
 def whole_versions(objects: Objects, prefix: str) -> frozenset[int]:
-    """Versions under a prefix with a manifest and with ``saved_model.pb``, which comes last of all."""
+    """Versions under a prefix with a manifest and with the graph, which comes last of all."""
     parts = [name.removeprefix(prefix).partition("/") for name, _unused in objects]
     has = {(int(number), rest) for number, _unused, rest in parts if number.isdigit()}
-    return frozenset(n for n, rest in has if rest == MANIFEST and (n, "saved_model.pb") in has)
+    graphs = {n for n, rest in has if rest in (SAVED_MODEL, SAVED_MODEL_TEXT)}
+    return frozenset(n for n, rest in has if rest == MANIFEST and n in graphs)

@@ -80,6 +80,38 @@ def version(settings: Settings, project: Project) -> Iterator[Said]:
             )
 
 
+def hpa_version(settings: Settings, project: Project) -> Iterator[Said]:
+    """What the HPA is asked for and the cluster's version does not have. Of a cluster that is given its API server tells."""
+    cluster, scaling = settings.cluster, settings.autoscaling
+    if cluster.given:
+        return
+    present = project.cluster if isinstance(project.cluster, dict) else {}
+    versions = [
+        one
+        for one in (present.get("currentMasterVersion") or cluster.version, cluster.min_version)
+        if one not in (*_FREE_CHOICE, None)
+    ]
+    newest = _newest([str(one) for one in versions])[:1] if versions else []
+    if newest and scaling.tolerances and not at_least("1.35", newest[0]):
+        yield (
+            f"{' and '.join(scaling.tolerances)}: the cluster is of {newest[0]}, which drops tolerances without a word",
+            "Upgrade to 1.35 or later (cluster_min_master_version), or leave them at 0.1.",
+        )
+    if scaling.source != "gke":
+        return
+    if newest and not at_least("1.37", newest[0]):
+        yield (
+            f"autoscaling_metrics_source is gke, and the cluster is of {newest[0]}: AutoscalingMetric came with 1.37.0",
+            "Upgrade to 1.37 (cluster_min_master_version), or set autoscaling_metrics_source: prometheus.",
+        )
+    profile = cluster.hpa_profile or present.get("podAutoscaling", {}).get("hpaProfile", "")
+    if profile != "PERFORMANCE" and not cluster.autopilot:
+        yield (
+            "autoscaling_metrics_source is gke, which works with GKE's performance profile of the HPA alone",
+            "Set cluster_hpa_profile: PERFORMANCE.",
+        )
+
+
 def _asked_versions(cluster: Cluster, project: Project) -> list[tuple[str, str, bool]]:
     """Versions that this run will ask Google for: variable, version, whether it is of nodes."""
     present = project.cluster if isinstance(project.cluster, dict) else None
@@ -190,6 +222,12 @@ RULES = (
         "error",
         "A node pool's accelerator is not offered in its zones.",
         accelerator_type,
+    ),
+    Rule(
+        "hpa-version",
+        "error",
+        "The cluster's version, or its profile of the HPA, does not have what the HPA is asked for.",
+        hpa_version,
     ),
     Rule("version", "error", "A Kubernetes version is not in the release channel, or not offered.", version),
     Rule("quota", "error", "The region's quotas do not allow the most nodes.", quota),

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..paths import absolute_path
 from .checksum import in_base64, new_crc32c
 from .errors import InvalidModel
-from .graph import SAVED_MODEL
+from .graph import SAVED_MODEL, SAVED_MODEL_TEXT
 
 MANIFEST = "tfserving_manifest.json"
 """Name of the manifest beside a published version's files; never a file of the model itself."""
@@ -72,14 +72,9 @@ def find_files(source: str) -> dict[str, Path]:
         raise InvalidModel(
             f"source {folder} is not a folder: give the folder of a SavedModel, which holds {SAVED_MODEL}"
         )
-    if not (folder / SAVED_MODEL).is_file():
-        versions = sorted(entry.name for entry in folder.iterdir() if (entry / SAVED_MODEL).is_file())
+    if not _has_graph(folder):
+        versions = sorted(entry.name for entry in folder.iterdir() if _has_graph(entry))
         hint = f". Did you mean {folder / versions[-1]}?" if versions else ""
-        if (folder / f"{SAVED_MODEL}txt").is_file():
-            hint = (
-                f": it has {SAVED_MODEL}txt. Publish it in the binary form: parse it by google.protobuf.text_format into "
-                "tensorflow.core.protobuf.saved_model_pb2.SavedModel, and write SerializeToString() beside it"
-            )
         raise InvalidModel(f"source {source} has no {SAVED_MODEL}: it is not a SavedModel{hint}")
     root, found = folder.resolve(), {}
     for relative, path in _walk(folder):
@@ -88,6 +83,10 @@ def find_files(source: str) -> dict[str, Path]:
             _check_kind(path, relative, root, source)
             found[relative] = path
     return dict(sorted(found.items()))
+
+
+def _has_graph(folder: Path) -> bool:
+    return (folder / SAVED_MODEL).is_file() or (folder / SAVED_MODEL_TEXT).is_file()
 
 
 def find_litter(source: str) -> list[str]:

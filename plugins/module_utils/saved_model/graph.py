@@ -1,4 +1,4 @@
-"""Reads saved_model.pb: signatures, assets, and which variables the graph restores and uses.
+"""Reads saved_model.pb, or saved_model.pbtxt: signatures, assets, and which variables the graph restores and uses.
 
 The file is walked where it lies (memory-mapped), and only small parts of it are parsed, so that a graph with
 gigabytes of constants costs no more memory than one without.
@@ -7,7 +7,7 @@ gigabytes of constants costs no more memory than one without.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from typing import Any
 from .errors import InvalidModel
 from .messages import dtype_name, parse, shape_of
 from .stablehlo import unread
+from .text import read_text
 from .wire import Buffer, fields
 
 SAVED_MODEL = "saved_model.pb"
+SAVED_MODEL_TEXT = "saved_model.pbtxt"
 SERVE = "serve"
 INIT_SIGNATURE = "__saved_model_init_op"
 NODES_MAX = 500_000
@@ -79,20 +81,30 @@ class _Node:
     end: int
 
 
+def graph_file(names: Container[str]) -> str | None:
+    """Which of a model's files TensorFlow takes the graph from; None where it has none."""
+    return next((name for name in (SAVED_MODEL, SAVED_MODEL_TEXT) if name in names), None)
+
+
 def read_graphs(path: Path) -> list[Graph]:
-    """Every meta graph of a saved_model.pb. Raises ``InvalidModel``."""
+    """Every meta graph of a saved_model.pb or saved_model.pbtxt. Raises ``InvalidModel``."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            graphs = [
-                _graph(data, start, end) for number, start, end in fields(data, 0, len(data)) if number == 2
-            ]
+        if path.name == SAVED_MODEL_TEXT:
+            graphs = _graphs(read_text(path))
+        else:
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                graphs = _graphs(data)
     except InvalidModel as error:
-        raise InvalidModel(f"{SAVED_MODEL} is damaged: {error}") from error
+        raise InvalidModel(f"{path.name} is damaged: {error}") from error
     except ValueError:
-        raise InvalidModel(f"{SAVED_MODEL} is empty") from None
+        raise InvalidModel(f"{path.name} is empty") from None
     if not graphs:
-        raise InvalidModel(f"{SAVED_MODEL} holds no graph: it is no SavedModel")
+        raise InvalidModel(f"{path.name} holds no graph: it is no SavedModel")
     return graphs
+
+
+def _graphs(data: Buffer) -> list[Graph]:
+    return [_graph(data, start, end) for number, start, end in fields(data, 0, len(data)) if number == 2]
 
 
 def _graph(data: Buffer, start: int, end: int) -> Graph:

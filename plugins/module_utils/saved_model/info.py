@@ -13,7 +13,7 @@ from .bundle import INDEX, INDEX_MAX, Bundle, check_tensors, read_bundle
 from .checksum import CRC32C_IMPORT_ERROR, new_crc32c, value_of
 from .errors import InvalidModel
 from .files import digest, find_litter, read_files, sizes_of
-from .graph import SAVED_MODEL, SERVE, Graph, read_graphs
+from .graph import SAVED_MODEL, SERVE, Graph, graph_file, read_graphs
 from .stock_ops import STOCK
 from .table import unmask
 
@@ -94,9 +94,10 @@ def inspect(
 
 def _fill(info: Info, folder: Path, sizes: Mapping[str, int], tags: Sequence[str], tensors: bool) -> None:
     try:
-        if sizes[SAVED_MODEL] > SAVED_MODEL_MAX:
-            raise InvalidModel(f"{SAVED_MODEL} has {sizes[SAVED_MODEL]} bytes, more than TensorFlow can read")
-        graphs = read_graphs(folder / SAVED_MODEL)
+        name = graph_file(sizes) or SAVED_MODEL
+        if sizes[name] > SAVED_MODEL_MAX:
+            raise InvalidModel(f"{name} has {sizes[name]} bytes, more than TensorFlow can read")
+        graphs = read_graphs(folder / name)
         graph = _graph_with(graphs, tags, info)
     except InvalidModel as error:
         info.problems.append(str(error))

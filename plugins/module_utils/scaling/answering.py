@@ -13,6 +13,7 @@ from ..outcome import failure
 from ..preflight.estimate import prices
 from .figure import MATPLOTLIB_IMPORT_ERROR, draw
 from .measured import NotMeasured, measured
+from .search import Proposal, carries, diff, propose
 from .settings import SettingError, setting
 from .whatif import WhatIf, as_json, error_words, load_of_plan, table, what_if
 
@@ -25,13 +26,25 @@ def answer(params: Json, *, check_mode: bool) -> Json:
     """The module's result."""
     folder = Path(params["run_dir"]).resolve()
     try:
-        found = _found(params, folder)
+        found, proposal = _found(params, folder)
         told = as_json(found, prices(params["prices"]))
     except (NotMeasured, SettingError, ShapeError, BadInput) as error:
         return failure(f"{folder.name}: {error}")
     except OSError as error:
         return failure(f"{error.filename}: {error.strerror}. Is {folder} the folder of a load test's run?")
     lines = [*table(told), f"The limit: {told['limit']}.", f"{error_words(told['error'])}."]
+    result: Json = {}
+    if proposal is not None:
+        best, low, high = carries(found.run)
+        lines += [
+            f"One replica carries {best:.1f} requests/s within the limit ({low:.1f} to {high:.1f}, 95 %).",
+            proposal.words, *proposal.reasons, *diff(proposal),
+        ]  # fmt: skip
+        told["proposal"] = result["proposal"] = {
+            "variables": proposal.changed, "before": proposal.before, "kept": proposal.kept, "words": proposal.words,
+            "reasons": list(proposal.reasons), "diff": diff(proposal),
+            "capacity": [round(value, 2) for value in (best, low, high)],
+        }  # fmt: skip
     text = json.dumps(told, indent=2) + "\n"
     out = folder / "whatif.json"
     try:
@@ -41,16 +54,23 @@ def answer(params: Json, *, check_mode: bool) -> Json:
             (folder / "whatif.png").write_bytes(draw(found))
     except OSError as error:
         return failure(f"{error.filename}: {error.strerror}. The what-if is written beside its run.")
-    return {"changed": changed, "whatif": told, "lines": lines, "picture": str(folder / "whatif.png")}
+    return {
+        "changed": changed,
+        "whatif": told,
+        "lines": lines,
+        "picture": str(folder / "whatif.png"),
+        **result,
+    }
 
 
-def _found(params: Json, folder: Path) -> WhatIf:
+def _found(params: Json, folder: Path) -> tuple[WhatIf, Proposal | None]:
     events = read(folder / "timeline.jsonl")
     run = measured(events, params["slo"] or _limits(folder))
+    if params["propose"]:
+        return propose(run)
     load = load_of_plan(plan(read_shape(params["shape"])), run, params["seed"]) if params["shape"] else None
-    return what_if(
-        run, setting({"name": "as it was"}, run), [setting(one, run) for one in params["settings"]], load
-    )
+    settings = [setting(one, run) for one in params["settings"]]
+    return what_if(run, setting({"name": "as it was"}, run), settings, load), None
 
 
 def _limits(folder: Path) -> list[str]:

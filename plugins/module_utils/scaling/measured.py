@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..hpa.seen import Controller
@@ -18,6 +18,13 @@ from ..loadtest.timeline import counts_over_time, of_kind, since, value_at
 from .service import Curve, Load, Observation, Service, balance, in_time, on_average
 
 Json = dict[str, Any]
+
+IDLE = 0.05
+"""Requests a second below which a replica does next to nothing."""
+
+LATE = tuple(step / 2 for step in range(21))
+"""Seconds by which samples may end later than they say: kubelets keep what they measured for a while. The one by which CPU
+follows requests best is taken."""
 
 SAMPLES_LEAST = 4
 """Samples of CPU under load without which a request's CPU is a guess."""
@@ -51,6 +58,8 @@ class Times:
     """from the begin of the load to the first look"""
     scrape_first: float = 0.0
     """from the begin of the load to the end of the first sample"""
+    late: float = 0.0
+    """by which samples end later than they say"""
     assumed: tuple[str, ...] = ()
     """names of those that the run did not meet"""
 
@@ -103,6 +112,10 @@ class Measured:
     """of the requests that should be in time"""
     limit_words: str
     began: float
+    observed: tuple[Observation, ...] = ()
+    """moments of the run: pressure, requests, and the share of them in time"""
+    fastest: float = 0.0
+    """seconds of an answer when there is little to do: the run's fifth percentile"""
 
 
 _ASSUMED = {"start": 20.0, "drain": 20.0, "node_start": 100.0, "node_end": 600.0}
@@ -131,16 +144,16 @@ def measured(events: list[Json], slo: Sequence[str]) -> Measured:
     ready = by_second(ready_steps, begin, ends)
     container, resource = _container(specs[-1]["spec"])
     request, most = _sizes(events, app, container)
-    cpu_ms, idle = _cost(events, app, container, ready_steps)
+    cpu_ms, idle, late = _cost(events, app, container, ready_steps)
     limit, share, words = _limit(slo, loads)
     load = _load(run, loads, begin, seconds)
-    service = _service(loads, load, ready, begin, limit, (cpu_ms, idle, request, most))
+    service, observed, fastest = _service(loads, load, ready, begin, limit, (cpu_ms, idle, request, most))
     if resource != "cpu":
         raise NotMeasured(f"the HPA goes by {resource}: a simulation knows CPU alone")
     return Measured(
-        load=load, service=service, times=_times(events, app), site=_site(events, run, app),
+        load=load, service=service, times=_times(events, app, late), site=_site(events, run, app),
         actual=_actual(events, app, run, ready, limit, ends), hpa=specs[-1]["spec"], limit=limit, share=share,
-        limit_words=words, began=begin,
+        limit_words=words, began=begin, observed=tuple(observed), fastest=fastest,
     )  # fmt: skip
 
 
@@ -196,9 +209,10 @@ def _sizes(events: list[Json], app: str, container: str) -> tuple[int, float]:
 
 def _cost(
     events: list[Json], app: str, container: str, ready: Sequence[tuple[float, float]]
-) -> tuple[float, float]:
-    """(CPU of a request in ms of a core, CPU of an idle replica in thousandths): a straight line by least squares through
-    what all replicas used in each sample's window, and what was answered in it."""
+) -> tuple[float, float, float]:
+    """(CPU of a request in ms of a core, CPU of an idle replica in thousandths, seconds by which samples end later than they
+    say): what replicas used in samples' windows in which
+    next to nothing was asked, and what they used more in all others, by what they answered in these."""
     mine = {event["name"] for event in of_kind(events, "pod") if event["app"] == app}
     begun = {event["name"]: event["ready"] for event in of_kind(events, "pod") if event["ready"] is not None}
     loads = of_kind(events, "load")
@@ -215,35 +229,36 @@ def _cost(
                 by_time.setdefault(round(event["t"]), []).append((sample["pod"], sum(used), sample["at"]))
     windows = [sample["window"] for event in of_kind(events, "samples") for sample in event["pods"]]
     window = statistics.median(windows) if windows else 15.0
-    points: list[tuple[float, float]] = []
-    for samples in by_time.values():
-        at = statistics.median(end for _pod, _used, end in samples)
-        began = at - window
-        if any(begun.get(pod, at) > began for pod, _used, _end in samples):
-            continue  # the CPU of a start is no request's
-        if not times or began < times[0] or at > times[-1]:
+    best: tuple[float, float, float, float] | None = None
+    most = 0
+    for late in LATE:
+        points: list[tuple[float, float]] = []
+        for samples in by_time.values():
+            at = statistics.median(end for _pod, _used, end in samples) + late
+            began = at - window
+            if any(begun.get(pod, at) > began for pod, _used, _end in samples):
+                continue  # the CPU of a start is no request's
+            if not times or began < times[0] or len(samples) != value_at(ready, at - window / 2):
+                continue
+            asked = (_at(times, counts, at) - _at(times, counts, began)) / window / len(samples)
+            points.append((asked, sum(used for _pod, used, _end in samples) / len(samples)))
+        busy = [point for point in points if point[0] >= IDLE]
+        most = max(most, len(busy))
+        if len(busy) < SAMPLES_LEAST:
             continue
-        expected = value_at(ready, at - window / 2)
-        if len(samples) != expected:
-            continue
-        asked = (_at(times, counts, at) - _at(times, counts, began)) / window / len(samples)
-        points.append((asked, sum(used for _pod, used, _end in samples) / len(samples)))
-    busy = [point for point in points if point[0] > 0]
-    if len(busy) < SAMPLES_LEAST:
+        idle = statistics.median([used for asked, used in points if asked < IDLE] or [0.0])
+        slope = sum(used - idle for _asked, used in busy) / sum(asked for asked, _used in busy)
+        off = statistics.fmean((used - idle - slope * asked) ** 2 for asked, used in busy)
+        if slope > 0 and (best is None or off < best[0]):
+            best = (off, slope, idle, late)
+    if most < SAMPLES_LEAST:
         raise NotMeasured(
-            f"there are {len(busy)} samples of CPU under load with replicas that were all ready, and {SAMPLES_LEAST} are needed "
+            f"there are {most} samples of CPU under load with replicas that were all ready, and {SAMPLES_LEAST} are needed "
             "to say what a request costs: run a longer load test"
         )
-    mean_x = statistics.fmean(x for x, _y in points)
-    mean_y = statistics.fmean(y for _x, y in points)
-    spread = sum((x - mean_x) ** 2 for x, _y in points)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread > 1e-9 else mean_y / mean_x
-    idle = mean_y - slope * mean_x
-    if slope <= 0 or idle < 0:
-        slope, idle = sum(y * x for x, y in points) / sum(x * x for x, _y in points), 0.0
-    if slope <= 0:
+    if best is None:
         raise NotMeasured("the model server's CPU did not follow its requests: it is not what limits it")
-    return slope, idle
+    return best[1], best[2], best[3]
 
 
 def _at(times: Sequence[float], values: Sequence[float], t: float) -> float:
@@ -285,7 +300,8 @@ def _service(
     begin: float,
     limit: float,
     sizes: tuple[float, float, int, float],
-) -> Service:
+) -> tuple[Service, list[Observation], float]:
+    """(the service, what it was made of, seconds of an answer when there is little to do)"""
     cpu_ms, idle, request, most = sizes
     fastest = histogram.percentile(
         histogram.total(histogram.parse(event["histogram"]) for event in loads), 0.05
@@ -300,13 +316,9 @@ def _service(
     bare = Service(cpu_ms, idle, request, most, flat, flat)
     quick = (fastest or 0.0) / 1000
     answered, average = [], []
-    for event in loads:
+    for event, count, good in _answered(loads, limit):
         buckets = histogram.parse(event["histogram"])
-        count = sum(buckets.values())
-        if not count:
-            continue
         mean = sum(histogram.value_of(bucket) * n for bucket, n in buckets.items()) / count / 1000
-        good = sum(n for bucket, n in buckets.items() if histogram.value_of(bucket) <= limit * 1000)
         answered.append((event, count, mean, good / count))
         second = max(0, min(len(ready) - 1, int(event["t"] - begin) - 1))
         if ready[second]:
@@ -320,7 +332,22 @@ def _service(
         second = max(0, min(load.seconds - 1, int(event["t"] - begin) - 1))
         near = pressures[max(0, second - 1) : second + 1]
         seen.append(Observation(statistics.fmean(near), count, share))
-    return dataclasses.replace(bare, within=in_time(seen, limit, quick, work), average=mean_curve)
+    service = dataclasses.replace(bare, within=in_time(seen, limit, quick, work), average=mean_curve)
+    return service, seen, quick
+
+
+def _answered(loads: list[Json], limit: float) -> Iterator[tuple[Json, int, float]]:
+    """(look at the load, requests answered since the one before, those of them that were in time). What failed was not,
+    however quickly it did; a request that failed by a timeout was late anyway."""
+    failed = 0
+    for event in loads:
+        quick = event["failures"] - event["errors"].get("timeout", 0)
+        fresh, failed = max(0, quick - failed), max(failed, quick)
+        buckets = histogram.parse(event["histogram"])
+        count = sum(buckets.values())
+        good = sum(n for bucket, n in buckets.items() if histogram.value_of(bucket) <= limit * 1000)
+        if count:
+            yield event, count, float(max(0, good - fresh))
 
 
 def _pressures(load: Load, service: Service, ready: Sequence[int], average: Curve) -> list[float]:
@@ -339,7 +366,7 @@ def _pressures(load: Load, service: Service, ready: Sequence[int], average: Curv
     return found
 
 
-def _times(events: list[Json], app: str) -> Times:
+def _times(events: list[Json], app: str, late: float) -> Times:
     pods: dict[str, Json] = {}
     left: dict[str, float] = {}
     drains = []
@@ -385,7 +412,7 @@ def _times(events: list[Json], app: str) -> Times:
     return Times(
         **{**_ASSUMED, **known},
         scrape=scrape, window=_median(windows, 15.0), lag=max(0.0, _median(lags[len(samples):], 2.0)),
-        look=looked, look_first=first_look % looked, scrape_first=(min(ends_at, default=run["t"]) - run["t"]) % scrape,
+        look=looked, look_first=first_look % looked, late=late, scrape_first=(min(ends_at, default=run["t"]) - run["t"]) % scrape,
         assumed=tuple(name for name in found if name not in known),
     )  # fmt: skip
 
@@ -429,11 +456,10 @@ def _actual(
         begin,
         seconds,
     )
-    total = good = 0
-    for event in of_kind(events, "load"):
-        for bucket, n in histogram.parse(event["histogram"]).items():
-            total += n
-            good += n if histogram.value_of(bucket) <= limit * 1000 else 0
+    total, good = 0, 0.0
+    for _event, count, in_time_now in _answered(of_kind(events, "load"), limit):
+        total += count
+        good += in_time_now
     return Actual(float(sum(there)), float(sum(nodes)), total, good, ready, wanted, nodes)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 
 STEP = 0.01
@@ -30,6 +31,9 @@ VARIATION = 0.1
 
 PATIENCE = 10
 """Seconds after which a request that waits is answered badly and gone: the serving role's ``serving_queue_timeout``."""
+
+NEAR = 7
+"""Moments of which the middle one counts, where one alone may be far off."""
 
 POINT = 50
 """Requests that a point of the curve is made of, at least."""
@@ -90,8 +94,9 @@ def in_time(observed: Iterable[Observation], limit: float, fastest: float, work:
 
 
 def on_average(observed: Iterable[Observation], fastest: float, work: float) -> Curve:
-    """Seconds that an answer takes on average."""
-    points = _monotone(observed, falling=False)
+    """Seconds that an answer takes on average. Of moments with much the same pressure the middle one counts: a moment in which
+    the machine stood still says nothing of the pressure it stood under."""
+    points = _monotone(_middles(observed), falling=False)
 
     def queue(x: float) -> float:
         full = min(x, 0.97)
@@ -99,6 +104,20 @@ def on_average(observed: Iterable[Observation], fastest: float, work: float) -> 
         return fastest + wait + max(0.0, x - 1)
 
     return Curve(_extended(points, queue, falling=False))
+
+
+def _middles(observed: Iterable[Observation]) -> list[Observation]:
+    """The median of each ``NEAR`` moments whose pressures are next to each other."""
+    ordered = sorted(observed, key=lambda one: one.pressure)
+    groups = [ordered[n : n + NEAR] for n in range(0, len(ordered), NEAR)]
+    return [
+        Observation(
+            statistics.fmean(one.pressure for one in group),
+            sum(one.requests for one in group),
+            statistics.median(one.value for one in group),
+        )
+        for group in groups
+    ]
 
 
 def _monotone(observed: Iterable[Observation], *, falling: bool) -> list[tuple[float, float]]:

@@ -146,7 +146,7 @@ class _Simulation:
                 )
             )  # fmt: skip
             if begun and crowd.placed <= taken:  # type: ignore[operator]
-                samples[crowd.name] = Sample(self._usage(crowd, taken), taken, times.window)
+                samples[crowd.name] = Sample(self._usage(crowd, taken + times.late), taken, times.window)
         seen = Seen(t, self._replicas, self._existing(), tuple(pods), (samples,))
         decision = look(case.spec, seen, self._memory, case.site.controller)
         self._memory = decision.memory

@@ -48,14 +48,22 @@ class WhatIf:
 
 
 def what_if(
-    run: Measured, as_it_was: Setting, settings: Sequence[Setting], load: Load | None = None
+    run: Measured,
+    as_it_was: Setting,
+    settings: Sequence[Setting],
+    load: Load | None = None,
+    known: WhatIf | None = None,
 ) -> WhatIf:
-    """``load``: another than the run's."""
+    """``load``: another than the run's; ``known``: what is known of the same run and load already."""
     loaded = run.load if load is None else load
     windows = [one.spec.behavior.down.window for one in (as_it_was, *settings) if one.spec.behavior]
     seconds = max(len(run.actual.ready) if load is None else 0, loaded.seconds + max([*windows, 0]) + TAIL)
-    first = Row(as_it_was, simulate(_case(run, as_it_was, loaded, seconds)))
-    rows = tuple(Row(one, simulate(_case(run, one, loaded, seconds))) for one in settings)
+    if known is not None:
+        seconds = known.seconds
+    rows = tuple(Row(one, outcome_of(run, one, loaded, seconds)) for one in settings)
+    if known is not None:
+        return dataclasses.replace(known, rows=rows)
+    first = Row(as_it_was, outcome_of(run, as_it_was, loaded, seconds))
     best = bounds.of_run(
         run.service,
         loaded,
@@ -67,6 +75,11 @@ def what_if(
     )
     error = {} if load is not None else _error(run, as_it_was)
     return WhatIf(run, loaded, seconds, first, rows, best, error)
+
+
+def outcome_of(run: Measured, setting: Setting, load: Load, seconds: int) -> Outcome:
+    """What a setting would have made of a load."""
+    return simulate(_case(run, setting, load, seconds))
 
 
 def _case(run: Measured, setting: Setting, load: Load, seconds: int) -> Case:
@@ -85,7 +98,7 @@ def _case(run: Measured, setting: Setting, load: Load, seconds: int) -> Case:
 def _error(run: Measured, as_it_was: Setting) -> Json:
     """How far the simulation of the run is from the run."""
     seconds = len(run.actual.ready)
-    found = simulate(_case(run, as_it_was, run.load, seconds))
+    found = outcome_of(run, as_it_was, run.load, seconds)
     theirs, ours = run.actual.replica_seconds, found.replica_seconds
     nodes = run.actual.node_seconds
     return {

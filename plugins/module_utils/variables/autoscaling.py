@@ -6,15 +6,30 @@ https://kubernetes.io/docs/reference/kubernetes-api/autoscaling/horizontal-pod-a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..hpa.sources import is_sourced, name_of
 from ..hpa.wanted import TOLERANCE
+from .names import is_label
 from .reading import Variables, whole
 
 _METRICS = "autoscaling_metrics"
 _TARGET = "autoscaling_target_cpu_percent"
 _WINDOW_MAX = 3600
+_SERIES = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "gauge": (("name", "gauge"), ("port", "path")),
+    "promql": (("name", "query"), ("per_replica",)),
+    "kubernetes": (("metric",), ()),
+}
+"""What metrics of a type have to say, and what they may, besides their target."""
+_EXAMPLES = {
+    "gauge": "{type: gauge, name: waiting, gauge: batch_queue_size, target: 4}",
+    "promql": "{type: promql, name: waiting, query: sum(batch_queue_size), target: 4}",
+    "kubernetes": "{type: kubernetes, metric: {type: Pods, pods: {…}}}",
+}
 _PERIOD_MAX = 1800
 
 
@@ -59,6 +74,7 @@ def _check_metrics(variables: Variables, tolerance: float) -> None:
     metrics = [one for one in variables.listing(_METRICS) if isinstance(one, Mapping)]
     for metric in metrics:
         _check_metric(variables, metric, tolerance)
+    _check_source(variables, metrics)
     if not any(metric.get("type") == "cpu" for metric in metrics):
         variables.refuse(
             _METRICS,
@@ -69,16 +85,77 @@ def _check_metrics(variables: Variables, tolerance: float) -> None:
 
 
 def _check_metric(variables: Variables, metric: Mapping[str, Any], tolerance: float) -> None:
-    kind, target, given = metric.get("type"), metric.get("target"), metric.get("metric")
-    if (kind == "kubernetes") != bool(given):
-        variables.refuse(
-            _METRICS,
-            "type kubernetes, and no other, has a metric as autoscaling/v2 describes it",
-            "Write {type: kubernetes, metric: {type: Pods, pods: {…}}}",
-            value=_shown(metric),
+    kind, target = metric.get("type"), metric.get("target")
+    given = {
+        key
+        for key in ("name", "gauge", "port", "path", "query", "per_replica", "metric")
+        if metric.get(key) is not None
+    }
+    needed, may = _FIELDS.get(str(kind), ((), ()))
+    if missing := [key for key in needed if key not in given]:
+        _refuse_metric(
+            variables,
+            metric,
+            f"type {kind} needs {' and '.join(missing)}",
+            f"Write, for one, {_EXAMPLES[str(kind)]}",
         )
-    if kind == "cpu" and target is not None:
-        _check_cpu(variables, _METRICS, target, tolerance)
+    if odd := sorted(given - {*needed, *may}):
+        _refuse_metric(
+            variables, metric, f"type {kind} has no {' and no '.join(odd)}", "Leave out what it has not"
+        )
+    if "gauge" in given and not _SERIES.fullmatch(str(metric["gauge"])):
+        _refuse_metric(variables, metric, "its gauge is no name of Prometheus'", "Write it without labels")
+    if "name" in given and not is_label(str(metric["name"])):
+        _refuse_metric(variables, metric, "its name is none", "Use small letters, digits and dashes")
+    if kind == "cpu":
+        if target is not None:
+            _check_cpu(variables, _METRICS, target, tolerance)
+    elif kind != "kubernetes" and not (target or 0) > 0:
+        _refuse_metric(
+            variables, metric, "it has no target above 0", "Say how much of it one replica may have"
+        )
+
+
+def _refuse_metric(
+    variables: Variables, metric: Mapping[str, Any], reason: str, hint: str, rule: str = "variables"
+) -> None:
+    variables.refuse(_METRICS, reason, hint, value=_shown(metric), rule=rule)
+
+
+def _check_source(variables: Variables, metrics: Iterable[Mapping[str, Any]]) -> None:
+    source = variables.text("autoscaling_metrics_source")
+    window = variables.integer("autoscaling_average_seconds", 0, 600, unit="seconds")
+    url = variables.text("autoscaling_prometheus_url")
+    if url and not re.fullmatch(r"https?://\S+", url):
+        variables.refuse("autoscaling_prometheus_url", "it is no address", "Write http://HOST:PORT")
+    sourced = [metric for metric in metrics if is_sourced(metric)]
+    names = [name_of(metric) for metric in sourced]
+    for metric in sourced:
+        if source == "none":
+            _refuse_metric(
+                variables,
+                metric,
+                "nothing brings it to the HPA",
+                "Set autoscaling_metrics_source: gke, or prometheus",
+                rule="metrics-source",
+            )
+        elif metric["type"] == "gpu" and source != "gke" and not url:
+            _refuse_metric(
+                variables,
+                metric,
+                "a Prometheus that the role makes reads the model server's pods, and not those that know GPUs",
+                "Set autoscaling_prometheus_url to one that reads dcgm-exporter",
+                rule="metrics-source",
+            )
+        if names.count(name_of(metric)) > 1:
+            _refuse_metric(variables, metric, "there are two of that name", "Give each a name of its own")
+    if source == "gke" and window == 0 and sourced:
+        variables.refuse(
+            "autoscaling_average_seconds",
+            "GKE reads gauges, and the proxy's are averages",
+            "Write 15",
+            rule="metrics-source",
+        )
 
 
 def _shown(metric: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,6 +203,15 @@ def check_against_serving(variables: Variables) -> None:
             f"the pods have {' and '.join(containers)}: the HPA would find nothing to measure, and never scale",
             "Set autoscaling_container: tfserving",
             rule="hpa-request",
+        )
+    metrics = [one for one in variables.listing(_METRICS) if isinstance(one, Mapping)]
+    of_proxy = [one["type"] for one in metrics if one.get("type") in ("in_flight", "queue", "requests")]
+    if of_proxy and not variables.flag("serving_proxy_enabled"):
+        variables.refuse(
+            _METRICS,
+            f"{' and '.join(of_proxy)} can be told by the proxy alone, and serving_proxy_enabled is false",
+            "Set serving_proxy_enabled: true",
+            rule="metrics-source",
         )
     name = "autoscaling_scale_down_stabilization_seconds"
     seconds = whole(variables.given.get(name))

@@ -50,6 +50,7 @@ RULES = {
         VariableRule("proxy-memory", "error", "The proxy's memory does not hold its connections and the largest requests."),
         VariableRule("root-user", "error", "Containers would run as root."),
         VariableRule("extra-args", "error", "Arguments of TF Serving that are none, or the role's to set."),
+        VariableRule("unknown-flag", "error", "Arguments that TF Serving does not know, and would go on without."),
         VariableRule("batching", "error", "Batching parameters that TF Serving would refuse."),
         VariableRule("request-limits", "error", "A golden prediction is larger or deeper than the proxy lets through."),
         VariableRule("client-address", "warning", "Limits for each client's address where the proxy sees one address for many."),
@@ -64,6 +65,7 @@ RULES = {
         VariableRule("replicas-range", "error", "The HPA's least and most replicas are no range."),
         VariableRule("target-out-of-reach", "error", "The HPA's aim is so high that no load can make it scale out."),
         VariableRule("metrics-without-cpu", "error", "The HPA has other metrics and not the CPU, so that nothing is left to scale by where their source fails."),
+        VariableRule("metrics-source", "error", "Nothing brings a metric to the HPA, or what is to bring it can't."),
         VariableRule("hpa-request", "error", "The HPA measures a container that is not there."),
         VariableRule("stabilization-window", "warning", "The HPA forgets former recommendations before a change of load shows in the metrics."),
     )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..serving.clients import clients_hidden
 from .reading import Variables
 
 _NESTING_MAX = 64
@@ -20,7 +21,10 @@ def check_guard(variables: Variables) -> None:
     variables.flag("serving_compressed_requests")
     variables.integer("serving_client_connections")
     variables.integer("serving_client_requests")
-    if variables.integer("serving_client_rate") and (hidden := _what_hides_clients(variables)):
+    hidden = clients_hidden(
+        variables.text("serving_service_type"), variables.text("serving_external_traffic_policy")
+    )
+    if variables.integer("serving_client_rate") and hidden:
         variables.refuse(
             "serving_client_rate",
             f"with {hidden} the proxy sees one address for many clients, and would refuse all of them for one",
@@ -68,15 +72,3 @@ def _depth(value: Any) -> int:
         depth += 1
         level = [child for item in level for child in (item.values() if isinstance(item, Mapping) else item)]
     return depth
-
-
-def _what_hides_clients(variables: Variables) -> str:
-    kind = variables.text("serving_service_type")
-    if kind == "Gateway":
-        return "a Gateway"
-    passed_on = variables.text("serving_external_traffic_policy") == "Cluster"
-    return (
-        "serving_external_traffic_policy Cluster"
-        if kind in ("LoadBalancer", "NodePort") and passed_on
-        else ""
-    )

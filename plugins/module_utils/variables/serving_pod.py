@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
 from ..k8s.quantities import in_words
+from ..model_server.runtime import TF_SERVING
 from .names import is_label_key, is_label_value, is_subdomain
 from .reading import Variables, whole
 
@@ -188,6 +190,15 @@ def _check_arguments(variables: Variables) -> None:
         elif found[1] in FLAGS:
             reason = f"--{found[1]} is the role's to set ({FLAGS[found[1]]})"
             refuse(reason, "Leave it out here", value=argument)
+        elif found[1] not in TF_SERVING.flags:
+            near = get_close_matches(found[1], TF_SERVING.flags, 1)
+            variables.refuse(
+                "serving_extra_args",
+                f"TensorFlow Serving has no flag --{found[1]}, and would go on without it",
+                f"{f'Write --{near[0]}, if that is meant' if near else 'Leave it out'}; if your image has it, preflight_ignore: [unknown-flag]",
+                value=argument,
+                rule="unknown-flag",
+            )
 
 
 def _check_nodes(variables: Variables) -> None:

@@ -43,6 +43,7 @@ def _check_queue(variables: Variables) -> None:
         )
     request = variables.integer("serving_request_timeout", 1, unit="seconds")
     waiting = variables.integer("serving_queue_timeout", 1, unit="seconds")
+    variables.integer("serving_load_seconds", 0, 600, unit="seconds")
     if request is not None and waiting is not None and waiting > request:
         reason = f"a request would wait longer for its turn than it may take in all (serving_request_timeout, {request} s)"
         refuse("serving_queue_timeout", reason, f"Write {request} or less")

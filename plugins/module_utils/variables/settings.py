@@ -77,6 +77,7 @@ class Cluster:
     channel: str = ""
     version: str = ""
     min_version: str = ""
+    hpa_profile: str = ""
     private_nodes: bool | None = None
     workload_identity: bool | None = None
     pools: tuple[Pool, ...] = ()
@@ -128,11 +129,16 @@ class Serving:
 
 @dataclass(frozen=True)
 class Autoscaling:
-    """The HPA. ``up_seconds``: how long the lowest recommendation of the past counts."""
+    """The HPA. ``up_seconds``: how long the lowest recommendation of the past counts.
+
+    ``tolerances``: the variables that ask for another tolerance than the controller's. ``source``: of its metrics.
+    """
 
     minimum: int
     maximum: int
     up_seconds: int
+    tolerances: tuple[str, ...] = ()
+    source: str = "none"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from ..gcp.errors import BadInput
 from ..gke.role_options import with_options
 from ..gke.rules import is_zone
+from ..hpa.wanted import TOLERANCE
 from ..k8s.quantities import quantity
 from ..model_server.runtime import TF_SERVING
 from .pod_needs import GPU, pod_needs
@@ -97,6 +98,12 @@ def settings(given: Variables, project: str, options: Mapping[str, Any]) -> Sett
             minimum=int(given["autoscaling_min_replicas"]),
             maximum=int(given["autoscaling_max_replicas"]),
             up_seconds=int(given["autoscaling_scale_up_stabilization_seconds"]),
+            tolerances=tuple(
+                name
+                for name in ("autoscaling_tolerance_up", "autoscaling_tolerance_down")
+                if float(given[name]) != TOLERANCE
+            ),
+            source=str(given["autoscaling_metrics_source"]),
         ),
         storage=Storage(
             bucket=str(given["storage_bucket"]) if given["serving_model_source"] == "bucket" else "",
@@ -147,6 +154,7 @@ def _cluster(given: Variables) -> Cluster:
         channel=str(given["cluster_release_channel"] or ""),
         version=str(given["cluster_version"] or ""),
         min_version=str(given["cluster_min_master_version"] or ""),
+        hpa_profile=str(given["cluster_hpa_profile"] or ""),
         private_nodes=_if_said(given["cluster_private_nodes"]),
         workload_identity=is_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
         pools=tuple(pools),

@@ -10,7 +10,7 @@ from .findings import Finding
 from .renamed import RENAMED
 from .rules import RULES
 
-PLAYBOOKS = ("promote", "canary", "rollback", "teardown", "whatif")
+PLAYBOOKS = ("promote", "canary", "rollback", "teardown", "tune", "whatif")
 """Playbooks with variables of their own, which begin with the playbook's name."""
 
 GOOGLE = "gcp"

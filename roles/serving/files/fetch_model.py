@@ -9,7 +9,7 @@ Configured by environment variables:
   MODEL_URI               gs://BUCKET/PATH/VERSION
   MODEL_DESTINATION       folder that shall hold the version, e.g. /models/NAME/VERSION; without it nothing
                           is fetched: it waits for the identity, and looks whether the version is all there
-                          (a version without manifest: whether it has a saved_model.pb)
+                          (a version without manifest: whether it has a saved_model.pb or .pbtxt)
   STORAGE_ENDPOINT        default https://storage.googleapis.com
   FETCH_IDENTITY          metadata (default): a token of the metadata server is required;
                           anonymous: none is asked for (public buckets)
@@ -44,7 +44,7 @@ MANIFEST = "tfserving_manifest.json"
 MANIFEST_FORMAT = 1
 SMALL_MAX = 16 * 2**20  # bytes of a manifest, or of a page of a list
 OBJECTS_MAX = 50_000  # of a version; a list without end would fill the memory of the container
-SAVED_MODEL = "saved_model.pb"
+GRAPHS = {"saved_model.pb", "saved_model.pbtxt"}  # one of them has the graph
 TERMINATION_LOG = "/dev/termination-log"
 RANGE = 16 * 2**20  # bytes of one request
 BLOCK = 256 * 2**10  # bytes in memory at once, of each request
@@ -370,8 +370,8 @@ def parse_manifest(content: bytes) -> list[Entry]:
             raise FetchError(f"the manifest names a path outside the version: {entry.path!r}")
         if entry.size < 0 or not (entry.sha256 or entry.md5):
             raise FetchError(f"the manifest has no hash of {entry.path!r}")
-    if SAVED_MODEL not in {entry.path for entry in entries}:
-        raise FetchError(f"the manifest names no {SAVED_MODEL}: this is not a SavedModel")
+    if GRAPHS.isdisjoint(entry.path for entry in entries):
+        raise FetchError("the manifest names no saved_model.pb: this is not a SavedModel")
     lines = sorted(f"{entry.path}\0{entry.size}\0{entry.fingerprint}\n" for entry in entries)
     if hashlib.sha256("".join(lines).encode()).hexdigest() != digest:
         raise FetchError("the manifest is damaged: its digest is not that of its list of files")
@@ -508,8 +508,8 @@ def look(storage: Storage) -> str:
     """Whether the version is all there, for a model server that reads it itself."""
     objects, uri = storage.objects(), storage.settings.uri
     if MANIFEST not in objects:
-        if SAVED_MODEL not in objects:
-            raise FetchError(f"{uri} has no {SAVED_MODEL}: is the version published, and completely?")
+        if GRAPHS.isdisjoint(objects):
+            raise FetchError(f"{uri} has no saved_model.pb: is the version published, and completely?")
         return f"{uri} can be read; without a manifest nobody can say whether it is complete"
     compare(parse_manifest(storage.read(f"{storage.settings.prefix}/{MANIFEST}")), objects, uri)
     return f"{uri} can be read and is complete"

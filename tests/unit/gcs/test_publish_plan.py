@@ -59,6 +59,15 @@ def test_data_first_then_the_manifest_then_the_saved_model() -> None:
     assert plan(FILES, {}, None, now=NOW).upload == (*DATA, MANIFEST, PB)
 
 
+def test_a_graph_as_text_goes_last_where_it_is_the_graph() -> None:
+    text = ModelFile(f"{PB}txt", 1, "t", "t")
+    only = [text, *FILES[1:]]
+    assert plan(only, {}, None, now=NOW).upload == (*DATA, MANIFEST, f"{PB}txt")
+    assert plan([text, *FILES], {}, None, now=NOW).upload == (f"{PB}txt", *DATA, MANIFEST, PB)
+    assert removal_order(stored(only, 1))[:2] == [f"{PB}txt", MANIFEST]
+    assert stored(only, 1).complete
+
+
 def test_the_same_content_is_no_change_and_other_content_gets_the_next_number() -> None:
     versions = {3: stored(FILES, 3), 4: stored(OTHER, 4)}
     for wanted in (None, 3):

@@ -52,6 +52,21 @@ def test_the_graph_that_is_served_is_the_one_that_is_looked_at(call: Call, bucke
     assert call(gcs_saved_model, **WHERE, source=str(model), tags=["train"])["changed"]
 
 
+def test_a_graph_as_text_is_published_as_it_is(call: Call, objects: Objects, bucket: str) -> None:
+    source = MODELS / "assets_text"
+    made = call(gcs_saved_model, **WHERE, source=str(source))
+    assert made["created"][-2:] == [f"models/m/1/{MANIFEST}", f"models/m/1/{PB}txt"]
+    assert objects.content("models", f"models/m/1/{PB}txt") == (source / f"{PB}txt").read_bytes()
+    assert listed(call) == [(1, "complete")]
+    assert not call(gcs_saved_model, **WHERE, source="gs://models/models/m/1")["changed"], (
+        "from a bucket, too"
+    )
+    copied = call(gcs_saved_model, bucket="models", path="models/copy", source="gs://models/models/m/1")
+    assert copied["manifest"]["signatures"] == made["manifest"]["signatures"] != {}
+    gone = call(gcs_saved_model, **WHERE, state="absent", version=1)
+    assert gone["removed"][:2] == [f"models/m/1/{PB}txt", f"models/m/1/{MANIFEST}"]
+
+
 def test_publish_again_change_list_remove(call: Call, objects: Objects, bucket: str, model: Path) -> None:
     would = call(gcs_saved_model, check=True, **WHERE, source=str(model))
     assert objects.names("models") == [], "check mode changes nothing"

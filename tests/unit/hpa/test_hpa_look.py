@@ -117,6 +117,21 @@ def test_a_scale_down_that_is_held_back_is_told_as_such() -> None:
     assert said([pod("a"), pod("b")], quiet) == "wants 1, has 2: 2 × 10 % ÷ 60 %, rounded up"
 
 
+def test_of_several_metrics_the_one_that_decides_is_named_and_those_that_can_t_be_read() -> None:
+    hpa = copy.deepcopy(HPA)
+    target = {"type": "AverageValue", "averageValue": "3"}
+    hpa["spec"]["metrics"].append(
+        {"type": "External", "external": {"metric": {"name": "m-in-flight"}, "target": target}}
+    )
+    pods, samples = [pod("a"), pod("b")], [sample("a", "240m"), sample("b", "250m")]
+    assert said(pods, samples, hpa=hpa) == (
+        "wants 3, has 2: cpu: 2 × 81 % ÷ 60 %, rounded up; without m-in-flight: it had no value at the HPA's last look"
+    )
+    seen = {"metric": {"name": "m-in-flight"}, "current": {"averageValue": "5500m"}}
+    hpa["status"]["currentMetrics"] = [{"type": "ContainerResource"}, {"type": "External", "external": seen}]
+    assert said(pods, samples, hpa=hpa) == "wants 4, has 2: m-in-flight: 5.5 is shared by so many at 3"
+
+
 def test_without_samples_it_says_so() -> None:
     assert said([pod("a")], []) == "does nothing, has 2: no metrics returned"
 

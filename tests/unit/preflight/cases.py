@@ -48,6 +48,7 @@ COMPUTED: Json = {
     "cluster_workload_identity": True,
     "serving_source_ranges": ["203.0.113.0/24"],
     "serving_drain_seconds": 30,
+    "serving_load_seconds": 0,
     "storage_model_source": "/models/m",
 }
 POOL: Json = {

@@ -12,6 +12,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.variables.findings
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.to_settings import refuse_options
 from cases import NAME, found, given, ids, pool, project
 
+QUEUE = {"type": "queue", "target": 1}
 POLICY = {"type": "Pods", "value": 4, "periodSeconds": 15}
 
 
@@ -41,7 +42,17 @@ def test_the_defaults_have_none() -> None:
         ({"autoscaling_metrics": [{"type": "cpu", "target": 60.5}]}, {"autoscaling_metrics": [{"type": "cpu", "target": 60}]},
          "a whole number of percents"),
         ({"autoscaling_metrics": [{"type": "cpu"}, {"type": "kubernetes"}]},
-         {"autoscaling_metrics": [{"type": "cpu"}, {"type": "kubernetes", "metric": {"type": "Pods"}}]}, "type kubernetes, and no other"),
+         {"autoscaling_metrics": [{"type": "cpu"}, {"type": "kubernetes", "metric": {"type": "Pods"}}]}, "type kubernetes needs metric"),
+        ({"autoscaling_metrics": [{"type": "cpu"}, {"type": "promql", "target": 1}], "autoscaling_metrics_source": "gke"},
+         {"autoscaling_metrics": [{"type": "cpu"}, {"type": "promql", "name": "late", "query": "late", "target": 1}],
+          "autoscaling_metrics_source": "gke"}, "type promql needs name and query"),
+        ({"autoscaling_metrics": [{"type": "cpu"}, {"type": "queue"}], "autoscaling_metrics_source": "gke"},
+         {"autoscaling_metrics": [{"type": "cpu"}, {"type": "queue", "target": 1}], "autoscaling_metrics_source": "gke"},
+         "no target above 0"),
+        ({"autoscaling_metrics": [{"type": "cpu", "query": "late"}]}, {"autoscaling_metrics": [{"type": "cpu"}]}, "has no query"),
+        ({"autoscaling_metrics": [{"type": "cpu"}, QUEUE, QUEUE], "autoscaling_metrics_source": "gke"},
+         {"autoscaling_metrics": [{"type": "cpu"}, QUEUE], "autoscaling_metrics_source": "gke"}, "two of that name"),
+        ({"autoscaling_prometheus_url": "prometheus:9090"}, {"autoscaling_prometheus_url": "http://prometheus:9090"}, "no address"),
         ({"autoscaling_tolerance_up": -0.1}, {"autoscaling_tolerance_up": 0}, "autoscaling_tolerance_up is -0.1"),
         ({"autoscaling_tolerance_down": 1}, {"autoscaling_tolerance_down": 0.99}, "would never scale in"),
         ({"autoscaling_scale_down_stabilization_seconds": 3601}, {"autoscaling_scale_down_stabilization_seconds": 3600},

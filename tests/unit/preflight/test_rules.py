@@ -34,6 +34,9 @@ SEVERAL = {
     "serving_models": [{"name": "resnet", "uri": f"gs://{NAME}-models/models/resnet", "versions": [1, 2]}]
 }
 GRANTS = [{"role": READS, "members": [NODES]}]
+IN_FLIGHT = [{"type": "cpu"}, {"type": "in_flight", "target": 3}]
+GPU = [{"type": "cpu"}, {"type": "gpu", "target": 70}]
+OF_GKE = {"autoscaling_metrics_source": "gke", "cluster_hpa_profile": "PERFORMANCE"}
 KUBERNETES = {"type": "kubernetes", "metric": {"type": "Pods"}}
 PREEMPTIBLE = pool(preemptible=True)
 G2 = {"g2-standard-4": {zone: MachineType(4, 16384, (("nvidia-l4", 1),)) for zone in ZONES}}
@@ -138,6 +141,23 @@ CASES = [
          {"autoscaling_metrics": [{"type": "cpu", "target": 90}]}),
     Case("metrics-without-cpu", "another alone", {"autoscaling_metrics": [KUBERNETES]},
          {"autoscaling_metrics": [KUBERNETES, {"type": "cpu"}]}),
+    Case("hpa-version", "tolerance", {"autoscaling_tolerance_up": 0, **cluster(currentMasterVersion="1.34.4-gke.100")},
+         {"autoscaling_tolerance_up": 0, **cluster(currentMasterVersion="1.35.2-gke.500")}),
+    Case("hpa-version", "an upgrade comes first", {"autoscaling_tolerance_up": 0, "cluster_min_master_version": "1.34"},
+         {"autoscaling_tolerance_up": 0, "cluster_min_master_version": "1.35", **cluster(currentMasterVersion="1.34.4-gke.100")}),
+    Case("hpa-version", "GKE's own metrics", {**OF_GKE, **cluster(currentMasterVersion="1.36.9-gke.100")},
+         {**OF_GKE, **cluster(currentMasterVersion="1.37.1-gke.100")}),
+    Case("hpa-version", "its profile", {**OF_GKE, "cluster_hpa_profile": ""}, OF_GKE),
+    Case("metrics-source", "no source", {"autoscaling_metrics": IN_FLIGHT},
+         {"autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "prometheus"}),
+    Case("metrics-source", "GPUs", {"autoscaling_metrics": GPU, "autoscaling_metrics_source": "prometheus"},
+         {"autoscaling_metrics": GPU, "autoscaling_metrics_source": "prometheus", "autoscaling_prometheus_url": "http://p:9090"}),
+    Case("metrics-source", "averages of nothing",
+         {"autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "gke", "autoscaling_average_seconds": 0},
+         {"autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "gke", "autoscaling_average_seconds": 5}),
+    Case("metrics-source", "no proxy",
+         {"autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "gke", "serving_proxy_enabled": False},
+         {"autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "gke"}),
     Case("stabilization-window", "shorter than the metrics", {"autoscaling_scale_down_stabilization_seconds": 29},
          {"autoscaling_scale_down_stabilization_seconds": 30}),
     Case("stabilization-window", "metrics that are slow", {"preflight_metrics_window_seconds": 301},

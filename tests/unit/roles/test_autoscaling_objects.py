@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.spec import read_spec
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.wanted import amount, dropped
-from role_work import made
+from role_work import ROOT, made
 
 SITE = {"autoscaling_namespace": "tfserving", "autoscaling_name": "image-classifier"}
 CPU = {
@@ -19,8 +21,31 @@ CPU = {
 
 
 def hpa(**variables: Any) -> dict[str, Any]:
-    (found,) = made("autoscaling", **SITE, **variables)["hpa.yml.j2"]
-    return dict(found)
+    found = made("autoscaling", **SITE, **variables)["hpa.yml.j2"]
+    return dict(found[-1])
+
+
+def objects(template: str, **variables: Any) -> dict[str, dict[str, Any]]:
+    """By kind; there is one of each."""
+    found = [one for one in made("autoscaling", **SITE, **variables)[f"{template}.yml.j2"] if one]
+    assert len({one["kind"] for one in found}) == len(found)
+    return {one["kind"]: one for one in found}
+
+
+def evaluate(expression: str, **variables: Any) -> Any:
+    """An expression in the role."""
+    role, loader = ROOT / "roles/autoscaling", DataLoader()
+    known: dict[str, Any] = {"role_path": str(role), "ansible_search_path": [str(role)]}
+    for part in ("defaults", "vars"):
+        known |= loader.load_from_file(str(role / part / "main.yml"), trusted_as_template=True)
+    templar = Templar(loader=loader, variables=known | SITE | variables)
+    return templar.template(trust_as_template("{{ " + expression + " }}"))
+
+
+def applied(**variables: Any) -> list[str]:
+    """What the role looks at for differences."""
+    found = evaluate("autoscaling_objects", **variables)
+    return [f"{one['kind']}/{one['metadata']['name']}" for one in found]
 
 
 def test_who_sets_nothing_gets_the_hpa_of_before() -> None:
@@ -78,3 +103,83 @@ def test_what_an_older_cluster_drops_is_seen() -> None:
     assert dropped(asked, kept) == ["autoscaling_tolerance_up"]
     assert dropped(asked, {**kept, "scaleUp": {"tolerance": "0"}}) == []
     assert dropped(hpa()["spec"]["behavior"], kept) == []
+
+
+IN_FLIGHT = {"type": "in_flight", "target": 3}
+ASKED = {"autoscaling_metrics": [{"type": "cpu"}, IN_FLIGHT]}
+
+
+def test_each_source_brings_what_it_needs_and_nothing_more() -> None:
+    hpa_alone = ["HorizontalPodAutoscaler/image-classifier"]
+    assert applied() == hpa_alone
+    assert applied(autoscaling_metrics_source="prometheus") == hpa_alone
+    assert applied(**ASKED, autoscaling_metrics_source="gke") == [
+        *hpa_alone,
+        "AutoscalingMetric/image-classifier",
+    ]
+    whole = applied(**ASKED, autoscaling_metrics_source="prometheus")
+    theirs = applied(
+        **ASKED,
+        autoscaling_metrics_source="prometheus",
+        autoscaling_prometheus_url="http://prometheus.monitoring:9090",
+    )
+    assert [one for one in whole if one not in theirs] == [
+        f"{kind}/image-classifier-prometheus"
+        for kind in ("ServiceAccount", "Role", "RoleBinding", "ConfigMap", "Service", "Deployment")
+    ]
+    assert "APIService/v1beta1.external.metrics.k8s.io" in theirs
+
+
+@pytest.mark.parametrize("template", ["prometheus", "adapter"])
+def test_what_is_made_for_metrics_is_what_the_restricted_standard_admits(template: str) -> None:
+    pod = objects(template, **ASKED, autoscaling_metrics_source="prometheus")["Deployment"]["spec"][
+        "template"
+    ]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+    }  # fmt: skip
+
+
+def test_another_configuration_starts_prometheus_and_adapter_anew() -> None:
+    for template in ("prometheus", "adapter"):
+        pods = [
+            objects(
+                template,
+                autoscaling_metrics=[{"type": "cpu"}, metric],
+                autoscaling_metrics_source="prometheus",
+            )["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+            for metric in (IN_FLIGHT, {"type": "gauge", "name": "g", "gauge": "g", "target": 1})
+        ]
+        assert pods[0] != pods[1]
+
+
+def test_the_next_run_removes_what_is_no_longer_asked_for() -> None:
+    """By what the HPA that is there says; whoever has none of ours keeps what has such a name."""
+
+    def removed(mark: str, **variables: Any) -> list[str]:
+        mine = {"metadata": {"annotations": {"mlops.tfserving/metrics-from": mark}} if mark else {}}
+        left = evaluate("autoscaling_objects_left", autoscaling_found={"resources": [mine]}, **variables)
+        return sorted({one["kind"] for one in left})
+
+    assert removed("") == removed("gke", **ASKED, autoscaling_metrics_source="gke") == []
+    assert removed("gke") == ["AutoscalingMetric"]
+    assert "APIService" in removed("prometheus adapter")
+    assert "Role" not in removed("prometheus adapter", **ASKED, autoscaling_metrics_source="prometheus")
+    assert "Role" in removed(
+        "prometheus adapter",
+        **ASKED,
+        autoscaling_metrics_source="prometheus",
+        autoscaling_prometheus_url="http://p:9090",
+    )
+
+
+def test_nobody_else_s_place_is_taken() -> None:
+    def refused(service: str) -> bool:
+        there = {"resources": [{"spec": {"service": {"name": service, "namespace": "keda"}}}]}
+        return bool(evaluate("autoscaling_others", autoscaling_answering=there))
+
+    assert refused("keda-operator-metrics-apiserver")
+    assert not refused("image-classifier-metrics-adapter")

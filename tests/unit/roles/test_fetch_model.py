@@ -172,6 +172,22 @@ def test_what_is_not_the_published_version_never_appears(
     assert not (tmp_path / "models/m/1").exists()
 
 
+def test_a_graph_as_text_is_a_model_too(fetch: Fetch, published: Objects, tmp_path: Path) -> None:
+    objects, graph = published, b"meta_graphs {}"
+    objects.delete("models", "m/1/saved_model.pb")
+    objects.put("models", "m/1/saved_model.pbtxt", graph)
+    entries = [entry for entry in json.loads(manifest())["files"] if entry["path"] != "saved_model.pb"]
+    entries.append(
+        {"path": "saved_model.pbtxt", "size": len(graph), "sha256": hashlib.sha256(graph).hexdigest()}
+    )
+    lines = sorted(f"{e['path']}\0{e['size']}\0{e['sha256']}\n" for e in entries)
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+    objects.put("models", f"m/1/{MANIFEST}", manifest(files=entries, digest=digest))
+    done = fetch()
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "models/m/1/saved_model.pbtxt").read_bytes() == graph
+
+
 def test_an_empty_folder_of_the_console_is_no_foreign_object(fetch: Fetch, published: Objects) -> None:
     published.put("models", "m/1/", b"")
     published.put("models", "m/1/variables/", b"")

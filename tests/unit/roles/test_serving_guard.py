@@ -199,7 +199,10 @@ def test_paths_and_methods_are_those_of_the_api(start: Start) -> None:
 
 
 def test_browsers_may_ask_first_where_the_server_answers_that(start: Start) -> None:
-    assert start(serving_extra_args=["--enable_cors_support=true"]).ask(b"", PREDICT, "OPTIONS").status == 200
+    assert (
+        start(serving_extra_args=["--rest_api_enable_cors_support=true"]).ask(b"", PREDICT, "OPTIONS").status
+        == 200
+    )
 
 
 def test_a_head_has_room_for_16_kb(start: Start) -> None:

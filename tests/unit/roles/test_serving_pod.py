@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from serving_role import container, evaluate, pod_of, render
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.runtime import TF_SERVING
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.serving_pod import FLAGS
+from serving_role import ROOT, container, evaluate, pod_of, render
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -129,6 +132,22 @@ def test_the_wait_of_the_deployment_is_a_number() -> None:
 def test_extra_arguments_come_last() -> None:
     arguments = evaluate("serving_arguments", serving_extra_args=["--rest_api_num_threads=16"])
     assert arguments[-1] == "--rest_api_num_threads=16"
+
+
+STAND_IN = ROOT / "sandbox/images/tensorflow-serving/model_server/flags.py"
+
+
+def test_the_servers_flags_are_those_of_the_stand_in() -> None:
+    """Whose source is TF Serving's main.cc, too."""
+    known = re.findall(r"^    (\w+): \w+ = _flag\(", STAND_IN.read_text(), re.MULTILINE)
+    assert list(TF_SERVING.flags) == known
+    assert TF_SERVING.cors_flag in TF_SERVING.flags and set(FLAGS) <= set(TF_SERVING.flags)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_role_gives_flags_that_the_server_has(variant: str) -> None:
+    given = evaluate("serving_arguments", **VARIANTS[variant])
+    assert {argument.removeprefix("--").partition("=")[0] for argument in given} <= set(TF_SERVING.flags)
 
 
 def settled(changed: bool = False, generation: int = 3, **status: int) -> bool:

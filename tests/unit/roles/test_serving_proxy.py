@@ -22,6 +22,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "sandbox": {"serving_propagation_seconds": 5, "serving_concurrency": 2, "serving_queue_length": 4},
     "texts": {"serving_concurrency": "1", "serving_queue_length": "0", "serving_request_timeout": "600"},
     "most": {"serving_proxy_connections": 10_000, "serving_queue_timeout": 600, "serving_drain_seconds": 500},
+    "gauges of its load": {"serving_load_seconds": "15"},
     "several models": {"serving_models": [{"name": "m", "uri": "gs://b/m", "versions": [1, 2]}]},
 }
 
@@ -40,7 +41,9 @@ def checked(configuration: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_haproxy_takes_the_configuration_without_a_warning(variant: str, tmp_path: Path) -> None:
     file = tmp_path / "haproxy.cfg"
-    file.write_text(files_of(**VARIANTS[variant])["haproxy.cfg"])
+    files = files_of(**VARIANTS[variant])
+    (tmp_path / "load.lua").write_text(files.get("load.lua", ""))
+    file.write_text(files["haproxy.cfg"].replace("/etc/tfserving/", f"{tmp_path}/"))
     done = checked(file)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in (done.stdout + done.stderr)

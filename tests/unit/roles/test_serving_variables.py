@@ -125,6 +125,8 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"serving_extra_args": ["--port=9000"]}, "serving_extra_args", "the Service's ports are fixed", "Leave it out"),
     ({"serving_extra_args": ["--tensorflow_session_parallelism=4"]}, "serving_extra_args", "serving_threads", "Leave it out"),
     ({"serving_extra_args": ["--enable_batching"]}, "serving_extra_args", "serving_batching", "Leave it out"),
+    ({"serving_extra_args": ["--enable_cors_support=true"]}, "serving_extra_args", "has no flag --enable_cors_support", "Write --rest_api_enable_cors_support, if"),
+    ({"serving_extra_args": ["--quantum"]}, "serving_extra_args", "has no flag --quantum", "Leave it out; if your image has it"),
     ({"serving_extra_args": ["-v=1"]}, "serving_extra_args", "--name=value", "--rest_api_num_threads=16"),
     ({"serving_node_selector": {"gpu": True}}, "serving_node_selector", "gpu: True is no label", '"true"'),
     ({"serving_tolerations": [{"value": "x"}]}, "serving_tolerations", "without a key", "operator: Exists"),

@@ -124,6 +124,11 @@ def test_a_namespace_that_was_made_here_goes_unless_others_use_it(tmp_path: Path
     kube.put(f"{SPACE}/configmaps/kube-root-ca.crt")
     kube.put(f"{SPACE}/serviceaccounts/default")
     kube.put(f"{SPACE}/services/image-classifier", {"spec": {}}, labels=OURS)
+    kube.put(
+        f"{SPACE}/services/image-classifier-metrics-adapter",
+        {"spec": {}},
+        labels={**OURS, "app": "image-classifier-metrics-adapter"},
+    )
     kube.put(f"{SPACE}/services/resnet", {"spec": {}}, labels={**OURS, "app": "resnet"})
     owner = {"kind": "DaemonSet", "name": "agent", "uid": "u"}
     kube.put(f"{SPACE}/pods/agent-1", ownerReferences=[owner])

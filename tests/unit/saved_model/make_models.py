@@ -22,6 +22,8 @@ import google_crc32c
 import jax.numpy as jax_numpy
 import keras
 import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.protobuf import saved_model_pb2
 
 MODELS = Path(__file__).resolve().parent / "models"
 
@@ -206,6 +208,14 @@ def loads(target: str) -> str:
     return ""
 
 
+def as_text(source: Path, target: Path) -> None:
+    """The same model with its graph as text."""
+    shutil.copytree(source, target)
+    graph = saved_model_pb2.SavedModel.FromString((target / "saved_model.pb").read_bytes())
+    (target / "saved_model.pb").unlink()
+    (target / "saved_model.pbtxt").write_text(text_format.MessageToString(graph))
+
+
 def main() -> None:
     shutil.rmtree(MODELS, ignore_errors=True)
     MODELS.mkdir()
@@ -217,6 +227,9 @@ def main() -> None:
         shutil.copytree(make.__name__, target)
         (Path(target) / "fingerprint.pb").unlink(missing_ok=True)
         answers[make.__name__] = loads(target)
+    for name in ("assets", "jax", "version1"):
+        as_text(MODELS / name, MODELS / f"{name}_text")
+        answers[f"{name}_text"] = loads(str(MODELS / f"{name}_text"))
     (MODELS / "loads.json").write_text(json.dumps(answers, indent=1) + "\n")
     print(json.dumps(answers, indent=1))
 

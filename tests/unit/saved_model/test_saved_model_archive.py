@@ -73,6 +73,11 @@ HOSTILE_TARS: dict[str, tuple[tuple[str, bytes, dict[str, Any]], str]] = {
 }
 
 
+def test_a_model_whose_graph_is_text_is_found(tmp_path: Path, target: Path) -> None:
+    packed = tar_of(tmp_path / "m.tgz", (f"a/{PB}txt", b"x", {}), ("a/readme", b"x", {}))
+    assert unpack(packed, target, MOST) == target / "a"
+
+
 @pytest.mark.parametrize("kind", sorted(HOSTILE_TARS))
 def test_hostile_tars(tmp_path: Path, target: Path, kind: str) -> None:
     member, words = HOSTILE_TARS[kind]
@@ -122,6 +127,7 @@ def test_too_many_members(tmp_path: Path, target: Path, monkeypatch: pytest.Monk
         ([PB], ""),
         (["a/b/saved_model.pb", "a/readme"], "a/b"),
         ([PB, "assets.extra/saved_model.pb"], ""),
+        ([PB, "saved_model.pbtxt"], ""),
         (["1/saved_model.pb", "2/saved_model.pb"], "several SavedModels: 1, 2"),
         (["readme"], "has no saved_model.pb"),
         ([], "has no saved_model.pb"),

@@ -22,6 +22,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.files 
     read_files,
     sizes_of,
 )
+from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.graph import read_graphs
 from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.info import Info, inspect
 from ansible_collections.mlops.tfserving.plugins.module_utils.saved_model.table import unsnapped
 from ansible_collections.mlops.tfserving.plugins.modules import saved_model_info
@@ -53,6 +54,50 @@ def test_the_verdict_is_that_of_tensorflow_itself(name: str) -> None:
     assert info.tags == ["serve"]
     assert info.tensorflow_version == "2.21.0"
     assert info.warnings == []
+
+
+@pytest.mark.parametrize("name", sorted(name.removesuffix("_text") for name in LOADS if "_text" in name))
+def test_a_graph_as_text_says_what_the_binary_one_does(name: str) -> None:
+    assert read_graphs(MODELS / f"{name}_text/{PB}txt") == read_graphs(MODELS / name / PB)
+    assert look(MODELS / f"{name}_text") == look(MODELS / name)
+
+
+def test_of_both_forms_the_binary_one_counts_as_for_tensorflow(model: Callable[[str], Path]) -> None:
+    folder = model("good")
+    shutil.copy(MODELS / f"jax_text/{PB}txt", folder)
+    assert look(folder) == look(MODELS / "good")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "holds no graph"),
+        (b"saved_model_schema_version: 1", "holds no graph"),
+        (b"\xff\xfe\x00", "is no text of a SavedModel"),
+        (b"meta_graphs {", "is no text of a SavedModel"),
+        (b"meta_graphs { graph_def { node { name: 5 } } }", "is no text of a SavedModel"),
+        (b"a { " * 5000, "is no text of a SavedModel"),
+    ],
+)
+def test_damaged_text_is_told(model: Callable[[str], Path], content: bytes, words: str) -> None:
+    folder = model("jax_text")
+    (folder / f"{PB}txt").write_bytes(content)
+    [problem] = look(folder).problems
+    assert problem.startswith(f"{PB}txt") and words in problem
+
+
+def test_names_of_types_in_texts_are_texts(tmp_path: Path) -> None:
+    """Whatever else is written there: comments, both quotes, types that are not known yet, references."""
+    path = tmp_path / f"{PB}txt"
+    path.write_text("""meta_graphs { # DT_FLOAT
+      meta_info_def { tags: "DT_\\"INT32" tags: 'DT_HALF' any_info { [type.googleapis.com/x.Y] { a: DT_BOOL } } }
+      signature_def { key: "DT_STRING" value { inputs { key: "a" value { name: "a:0" dtype: DT_FLOAT_REF } }
+        inputs { key: "b" value { name: "b:0" dtype: DT_OF_THE_FUTURE } } method_name: "m" } }
+    }""")
+    [graph] = read_graphs(path)
+    assert graph.tags == ['DT_"INT32', "DT_HALF"]
+    inputs = graph.signatures["DT_STRING"]["inputs"]
+    assert {name: tensor["dtype"] for name, tensor in inputs.items()} == {"a": "float32", "b": "dtype0"}
 
 
 def test_the_trap_of_keras_3_is_named_with_the_way_out() -> None:
@@ -187,7 +232,8 @@ def test_warm_up_requests_that_fail_the_load(
 def test_damaged_files_never_end_in_a_traceback(tmp_path_factory: Any, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(LOADS)))
     folder = Path(shutil.copytree(MODELS / name, tmp_path_factory.mktemp("fuzz") / name))
-    path = folder / data.draw(st.sampled_from([PB, INDEX] if name != "frozen" else [PB]))
+    graph = f"{PB}txt" if name.endswith("_text") else PB
+    path = folder / data.draw(st.sampled_from([graph, INDEX] if name != "frozen" else [graph]))
     content = bytearray(path.read_bytes())
     start = data.draw(st.integers(0, len(content)))
     stop = start + data.draw(st.integers(0, 40))
@@ -199,10 +245,10 @@ def test_damaged_files_never_end_in_a_traceback(tmp_path_factory: Any, data: st.
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(tmp_path_factory: Any, content: bytes) -> None:
+@given(st.binary(max_size=200), st.sampled_from([PB, f"{PB}txt"]))
+def test_any_bytes_are_read_or_refused(tmp_path_factory: Any, content: bytes, name: str) -> None:
     folder = tmp_path_factory.mktemp("any")
-    (folder / PB).write_bytes(content)
+    (folder / name).write_bytes(content)
     assert not look(folder).loadable
 
 
@@ -251,7 +297,6 @@ def sizes(folder: Path) -> dict[str, int]:
     ("spoil", "words"),
     [
         (lambda m: (m / PB).unlink(), "is not a SavedModel"),
-        (lambda m: (m / PB).rename(m / "saved_model.pbtxt"), "Publish it in the binary form"),
         (shutil.rmtree, "is not a folder"),
         (lambda m: (m / "evil").symlink_to("/etc/passwd"), "evil is a link out of the folder"),
         (lambda m: (m / "evil").symlink_to("/etc"), "evil is a link out of the folder"),
@@ -303,7 +348,7 @@ def test_what_file_managers_leave_is_no_part_of_a_model(
 
 
 def test_the_folder_above_the_versions_is_a_common_mistake(capsys: pytest.CaptureFixture[str]) -> None:
-    assert f"Did you mean {MODELS}/version1?" in run(capsys, path=str(MODELS))["msg"]
+    assert f"Did you mean {MODELS}/version1_text?" in run(capsys, path=str(MODELS))["msg"]
 
 
 FILES = [ModelFile(path, 1, path, path) for path in (PB, "variables/a", "variables/b")]

@@ -44,12 +44,26 @@ def test_a_recording_with_other_samples_is_not_explained(events: list[Json]) -> 
 
 def test_what_the_run_measured(events: list[Json]) -> None:
     run = measured(events, ["p95_ms <= 2500"])
-    assert run.service.cpu_ms == pytest.approx(17.2, abs=0.1)
+    assert run.service.cpu_ms == pytest.approx(17.5, abs=1.0)
+    assert run.service.idle < 10
+    assert 0 <= run.times.late <= 10
     assert (run.service.request, run.service.limit) == (300, 300)
     assert run.times.start == 20
     assert run.times.assumed == ("node_start", "node_end")
     assert (run.site.machine, run.site.controller.minor) == ("e2-medium", 34)
     assert run.limit == 2.5
+
+
+def test_what_failed_quickly_was_not_in_time(events: list[Json]) -> None:
+    before = measured(events, ["p95_ms <= 2500"]).actual
+    loads = of_kind(events, "load")
+    for event in loads[-40:]:
+        event |= {"failures": 100, "errors": {"http 503": 90, "timeout": 10}}
+    after = measured(events, ["p95_ms <= 2500"]).actual
+    lost = before.in_time - after.in_time
+    assert after.requests == before.requests
+    # Of 90 as many as that look had requests in time.
+    assert 0 < lost <= 90
 
 
 def test_the_best_is_no_dearer_than_the_run_where_the_run_kept_the_limit(events: list[Json]) -> None:

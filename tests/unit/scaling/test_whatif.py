@@ -182,17 +182,27 @@ def test_a_run_of_an_earlier_version_is_refused_with_the_way_out(
     assert "run the load test again" in call(capsys, run_dir=str(folder))["msg"]
 
 
-def test_the_playbook(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("playbook", "said"),
+    [("whatif", "min replicas 2"), ("tune", "One replica carries"), ("tune", "Nothing is proposed")],
+)
+def test_the_playbooks(folder: Path, playbook: str, said: str) -> None:
     host = {
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
         "loadtest_reports_dir": str(folder.parent),
         "whatif_run": "one",
+        "tune_run": "one",
     }
     inventory = folder.parent / "hosts.yml"
     inventory.write_text(yaml.safe_dump({"all": {"children": {"tfserving": {"hosts": {"here": host}}}}}))
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "playbooks/whatif.yml"]
+    command = [
+        Path(sys.executable).with_name("ansible-playbook"),
+        "-i",
+        inventory,
+        f"playbooks/{playbook}.yml",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "min replicas 2" in done.stdout
+    assert said in done.stdout
     assert "Its own error" in done.stdout

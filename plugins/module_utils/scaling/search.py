@@ -1,0 +1,203 @@
+"""Settings proposed for a site, from a run of it: the fewest replica-seconds in a simulation that keep the limit. Pure.
+
+All of a grid is tried. What is proposed has to keep the limit by as much as the simulation was too hopeful on the run itself, and
+to save more than its error in replicas; otherwise nothing is proposed, and why is said. A variable that makes no difference
+stays as it was, and of each that is changed the proposal says what would be without it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from .measured import Measured
+from .service import Observation, in_time
+from .settings import Setting, asked, setting, words
+from .simulate import Outcome
+from .whatif import Row, WhatIf, outcome_of, what_if
+
+Json = dict[str, Any]
+
+TARGETS = tuple(range(35, 95, 5))
+WINDOWS = (30, 60, 120, 300)
+MINIMA = (1, 2, 3)
+TOLERANCES = (0.1, 0.0)
+
+UNLIKE_POINTS, UNLIKE_PERCENT = 5.0, 15.0
+"""A run that the simulation misses by more (points in time, per cent of replicas) is not described by it."""
+
+WORTH = 2.0
+"""Per cent of replica-seconds: less is not worth a change."""
+
+SAME = 0.005
+"""Share of replica-seconds that counts as no difference."""
+
+RESAMPLES = 200
+BLOCK = 5
+"""Observations that are drawn together: those near each other are alike (moving-blocks bootstrap, Künsch 1989)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Proposal:
+    """``changed``: variables with the values proposed, empty for none; ``row``: what comes of them."""
+
+    changed: Json
+    before: Json
+    row: Row
+    kept: bool
+    """whether the limit would be kept, the simulation's own error taken off"""
+    words: str
+    reasons: tuple[str, ...]
+
+
+def propose(run: Measured) -> tuple[WhatIf, Proposal]:
+    """The run as it was and the best settings found for its load."""
+    first = setting({"name": "as it was"}, run)
+    tried = what_if(run, first, [setting(given, run) for given in _grid(run)])
+    slack = max(0.0, tried.error["attained_points"] / 100)
+    least = min(1.0, run.share + slack)
+    keeping = [row for row in tried.rows if row.outcome.attained >= least]
+    if keeping:
+        best = min(keeping, key=lambda row: (row.outcome.replica_seconds, row.outcome.node_seconds))
+    else:
+        best = max(tried.rows, key=lambda row: (row.outcome.attained, -row.outcome.replica_seconds))
+    changed = _needed(tried, dict(best.setting.given), least if keeping else best.outcome.attained)
+    rows = [setting({**changed, "name": "proposed"}, run), *_alternatives(run, tried, best)]
+    found = what_if(run, first, rows, known=tried)
+    return found, _judged(run, found, changed, least, bool(keeping))
+
+
+def _grid(run: Measured) -> Iterator[Json]:
+    before = asked(run.hpa)
+    most = before["autoscaling_max_replicas"]
+    windows = sorted({*WINDOWS, before["autoscaling_scale_down_stabilization_seconds"]})
+    minima = sorted({n for n in (*MINIMA, before["autoscaling_min_replicas"]) if n <= most})
+    tolerances = TOLERANCES if run.site.controller.spec_tolerance else (None,)
+    targets = sorted({*TARGETS, before["autoscaling_target_cpu_percent"]})
+    for target, window, least, tolerance in itertools.product(targets, windows, minima, tolerances):
+        given = {
+            "autoscaling_target_cpu_percent": target,
+            "autoscaling_scale_down_stabilization_seconds": window,
+            "autoscaling_min_replicas": least,
+        }
+        if tolerance is not None:
+            given["autoscaling_tolerance_up"] = tolerance
+        yield {name: value for name, value in given.items() if value != before[name]}
+
+
+def _with(found: WhatIf, given: Json) -> Outcome:
+    return outcome_of(found.run, setting(given, found.run), found.load, found.seconds)
+
+
+def _needed(tried: WhatIf, given: Json, least: float) -> Json:
+    """Without the variables that make no difference."""
+    for name in list(given):
+        fewer = {key: value for key, value in given.items() if key != name}
+        with_it, without = _with(tried, given), _with(tried, fewer)
+        same = without.replica_seconds <= with_it.replica_seconds * (1 + SAME)
+        if same and without.attained >= least:
+            given = fewer
+    return given
+
+
+def _alternatives(run: Measured, tried: WhatIf, best: Row) -> list[Setting]:
+    """Two beside the best, for the picture: the cheapest with a fifth of the lateness, and with three times of it."""
+    late = 1 - run.share
+    found = []
+    for name, share in (("safer", 1 - late / 5), ("cheaper, less in time", 1 - 3 * late)):
+        rows = [row for row in tried.rows if row.outcome.attained >= share]
+        if rows:
+            row = min(rows, key=lambda one: one.outcome.replica_seconds)
+            if row.setting.given != best.setting.given:
+                given = {**row.setting.given, "name": f"{name}: {words(row.setting.given) or 'as it was'}"}
+                found.append(setting(given, run))
+    return found
+
+
+def _judged(run: Measured, found: WhatIf, changed: Json, least: float, keeps: bool) -> Proposal:
+    before, was, row = asked(run.hpa), found.first.outcome, found.rows[0]
+    now = row.outcome
+    saved = 100 * (1 - now.replica_seconds / was.replica_seconds) if was.replica_seconds else 0.0
+    wrong = abs(found.error["replicas_percent"] or 0.0)
+    reasons = tuple(_reasons(run, found, changed))
+    told = f"{found.run.limit_words}: {100 * now.attained:.1f} % in time with {now.replica_seconds / found.seconds:.2f} replicas"
+    points = found.error["attained_points"]
+    if abs(points) > UNLIKE_POINTS or wrong > UNLIKE_PERCENT:
+        return Proposal(
+            {}, {}, row, keeps,
+            f"Nothing is proposed: of this run the simulation says {points:+.1f} points in time and "
+            f"{found.error['replicas_percent']:+.1f} % replicas too much or too little, so something else than what it knows decided. "
+            "Was the machine busy with other work, or is it not CPU that limits the model server? Run the load test again.", (),
+        )  # fmt: skip
+    if not changed:
+        return Proposal({}, {}, row, keeps, f"The settings are the best that were found ({told}).", ())
+    if not keeps:
+        return Proposal(
+            changed, {name: before[name] for name in changed}, row, False,
+            f"No setting keeps the limit in the simulation; the most in time is {100 * now.attained:.1f} %. "
+            + _what_limits(found), reasons,
+        )  # fmt: skip
+    if was.attained >= least and saved < max(WORTH, wrong):
+        return Proposal(
+            {}, {}, row, True,
+            f"Nothing is proposed: {saved:.1f} % fewer replica-seconds would be all, and the simulation itself is "
+            f"{wrong:.1f} % off on this run.", (),
+        )  # fmt: skip
+    return Proposal(
+        changed, {name: before[name] for name in changed}, row, True,
+        f"Proposed ({told}; as it was: {100 * was.attained:.1f} % with {was.replica_seconds / found.seconds:.2f}).", reasons,
+    )  # fmt: skip
+
+
+def _reasons(run: Measured, found: WhatIf, changed: Json) -> Iterator[str]:
+    before, now = asked(run.hpa), found.rows[0].outcome
+    for name, value in changed.items():
+        rest = {key: kept for key, kept in changed.items() if key != name}
+        without = _with(found, rest)
+        yield (
+            f"{name} {before[name]} → {value}: with {before[name]} it would be {100 * without.attained:.1f} % in time for "
+            f"{100 * now.attained:.1f} %, and {without.replica_seconds / found.seconds:.2f} replicas for "
+            f"{now.replica_seconds / found.seconds:.2f}"
+        )
+
+
+def _what_limits(found: WhatIf) -> str:
+    if not found.bound.schedule:
+        return "Not even the best schedule does: an answer takes too long for it with little to do. Give a replica more CPU, or the limit more time."
+    times = found.run.times
+    return (
+        f"Somebody who knew the load would keep it with {found.bound.seconds / found.seconds:.2f} replicas, so what limits is the "
+        f"reaction: samples every {times.scrape:.0f} s, looks every {times.look:.0f} s, a start of {times.start:.0f} s, a node in "
+        f"{times.node_start:.0f} s. A shorter start, nodes in stock (nodes_min) or more replicas at the maximum help."
+    )
+
+
+def diff(proposal: Proposal) -> list[str]:
+    """What to change in the inventory, as lines of a diff."""
+    return [
+        line
+        for name, value in proposal.changed.items()
+        for line in (f"-{name}: {proposal.before[name]}", f"+{name}: {value}")
+    ]
+
+
+def carries(run: Measured, seed: int = 1) -> tuple[float, float, float]:
+    """(requests a second that a replica carries within the limit, the 95 % interval's ends), by the run's own moments."""
+
+    def most(observed: list[Observation]) -> float:
+        curve = in_time(observed, run.limit, run.fastest, run.service.cpu_ms / run.service.limit)
+        return min(1.0, curve.most(run.share)) * run.service.capacity
+
+    dice = random.Random(seed)  # noqa: S311 - a resample, not a secret
+    observed = list(run.observed)
+    blocks = [observed[n : n + BLOCK] for n in range(max(1, len(observed) - BLOCK + 1))]
+    number = max(1, len(observed) // BLOCK)
+    drawn = sorted(
+        most([one for block in dice.choices(blocks, k=number) for one in block])
+        for _unused in range(RESAMPLES)
+    )
+    low, high = (drawn[int(share * (len(drawn) - 1))] for share in (0.025, 0.975))
+    return most(observed), low, high

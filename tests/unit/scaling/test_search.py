@@ -1,0 +1,136 @@
+"""What is proposed keeps the limit, costs less, says why, and is nothing where the simulation can't tell."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.seen import Controller
+from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.spec import read_spec
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import read
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.measured import (
+    Actual,
+    Measured,
+    Site,
+    Times,
+    measured,
+)
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.search import (
+    carries,
+    diff,
+    propose,
+)
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.service import (
+    Curve,
+    Load,
+    Observation,
+    Service,
+)
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.settings import setting
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.simulate import Case, simulate
+
+RECORDED = Path(__file__).parent / "data" / "demo-on-1.34.jsonl"
+WITHIN = Curve([(0.0, 1.0), (0.7, 0.999), (0.85, 0.95), (1.0, 0.4), (1.2, 0.0)])
+SERVICE = Service(20.0, 0.0, 200, 200.0, WITHIN, Curve([(0.0, 0.05), (0.9, 0.2), (1.0, 0.4)]))
+
+
+def run_of(minor: int = 36, share: float = 0.99, seconds: int = 1500, **hpa: object) -> Measured:
+    """A run that went exactly as the simulation says: waves of 6 to 66 requests a second."""
+    source = {"name": "cpu", "container": "c", "target": {"type": "Utilization", "averageUtilization": 50}}
+    spec = {
+        "minReplicas": 1, "maxReplicas": 12, "metrics": [{"type": "ContainerResource", "containerResource": source}],
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300}}, **hpa,
+    }  # fmt: skip
+    load = Load(tuple(36 - 30 * math.cos(t / 80) for t in range(seconds)))
+    times = Times(start=15.0, drain=10.0, node_start=30.0, node_end=60.0)
+    site = Site(2, 1, 4, 4, controller=Controller(minor))
+    length = seconds + 100
+    found = simulate(Case(load, SERVICE, times, site, read_spec(spec), length))
+    actual = Actual(
+        found.replica_seconds,
+        found.node_seconds,
+        found.requests,
+        found.in_time,
+        found.ready,
+        found.wanted,
+        found.nodes,
+    )
+    return Measured(load, SERVICE, times, site, actual, spec, 0.3, share, "p99_ms <= 300", 0.0)
+
+
+def test_the_run_as_it_was_is_met_exactly() -> None:
+    found, _unused = propose(run_of())
+    assert found.error["replicas_percent"] == found.error["attained_points"] == 0
+
+
+def test_a_proposal_keeps_the_limit_for_less_and_no_less_than_the_bound() -> None:
+    run = run_of()
+    found, proposal = propose(run)
+    was, now = found.first.outcome, proposal.row.outcome
+    assert proposal.kept
+    assert now.attained >= run.share
+    assert found.bound.seconds <= now.replica_seconds < 0.9 * was.replica_seconds
+    assert proposal.changed["autoscaling_scale_down_stabilization_seconds"] < 300
+    assert len(proposal.reasons) == len(proposal.changed) == len(diff(proposal)) / 2
+    for name, reason in zip(proposal.changed, proposal.reasons, strict=True):
+        assert reason.startswith(f"{name} {proposal.before[name]} → {proposal.changed[name]}")
+    # Each change makes a difference: without it the limit is not kept, or it costs more.
+    for name in proposal.changed:
+        rest = {key: value for key, value in proposal.changed.items() if key != name}
+        case = Case(run.load, SERVICE, run.times, run.site, setting(rest, run).spec, found.seconds)
+        without = simulate(case)
+        assert without.attained < run.share or without.replica_seconds > 1.005 * now.replica_seconds
+
+
+def test_kubernetes_before_1_35_is_proposed_no_tolerance() -> None:
+    assert "autoscaling_tolerance_up" not in propose(run_of(34))[1].changed
+
+
+def test_where_nothing_keeps_the_limit_it_says_what_limits() -> None:
+    slow = dataclasses.replace(run_of(share=0.9999), times=Times(60.0, 10.0, 120.0, 60.0))
+    proposal = propose(slow)[1]
+    if proposal.kept:
+        pytest.fail("it should not be kept")
+    assert "what limits is the reaction" in proposal.words or "something else" in proposal.words
+
+
+def test_settings_that_are_the_best_are_left() -> None:
+    run = run_of()
+    changed = propose(run)[1].changed
+    again = setting(changed, run)
+    behavior = {
+        "scaleDown": {"stabilizationWindowSeconds": changed["autoscaling_scale_down_stabilization_seconds"]}
+    }
+    if "autoscaling_tolerance_up" in changed:
+        behavior["scaleUp"] = {"tolerance": str(changed["autoscaling_tolerance_up"])}
+    target = {"type": "Utilization", "averageUtilization": again.spec.metrics[0].target}
+    source = {"name": "cpu", "container": "c", "target": target}
+    tuned = run_of(
+        minReplicas=again.spec.min,
+        behavior=behavior,
+        metrics=[{"type": "ContainerResource", "containerResource": source}],
+    )
+    assert propose(tuned)[1].changed == {}
+
+
+def test_a_run_that_the_simulation_misses_gets_no_proposal() -> None:
+    """Recorded on a machine that other work slowed down: its own error is ten points and more."""
+    found, proposal = propose(measured(read(RECORDED), []))
+    assert abs(found.error["attained_points"]) > 5
+    assert proposal.changed == {}
+    assert "Was the machine busy" in proposal.words
+
+
+def test_what_a_replica_carries_has_an_interval_around_it() -> None:
+    seen = tuple(
+        Observation(x / 100, 100, max(0.0, min(1.0, WITHIN.at(x / 100) + (0.01 if x % 2 else -0.01))))
+        for x in range(30, 110)
+    )
+    run = dataclasses.replace(run_of(share=0.95), observed=seen, fastest=0.05)
+    best, low, high = carries(run)
+    assert low <= best <= high
+    assert best == pytest.approx(8.5, abs=0.3)
+    assert high - low < 2
+    assert carries(run) == (best, low, high)
