@@ -81,6 +81,10 @@ lab: setup ## the lab that this grew from, with its own commands and manifests, 
 drills: setup ## what happens to requests when pods and nodes go, versions change, models are bad; an hour (needs root)
 	@DRILL_RUNS=$${DRILL_RUNS:-3} .venv/bin/pytest tests/drills -vv
 
+KUBERNETES ?= 1.
+matrix-kubernetes: setup ## the site and its load test on each Kubernetes that the sandbox offers (KUBERNETES=1.37 for one); compiles what is missing, an hour or two (needs root)
+	@.venv/bin/pytest tests/releases -vv -k '$(KUBERNETES)'
+
 roles: setup ## scenarios of single roles, with Google or a Kubernetes API server on loopback
 	@export PATH="$$PWD/.venv/bin:$$PATH"; for role in cluster storage autoscaling serving loadtest; do molecule test -s $$role || exit 1; done
 
@@ -103,4 +107,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient model-server model-corpus awx-tests loadtest-tests bench e2e lab drills drills-once molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient model-server model-corpus awx-tests loadtest-tests bench e2e lab drills drills-once matrix-kubernetes molecule sandbox-up sandbox-down clean

@@ -11,26 +11,29 @@ from .controllers.load_balancer import LoadBalancer
 from .controllers.node_autoscaler import AutoscalerSettings
 from .controllers.node_autoscaler_loop import NodeAutoscaler, Nodes
 from .iam.metadata import MetadataServer, Workload, workload_of
-from .kube.cluster import KubeCluster, NodeSpec
+from .kube.cluster import KubeCluster, NodeSpec, Program
 from .kube.rest import Json
 
 _UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
-_DRAIN_SECONDS = 120
+# For so long Google heeds disruption budgets when it replaces nodes.
+_DRAIN_SECONDS = 3600
 
 
 class RealCluster:
     """Implements ``gke.cluster.Backend``."""
 
     def __init__(
-        self, name: str, index: int, *, project: str, location: str, images: Path, binaries: Path, metadata: MetadataServer,
-        reviewer: str, workload_identity: bool = True,
+        self, name: str, index: int, *, project: str, location: str, version: str, images: Path, kube: Program, binaries: Path,
+        metadata: MetadataServer, reviewer: str, workload_identity: bool = True,
     ) -> None:  # fmt: skip
         self.kube = KubeCluster(
             name,
             index,
             project=project,
             location=location,
+            version=version,
             images=images,
+            kube=kube,
             binaries=binaries,
             reviewer=reviewer,
         )
@@ -44,6 +47,9 @@ class RealCluster:
     def start(self, progress: Callable[[str], None]) -> None:
         self.kube.start(progress)
 
+    def upgrade(self, version: str, progress: Callable[[str], None]) -> None:
+        self.kube.upgrade(version, progress)
+
     def add_node(self, spec: NodeSpec) -> None:
         self.kube.add_node(spec)
         self._metadata.listen_in(spec.name, self.kube.node_netns(spec.name), self.workload_at)
@@ -52,9 +58,13 @@ class RealCluster:
         self._metadata.leave(name)
         self.kube.remove_node(name)
 
+    def cordon_node(self, name: str) -> None:
+        """No new pod comes to the node."""
+        taint(self.kube.rest, name, _UNSCHEDULABLE, 0)
+
     def drain_node(self, name: str) -> None:
         """Moves the node's pods elsewhere, with a deadline after which it goes all the same."""
-        taint(self.kube.rest, name, _UNSCHEDULABLE, 0)
+        self.cordon_node(name)
         pods = self.kube.rest.get("/api/v1/pods", fieldSelector=f"spec.nodeName={name}")["items"]
         keys = [(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods]
         evict(self.kube.rest, keys, seconds=_DRAIN_SECONDS, stopped=self._stop.wait)

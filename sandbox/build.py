@@ -1,4 +1,9 @@
-"""Compiles what the sandbox runs from the Go modules pinned in ``go/``; kept by content in the cache."""
+"""Compiles what the sandbox runs, from the Go modules that ``releases`` names; kept by content in the cache.
+
+Everything compiled together shares one module graph, which Go makes of those few versions: what several programs use is
+compiled once. Every module is checked against the public checksum database (https://go.dev/ref/mod#checksum-database),
+or as GOSUMDB and GOPROXY of the environment say.
+"""
 
 from __future__ import annotations
 
@@ -16,63 +21,104 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .paths import cache_dir
+from .releases import COREDNS, DEFAULT, METRICS_SERVER
 
 _SOURCES = Path(__file__).parent / "go"
 # In the cache: what each step of a build took, a JSON object a line.
 STEPS = "steps.jsonl"
 _VERSION = "k8s.io/component-base/version"
-# The release that ``go/kube`` compiles.
-KUBERNETES_VERSION = re.findall(
-    r"^\tk8s\.io/kubernetes v(\S+)$", (_SOURCES / "kube/go.mod").read_text(), re.M
-)[0]
-_MAJOR, _MINOR, _ = KUBERNETES_VERSION.split(".")
-# The name of each binary, and what the linker writes into it.
-_BINARIES = {
+# Beside the default release: DNS and the metrics API of every cluster, and the first process of every pod.
+_COMMON = {
+    "coredns": f"github.com/coredns/coredns v{COREDNS}",
+    "metrics-server": f"sigs.k8s.io/metrics-server v{METRICS_SERVER}",
     "pause": "",
-    "coredns": "",
-    "metrics-server": "",
-    "kube": f"-X {_VERSION}.gitVersion=v{KUBERNETES_VERSION} -X {_VERSION}.gitMajor={_MAJOR}"
-    f" -X {_VERSION}.gitMinor={_MINOR}",
 }
 
 
 # Go's compilers are short-lived: seldom collecting their garbage saves a fifth of the CPU time, within bounds of memory.
 _ENVIRONMENT = {
-    "CGO_ENABLED": "0",
-    "GOFLAGS": "-mod=readonly -trimpath",
-    "GOGC": "400",
-    "GOMEMLIMIT": "1500MiB",
-}
+    "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod -trimpath -buildvcs=false", "GOGC": "400", "GOMEMLIMIT": "1500MiB",
+}  # fmt: skip
 
 
 class BuildFailed(RuntimeError):
     """A build step failed; the text is the end of what it said."""
 
 
-def binaries_dir() -> Path:
-    """Where the binaries of these sources are, built or not."""
-    return cache_dir() / f"binaries-{digest_of(_SOURCES)}"
+def programs(release: str) -> list[str]:
+    """What is compiled for a release of Kubernetes."""
+    return ["kube", *(_COMMON if release == DEFAULT else ())]
 
 
-def build_binaries(progress: Callable[[str], None]) -> Path:
-    """The folder with the static ``kube``, ``coredns``, ``metrics-server``, ``pause``; built if missing."""
-    target = binaries_dir()
+def binaries_dir(release: str = DEFAULT) -> Path:
+    """Where the binaries of a release are, built or not."""
+    return (
+        cache_dir()
+        / f"binaries-{digest_of(_requirements(release), *(_SOURCES / name for name in programs(release)))}"
+    )
+
+
+def build_binaries(progress: Callable[[str], None], release: str = DEFAULT) -> Path:
+    """The folder with the static ``kube`` of a release; in the default's also ``coredns``, ``metrics-server`` and
+    ``pause``. Built if missing, which takes minutes.
+
+    Raises ``BuildFailed``, and ``OSError`` without Go.
+    """
+    target = binaries_dir(release)
+    if target.exists():
+        return target
     with cache_lock("binaries"):
         if target.exists():
             return target
         draft = target.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        progress("Kubernetes from its sources: some ten minutes on two cores, this once")
+        module = draft / "module"
+        module.mkdir(parents=True)
+        progress(f"Kubernetes {release} from its sources: some ten minutes on two cores, this once")
+        # Without debug information, which would be made first and left out of the binary then.
+        flags = ["-gcflags=all=-dwarf=false", f"-ldflags=-s -w {_stamp(release)}"]
         environment = {**os.environ, **_ENVIRONMENT}
-        for name, variables in _BINARIES.items():
-            # Without debug information, which would be made first and left out of the binary then.
-            flags = ["-gcflags=all=-dwarf=false", f"-ldflags=-s -w {variables}"]
-            command = ["go", "build", *flags, "-o", str(draft / name), "."]
-            watched(command, f"compiling {name}", progress, cwd=_SOURCES / name, env=environment)
-        (draft / "kubectl").symlink_to("kube")
+        (module / "go.mod").write_text(_module(release, _upstream(release, environment)))
+        for name in programs(release):
+            shutil.copytree(_SOURCES / name, module / name)
+        packages = [f"./{name}" for name in programs(release)]
+        command = ["go", "build", *flags, "-o", f"{draft}/", *packages]
+        watched(command, f"compiling {', '.join(programs(release))}", progress, cwd=module, env=environment)
+        shutil.rmtree(module)
         draft.rename(target)
     return target
+
+
+def _requirements(release: str) -> str:
+    wanted = [f"k8s.io/kubernetes v{release}", *(_COMMON[name] for name in programs(release)[1:])]
+    return "\n".join(f"require {one}" for one in wanted if one)
+
+
+def _stamp(release: str) -> str:
+    """What the linker writes into the programs: the version that they say they are."""
+    major, minor, _ = release.split(".")
+    values = {"gitVersion": f"v{release}", "gitMajor": major, "gitMinor": minor}
+    return " ".join(f"-X {_VERSION}.{name}={value}" for name, value in values.items())
+
+
+def _upstream(release: str, environment: dict[str, str]) -> str:
+    """The go.mod of Kubernetes itself."""
+    command = ["go", "mod", "download", "-json", f"k8s.io/kubernetes@v{release}"]
+    done = subprocess.run(
+        command, cwd=cache_dir(), env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise BuildFailed(f"{' '.join(command)} failed:\n{done.stderr or done.stdout}")
+    return Path(json.loads(done.stdout)["GoMod"]).read_text()
+
+
+def _module(release: str, upstream: str) -> str:
+    """The go.mod of what is compiled. ``upstream``: that of Kubernetes, whose parts are modules of the same release."""
+    parts = re.findall(r"^\t(k8s\.io/\S+) => \./staging", upstream, re.M)
+    return "\n".join([
+        "module sandbox.local", *re.findall(r"^go(?:debug)? .*", upstream, re.M), _requirements(release),
+        *(f"replace {part} => {part} v0{release.removeprefix('1')}" for part in parts), "",
+    ])  # fmt: skip
 
 
 def digest_of(*inputs: Path | str) -> str:

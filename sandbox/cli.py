@@ -28,6 +28,7 @@ from .host import clean_leftovers
 from .images.build import build_all
 from .kube.process import DidNotStart, Process
 from .paths import API_URL, HTTPS_PROXY_URL, LOCK, authority_dir, private, state_dir
+from .releases import RELEASES
 
 _PROJECT = "sandbox-project"
 _START_SECONDS = 30
@@ -45,7 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
         description="Google's APIs for GKE and Cloud Storage, with a real Kubernetes, on this machine.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("build", help="compile Kubernetes, build the images and the model")
+    building = commands.add_parser("build", help="compile Kubernetes, build the images and the model")
+    building.add_argument(
+        "releases", nargs="*", metavar="RELEASE",
+        help=f"only these releases of Kubernetes, which are else compiled when a cluster first needs them: {', '.join(RELEASES)}, "
+        "or as 1.37",
+    )  # fmt: skip
     commands.add_parser("up", help="start Google's APIs on this machine")
     down = commands.add_parser("down", help="stop everything; buckets are kept")
     down.add_argument("--purge", action="store_true", help="remove buckets, credentials and logs, too")
@@ -56,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("env", help="shell variables that point other clients at the sandbox")
     options = parser.parse_args(arguments)
     actions = {
-        "build": build,
+        "build": lambda: build(options.releases),
         "up": up,
         "down": lambda: bring_down(purge=options.purge),
         "status": status,
@@ -70,10 +76,17 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def build() -> int:
+def build(releases: list[str]) -> int:
     if host_check.main():
         return 2
-    build_all(say)
+    for wanted in releases:
+        found = [release for release in RELEASES if wanted in (release, release.rpartition(".")[0])]
+        if not found:
+            print(f"error: no release {wanted}: the sandbox has {', '.join(RELEASES)}", file=sys.stderr)
+            return 2
+        build_binaries(say, found[0])
+    if not releases:
+        build_all(say)
     return 0
 
 

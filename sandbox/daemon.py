@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 
 from .app import make_app
 from .backend import RealCluster
+from .build import build_binaries
 from .gcs.store import Store
 from .gke.clusters import Cluster, Orchestrator
 from .google.https_proxy import HttpsProxy, make_certificates
@@ -21,6 +23,7 @@ from .google.tokens import PROJECT, Tokens, load_or_make_key
 from .iam.metadata import DELAY_VARIABLE, EDITOR_VARIABLE, MetadataServer, node_account
 from .kube.network import make_bridge
 from .paths import API_PORT, GATEWAY, GOOGLE_PORT, HTTPS_PROXY_PORT, authority_dir, private, state_dir
+from .releases import release_of
 
 
 def serve(images: Path, binaries: Path) -> None:
@@ -35,7 +38,8 @@ def serve(images: Path, binaries: Path) -> None:
     def backend(cluster: Cluster) -> RealCluster:
         return RealCluster(
             cluster.name, cluster.index, project=cluster.project, location=cluster.location,
-            images=images, binaries=binaries, metadata=metadata, reviewer=tokens.reviewer,
+            version=str(cluster.answer["currentMasterVersion"]), images=images, kube=_kube, binaries=binaries,
+            metadata=metadata, reviewer=tokens.reviewer,
             workload_identity=bool(cluster.answer.get("workloadIdentityConfig", {}).get("workloadPool")),
         )  # fmt: skip
 
@@ -50,6 +54,11 @@ def serve(images: Path, binaries: Path) -> None:
         asyncio.run(_serve(app))
     finally:
         orchestrator.stop()
+
+
+def _kube(version: str, progress: Callable[[str], None]) -> Path:
+    """The program of a version of GKE's; compiled when it is first wanted."""
+    return build_binaries(progress, release_of(version)) / "kube"
 
 
 async def _serve(app: ASGIApp) -> None:

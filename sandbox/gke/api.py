@@ -12,11 +12,10 @@ from typing import Any
 from ..google.discovery import Json
 from ..google.errors import GoogleError
 from ..google.service import Call, Handler, Service
-from .cluster import Cluster, Pool
+from .cluster import Cluster, Limits, Pool
 from .clusters import Orchestrator
 
 HOST = "container.googleapis.com"
-_CHANNELS = ("RAPID", "REGULAR", "STABLE", "EXTENDED")
 _IMAGES = ["COS_CONTAINERD", "UBUNTU_CONTAINERD"]
 # The zonal methods have names of their own.
 _ZONAL = {
@@ -49,8 +48,8 @@ def container_service(gke: Orchestrator) -> Service:
         )
 
     handlers: dict[str, Handler] = {
-        "getServerConfig": lambda _: server_config(gke.limits.versions),
-        "getServerconfig": lambda _: server_config(gke.limits.versions),
+        "getServerConfig": lambda _: server_config(gke.limits),
+        "getServerconfig": lambda _: server_config(gke.limits),
         "operations.list": lambda call: {"operations": gke.operations.known(*call.path)},
         "operations.get": lambda call: dict(gke.operations.get(*call.path).answer),
         "operations.cancel": cancel,
@@ -109,16 +108,17 @@ def _asked(body: Json, field: str, otherwise: str) -> Json:
     return dict(body[field])
 
 
-def server_config(versions: tuple[str, ...]) -> Json:
-    """What can be had: every channel has every version."""
+def server_config(limits: Limits) -> Json:
+    """What can be had, of each release channel and without one."""
+    versions = list(limits.versions)
     return {
         "channels": [
-            {"channel": name, "defaultVersion": versions[0], "validVersions": list(versions)}
-            for name in _CHANNELS
+            {"channel": name, "defaultVersion": channel.default, "validVersions": list(channel.valid)}
+            for name, channel in limits.channels.items()
         ],
-        "defaultClusterVersion": versions[0],
+        "defaultClusterVersion": limits.channel("").default,
         "defaultImageType": _IMAGES[0],
         "validImageTypes": _IMAGES,
-        "validMasterVersions": list(versions),
-        "validNodeVersions": list(versions),
+        "validMasterVersions": versions,
+        "validNodeVersions": versions,
     }

@@ -9,7 +9,8 @@ from typing import Protocol
 from plugins.module_utils.gke.machine import MachineShape, UnknownMachineType, machine_shape
 
 from ..google.errors import GoogleError
-from .defaults import Json
+from ..releases import Channel
+from .defaults import Json, minor, version_key
 from .node_checks import check_node_settings
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
@@ -19,6 +20,8 @@ _LOCATION = re.compile(rf"[a-z]+-[a-z]+\d+(-{_ZONE})?")
 _LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 # Nodes of a shape may together promise half as much again as the host has: they are rarely all busy.
 _OVERCOMMIT = 1.5
+# By how many minor versions nodes may be older than the control plane.
+_SKEW = 2
 # A pool with more nodes in a zone is refused.
 _MAX_NODES = 1000
 
@@ -236,11 +239,6 @@ def _known_shape(machine: str, zones: list[str], limits: Room) -> MachineShape |
         raise GoogleError(400, text) from None
 
 
-def version_key(version: str) -> list[int]:
-    """Sorts versions by age."""
-    return [int(number) for number in re.findall(r"\d+", version)]
-
-
 def check_master_upgrade(current: str, wanted: str) -> None:
     """The control plane goes up by one minor version at a time, and never down by one."""
     step = version_key(wanted)[1] - version_key(current)[1]
@@ -255,14 +253,39 @@ def check_master_upgrade(current: str, wanted: str) -> None:
         )
 
 
-def resolve_version(asked: str, versions: tuple[str, ...], current: str | None = None) -> str:
-    """A version by its whole name, its beginning ("1.34"), "latest", or "-" for the default."""
+def check_skew(master: str, nodes: Iterable[str]) -> None:
+    """Nodes may be of an older minor version than the control plane, by two at most, and never of a newer one.
+
+    https://cloud.google.com/kubernetes-engine/docs/concepts/types-of-upgrades
+    """
+    for version in nodes:
+        if minor(version) > minor(master):
+            raise GoogleError(
+                400,
+                f'Node version "{version}" must not have a greater minor version than master version "{master}".',
+            )
+        if minor(master) - minor(version) > _SKEW:
+            raise GoogleError(
+                400,
+                f'Node version "{version}" must be within two minor versions of master version "{master}".',
+            )
+
+
+def resolve_version(asked: str, channel: Channel, name: str = "", current: str | None = None) -> str:
+    """A version by its whole name, its beginning ("1.34"), "latest", or "-" for the default.
+
+    ``channel``: the release channel of this name whose versions count; without a name, all that there are.
+    """
     if asked in ("", "-"):
-        return current or versions[0]
-    newest = sorted(versions, key=version_key, reverse=True)
+        return current or channel.default
     if asked == "latest":
-        return newest[0]
-    for version in newest:
+        return channel.valid[0]
+    for version in channel.valid:
         if version == asked or re.match(rf"{re.escape(asked)}[.-]", version):
             return version
-    raise GoogleError(400, f'Master version "{asked}" is unsupported.')
+    if name in ("", "UNSPECIFIED"):
+        raise GoogleError(400, f'Master version "{asked}" is unsupported.')
+    raise GoogleError(
+        400,
+        f'Master version must be one of "{name}" channel supported versions [{", ".join(reversed(channel.valid))}].',
+    )

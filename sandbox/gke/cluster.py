@@ -8,7 +8,7 @@ import os
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,7 +17,8 @@ from plugins.module_utils.gke.machine import MachineShape, UnknownMachineType, m
 from ..controllers.node_autoscaler import AutoscalerSettings, PoolState
 from ..kube.node import NodeSpec, Taint
 from ..paths import MAX_CLUSTERS
-from .defaults import API, VERSION, Json, Place, fingerprint, labels_fingerprint, merged
+from ..releases import CHANNELS, Channel
+from .defaults import API, Json, Place, fingerprint, labels_fingerprint, merged, version_key
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,10 @@ class Backend(Protocol):
     ca_certificate: bytes
 
     def start(self, progress: Callable[[str], None]) -> None: ...
+    def upgrade(self, version: str, progress: Callable[[str], None]) -> None: ...
     def add_node(self, spec: NodeSpec) -> None: ...
     def remove_node(self, name: str) -> None: ...
+    def cordon_node(self, name: str) -> None: ...
     def drain_node(self, name: str) -> None: ...
     def start_controllers(self, pools: Any, settings: AutoscalerSettings) -> None: ...
     def stop(self) -> None: ...
@@ -56,7 +59,7 @@ class Limits:
     """What the place where clusters run can give. ``cpu_milli``: of all nodes of a pool, as they begin.
 
     ``any_machine``: machine types whose size is not known are taken, too; only where no node is real.
-    ``versions``: of Kubernetes; the first one is the default.
+    ``channels``: which versions of Kubernetes each release channel has.
     """
 
     cpu_milli: int = field(default_factory=lambda: (os.cpu_count() or 1) * 1000)
@@ -64,7 +67,17 @@ class Limits:
     gpus: bool = False
     any_machine: bool = False
     autopilot: bool = False
-    versions: tuple[str, ...] = (VERSION,)
+    channels: Mapping[str, Channel] = field(default_factory=lambda: CHANNELS)
+
+    def channel(self, name: str) -> Channel:
+        """A release channel's versions; without one, all that any channel has."""
+        return self.channels.get(name) or Channel(self.channels["REGULAR"].default, self.versions)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """All that can be had, newest first."""
+        found = {version for channel in self.channels.values() for version in channel.valid}
+        return tuple(sorted(found, key=version_key, reverse=True))
 
 
 @dataclass
@@ -118,6 +131,11 @@ class Cluster:
     @property
     def location(self) -> str:
         return self.place.location
+
+    @property
+    def channel(self) -> str:
+        """Its release channel; UNSPECIFIED without one."""
+        return str(self.answer["releaseChannel"].get("channel", "UNSPECIFIED"))
 
     def view(self) -> Json:
         """The cluster as GET answers it."""
@@ -273,6 +291,10 @@ class Cluster:
         if self.backend is not None:
             self.backend.remove_node(node)
 
+    def cordon(self, node: str) -> None:
+        if self.backend is not None:
+            self.backend.cordon_node(node)
+
     def drain(self, node: str) -> None:
         """Moves a node's pods elsewhere, then removes it."""
         if self.backend is not None:
@@ -315,7 +337,10 @@ class Cluster:
             config = pool.answer["config"]
             shape = _shape(config["machineType"])
             labels = config.get("labels", {})
-            backend.add_node(NodeSpec(name, pool.name, shape, labels, _taints(config), pool.zones[name]))
+            version = pool.answer["version"]
+            backend.add_node(
+                NodeSpec(name, pool.name, shape, version, labels, _taints(config), pool.zones[name])
+            )
             with self.lock:
                 if name in pool.nodes:
                     pool.nodes[name] = True

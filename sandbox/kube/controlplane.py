@@ -12,26 +12,30 @@ from .pki import Authority, KeyPair
 from .process import Process
 from .rest import KubeRest
 
+# Until what is to be replaced is ended: the API server first answers what it was asked.
+_STOP_SECONDS = 20
+
 
 class ControlPlane:
     """Starts and stops the control plane; everything it writes is below ``folder``.
 
-    ``reviewer``: what the API server shows the daemon when it asks whose a token is.
+    ``binaries``: of the metrics server. ``reviewer``: what the API server shows the daemon when it asks whose a token is.
     """
 
     def __init__(self, folder: Path, addresses: ClusterAddresses, binaries: Path, reviewer: str) -> None:
         self.folder = folder
         self.addresses = addresses
-        self.binaries = binaries
+        self._binaries = binaries
         self._reviewer = reviewer
         self.authority = Authority(folder / "pki")
+        self._account_keys = self.authority.service_account_keys()
         # Of its own: nobody whom the cluster knows is known to etcd, but the API server.
         self._etcd_authority = Authority(folder / "pki/etcd")
         self.server = f"https://{addresses.api_server}"
         self._admin = self.authority.issue("admin", "admin", organisation="system:masters")
         self.admin_kubeconfig = self.kubeconfig("admin", self._admin)
         self.rest = KubeRest(self.server, str(self.authority.certificate), self._admin)
-        self._processes: list[Process] = []
+        self._processes: dict[str, Process] = {}
 
     def kubeconfig(self, name: str, client: KeyPair) -> Path:
         """A kubeconfig file for a component's certificate."""
@@ -54,16 +58,27 @@ class ControlPlane:
         path.write_text(json.dumps(config))
         return path
 
-    def start(self, progress: Callable[[str], None]) -> None:
-        """Returns when the API server is ready and the controllers run."""
-        progress("starting etcd and the API server")
-        self._start("etcd", self._etcd())
-        api_server = self._start("kube-apiserver", self._api_server())
+    def start(self, kube: Path, progress: Callable[[str], None]) -> None:
+        """Returns when the API server is ready and the controllers run. ``kube``: the program of a release."""
+        self._start("etcd", [str(kube), *self._etcd()])
+        self._start_api(kube, progress)
+
+    def upgrade(self, kube: Path, progress: Callable[[str], None]) -> None:
+        """The same with the program of another release, on the same etcd: the API server is away for some seconds, as that
+        of a zonal cluster is meanwhile."""
+        progress("stopping controllers and the API server")
+        for name in ("kube-scheduler", "kube-controller-manager", "kube-apiserver"):
+            self._processes.pop(name).stop(_STOP_SECONDS)
+        self._start_api(kube, progress)
+
+    def _start_api(self, kube: Path, progress: Callable[[str], None]) -> None:
+        progress("starting the API server")
+        api_server = self._start("kube-apiserver", [str(kube), *self._api_server()])
         api_server.wait_until(self.rest.ready, "not ready")
         progress("starting controllers and the scheduler")
         # Started earlier they would end on missing access rules.
-        self._start("kube-controller-manager", self._controller_manager())
-        self._start("kube-scheduler", self._scheduler())
+        self._start("kube-controller-manager", [str(kube), *self._controller_manager()])
+        self._start("kube-scheduler", [str(kube), *self._scheduler()])
 
     def start_metrics_server(self) -> None:
         client = self.authority.issue(
@@ -72,7 +87,7 @@ class ControlPlane:
         self._start(
             "metrics-server",
             [
-                str(self.binaries / "metrics-server"),
+                str(self._binaries / "metrics-server"),
                 *self._reaches("metrics-server", client),
                 f"--secure-port={METRICS_PORT}",
                 f"--tls-cert-file={client.certificate}",
@@ -88,15 +103,12 @@ class ControlPlane:
         """Ends what runs; repeatable."""
         while self._processes:
             # At once: what etcd holds goes with its cluster, there is nothing to end in good order.
-            self._processes.pop().kill()
+            self._processes.popitem()[1].kill()
 
     def _start(self, name: str, command: list[str]) -> Process:
         process = Process(name, command, self.folder / "log" / f"{name}.log")
-        self._processes.append(process)
+        self._processes[name] = process
         return process
-
-    def _kube(self, component: str) -> list[str]:
-        return [str(self.binaries / "kube"), component]
 
     def _etcd(self) -> list[str]:
         client = f"https://127.0.0.1:{self.addresses.etcd_port}"
@@ -104,7 +116,7 @@ class ControlPlane:
         ca = self._etcd_authority
         own = ca.issue("etcd", "etcd", addresses=[IPv4Address("127.0.0.1")])
         return [
-            *self._kube("etcd"),
+            "etcd",
             "--name=sandbox",
             f"--data-dir={self.folder / 'etcd'}",
             f"--listen-client-urls={client}",
@@ -139,9 +151,9 @@ class ControlPlane:
         front = ca.issue("front-proxy", "front-proxy")
         etcd = self._etcd_authority
         etcd_client = etcd.issue("apiserver-etcd-client", "kube-apiserver")
-        private, public = ca.service_account_keys()
+        private, public = self._account_keys
         return [
-            *self._kube("kube-apiserver"),
+            "kube-apiserver",
             f"--etcd-servers=https://127.0.0.1:{self.addresses.etcd_port}",
             f"--etcd-cafile={etcd.certificate}",
             f"--etcd-certfile={etcd_client.certificate}",
@@ -194,9 +206,9 @@ class ControlPlane:
         ca = self.authority
         client = ca.issue("controller-manager", "system:kube-controller-manager")
         return [
-            *self._kube("kube-controller-manager"),
+            "kube-controller-manager",
             *self._reaches("controller-manager", client),
-            f"--service-account-private-key-file={self.folder / 'pki/sa.key'}",
+            f"--service-account-private-key-file={self._account_keys[0]}",
             f"--root-ca-file={ca.certificate}",
             "--use-service-account-credentials",
             "--allocate-node-cidrs",
@@ -212,7 +224,7 @@ class ControlPlane:
 
     def _scheduler(self) -> list[str]:
         client = self.authority.issue("scheduler", "system:kube-scheduler")
-        return [*self._kube("kube-scheduler"), *self._reaches("scheduler", client), "--leader-elect=false"]
+        return ["kube-scheduler", *self._reaches("scheduler", client), "--leader-elect=false"]
 
     def _reaches(self, name: str, client: KeyPair) -> list[str]:
         """How a component reaches the API server, by which it also judges who asks it, and where it is asked."""

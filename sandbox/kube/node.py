@@ -58,11 +58,12 @@ class Taint:
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """What a node is to be. ``zone``: empty where its cluster is in one zone only."""
+    """What a node is to be. ``version``: of Kubernetes, as GKE spells it. ``zone``: empty where its cluster is in one zone only."""
 
     name: str
     pool: str
     shape: MachineShape
+    version: str
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     zone: str = ""
@@ -73,16 +74,28 @@ Neighbours = Callable[[], "list[Node]"]
 
 
 class Node:
-    """Starts, registers and removes one node. ``number`` is its place in the cluster's addresses."""
+    """Starts, registers and removes one node.
+
+    ``number``: its place in the cluster's addresses. ``kube``: the program of its release.
+    """
 
     def __init__(
-        self, spec: NodeSpec, number: int, plane: ControlPlane, *, images: Path, project: str, location: str
+        self,
+        spec: NodeSpec,
+        number: int,
+        plane: ControlPlane,
+        *,
+        kube: Path,
+        images: Path,
+        project: str,
+        location: str,
     ) -> None:
         self.spec = spec
         self.number = number
         self.address: IPv4Address = plane.addresses.node(number)
         self.pods: IPv4Network | None = None
         self._plane = plane
+        self._kube = str(kube)
         self._images = images
         self._project = project
         self._location = location
@@ -248,7 +261,7 @@ class Node:
         )
         command = [
             "nsenter", "-t", str(containerd), "--net", "--mount",
-            str(self._plane.binaries / "kube"), "kubelet",
+            self._kube, "kubelet",
             f"--config={config}",
             f"--kubeconfig={self._plane.kubeconfig(name, client)}",
             f"--hostname-override={name}",
@@ -277,7 +290,7 @@ class Node:
         client = plane.authority.issue(f"proxy-{self.number}", "system:kube-proxy")
         command = [
             "nsenter", "-t", str(containerd), "--net", "--mount",
-            str(plane.binaries / "kube"), "kube-proxy",
+            self._kube, "kube-proxy",
             f"--kubeconfig={plane.kubeconfig(f'proxy-{self.number}', client)}",
             "--proxy-mode=iptables",
             f"--cluster-cidr={plane.addresses.pods}",
@@ -383,6 +396,8 @@ def kubelet_config(
         "resolvConf": resolv,
         "providerID": provider,
         "failSwapOn": False,
+        # Kubernetes 1.35 and later refuse hosts with cgroups of version 1, unless told not to.
+        "failCgroupV1": False,
         "systemReserved": {
             "cpu": f"{max(0, host_cpu_milli - shape.allocatable_cpu_milli)}m",
             "memory": f"{max(0, host_memory_mib - shape.allocatable_memory_mib - _EVICTION_MIB)}Mi",

@@ -27,7 +27,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "unit"))
 from emulator import LIMITS, PROJECT, Emulator
 from shapes import Difference, differences
 
+from sandbox.gke.defaults import version_key
 from sandbox.google.projects import project_number
+from sandbox.releases import Channel
 
 # Values that tell one thing from another, or say when and where: only that they are there is compared.
 IDENTITIES = re.compile(
@@ -143,7 +145,7 @@ class Replay:
     """Sends the requests of a scenario to an emulator of its own."""
 
     def __init__(self, scenario: Scenario, folder: Path) -> None:
-        place = replace(LIMITS, cpu_milli=10**9, any_machine=True, versions=_versions(scenario))
+        place = replace(LIMITS, cpu_milli=10**9, any_machine=True, channels=_channels(scenario))
         self.emulator = Emulator(folder, place)
         token = {"Authorization": f"Bearer {self.emulator.token}"}
         self.http = TestClient(self.emulator.app, headers=token)
@@ -218,11 +220,14 @@ def compared(google: Any, ours: Any) -> Iterator[Difference]:
             yield one
 
 
-def _versions(scenario: Scenario) -> tuple[str, ...]:
-    """The versions of the scenario's clusters, so that defaults that go with them can be compared."""
+def _channels(scenario: Scenario) -> dict[str, Channel]:
+    """Every channel has the versions of the scenario's clusters, so that defaults that go with them can be compared."""
     found = [
         exchange.response["initialClusterVersion"]
         for exchange in scenario.exchanges
         if isinstance(exchange.response, dict) and "initialClusterVersion" in exchange.response
     ]
-    return tuple(dict.fromkeys(found)) or LIMITS.versions
+    if not found:
+        return dict(LIMITS.channels)
+    newest_first = tuple(sorted(set(found), key=version_key, reverse=True))
+    return dict.fromkeys(LIMITS.channels, Channel(found[0], newest_first))

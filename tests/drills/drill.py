@@ -24,7 +24,7 @@ REQUESTS = 5_000
 LIMIT_SECONDS = 420
 _RATE = 20
 _CONNECTIONS = 6
-_IMAGES = {"rest": "sandbox.local/python:3.11", "grpc": "sandbox.local/tensorflow-serving:2.21.0"}
+_IMAGES = {"rest": "sandbox.local/python:3.13", "grpc": "sandbox.local/tensorflow-serving:2.21.0"}
 
 Json = dict[str, Any]
 
@@ -83,6 +83,11 @@ class Cluster:
     def nodes(self) -> list[str]:
         return [node["metadata"]["name"] for node in self.api.get("/api/v1/nodes")["items"]]
 
+    def kubelets(self) -> set[str]:
+        """The versions of Kubernetes that its nodes have."""
+        nodes = self.api.get("/api/v1/nodes")["items"]
+        return {str(node["status"]["nodeInfo"]["kubeletVersion"]) for node in nodes}
+
     def first_node(self) -> str:
         """The node with the cluster's DNS, which no autoscaler takes away."""
         pods = self.api.get("/api/v1/namespaces/kube-system/pods", labelSelector="k8s-app=kube-dns")["items"]
@@ -117,7 +122,7 @@ class Clients:
     """Steady kept-alive REST and gRPC clients: two in the cluster, two through the load balancer."""
 
     kind = "client"
-    images = _IMAGES
+    images: ClassVar[dict[str, str]] = _IMAGES
 
     def __init__(self, cluster: Cluster, app: str, rate: float = _RATE) -> None:
         self._cluster = cluster
@@ -140,7 +145,7 @@ class Clients:
         address = self._cluster.address(self._app)
         return {
             f"{protocol} through the load balancer": client.Load(self._config(protocol, address))
-            for protocol in self.images
+            for protocol in _IMAGES
         }
 
     def requests(self) -> int:
@@ -233,6 +238,12 @@ class Clients:
         }  # fmt: skip
 
 
+class FromOutside(Clients):
+    """Through the load balancer alone: a pod that asks could not stay where it is while every node is replaced."""
+
+    images: ClassVar = {}
+
+
 class Hostile(Clients):
     """Two pods that do what ``hostile.py`` has, each at half the rate. They count what is not refused as it should be."""
 
@@ -245,10 +256,15 @@ class Hostile(Clients):
 
 @contextmanager
 def load_during(
-    cluster: Cluster, app: str, results: dict[str, Json], rate: float = _RATE, requests: int = REQUESTS
+    cluster: Cluster,
+    app: str,
+    results: dict[str, Json],
+    rate: float = _RATE,
+    requests: int = REQUESTS,
+    kind: type[Clients] = Clients,
 ) -> Iterator[Clients]:
     """Clients that ask from before the block until after it, and at least so many times in all."""
-    clients = Clients(cluster, app, rate)
+    clients = kind(cluster, app, rate)
     clients.start()
     try:
         time.sleep(5)

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sandbox.app import make_app
 from sandbox.gcs.store import Store
 from sandbox.gke.clusters import Cluster, Limits, Orchestrator
-from sandbox.gke.defaults import VERSION
 from sandbox.google.https_proxy import HttpsProxy, make_certificates
 from sandbox.google.tokens import ACCOUNT, Tokens
 from sandbox.iam.metadata import answer
@@ -25,9 +24,8 @@ from sandbox.kube.node import NodeSpec
 from tests.served import served
 
 PROJECT, ZONE = "sandbox-project", "us-central1-f"
-# A place without hardware: roomy, with two versions, and with everything that a real one can't give.
-VERSIONS = (VERSION, "1.35.2-gke.1000000", "1.33.9-gke.1000000")
-LIMITS = Limits(cpu_milli=64_000, clusters=64, gpus=True, autopilot=True, versions=VERSIONS)
+# A place without hardware: roomy, and with everything that a real one can't give.
+LIMITS = Limits(cpu_milli=64_000, clusters=64, gpus=True, autopilot=True)
 
 
 class FakeCluster:
@@ -44,6 +42,8 @@ class FakeCluster:
         self.nodes: list[str] = []
         self.specs: list[NodeSpec] = []
         self.counts: list[int] = []
+        self.upgrades: list[str] = []
+        self.cordoned: list[str] = []
         self.fails: str | None = None
         self.room = 1000
         self.hold = threading.Event()
@@ -65,6 +65,15 @@ class FakeCluster:
             self.nodes.append(spec.name)
             self.specs.append(spec)
             self.counts.append(len(self.nodes))
+
+    def upgrade(self, version: str, progress: Callable[[str], None]) -> None:
+        progress(f"starting {version}")
+        if self.fails:
+            raise RuntimeError(self.fails)
+        self.upgrades.append(version)
+
+    def cordon_node(self, name: str) -> None:
+        self.cordoned.append(name)
 
     def remove_node(self, name: str) -> None:
         self.nodes.remove(name)

@@ -46,7 +46,7 @@ MODEL_COPIES = 2
 
 _STEP = 64 * 2**20
 # HAProxy's two buffers of 16 KiB and what belongs to them, for each connection, and HAProxy itself.
-# https://docs.haproxy.org/3.2/management.html, section 6: "33 kB per established connection".
+# https://docs.haproxy.org/3.0/management.html, section 6: "33 kB per established connection".
 _CONNECTION_BYTES = 33_000
 _PROXY_BYTES = 16 * 2**20
 
@@ -151,7 +151,7 @@ def check_image(variables: Variables, name: str) -> None:
         variables.refuse(
             name,
             "what runs would depend on the hour when a node pulled it",
-            "Name a version to its last number (:3.2.4), or better a digest (@sha256:…)",
+            "Name a version to its last number (:3.0.11), or better a digest (@sha256:…)",
             rule="image-version",
         )
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from emulator import LIMITS, VERSIONS, Emulator
+from emulator import LIMITS, Emulator
 from gke_client import BASE, FIXED, POOL, PROJECT, REGION, begin, create, done, refused, send
 from starlette.testclient import TestClient
+
+from sandbox.gke.defaults import VERSION
 
 
 def test_life_of_a_cluster(http: TestClient, emulator: Emulator) -> None:
@@ -212,12 +214,54 @@ def test_the_server_tells_its_versions(http: TestClient) -> None:
     assert http.get(f"{PROJECT}/zones/us-central1-f/serverconfig").json() == config
 
 
+def test_channels_have_the_versions_that_google_gives_them(http: TestClient) -> None:
+    channels = {one["channel"]: one for one in http.get(f"{BASE}/serverConfig").json()["channels"]}
+    minors = {
+        name: (one["defaultVersion"][:4], [version[:4] for version in one["validVersions"]])
+        for name, one in channels.items()
+    }
+    assert minors == {
+        "RAPID": ("1.37", ["1.37", "1.36", "1.35", "1.34"]),
+        "REGULAR": ("1.36", ["1.37", "1.36", "1.35", "1.34"]),
+        "STABLE": ("1.35", ["1.36", "1.35", "1.34"]),
+        "EXTENDED": ("1.36", ["1.37", "1.36", "1.35", "1.34"]),
+    }
+
+
 @pytest.mark.parametrize(
-    ("asked", "version"),
-    [("latest", "1.35.2-gke.1000000"), ("1.33", "1.33.9-gke.1000000"), ("", VERSIONS[0]), ("-", VERSIONS[0])],
+    ("asked", "channel", "version"),
+    [
+        ("latest", "", "1.37.2-gke.1000000"), ("1.35", "", "1.35.4-gke.1000000"), ("", "", VERSION), ("-", "", VERSION),
+        ("1.37", "UNSPECIFIED", "1.37.2-gke.1000000"), ("", "UNSPECIFIED", VERSION), ("", "RAPID", "1.37.2-gke.1000000"),
+        ("", "STABLE", "1.35.4-gke.1000000"), ("latest", "STABLE", "1.36.3-gke.1000000"),
+        ("1.34.4-gke.1000000", "EXTENDED", "1.34.4-gke.1000000"),
+    ],
 )  # fmt: skip
-def test_versions_are_asked_for_by_name_or_beginning(http: TestClient, asked: str, version: str) -> None:
-    assert create(http, initialClusterVersion=asked)["currentMasterVersion"] == version
+def test_versions_are_asked_for_by_name_or_beginning(
+    http: TestClient, asked: str, channel: str, version: str
+) -> None:
+    more = {"releaseChannel": {"channel": channel}} if channel else {}
+    assert create(http, initialClusterVersion=asked, **more)["currentMasterVersion"] == version
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [
+        ("STABLE", 'Master version must be one of "STABLE" channel supported versions [1.34.4-gke.1000000, 1.35.4-gke.1000000, '
+         "1.36.3-gke.1000000]."),
+        ("UNSPECIFIED", 'Master version "1.38" is unsupported.'),
+    ],
+)  # fmt: skip
+def test_a_version_that_the_channel_lacks_is_refused(http: TestClient, channel: str, words: str) -> None:
+    version = "1.37" if channel == "STABLE" else "1.38"
+    asked = {
+        "name": "c",
+        "initialNodeCount": 1,
+        "initialClusterVersion": version,
+        "releaseChannel": {"channel": channel},
+    }
+    error = refused(http.post(f"{BASE}/clusters", json={"cluster": asked}))
+    assert (error["code"], error["message"]) == (400, words)
 
 
 def test_what_is_missing_is_an_error_and_never_a_success(http: TestClient) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from emulator import VERSIONS, Emulator
-from gke_client import BASE, FIXED, POOL, REGION, create, refused, send
+from emulator import Emulator
+from gke_client import BASE, FIXED, POOL, REGION, create, done, refused, send
 from starlette.testclient import TestClient
 
 from sandbox.gke.update import EMULATED, QUALIFIERS
 from sandbox.google.discovery import load
+from sandbox.releases import RELEASES, gke_version
 
 CLUSTER = f"{BASE}/clusters/c"
+V36, V37 = (gke_version(release) for release in RELEASES[-2:])
 UPDATES = [
     ("desiredAddonsConfig", {"gcsFuseCsiDriverConfig": {"enabled": True}}, "addonsConfig.gcsFuseCsiDriverConfig", {"enabled": True}),
     ("desiredBinaryAuthorization", {"evaluationMode": "PROJECT_SINGLETON_POLICY_ENFORCE"}, "binaryAuthorization.evaluationMode", "PROJECT_SINGLETON_POLICY_ENFORCE"),
@@ -82,8 +84,8 @@ def test_every_field_of_google_s_is_emulated_or_refused_by_name(http: TestClient
         ({"desiredShieldedNodes": {}, "desiredPodAutoscaling": {}}, 400, "at most one field"),
         ({"desiredNodePoolId": "default-pool"}, 400, "Must specify a field to update."),
         ({"desiredWorkloadIdentityConfig": {"workloadPool": "other.svc.id.goog"}}, 400, '"sandbox-project.svc.id.goog"'),
-        ({"desiredMasterVersion": "1.33"}, 400, "cannot be downgraded"),
-        ({"desiredMasterVersion": "1.12"}, 400, 'Master version "1.12" is unsupported.'),
+        ({"desiredMasterVersion": "1.35"}, 400, "cannot be downgraded"),
+        ({"desiredMasterVersion": "1.12"}, 400, 'Master version must be one of "REGULAR" channel supported versions [1.34.4-gke.1000000, '),
         ({"desiredShieldedNodes": {"enabled": True}, "etag": "old"}, 409, "Etag mismatch"),
         ({"desiredNodePoolAutoscaling": {"enabled": True, "maxNodeCount": 5}, "desiredNodePoolId": "no"}, 404, '"no" not found'),
         ({"desiredLocations": ["us-central1-a"]}, 400, 'must contain the cluster\'s zone "us-central1-f"'),
@@ -105,8 +107,8 @@ def test_an_update_has_to_be_there(http: TestClient) -> None:
 
 
 def test_the_control_plane_takes_one_step_at_a_time(http: TestClient) -> None:
-    create(http, initialClusterVersion="1.33")
-    error = refused(http.post(f"{CLUSTER}:updateMaster", json={"masterVersion": "1.35"}))
+    create(http, initialClusterVersion="1.34")
+    error = refused(http.post(f"{CLUSTER}:updateMaster", json={"masterVersion": "1.36"}))
     assert (error["code"], "more than one minor version" in error["message"]) == (400, True)
 
 
@@ -142,25 +144,80 @@ def test_the_methods_of_their_own(http: TestClient) -> None:
 
 
 def test_the_control_plane_goes_first_and_nodes_follow(http: TestClient, emulator: Emulator) -> None:
-    create(http, initialClusterVersion="1.33", nodePools=[FIXED])
+    create(http, initialClusterVersion="1.36", nodePools=[FIXED])
     backend = emulator.clusters[0]
     error = refused(
-        http.put(f"{CLUSTER}/nodePools/fixed", json={"nodeVersion": "1.34", "imageType": "COS_CONTAINERD"})
+        http.put(f"{CLUSTER}/nodePools/fixed", json={"nodeVersion": "1.37", "imageType": "COS_CONTAINERD"})
     )
     assert "must not have a greater minor version" in error["message"]
-    operation = send(http, "POST", f"{CLUSTER}:updateMaster", {"masterVersion": "1.34"})
+    operation = send(http, "POST", f"{CLUSTER}:updateMaster", {"masterVersion": "1.37"})
     assert operation["operationType"] == "UPGRADE_MASTER"
     cluster = http.get(CLUSTER).json()
-    assert cluster["currentMasterVersion"] == VERSIONS[0]
-    assert cluster["currentNodeVersion"] == "1.33.9-gke.1000000"
+    assert backend.upgrades == [cluster["currentMasterVersion"]] == [V37]
+    assert cluster["currentNodeVersion"] == V36
+    assert {spec.version for spec in backend.specs} == {V36}
     before = list(backend.nodes)
     operation = send(
         http, "PUT", CLUSTER, {"update": {"desiredNodeVersion": "-", "desiredNodePoolId": "fixed"}}
     )
     assert operation["operationType"] == "UPGRADE_NODES"
-    assert http.get(CLUSTER).json()["currentNodeVersion"] == VERSIONS[0]
+    assert http.get(CLUSTER).json()["currentNodeVersion"] == V37
     assert len(backend.nodes) == 3
     assert not set(before) & set(backend.nodes)
+    assert {spec.version for spec in backend.specs if spec.name in backend.nodes} == {V37}
+
+
+def test_an_upgrade_that_fails_leaves_the_version_and_says_why(http: TestClient, emulator: Emulator) -> None:
+    create(http, nodePools=[FIXED])
+    emulator.clusters[0].fails = "kube-apiserver ended with 1"
+    operation = done(http, http.post(f"{CLUSTER}:updateMaster", json={"masterVersion": "1.37"}).json())
+    assert "kube-apiserver ended with 1" in operation["error"]["message"]
+    cluster = http.get(CLUSTER).json()
+    assert (cluster["currentMasterVersion"], cluster["status"]) == (V36, "RUNNING")
+
+
+def test_the_version_that_is_there_is_no_upgrade(http: TestClient, emulator: Emulator) -> None:
+    create(http)
+    send(http, "POST", f"{CLUSTER}:updateMaster", {"masterVersion": "-"})
+    assert emulator.clusters[0].upgrades == []
+
+
+def test_the_control_plane_does_not_leave_its_nodes_more_than_two_minor_versions_behind(
+    http: TestClient, emulator: Emulator
+) -> None:
+    create(http, initialClusterVersion="1.34", nodePools=[FIXED])
+    for version in ("1.35", "1.36"):
+        send(http, "POST", f"{CLUSTER}:updateMaster", {"masterVersion": version})
+    error = refused(http.post(f"{CLUSTER}:updateMaster", json={"masterVersion": "1.37"}))
+    assert (error["code"], "within two minor versions of master version" in error["message"]) == (400, True)
+    send(http, "PUT", f"{CLUSTER}/nodePools/fixed", {"nodeVersion": "1.36", "imageType": "COS_CONTAINERD"})
+    send(http, "POST", f"{CLUSTER}:updateMaster", {"masterVersion": "1.37"})
+    assert emulator.clusters[0].upgrades == [gke_version(release) for release in RELEASES[1:]]
+    old = {"name": "old", "initialNodeCount": 1, "version": "1.34"}
+    error = refused(http.post(f"{CLUSTER}/nodePools", json={"nodePool": old}))
+    assert "within two minor versions" in error["message"]
+
+
+def test_a_new_pool_has_the_control_planes_version(http: TestClient) -> None:
+    create(http, initialClusterVersion="1.36", nodePools=[FIXED])
+    send(http, "POST", f"{CLUSTER}:updateMaster", {"masterVersion": "1.37"})
+    send(http, "POST", f"{CLUSTER}/nodePools", {"nodePool": {"name": "new", "initialNodeCount": 1}})
+    assert http.get(f"{CLUSTER}/nodePools/new").json()["version"] == V37
+    assert http.get(f"{CLUSTER}/nodePools/fixed").json()["version"] == V36
+
+
+def test_blue_nodes_take_no_more_pods_once_the_green_ones_are_there(
+    http: TestClient, emulator: Emulator
+) -> None:
+    pool = FIXED | {"upgradeSettings": {"strategy": "BLUE_GREEN"}}
+    create(http, initialClusterVersion="1.36", nodePools=[pool])
+    backend = emulator.clusters[0]
+    blue = list(backend.nodes)
+    send(http, "POST", f"{CLUSTER}:updateMaster", {"masterVersion": "1.37"})
+    send(http, "PUT", f"{CLUSTER}/nodePools/fixed", {"nodeVersion": "1.37", "imageType": "COS_CONTAINERD"})
+    assert sorted(backend.cordoned) == sorted(blue)
+    assert max(backend.counts) == 2 * len(blue)
+    assert {spec.version for spec in backend.specs if spec.name in backend.nodes} == {V37}
 
 
 def test_labels_need_the_current_fingerprint(http: TestClient) -> None:
@@ -204,7 +261,7 @@ def test_a_maintenance_policy_has_a_version(http: TestClient) -> None:
         ({"nodePools": [{**POOL, "upgradeSettings": {"maxSurge": 0, "maxUnavailable": 0}}]}, 400, "can not both be 0"),
         ({"resourceLabels": {"sandbox-node-boot-seconds": "soon"}}, 400, "not a number of seconds"),
         ({"resourceLabels": {"Team": "ml"}}, 400, "keys start with a lower-case letter"),
-        ({"initialClusterVersion": "1.12"}, 400, 'Master version "1.12" is unsupported.'),
+        ({"initialClusterVersion": "1.12"}, 400, 'Master version must be one of "REGULAR" channel supported versions [1.34.4-gke'),
         ({"workloadIdentityConfig": {"workloadPool": "p.svc.id.goog"}}, 400, "only supported identity namespace"),
         ({"autopilot": {"enabled": True}, "nodePools": []}, 400, "must be regional"),
         ({"locations": ["us-central1-a"]}, 400, "must contain the cluster's zone"),

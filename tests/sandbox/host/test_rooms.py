@@ -8,7 +8,7 @@ from pathlib import Path
 SANDBOX = Path(__file__).resolve().parents[3] / "sandbox"
 FLOORS = (
     ("host_check",),
-    ("paths",),
+    ("paths", "releases"),
     ("build", "made"),
     ("kube",),
     ("google",),

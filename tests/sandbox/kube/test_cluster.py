@@ -49,7 +49,7 @@ class FakePlane:
         self.removing, self.may_remove = threading.Event(), threading.Event()
         self.may_remove.set()
 
-    def start(self, _: object) -> None:
+    def start(self, kube: Path, _: object) -> None:
         if self.fails:
             raise DidNotStart("etcd ended with 1:\naddress already in use")
 
@@ -75,13 +75,14 @@ def addresses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[set[s
 def make(name: str = "c", index: int = 0) -> tuple[KubeCluster, Any]:
     nowhere = Path("/nowhere")
     cluster = KubeCluster(
-        name, index, project="p", location="l", images=nowhere, binaries=nowhere, reviewer="r"
-    )
+        name, index, project="p", location="l", version="1.36", images=nowhere, binaries=nowhere, reviewer="r",
+        kube=lambda version, _: nowhere / version,
+    )  # fmt: skip
     return cluster, cluster._plane
 
 
 def spec(name: str) -> NodeSpec:
-    return NodeSpec(name, "pool", machine_shape("e2-medium"))
+    return NodeSpec(name, "pool", machine_shape("e2-medium"), "1.36")
 
 
 @pytest.mark.usefixtures("addresses")

@@ -14,6 +14,7 @@ from sandbox.gke.defaults import VERSION
 from sandbox.kube import cgroup, mounts
 from sandbox.kube.node import cni_config, kubelet_config
 from sandbox.paths import MAX_CLUSTERS, ClusterAddresses
+from sandbox.releases import DEFAULT, RELEASES, gke_version, release_of
 
 
 def test_clusters_share_no_address_and_stay_in_the_range_for_tests() -> None:
@@ -83,14 +84,25 @@ def test_processes_are_found_in_every_cgroup_of_a_node(tmp_path: Path) -> None:
 
 def test_binaries_call_themselves_by_the_version_that_is_compiled() -> None:
     """And the emulated GKE, and the documentation, by the same."""
-    module = (Path(build.__file__).parent / "go/kube/go.mod").read_text()
-    assert f"k8s.io/kubernetes v{build.KUBERNETES_VERSION}\n" in module
-    major, minor, _ = build.KUBERNETES_VERSION.split(".")
-    assert f"gitMajor={major} " in build._BINARIES["kube"]
-    assert build._BINARIES["kube"].endswith(f"gitMinor={minor}")
-    assert VERSION.partition("-")[0] == build.KUBERNETES_VERSION
-    page = Path(build.__file__).parents[1] / "docs/sandbox.md"
-    assert f"real: Kubernetes {major}.{minor}," in page.read_text()
+    upstream = (
+        "module k8s.io/kubernetes\n\ngo 1.26.0\n\nreplace (\n\tk8s.io/api => ./staging/src/k8s.io/api\n)\n"
+    )
+    for release in RELEASES:
+        module = build._module(release, upstream)
+        assert f"require k8s.io/kubernetes v{release}\n" in module
+        assert f"replace k8s.io/api => k8s.io/api v0{release[1:]}\n" in module
+        assert ("coredns" in module) == (release == DEFAULT)
+        assert f"gitVersion=v{release} -X" in build._stamp(release)
+        assert release_of(gke_version(release)) == release
+    assert gke_version(DEFAULT) == VERSION
+    with pytest.raises(ValueError, match=r"not 1\.33\.1-gke\.1"):
+        release_of("1.33.1-gke.1")
+    page = (Path(build.__file__).parents[1] / "docs/sandbox.md").read_text()
+    assert f"real: Kubernetes {', '.join(RELEASES[:-1])} or {RELEASES[-1]}, compiled" in page
+
+
+def test_releases_do_not_share_a_place_in_the_cache() -> None:
+    assert len({build.binaries_dir(release) for release in RELEASES}) == len(RELEASES)
 
 
 def test_a_node_leaves_pods_exactly_its_machine_types_share_of_the_host() -> None:

@@ -87,7 +87,7 @@ def test_a_cluster_that_is_there_and_its_nodes(apis: Apis, http: TestClient) -> 
 def test_versions_are_judged_by_what_google_offers(apis: Apis) -> None:
     old = mine(cluster_version="1.20")
     (finding,) = found_of(old, gather(old, apis))
-    assert (finding.id, "1.35.2-gke.1000000" in finding.message) == ("version", True)
+    assert (finding.id, "1.36.3-gke.1000000" in finding.message) == ("version", True)
     fine = mine(cluster_version="1.34")
     assert found_of(fine, gather(fine, apis)) == []
 

@@ -102,7 +102,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"serving_cpu": "300m", "serving_threads": "2"}, "serving_threads", "more than the processors", "1 at most"),
     ({"serving_image": "docker.io/tensorflow/serving"}, "serving_image", "the hour when a node pulled it", "digest"),
     ({"serving_image": "tensorflow/serving:latest"}, "serving_image", "the hour when a node pulled it", "digest"),
-    ({"serving_fetcher_image": "docker.io/library/python:3.13-slim"}, "serving_fetcher_image", "the hour when a node pulled it", "3.2.4"),
+    ({"serving_fetcher_image": "docker.io/library/python:3.13-slim"}, "serving_fetcher_image", "the hour when a node pulled it", "3.0.11"),
     ({"serving_proxy_image": "haproxy:lts-alpine"}, "serving_proxy_image", "the hour when a node pulled it", "digest"),
     ({"serving_storage": "1Gi", "serving_model_bytes": 2 * 2**30}, "serving_storage", "the model alone has 2Gi", "to 3Gi"),
     # What clients may send

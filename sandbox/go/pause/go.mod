@@ -1,3 +1,0 @@
-module sandbox.local/pause
-
-go 1.24.0
