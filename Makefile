@@ -75,6 +75,9 @@ loadtest-tests: setup ## Locust and an API server for real on loopback, and the 
 e2e: setup ## the whole life cycle on the sandbox (needs root)
 	@.venv/bin/pytest tests/integration -vv --durations=12
 
+lab: setup ## the lab that this grew from, with its own commands and manifests, on the sandbox (needs root)
+	@.venv/bin/pytest tests/lab -vv --durations=8
+
 drills: setup ## what happens to requests when pods and nodes go, versions change, models are bad; an hour (needs root)
 	@DRILL_RUNS=$${DRILL_RUNS:-3} .venv/bin/pytest tests/drills -vv
 
@@ -104,4 +107,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient model-server model-corpus awx-tests loadtest-tests bench e2e drills drills-once matrix-kubernetes molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient model-server model-corpus awx-tests loadtest-tests bench e2e lab drills drills-once matrix-kubernetes molecule sandbox-up sandbox-down clean

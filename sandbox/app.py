@@ -20,7 +20,7 @@ from .gke.clusters import Orchestrator
 from .google.errors import GoogleError, respond
 from .google.faults import Faults
 from .google.service import Service
-from .google.tokens import Tokens
+from .google.tokens import PROJECT, Tokens
 from .iam import permissions
 from .iam.api import Accounts, iam_service, resource_manager_service
 from .iam.credentials import CredentialsApi
@@ -30,8 +30,13 @@ from .iam.service_usage import Services, service_usage
 _OPEN = ("/token", "/tokenreview", "/healthz")
 
 
-def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIApp:
-    """The application; every API demands a valid bearer token."""
+def make_app(
+    orchestrator: Orchestrator, store: Store, tokens: Tokens, *, editors: tuple[str, ...] = ()
+) -> ASGIApp:
+    """The application; every API demands a valid bearer token.
+
+    ``editors``: accounts that have the project's Editor role from the start.
+    """
 
     async def token(request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
@@ -58,6 +63,12 @@ def make_app(orchestrator: Orchestrator, store: Store, tokens: Tokens) -> ASGIAp
         return respond(error, request.url.path)
 
     usage, accounts = Services(), Accounts()
+    store.access.policy_of = lambda project: accounts.policies.get(f"projects/{project}")
+    if editors:
+        members = [f"serviceAccount:{editor}" for editor in editors]
+        accounts.policies.set(
+            f"projects/{PROJECT}", {"bindings": [{"role": "roles/editor", "members": members}]}
+        )
     services = [
         container_service(orchestrator),
         service_usage(usage),

@@ -19,10 +19,10 @@ from .build import build_binaries
 from .gcs.store import Store
 from .gke.clusters import Cluster, Orchestrator
 from .google.https_proxy import HttpsProxy, make_certificates
-from .google.tokens import Tokens, load_or_make_key
-from .iam.metadata import DELAY_VARIABLE, MetadataServer
+from .google.tokens import PROJECT, Tokens, load_or_make_key
+from .iam.metadata import DELAY_VARIABLE, EDITOR_VARIABLE, MetadataServer, node_account
 from .kube.network import make_bridge
-from .paths import API_PORT, GATEWAY, HTTPS_PROXY_PORT, authority_dir, private, state_dir
+from .paths import API_PORT, GATEWAY, GOOGLE_PORT, HTTPS_PROXY_PORT, authority_dir, private, state_dir
 from .releases import release_of
 
 
@@ -44,7 +44,8 @@ def serve(images: Path, binaries: Path) -> None:
         )  # fmt: skip
 
     orchestrator = Orchestrator(backend)
-    app = make_app(orchestrator, Store(private(state_dir() / "gcs")), tokens)
+    editors = (node_account(PROJECT),) if os.environ.get(EDITOR_VARIABLE) else ()
+    app = make_app(orchestrator, Store(private(state_dir() / "gcs")), tokens, editors=editors)
     # uvicorn stops on these signals and then raises them anew: without handlers of ours that would be the end
     # of the process, before its clusters are taken down.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,13 +62,14 @@ def _kube(version: str, progress: Callable[[str], None]) -> Path:
 
 
 async def _serve(app: ASGIApp) -> None:
-    """The application on its own address, and behind the HTTPS proxy, in one event loop."""
+    """The application on its own address, behind the HTTPS proxy and as Google's own host, in one event loop."""
     config = uvicorn.Config(
         app, host=str(GATEWAY), port=API_PORT, log_level="warning", timeout_graceful_shutdown=2
     )
     context, _ = make_certificates(authority_dir())
     proxy = HttpsProxy(config, context)
     await proxy.start(str(GATEWAY), HTTPS_PROXY_PORT)
+    await proxy.start_direct(str(GATEWAY), GOOGLE_PORT)
     try:
         await uvicorn.Server(config).serve()
     finally:

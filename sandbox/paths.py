@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from .host_check import API_PORT, HTTPS_PROXY_PORT, METRICS_PORT, cache_dir
+from .host_check import API_PORT, API_SERVER_PORT, HTTPS_PROXY_PORT, METRICS_PORT, cache_dir
 
 __all__ = [
-    "API_PORT", "API_URL", "BRIDGE", "GATEWAY", "HTTPS_PROXY_PORT", "HTTPS_PROXY_URL", "LOCK", "MARKER", "METRICS_PORT",
+    "API_PORT", "API_URL", "BRIDGE", "GATEWAY", "GOOGLE_PORT", "HTTPS_PROXY_PORT", "HTTPS_PROXY_URL", "LOCK", "MARKER", "METRICS_PORT",
     "RECORD", "ClusterAddresses", "authority_dir", "cache_dir", "private", "state_dir",
 ]  # fmt: skip
 
@@ -18,6 +18,8 @@ BRIDGE = "sbx0"
 GATEWAY = IPv4Address("198.18.0.1")
 NODE_NETWORK = IPv4Network("198.18.0.0/18")
 API_URL = f"http://{GATEWAY}:{API_PORT}"
+# Where pods find storage.googleapis.com; on another address it is the API servers'.
+GOOGLE_PORT = API_SERVER_PORT
 HTTPS_PROXY_URL = f"http://{GATEWAY}:{HTTPS_PROXY_PORT}"
 # Environment variable of every long-lived process of the sandbox, so that it is found after a crash.
 MARKER = "MLOPS_TFSERVING_SANDBOX"

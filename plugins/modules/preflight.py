@@ -100,6 +100,9 @@ cost:
     min_per_hour:
       description: With the fewest nodes.
       type: float
+    buffer_per_hour:
+      description: What room in stock (C(autoscaling_buffer_replicas)) takes of it at most.
+      type: float
     max_per_hour:
       description: With the most nodes.
       type: float

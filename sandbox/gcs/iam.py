@@ -96,6 +96,20 @@ def members_of(identity: str | None) -> frozenset[str]:
     )
 
 
+_TEAMS = {"roles/owner": "projectOwner", "roles/editor": "projectEditor", "roles/viewer": "projectViewer"}
+"""Whom a bucket's policy means by a project's team (https://cloud.google.com/iam/docs/roles-overview#basic)."""
+
+
+def teams_of(policy: Json, names: Iterable[str], project: str) -> frozenset[str]:
+    """The project's teams, as buckets' policies name them, that its own policy counts somebody of these names among."""
+    found, names = set(), set(names)
+    for binding in policy.get("bindings", ()):
+        team = _TEAMS.get(binding["role"])
+        if team and names & set(binding.get("members", ())):
+            found.add(f"{team}:{project}")
+    return frozenset(found)
+
+
 def allows(policy: Json, names: Iterable[str], permission: str, resource: str, now: float) -> bool:
     """Whether a binding grants the permission on the resource (``projects/_/buckets/B[/objects/O]``)."""
     wanted = frozenset(names)

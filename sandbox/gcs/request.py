@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..google.errors import GoogleError
 from ..google.tokens import ACCOUNT
 from .database import Bucket, Database
-from .iam import EVERYBODY, allows, denied, members_of
+from .iam import EVERYBODY, allows, denied, members_of, teams_of
 
 Json = dict[str, Any]
 
@@ -69,11 +70,16 @@ class Access:
     """Finds buckets for those who may know of them. Raises ``GoogleError`` 401, 403 and 404.
 
     The sandbox's own account may use every project; a bucket belongs to the account that created it and to the owner
-    of its project. Everybody else has what the bucket's policy grants.
+    of its project. Everybody else has what the bucket's policy grants, to those, too, who are its project's owners,
+    editors and viewers by the project's policy.
     """
+
+    policy_of: Callable[[str], Json]
+    """A project's policy."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.policy_of = lambda project: {}
 
     def project(self, identity: str | None, project: str, permission: str) -> None:
         if identity not in (ACCOUNT, owner_of(project)):
@@ -104,6 +110,12 @@ class Access:
             return True
         resource = f"projects/_/buckets/{bucket.name}" + ("" if name is None else f"/objects/{name}")
         names = members_of(identity)
+        teams = teams_of(self.policy_of(bucket.project), names, bucket.project)
+        # Where access is not uniform, objects have lists of access control, which begin with the project's teams.
+        uniform = bucket.resource["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"]
+        if teams and not uniform and name is not None and permission == "storage.objects.get":
+            return True
+        names |= teams
         if bucket.resource["iamConfiguration"]["publicAccessPrevention"] == "enforced":
             names -= EVERYBODY
         return allows(bucket.policy, names, permission, resource, self._database.now())

@@ -18,7 +18,7 @@ class Store:
 
     def __init__(self, root: Path, now: Callable[[], float] = time.time) -> None:
         self.database = Database(root, now)
-        access = Access(self.database)
-        self.objects_api = Objects(self.database, access)
-        self.buckets_api = Buckets(self.database, access)
-        self.copies_api = Copies(self.database, access, self.objects_api)
+        self.access = Access(self.database)
+        self.objects_api = Objects(self.database, self.access)
+        self.buckets_api = Buckets(self.database, self.access)
+        self.copies_api = Copies(self.database, self.access, self.objects_api)

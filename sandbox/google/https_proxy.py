@@ -1,7 +1,7 @@
-"""An HTTPS proxy that is Google: clients with hard-coded https hosts reach the sandbox's APIs through it.
+"""Google by https, for clients with hard-coded hosts: a proxy, and a server for whom such a host's name leads here.
 
-It answers ``CONNECT`` for ``googleapis.com`` and its subdomains with a certificate of the sandbox's own authority,
-and hands what then comes to the same application. It leads nowhere else.
+The proxy answers ``CONNECT`` for ``googleapis.com`` and its subdomains, the server whoever connects, both with a
+certificate of the sandbox's own authority, and hand what then comes to the same application. They lead nowhere else.
 """
 
 from __future__ import annotations
@@ -41,25 +41,41 @@ class HttpsProxy:
         self._config = config
         self._context = context
         self._state = ServerState()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     async def start(self, host: str, port: int) -> int:
         """The port that it listens on; 0 takes a free one."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connect(self), host, port)
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._listening(await loop.create_server(lambda: _Connect(self), host, port))
+
+    async def start_direct(self, host: str, port: int) -> int:
+        """The same for TLS from the first byte on, without a proxy's question before it."""
+        loop = asyncio.get_running_loop()
+        return self._listening(await loop.create_server(self._protocol, host, port, ssl=self._context))
+
+    def _listening(self, server: asyncio.Server) -> int:
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    def _protocol(self) -> asyncio.Protocol:
+        """What answers on a connection."""
+        protocol_class = cast(Any, self._config.http_protocol_class)
+        return cast(
+            asyncio.Protocol,
+            protocol_class(config=self._config, server_state=self._state, app_state={}),
+        )
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            for connection in list(self._state.connections):
-                cast(Any, connection).transport.abort()
-            await self._server.wait_closed()
+        for server in self._servers:
+            server.close()
+        for connection in list(self._state.connections):
+            cast(Any, connection).transport.abort()
+        for server in self._servers:
+            await server.wait_closed()
 
     async def encrypt(self, transport: asyncio.Transport) -> None:
         """Does the server's part of TLS on a connection, and has the application answer on it."""
-        protocol_class = cast(Any, self._config.http_protocol_class)
-        protocol = protocol_class(config=self._config, server_state=self._state, app_state={})
+        protocol = self._protocol()
         loop = asyncio.get_running_loop()
         early = _Early()
         try:
@@ -69,7 +85,7 @@ class HttpsProxy:
             transport.abort()
             return
         cast(asyncio.Transport, encrypted).set_protocol(protocol)
-        protocol.connection_made(encrypted)
+        protocol.connection_made(cast(asyncio.Transport, encrypted))
         if early.data:
             protocol.data_received(early.data)
 

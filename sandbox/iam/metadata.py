@@ -28,6 +28,7 @@ from ..google.tokens import ACCOUNT, PROJECT, Tokens
 
 ADDRESS = ("169.254.169.254", 80)
 DELAY_VARIABLE = "MLOPS_TFSERVING_SANDBOX_METADATA_DELAY"
+EDITOR_VARIABLE = "MLOPS_TFSERVING_SANDBOX_EDITOR_GRANT"
 ANNOTATION = "iam.gke.io/gcp-service-account"
 _CLONE_NEWNET = 0x40000000
 _ACCOUNTS = "/computeMetadata/v1/instance/service-accounts/"

@@ -46,6 +46,8 @@ IMAGES = {
     "locust": "sandbox.local/locust:2.47.0",
     "tensorflow-serving": "sandbox.local/tensorflow-serving:2.21.0",
 }
+# What an image is called elsewhere: the lab's manifests name it so.
+ALIASES = {"docker.io/tensorflow/serving:2.8.0": IMAGES["tensorflow-serving"]}
 # HAProxy comes with the base system: a small package is not worth a base of its own.
 _ON_PYTHON = ("haproxy", "locust", "tensorflow-serving")
 # Those that hold a program of ours.
@@ -129,7 +131,7 @@ class _Builder:
         return self._template().exists()
 
     def _template(self) -> Path:
-        return cache_dir() / f"template-{digest_of(repr(self._digests()))}"
+        return cache_dir() / f"template-{_digest_of_all(self._digests())}"
 
     def _digests(self) -> dict[str, str]:
         return {name: self._digest(name) for name in IMAGES}
@@ -142,7 +144,7 @@ class _Builder:
     def template(self) -> Path:
         """A containerd root with all images, made by containerd itself."""
         digests = self._digests()
-        return self._kept("template", digest_of(repr(digests)), lambda draft: self._unpack(draft, digests))
+        return self._kept("template", _digest_of_all(digests), lambda draft: self._unpack(draft, digests))
 
     def model(self) -> Path:
         """The exported model; TensorFlow runs in its image, the host needs none."""
@@ -173,6 +175,9 @@ class _Builder:
                     f"unpacking {archive.parent.name}",
                     self._progress,
                 )
+            for alias, image in ALIASES.items():
+                tag = ["ctr", "-a", str(address), "-n", "k8s.io", "images", "tag", image, alias]
+                watched(tag, f"naming {alias}", self._progress)
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(30)
@@ -272,3 +277,8 @@ class _Builder:
             container, "--", "python3", "/inputs/export.py", weights, labels, "/inputs/coffee.jpg", "/out/1",
         ]  # fmt: skip
         watched(command, "model: exporting EfficientNet-Lite0", self._progress)
+
+
+def _digest_of_all(digests: dict[str, str]) -> str:
+    """Of a containerd root with these images."""
+    return digest_of(repr((digests, ALIASES)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..paths import METRICS_PORT, ClusterAddresses
+from ..paths import GATEWAY, METRICS_PORT, ClusterAddresses
 from .rest import Json, KubeRest
 
 _SYSTEM = "/api/v1/namespaces/kube-system"
@@ -42,6 +42,8 @@ def _dns(addresses: ClusterAddresses) -> list[tuple[str, Json]]:
         "cluster.local:53 in-addr.arpa:53 {\n  errors\n  cache 30\n"
         "  kubernetes cluster.local in-addr.arpa {\n    pods insecure\n    ttl 30\n  }\n}\n"
         "google.internal:53 {\n  hosts {\n    169.254.169.254 metadata.google.internal\n  }\n}\n"
+        # TF Serving's address of Cloud Storage is a constant.
+        f"storage.googleapis.com:53 {{\n  hosts {{\n    {GATEWAY} storage.googleapis.com\n  }}\n}}\n"
         ".:53 {\n  errors\n  health\n  ready\n  template ANY ANY {\n    rcode NXDOMAIN\n  }\n}\n"
     )
     account = {"kind": "ServiceAccount", "name": "coredns", "namespace": "kube-system"}

@@ -16,6 +16,7 @@ from pathlib import Path
 from plugins.module_utils.gke.machine import MachineShape
 
 from .. import made
+from ..paths import authority_dir
 from . import cgroup, mounts, network
 from .controlplane import ControlPlane
 from .process import DidNotStart, Process, run
@@ -36,6 +37,8 @@ HOST_FOLDERS = (
 )
 _CONTAINERD = "/run/containerd/containerd.sock"
 _KUBELET = "/var/lib/kubelet"
+_SPEC = "container.json"
+_TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
 _READY_SECONDS = 90
 # The kubelet's hard eviction threshold; GKE's reservation formulas count it.
 _EVICTION_MIB = 100
@@ -215,6 +218,9 @@ class Node:
     def _start_containerd(self) -> Process:
         folder = self._folder
         (folder / "cni").mkdir()
+        (folder / _SPEC).write_text(
+            json.dumps(container_spec(json.loads(run("ctr", "oci", "spec")), authority_dir() / "ca.crt"))
+        )
         config = folder / "containerd.toml"
         config.write_text(containerd_config(folder))
         script = f"{mount_script(folder / 'host')} && exec containerd --config {shlex.quote(str(config))}"
@@ -317,6 +323,17 @@ def mount_script(folder: Path) -> str:
     return " && ".join(commands)
 
 
+def container_spec(default: Json, authority: Path) -> Json:
+    """What every container begins with: containerd's own, and the sandbox's authority as the one to trust.
+
+    Where Debian, and most images after it, have the authorities that their programs trust. There is no other world here.
+    """
+    mount = {
+        "destination": _TRUSTED, "type": "bind", "source": str(authority), "options": ["bind", "ro"],
+    }  # fmt: skip
+    return {**default, "mounts": [*default["mounts"], mount]}
+
+
 def containerd_config(folder: Path) -> str:
     """containerd's configuration for a node whose files are below ``folder``."""
     cri = 'plugins."io.containerd.grpc.v1.cri"'
@@ -339,6 +356,7 @@ conf_dir = "{folder}/cni"
 snapshotter = "overlayfs"
 [{cri}.containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
+base_runtime_spec = "{folder}/{_SPEC}"
 [{cri}.containerd.runtimes.runc.options]
 SystemdCgroup = false
 """

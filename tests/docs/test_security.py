@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.integration.listening import ASKED, OPEN
+from tests.integration.listening import ASKED, ETCD, GOOGLE, OPEN
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/security.md").read_text()
@@ -29,4 +29,6 @@ def test_what_defends_is_held_by_tests_that_there_are() -> None:
 
 def test_the_page_names_each_port_that_the_life_cycle_test_knows() -> None:
     told = {port for row in rows("| where it listens |") for port in re.findall(r":(\d+)`", row[0])}
-    assert told == {"23790" if port == "etcd" else port for port in ASKED.keys() | OPEN}
+    ports = {ETCD: "23790", GOOGLE: "443"}
+    assert told == {ports.get(port, port) for port in ASKED.keys() | OPEN}
+    assert "`198.18.0.1:443`" in {row[0] for row in rows("| where it listens |")}

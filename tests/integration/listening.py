@@ -7,13 +7,14 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-ETCD = "etcd"
+ETCD, GOOGLE = "etcd", "storage.googleapis.com"
 # By port: what is asked, and the HTTP statuses that are an answer to nobody; 000 is none at all. docs/security.md has
 # the same ports.
 ASKED = {
     "8600": ("http", "/v1/projects/sandbox-project/locations/-/clusters", {"401"}),
     "8643": ("http", "/", {"405"}),
     "443": ("https", "/api/v1/secrets", {"403"}),
+    GOOGLE: ("https", "/storage/v1/b?project=sandbox-project", {"401"}),
     "10257": ("https", "/metrics", {"403"}),
     "10259": ("https", "/metrics", {"403"}),
     "10300": ("https", "/metrics", {"403"}),
@@ -37,6 +38,8 @@ class Listener:
     @property
     def kind(self) -> str:
         """The port, or what stands for ports that are counted or free."""
+        if (self.address, self.port) == ("198.18.0.1", "443"):
+            return GOOGLE
         if not self.network and self.address == "127.0.0.1":
             return ETCD if 23790 <= int(self.port) < 23840 else self.port
         if self.network and (self.program == "containerd" or 30000 <= int(self.port) < 32768):

@@ -33,6 +33,7 @@ def next_look(
     """
     status = hpa.get("status", {})
     spec = read_spec(hpa["spec"], controller.downscale_window)
+    pods = list(pods)
     seen_pods = tuple(pod_of(pod) for pod in pods)
     metrics = list(samples)
     current = status.get("currentReplicas") or 0
@@ -47,7 +48,20 @@ def next_look(
         scaled_to_zero=condition(hpa, "ScaledToZero").get("status") == "True",
     )
     seen = Seen(now, current, current, seen_pods, readings)
-    return sentence(look(spec, seen, memory, controller), seen, spec)
+    words = sentence(look(spec, seen, memory, controller), seen, spec)
+    strangers = ", ".join(foreign(hpa["spec"]["scaleTargetRef"]["name"], pods))
+    return f"{words}; counts pods that are not its Deployment's: {strangers}" if strangers else words
+
+
+def foreign(deployment: str, pods: Iterable[Json]) -> list[str]:
+    """Names of the pods that no ReplicaSet of the Deployment made: canaries and debugging copies with its labels."""
+    found = []
+    for pod in pods:
+        owners = pod["metadata"].get("ownerReferences") or []
+        names = [one["name"].removeprefix(f"{deployment}-") for one in owners if one["kind"] == "ReplicaSet"]
+        if not any("-" not in name for name in names):
+            found.append(pod["metadata"]["name"])
+    return found
 
 
 def under(hpa: Json, deployments: Iterable[Json], pods: Iterable[Json]) -> list[Json]:

@@ -30,7 +30,7 @@ def parts(variables: Mapping[str, Any]) -> Json:
     """The HPA's ``metrics`` and ``behavior``, and what brings metrics to it. ``variables``: the role's, by their names."""
     site, wanted = Site.of(variables), list(variables["autoscaling_metrics"])
     found: Json = {
-        "behavior": {"scaleUp": _rules(variables, "up"), "scaleDown": _rules(variables, "down")},
+        "behavior": behavior(variables),
         "metrics": [hpa_metric(one, site) for one in wanted],
         "templates": [],
     }
@@ -51,7 +51,12 @@ def parts(variables: Mapping[str, Any]) -> Json:
     return found
 
 
-def dropped(behavior: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
+def behavior(variables: Mapping[str, Any]) -> Json:
+    """The HPA's ``behavior``: windows, policies, which of them counts, tolerances."""
+    return {"scaleUp": _rules(variables, "up"), "scaleDown": _rules(variables, "down")}
+
+
+def dropped(asked: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
     """The variables whose fields a cluster dropped, of a behaviour that was asked for and the one that it kept.
 
     Kubernetes before 1.35 takes an HPA with a tolerance and forgets it, without a word.
@@ -59,7 +64,7 @@ def dropped(behavior: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
     return [
         f"autoscaling_tolerance_{way}"
         for way, rules in (("up", "scaleUp"), ("down", "scaleDown"))
-        if "tolerance" in behavior[rules] and "tolerance" not in kept.get(rules, {})
+        if "tolerance" in asked[rules] and "tolerance" not in kept.get(rules, {})
     ]
 
 

@@ -49,7 +49,7 @@ OTHER_KINDS = {
 }
 """What others may have there besides."""
 
-_KNOWN_OWNERS = {*OWN_KINDS, *OTHER_KINDS}
+_KNOWN_OWNERS = {*OWN_KINDS, *OTHER_KINDS, "ScaledObject"}
 _KUBERNETES_OWN = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
 _LOCUST = {"app.kubernetes.io/name": "locust", "app.kubernetes.io/part-of": "mlops-tfserving"}
 _NAMED = 5
@@ -72,7 +72,10 @@ def is_own(item: Mapping[str, Any], app: str) -> bool:
     if _LOCUST.items() <= labels.items():
         return True
     name = str(labels.get("app", ""))
-    ours = name in (app, *(f"{app}-{part}" for part in ("canary", "gate", "prometheus", "metrics-adapter")))
+    ours = name in (
+        app,
+        *(f"{app}-{part}" for part in ("canary", "gate", "prometheus", "metrics-adapter", "buffer")),
+    )
     return ours and labels.get("app.kubernetes.io/managed-by") == "mlops.tfserving"
 
 

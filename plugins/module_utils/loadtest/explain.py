@@ -20,7 +20,7 @@ HINTS = {
     "decide": "A lower target of the HPA reacts to a smaller rise; faster metrics (GKE's performance HPA profile) see it "
     "sooner.",
     "create": "The Deployment's controller was slow: look at the API server's load and at quotas.",
-    "schedule": "Keep room for one more replica: placeholder pods, or a higher minimum of nodes.",
+    "schedule": "Keep room for one more replica: autoscaling_buffer_replicas: 1, or a higher minimum of nodes.",
     "fetch": "Make image and model smaller, or bring them nearer: image streaming, a model baked in or on a disk.",
     "load": "Loading and warming take the time: a smaller model, more CPU while it starts, fewer warm-up requests; "
     "or start earlier, with a lower target of the HPA.",

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..gcp.errors import BadInput
 from ..variables.settings import Pool, Settings
-from .nodes import accelerators, shape
+from .capacity import replicas_on
+from .nodes import accelerators, allocatable, serving_pools, shape
 from .prices import PRICES
 from .project import NotKnown, Project
 
@@ -128,6 +129,7 @@ def cost(settings: Settings, project: Project, table: Mapping[str, Any]) -> Json
         maximum += pool.maximum * each
     return {
         "min_per_hour": round(minimum, 3),
+        "buffer_per_hour": _buffer(settings, project, table),
         "max_per_hour": round(maximum, 3),
         "currency": table["currency"],
         "region": table["region"],
@@ -135,6 +137,22 @@ def cost(settings: Settings, project: Project, table: Mapping[str, Any]) -> Json
         "source": table["source"],
         "unpriced": unpriced,
     }
+
+
+def _buffer(settings: Settings, project: Project, table: Mapping[str, Any]) -> float:
+    """What the nodes cost that room in stock keeps at most, of the largest pool for replicas; they are in the sums only
+    where the pools' sizes hold them."""
+    wanted = settings.autoscaling.buffer
+    try:
+        pools = [pool for pool in serving_pools(settings, project) if pool.maximum] if wanted else []
+        if not pools:
+            return 0.0
+        pool = max(pools, key=lambda one: one.maximum)
+        each = replicas_on(allocatable(pool, settings, project), wanted, settings.serving.pod)
+        hour = node_hour(pool, project, table)
+    except NotKnown:
+        return 0.0
+    return round(math.ceil(wanted / max(1, each)) * (hour or 0.0), 3)
 
 
 def reaction(settings: Settings) -> list[Phase]:

@@ -38,9 +38,14 @@ def cost_in_words(cost: Mapping[str, Any] | None, region: str) -> str:
         return "cost: not estimated, since the nodes are not node pools of this project"
     elsewhere = "" if region == cost["region"] else f" (prices of {cost['region']})"
     missing = f"; without {', '.join(cost['unpriced'])}, which has no price here" if cost["unpriced"] else ""
+    kept = (
+        f", of which room in stock takes up to {cost['buffer_per_hour']:.2f}"
+        if cost["buffer_per_hour"]
+        else ""
+    )
     return (
         f"cost: {cost['min_per_hour']:.2f} to {cost['max_per_hour']:.2f} {cost['currency']} an hour, with the fewest and "
-        f"the most nodes{elsewhere}{missing}; list prices of {cost['date']}"
+        f"the most nodes{kept}{elsewhere}{missing}; list prices of {cost['date']}"
     )
 
 

@@ -140,11 +140,15 @@ def _judged(run: Measured, found: WhatIf, changed: Json, least: float, keeps: bo
             f"No setting keeps the limit in the simulation; the most in time is {100 * now.attained:.1f} %. "
             + _what_limits(found), reasons,
         )  # fmt: skip
-    if was.attained >= least and saved < max(WORTH, wrong):
+    if (was.attained >= least or run.actual.attained >= run.share) and saved < max(WORTH, wrong):
+        gain = (
+            f"{saved:.1f} % fewer replica-seconds would be all"
+            if saved > 0
+            else "the run kept its limit, and nothing found is cheaper"
+        )
         return Proposal(
             {}, {}, row, True,
-            f"Nothing is proposed: {saved:.1f} % fewer replica-seconds would be all, and the simulation itself is "
-            f"{wrong:.1f} % off on this run.", (),
+            f"Nothing is proposed: {gain}, and the simulation itself is {wrong:.1f} % off on this run.", (),
         )  # fmt: skip
     return Proposal(
         changed, {name: before[name] for name in changed}, row, True,

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..hpa.seen import Spec
 from ..hpa.spec import read_spec
-from ..hpa.wanted import TOLERANCE, parts
+from ..hpa.wanted import TOLERANCE, behavior
 from .measured import Measured, NotMeasured
 
 Json = dict[str, Any]
@@ -45,17 +45,14 @@ def asked(spec: Mapping[str, Any]) -> Json:
     """The role's variables that an HPA's spec was, or could have been, made of."""
     metric = read_spec(spec).metrics[0]
     found: Json = {
-        "autoscaling_container": metric.container,
-        "autoscaling_metrics": [{"type": "cpu"}],
         "autoscaling_target_cpu_percent": metric.target,
         "autoscaling_min_replicas": read_spec(spec).min,
         "autoscaling_max_replicas": spec["maxReplicas"],
     }
-    defaults = read_spec({**spec, "behavior": {}}).behavior
-    behavior = read_spec(spec).behavior or defaults
-    assert behavior is not None  # noqa: S101 - one was given
+    had = read_spec(spec).behavior or read_spec({**spec, "behavior": {}}).behavior
+    assert had is not None  # noqa: S101 - one was given
     for way, _unused in _WAYS:
-        rules = behavior.up if way == "up" else behavior.down
+        rules = had.up if way == "up" else had.down
         found |= {
             f"autoscaling_scale_{way}_stabilization_seconds": rules.window,
             f"autoscaling_scale_{way}_policies": [
@@ -75,7 +72,7 @@ def setting(given: Mapping[str, Any], run: Measured) -> Setting:
             "the HPA's target is an amount of CPU: a simulation knows one that is a percentage of the request"
         )
     before = asked(run.hpa)
-    known = {name for name in before if name not in ("autoscaling_container", "autoscaling_metrics")}
+    known = set(before)
     unknown = sorted(set(given) - known - set(SITE) - {"name"})
     if unknown:
         raise SettingError(
@@ -87,12 +84,13 @@ def setting(given: Mapping[str, Any], run: Measured) -> Setting:
     name = str(given.get("name") or words(given) or "as it was")
     try:
         least, most = int(variables["autoscaling_min_replicas"]), int(variables["autoscaling_max_replicas"])
-        made = parts(variables)
-        metrics = made["metrics"] if metric.container else run.hpa["metrics"]
-        if not metric.container:
-            metrics = [_pods(metrics[0], int(variables["autoscaling_target_cpu_percent"]))]
         spec = read_spec(
-            {"minReplicas": least, "maxReplicas": most, "metrics": metrics, "behavior": made["behavior"]}
+            {
+                "minReplicas": least,
+                "maxReplicas": most,
+                "metrics": [_aimed(run.hpa["metrics"][0], int(variables["autoscaling_target_cpu_percent"]))],
+                "behavior": behavior(variables),
+            }
         )
         site = {key: None if given.get(key) is None else float(given[key]) for key in SITE}
     except (TypeError, ValueError, KeyError) as error:
@@ -118,10 +116,12 @@ def setting(given: Mapping[str, Any], run: Measured) -> Setting:
     )  # fmt: skip
 
 
-def _pods(metric: Mapping[str, Any], percent: int) -> Json:
-    """A metric of whole pods with another target."""
-    source = {**metric["resource"], "target": {"type": "Utilization", "averageUtilization": percent}}
-    return {**metric, "resource": source}
+def _aimed(metric: Mapping[str, Any], percent: int) -> Json:
+    """The run's own metric with another target."""
+    kind = str(metric["type"])
+    source = kind[0].lower() + kind[1:]
+    target = {"type": "Utilization", "averageUtilization": percent}
+    return {**metric, source: {**metric[source], "target": target}}
 
 
 def words(given: Mapping[str, Any]) -> str:

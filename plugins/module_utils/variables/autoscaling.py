@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..hpa.sources import is_sourced, name_of
@@ -44,6 +44,7 @@ def check_autoscaling(variables: Variables) -> None:
             "Let the minimum be at least 1 and at most the maximum",
             rule="replicas-range",
         )
+    variables.integer("autoscaling_buffer_replicas", 0, unit="replicas")
     tolerances = _tolerances(variables)
     _check_metrics(variables, tolerances["up"])
     for way in ("up", "down"):
@@ -122,7 +123,7 @@ def _refuse_metric(
     variables.refuse(_METRICS, reason, hint, value=_shown(metric), rule=rule)
 
 
-def _check_source(variables: Variables, metrics: Iterable[Mapping[str, Any]]) -> None:
+def _check_source(variables: Variables, metrics: Collection[Mapping[str, Any]]) -> None:
     source = variables.text("autoscaling_metrics_source")
     window = variables.integer("autoscaling_average_seconds", 0, 600, unit="seconds")
     url = variables.text("autoscaling_prometheus_url")
@@ -136,7 +137,7 @@ def _check_source(variables: Variables, metrics: Iterable[Mapping[str, Any]]) ->
                 variables,
                 metric,
                 "nothing brings it to the HPA",
-                "Set autoscaling_metrics_source: gke, or prometheus",
+                "Set autoscaling_metrics_source: gke, prometheus, or keda",
                 rule="metrics-source",
             )
         elif metric["type"] == "gpu" and source != "gke" and not url:
@@ -149,6 +150,13 @@ def _check_source(variables: Variables, metrics: Iterable[Mapping[str, Any]]) ->
             )
         if names.count(name_of(metric)) > 1:
             _refuse_metric(variables, metric, "there are two of that name", "Give each a name of its own")
+    if source == "keda" and any(metric.get("type") == "kubernetes" for metric in metrics):
+        variables.refuse(
+            _METRICS,
+            "KEDA makes the HPA, and has no place for a metric of type kubernetes",
+            "Ask for it by {type: promql, …}",
+            rule="metrics-source",
+        )
     if source == "gke" and window == 0 and sourced:
         variables.refuse(
             "autoscaling_average_seconds",

@@ -132,11 +132,13 @@ class Autoscaling:
     """The HPA. ``up_seconds``: how long the lowest recommendation of the past counts.
 
     ``tolerances``: the variables that ask for another tolerance than the controller's. ``source``: of its metrics.
+    ``buffer``: for how many more replicas room is kept.
     """
 
     minimum: int
     maximum: int
     up_seconds: int
+    buffer: int = 0
     tolerances: tuple[str, ...] = ()
     source: str = "none"
 

@@ -98,6 +98,7 @@ def settings(given: Variables, project: str, options: Mapping[str, Any]) -> Sett
             minimum=int(given["autoscaling_min_replicas"]),
             maximum=int(given["autoscaling_max_replicas"]),
             up_seconds=int(given["autoscaling_scale_up_stabilization_seconds"]),
+            buffer=int(given["autoscaling_buffer_replicas"]),
             tolerances=tuple(
                 name
                 for name in ("autoscaling_tolerance_up", "autoscaling_tolerance_down")

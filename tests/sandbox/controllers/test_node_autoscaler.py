@@ -269,7 +269,7 @@ def test_daemon_sets_go_with_their_node() -> None:
 POD = st.tuples(st.integers(10, 1200), st.sampled_from([None, "n0", "n1", "n2"]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 3), st.lists(POD, max_size=12), st.integers(0, 2), st.integers(3, 6))
 def test_limits_hold_and_every_pod_that_can_have_a_node_gets_one(
     count: int, wishes: list[tuple[int, str | None]], low: int, high: int

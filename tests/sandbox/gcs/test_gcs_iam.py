@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from sandbox.app import make_app
 from sandbox.gcs.iam import ROLES, condition_holds, members_of
 from sandbox.google.errors import GoogleError
 from sandbox.google.projects import workload_identity
+from sandbox.iam.metadata import node_account
 
 IAM = "/storage/v1/b/models/iam"
 READER = "reader@sandbox-project.iam.gserviceaccount.com"
@@ -236,3 +238,39 @@ def test_nobody_is_meant_by_others_names(role: str, identity: str | None) -> Non
     assert "allUsers" in names
     assert not any(name.startswith("project") for name in names), "project roles are not inherited by name"
     assert ROLES[role] <= ROLES["roles/storage.admin"]
+
+
+COMPUTE = node_account("sandbox-project")
+PROJECT_POLICY = "/v1/projects/sandbox-project:setIamPolicy"
+
+
+@pytest.mark.parametrize("bucket", [UNIFORM, {}])
+def test_a_projects_editors_read_its_buckets(emulator: Emulator, bucket: dict[str, Any]) -> None:
+    owner = with_bucket(emulator, **bucket)
+    put(owner, "o", b"1")
+    compute = client(emulator, COMPUTE)
+    assert reason(compute.get(at("o"))) == (403, "forbidden")
+    for role, may in (("roles/editor", True), ("roles/viewer", True), ("roles/browser", False)):
+        policy = {"bindings": [{"role": role, "members": [f"serviceAccount:{COMPUTE}"]}]}
+        assert owner.post(PROJECT_POLICY, json={"policy": policy}).status_code == 200
+        assert (compute.get(at("o"), params={"alt": "media"}).status_code == 200) == may, role
+    owner.post(PROJECT_POLICY, json={"policy": {"bindings": []}})
+    assert reason(compute.get(at("o"))) == (403, "forbidden")
+
+
+def test_an_editor_of_another_project_reads_nothing_here(emulator: Emulator) -> None:
+    owner = with_bucket(emulator)
+    put(owner, "o", b"1")
+    policy = {"bindings": [{"role": "roles/editor", "members": [f"serviceAccount:{COMPUTE}"]}]}
+    other = PROJECT_POLICY.replace("sandbox-project", "other-project")
+    assert owner.post(other, json={"policy": policy}).status_code == 200
+    assert reason(client(emulator, COMPUTE).get(at("o"))) == (403, "forbidden")
+
+
+def test_accounts_may_be_editors_from_the_start(emulator: Emulator) -> None:
+    owner = with_bucket(emulator)
+    put(owner, "o", b"1")
+    app = make_app(emulator.orchestrator, emulator.store, emulator.tokens, editors=(COMPUTE,))
+    token = emulator.tokens.issue(COMPUTE)["access_token"]
+    http = TestClient(app, headers={"Authorization": f"Bearer {token}"})
+    assert http.get(at("o"), params={"alt": "media"}).content == b"1"

@@ -50,7 +50,7 @@ def requests(draw: st.DrawFn) -> tuple[Method, str, dict[str, Any], Any]:
     return method, path, {name: draw(WORDS) for name in sorted(names)}, draw(BODIES)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests(), st.booleans())
 def test_any_request_of_the_contract(
     http: TestClient, emulator: Emulator, request_: tuple[Method, str, dict[str, Any], Any], upload: bool
@@ -65,7 +65,7 @@ def test_any_request_of_the_contract(
     assert denied.status_code >= 400 or method.id.endswith("testIamPermissions"), denied.text
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["media", "multipart", "resumable", "x"]),
     st.binary(max_size=60),
@@ -88,7 +88,7 @@ def test_any_upload(
 @given(
     st.binary(max_size=200), st.sampled_from(["multipart/mixed; boundary=b", "text/plain", "multipart/mixed"])
 )
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_batch(http: TestClient, body: bytes, content_type: str) -> None:
     framed = b"--b\r\n\r\n" + body + b"\r\n--b--"
     answer = http.post("/batch/storage/v1", content=framed, headers={"Content-Type": content_type})

@@ -222,7 +222,7 @@ def test_the_paths_of_uploads(http: TestClient, prefix: str) -> None:
     assert http.put(location, content=b"x").json()["name"] == "o"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, 4), max_size=4), st.integers(0, UNIT), st.lists(st.integers(0, 5), max_size=4))
 def test_any_division_of_an_upload_gives_the_same_object(
     http: TestClient, units: list[int], rest: int, again: list[int]

@@ -22,7 +22,7 @@ PLACE = Place("p", "1", "us-central1-f", ("us-central1-f",), "198.18.64.0/20", "
 CREATED = "2026-11-24T00:00:00.000000Z"
 CLUSTER = cluster_answer({"name": "c"}, PLACE, version=VERSION, created=CREATED)
 POOL = pool_answer({"name": "n", "initialNodeCount": 1}, PLACE, CLUSTER)
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 # Messages that hold messages are generated this deep.
 DEPTH = 3
 

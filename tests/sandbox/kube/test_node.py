@@ -5,8 +5,11 @@ from __future__ import annotations
 import shlex
 import tomllib
 from pathlib import Path
+from typing import Any
 
-from sandbox.kube.node import HOST_FOLDERS, containerd_config, copy_images, mount_script
+from sandbox.kube.addons import apply_addons
+from sandbox.kube.node import HOST_FOLDERS, container_spec, containerd_config, copy_images, mount_script
+from sandbox.paths import ClusterAddresses
 
 # The longest that the sandbox allows: a cluster's name may have 40 characters.
 FOLDER = Path("/var/lib/mlops-tfserving-sandbox/clusters") / f"3-{'a' * 40}" / "nodes/15"
@@ -50,3 +53,28 @@ def test_a_nodes_images_share_layers_with_the_template_but_not_databases(tmp_pat
     assert (tmp_path / "node/snapshots/1/fs/bin/python").readlink() == Path("python3")
     (tmp_path / "node" / database).write_text("in use")
     assert (template / database).read_text() == "as built"
+
+
+def test_every_container_trusts_the_sandboxs_authority() -> None:
+    default = {"process": {"env": ["PATH=/bin"]}, "mounts": [{"destination": "/proc"}]}
+    spec = container_spec(default, Path("/state/authority/ca.crt"))
+    assert spec["process"] == default["process"]
+    assert spec["mounts"][0] == {"destination": "/proc"}
+    assert spec["mounts"][1] == {
+        "destination": "/etc/ssl/certs/ca-certificates.crt", "source": "/state/authority/ca.crt", "type": "bind",
+        "options": ["bind", "ro"],
+    }  # fmt: skip
+    runtimes = tomllib.loads(containerd_config(FOLDER))["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]
+    assert runtimes["runtimes"]["runc"]["base_runtime_spec"].startswith(f"{FOLDER}/")
+
+
+def test_pods_find_cloud_storage_by_its_own_name() -> None:
+    applied: dict[str, Any] = {}
+
+    class Rest:
+        def apply(self, path: str, manifest: dict[str, Any]) -> None:
+            applied[path] = manifest
+
+    apply_addons(Rest(), ClusterAddresses(0))  # type: ignore[arg-type]
+    corefile = applied["/api/v1/namespaces/kube-system/configmaps/coredns"]["data"]["Corefile"]
+    assert "198.18.0.1 storage.googleapis.com" in corefile

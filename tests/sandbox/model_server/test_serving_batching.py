@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.reading import Variables
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.serving_batching import check_batching
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from model_server.batching import (
     BatchingParameters,
@@ -200,7 +200,6 @@ def test_an_error_reaches_all_of_the_batch() -> None:
         assert [type(call.exception(10)) for call in asked] == [ValueError, ValueError]
 
 
-@settings(deadline=None)
 @given(
     maximum=st.integers(-1, 40),
     timeout=st.integers(-1, 10_000),

@@ -97,7 +97,14 @@ IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
 BY_VARIABLE = ("configMaps.get", "configMaps.delete", "deployments.get", "deployments.delete")
 
 # Kinds that are no part of Kubernetes itself share one permission for each verb.
-CUSTOM_GROUPS = ("gateway.networking.k8s.io", "metrics.k8s.io", "networking.gke.io")
+CUSTOM_GROUPS = (
+    "autoscaling.gke.io", "autoscaling.x-k8s.io", "gateway.networking.k8s.io", "keda.sh", "metrics.k8s.io", "networking.gke.io",
+)  # fmt: skip
+
+# What binds roles of Kubernetes, registers APIs and ranks pods is not for these roles: docs/autoscaling.md says who may make it.
+ADMINS_ONLY = (
+    "aPIServices", "clusterRoleBindings", "customResourceDefinitions", "priorityClasses", "roleBindings", "roles",
+)  # fmt: skip
 
 # The DNS endpoint of a control plane asks for a permission of its own.
 CONNECT = "container.clusters.connect"

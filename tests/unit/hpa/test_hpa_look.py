@@ -18,11 +18,19 @@ def at(seconds_ago: float) -> str:
 
 
 def pod(
-    name: str, *, ready_for: float = 600, labels: Json | None = None, container: str = "tfserving"
+    name: str,
+    *,
+    ready_for: float = 600,
+    labels: Json | None = None,
+    container: str = "tfserving",
+    made_by: str = "6d4f",
 ) -> Json:
     """A pod that is ready since so long; one that is not if that is below 0."""
     return {
-        "metadata": {"name": name, "labels": {"app": "m", "made": "x"} if labels is None else labels},
+        "metadata": {
+            "name": name, "labels": {"app": "m", "made": "x"} if labels is None else labels,
+            "ownerReferences": [{"kind": "ReplicaSet", "name": f"{DEPLOYMENT['metadata']['name']}-{made_by}"}] if made_by else [],
+        },
         "spec": {
             "containers": [
                 {"name": container, "resources": {"requests": {"cpu": "300m"}}},
@@ -99,6 +107,13 @@ def test_a_foreign_pod_without_the_container_stops_it_from_kubernetes_1_35_on() 
         "does nothing, has 2: container tfserving not found in Pod debug"
     )
     assert "does nothing" not in said(pods, samples, "v1.34.4")
+
+
+def test_pods_of_others_that_count_are_named() -> None:
+    """A canary's, and a copy that nobody's controller made."""
+    pods = [pod("a"), pod("b", made_by="canary-77aa"), pod("debug", made_by="")]
+    samples = [sample("a", "180m"), sample("b", "180m"), sample("debug", "180m")]
+    assert said(pods, samples).endswith("; counts pods that are not its Deployment's: b, debug")
 
 
 def test_pods_that_the_selector_does_not_match_do_not_count() -> None:

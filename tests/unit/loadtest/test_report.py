@@ -229,7 +229,7 @@ def test_the_report_says_why_p95_rose_and_what_to_change() -> None:
     assert "p95 was highest 52 s into the run, 480 ms against 52 ms in the median" in first["text"]
     assert "1 replica was ready of 2 wanted, cpu at 80 % (target 60 %)" in first["text"]
     assert "until it was scheduled" in first["hint"]
-    assert "placeholder pods" in first["hint"]
+    assert "autoscaling_buffer_replicas" in first["hint"]
     # A pod that became ready a moment ago did not answer what the percentile is of.
     s.load(86, 10, requests=950)
     s.load(91, 10, requests=960)

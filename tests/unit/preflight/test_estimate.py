@@ -98,6 +98,17 @@ def test_the_least_and_the_most_nodes_cost() -> None:
     assert inside["min_per_hour"] == pytest.approx(found["min_per_hour"] - 0.025, abs=0.001)
 
 
+def test_room_in_stock_costs_the_nodes_that_it_takes() -> None:
+    """One replica fills a node of four CPUs."""
+    node = hour(machine_type="e2-standard-4")
+    assert node is not None
+    for replicas, nodes in ((0, 0), (1, 1), (2, 2)):
+        found = cost(asked(autoscaling_buffer_replicas=replicas), project(), prices({}))
+        assert found is not None
+        assert found["buffer_per_hour"] == pytest.approx(nodes * node, abs=0.001)
+        assert ("room in stock" in cost_in_words(found, found["region"])) is bool(replicas)
+
+
 def test_prices_that_are_known_better_win_one_by_one() -> None:
     own = prices({"currency": "EUR", "families": {"e2": {"cpu_hour": 1.0, "gib_hour": 0.0}}})
     found = cost(asked(), project(), own)

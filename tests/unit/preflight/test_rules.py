@@ -155,6 +155,8 @@ CASES = [
     Case("metrics-source", "averages of nothing",
          {"autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "gke", "autoscaling_average_seconds": 0},
          {"autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "gke", "autoscaling_average_seconds": 5}),
+    Case("metrics-source", "KEDA has no place for it", {"autoscaling_metrics": [{"type": "cpu"}, KUBERNETES],
+         "autoscaling_metrics_source": "keda"}, {"autoscaling_metrics": [{"type": "cpu"}, KUBERNETES]}),
     Case("metrics-source", "no proxy",
          {"autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "gke", "serving_proxy_enabled": False},
          {"autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "gke"}),

@@ -160,7 +160,7 @@ def test_the_next_run_removes_what_is_no_longer_asked_for() -> None:
     """By what the HPA that is there says; whoever has none of ours keeps what has such a name."""
 
     def removed(mark: str, **variables: Any) -> list[str]:
-        mine = {"metadata": {"annotations": {"mlops.tfserving/metrics-from": mark}} if mark else {}}
+        mine = {"metadata": {"annotations": {"mlops.tfserving/beside": mark}} if mark else {}}
         left = evaluate("autoscaling_objects_left", autoscaling_found={"resources": [mine]}, **variables)
         return sorted({one["kind"] for one in left})
 
@@ -174,6 +174,69 @@ def test_the_next_run_removes_what_is_no_longer_asked_for() -> None:
         autoscaling_metrics_source="prometheus",
         autoscaling_prometheus_url="http://p:9090",
     )
+
+
+REQUESTS = {"cpu": "3", "memory": "4Gi"}
+REPLICAS = {"resources": [{"spec": {"template": {"spec": {
+    "nodeSelector": {"pool": "models"}, "tolerations": [{"operator": "Exists"}],
+    "containers": [{"name": "tfserving", "resources": {"requests": REQUESTS, "limits": {"cpu": "3", "memory": "5Gi"}}},
+                   {"name": "proxy", "resources": {"requests": {"cpu": "200m"}}}],
+}}}}]}  # fmt: skip
+
+
+def test_room_in_stock_is_kept_by_the_cluster_or_by_pods_as_large_as_a_replica() -> None:
+    kept = {"autoscaling_buffer_replicas": "2", "autoscaling_buffered": REPLICAS}
+    assert applied(**kept) == [
+        "HorizontalPodAutoscaler/image-classifier", "CapacityBuffer/image-classifier",
+    ]  # fmt: skip
+    without = {**kept, "autoscaling_buffer_kinds": {"reason": "NoKind", "resources": []}}
+    assert applied(**without) == [
+        "HorizontalPodAutoscaler/image-classifier", "PriorityClass/tfserving-image-classifier-buffer",
+        "Deployment/image-classifier-buffer",
+    ]  # fmt: skip
+    made_of = objects("balloon", **without)
+    assert made_of["PriorityClass"]["value"] == -10
+    assert made_of["Deployment"]["spec"]["replicas"] == 2
+    pod = made_of["Deployment"]["spec"]["template"]
+    assert pod["metadata"]["labels"] == {"app": "image-classifier-buffer"}, (
+        "the HPA counts whatever has a replica's"
+    )
+    assert [one["resources"]["requests"] for one in pod["spec"]["containers"]] == [REQUESTS, {"cpu": "200m"}]
+    assert (pod["spec"]["nodeSelector"], pod["spec"]["terminationGracePeriodSeconds"]) == (
+        {"pool": "models"},
+        0,
+    )
+
+
+def test_room_in_stock_goes_when_it_is_no_longer_asked_for() -> None:
+    mine = {"resources": [{"metadata": {"annotations": {"mlops.tfserving/beside": "balloon"}}}]}
+    left = evaluate("autoscaling_objects_left", autoscaling_found=mine)
+    assert [one["kind"] for one in left] == ["PriorityClass", "Deployment"]
+
+
+def test_keda_s_hpa_is_left_to_keda() -> None:
+    keda = {**ASKED, "autoscaling_metrics_source": "keda", "autoscaling_prometheus_url": "http://p:9090"}
+    assert applied(**keda) == ["ScaledObject/image-classifier"]
+    spec = objects("keda", **keda, autoscaling_min_replicas="2")["ScaledObject"]["spec"]
+    assert spec["minReplicaCount"] == 2, "never to none by itself"
+    assert spec["advanced"]["horizontalPodAutoscalerConfig"]["name"] == "image-classifier", (
+        "takes the HPA that is there over"
+    )
+    assert [one["type"] for one in spec["triggers"]] == ["cpu", "prometheus"]
+    assert "fallback" not in spec
+
+
+def test_what_a_scaled_object_was_given_is_known_by_itself() -> None:
+    """KEDA writes the HPA anew; it need not keep the annotation."""
+    owner = {"kind": "ScaledObject", "name": "image-classifier"}
+    owned = {"resources": [{"metadata": {"ownerReferences": [owner]}}]}
+    scaled = {"resources": [{"metadata": {"annotations": {"mlops.tfserving/beside": "prometheus keda"}}}]}
+    mine = {"resources": [{"metadata": {"annotations": {"mlops.tfserving/beside": "gke"}}}]}
+    assert evaluate("autoscaling_may_be_keda", autoscaling_found=owned)
+    assert evaluate("autoscaling_may_be_keda", autoscaling_found={"resources": []})
+    assert not evaluate("autoscaling_may_be_keda", autoscaling_found=mine)
+    left = evaluate("autoscaling_left", autoscaling_found=owned, autoscaling_scaled=scaled)
+    assert set(left) == {"prometheus", "keda"}
 
 
 def test_nobody_else_s_place_is_taken() -> None:

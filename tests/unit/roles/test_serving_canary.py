@@ -60,7 +60,7 @@ def test_its_share_is_a_share_of_the_pods(replicas: int, weight: Any, canaries: 
     assert evaluate("serving_canary_percent", **given_) == round(100 * canaries / (canaries + replicas))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(replicas=st.integers(1, 200), weight=st.integers(1, 99))
 def test_the_share_is_as_near_as_whole_pods_allow(replicas: int, weight: int) -> None:
     found = evaluate(

@@ -232,7 +232,7 @@ JUNK = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @generated(st.dictionaries(st.sampled_from(sorted(GOOD)), JUNK, max_size=4))
 def test_whatever_is_written_gives_words_and_no_traceback(junk: dict[str, Any]) -> None:
     for problem in problems_of(GOOD | junk):

@@ -208,7 +208,7 @@ def test_a_gzip_header_that_claims_an_extra_field(tmp_path: Path, target: Path) 
 Make = Callable[..., Path]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_damaged_archives_never_end_in_a_traceback(tmp_path_factory: Any, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("fuzz")

@@ -227,7 +227,7 @@ def test_warm_up_requests_that_fail_the_load(
     assert words or info.warmup_records == 3
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_files_never_end_in_a_traceback(tmp_path_factory: Any, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(LOADS)))
@@ -244,7 +244,7 @@ def test_damaged_files_never_end_in_a_traceback(tmp_path_factory: Any, data: st.
     shutil.rmtree(folder)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200), st.sampled_from([PB, f"{PB}txt"]))
 def test_any_bytes_are_read_or_refused(tmp_path_factory: Any, content: bytes, name: str) -> None:
     folder = tmp_path_factory.mktemp("any")

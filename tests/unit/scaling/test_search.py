@@ -123,6 +123,23 @@ def test_a_run_that_the_simulation_misses_gets_no_proposal() -> None:
     assert "Was the machine busy" in proposal.words
 
 
+def test_a_run_that_kept_its_limit_is_proposed_nothing_dearer() -> None:
+    """The simulation is two points too gloomy on it."""
+    target = {"type": "Utilization", "averageUtilization": 80}
+    source = {"name": "cpu", "container": "c", "target": target}
+    run = run_of(
+        metrics=[{"type": "ContainerResource", "containerResource": source}],
+        behavior={"scaleDown": {"stabilizationWindowSeconds": 30}},
+    )
+    simulated = run.actual.attained
+    actual = dataclasses.replace(run.actual, in_time=run.actual.requests * min(1.0, simulated + 0.02))
+    kept = dataclasses.replace(run, actual=actual, share=simulated + 0.015)
+    assert simulated < kept.share <= actual.attained
+    proposal = propose(kept)[1]
+    assert proposal.changed == {}
+    assert "nothing found is cheaper" in proposal.words
+
+
 def test_what_a_replica_carries_has_an_interval_around_it() -> None:
     seen = tuple(
         Observation(x / 100, 100, max(0.0, min(1.0, WITHIN.at(x / 100) + (0.01 if x % 2 else -0.01))))
