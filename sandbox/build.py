@@ -64,7 +64,20 @@ def build_binaries(progress: Callable[[str], None], release: str = DEFAULT) -> P
 
     Raises ``BuildFailed``, and ``OSError`` without Go.
     """
-    target = binaries_dir(release)
+    what = f"Kubernetes {release} from its sources: some ten minutes on two cores, this once"
+    return _compiled(binaries_dir(release), release, programs(release), what, progress)
+
+
+def build_kubectl(progress: Callable[[str], None]) -> Path:
+    """``kubectl`` of the default release, which no cluster needs; built if missing. Raises as ``build_binaries`` does."""
+    target = cache_dir() / f"kubectl-{digest_of(_requirements(DEFAULT), _SOURCES / 'kubectl')}"
+    return _compiled(target, DEFAULT, ["kubectl"], "kubectl from its sources", progress) / "kubectl"
+
+
+def _compiled(
+    target: Path, release: str, names: list[str], what: str, progress: Callable[[str], None]
+) -> Path:
+    """The folder with these programs, in one module graph."""
     if target.exists():
         return target
     with cache_lock("binaries"):
@@ -74,16 +87,15 @@ def build_binaries(progress: Callable[[str], None], release: str = DEFAULT) -> P
         shutil.rmtree(draft, ignore_errors=True)
         module = draft / "module"
         module.mkdir(parents=True)
-        progress(f"Kubernetes {release} from its sources: some ten minutes on two cores, this once")
+        progress(what)
         # Without debug information, which would be made first and left out of the binary then.
         flags = ["-gcflags=all=-dwarf=false", f"-ldflags=-s -w {_stamp(release)}"]
         environment = {**os.environ, **_ENVIRONMENT}
         (module / "go.mod").write_text(_module(release, _upstream(release, environment)))
-        for name in programs(release):
+        for name in names:
             shutil.copytree(_SOURCES / name, module / name)
-        packages = [f"./{name}" for name in programs(release)]
-        command = ["go", "build", *flags, "-o", f"{draft}/", *packages]
-        watched(command, f"compiling {', '.join(programs(release))}", progress, cwd=module, env=environment)
+        command = ["go", "build", *flags, "-o", f"{draft}/", *(f"./{name}" for name in names)]
+        watched(command, f"compiling {', '.join(names)}", progress, cwd=module, env=environment)
         shutil.rmtree(module)
         draft.rename(target)
     return target

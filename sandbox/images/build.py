@@ -131,7 +131,7 @@ class _Builder:
         return self._template().exists()
 
     def _template(self) -> Path:
-        return cache_dir() / f"template-{digest_of(repr((self._digests(), ALIASES)))}"
+        return cache_dir() / f"template-{_digest_of_all(self._digests())}"
 
     def _digests(self) -> dict[str, str]:
         return {name: self._digest(name) for name in IMAGES}
@@ -144,9 +144,7 @@ class _Builder:
     def template(self) -> Path:
         """A containerd root with all images, made by containerd itself."""
         digests = self._digests()
-        return self._kept(
-            "template", digest_of(repr((digests, ALIASES))), lambda draft: self._unpack(draft, digests)
-        )
+        return self._kept("template", _digest_of_all(digests), lambda draft: self._unpack(draft, digests))
 
     def model(self) -> Path:
         """The exported model; TensorFlow runs in its image, the host needs none."""
@@ -279,3 +277,8 @@ class _Builder:
             container, "--", "python3", "/inputs/export.py", weights, labels, "/inputs/coffee.jpg", "/out/1",
         ]  # fmt: skip
         watched(command, "model: exporting EfficientNet-Lite0", self._progress)
+
+
+def _digest_of_all(digests: dict[str, str]) -> str:
+    """Of a containerd root with these images."""
+    return digest_of(repr((digests, ALIASES)))

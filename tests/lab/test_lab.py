@@ -22,9 +22,10 @@ from typing import Any
 import pytest
 import requests
 
+from sandbox.build import build_kubectl
 from sandbox.google.projects import project_number
 from sandbox.images.build import build_all
-from sandbox.paths import API_URL, cache_dir, state_dir
+from sandbox.paths import API_URL, state_dir
 from tests.integration.conftest import sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,7 +75,7 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_
 
 
 def kubectl(*words: str, stdin: str | None = None) -> str:
-    program = shutil.which("kubectl") or str(max(cache_dir().glob("*/kubectl"), key=os.path.getmtime))
+    program = shutil.which("kubectl") or str(build_kubectl(print))
     (kubeconfig,) = state_dir().glob("clusters/*/kubeconfig/admin")
     done = subprocess.run(
         [program, f"--kubeconfig={kubeconfig}", *words],
