@@ -16,6 +16,7 @@ THEIRS = (
 
 INSIDE = {
     "Dim": "TensorShapeProto.Dim",
+    "ListValue": "AttrValue.ListValue",
     "CooSparse": "TensorInfo.CooSparse",
     "CompositeTensor": "TensorInfo.CompositeTensor",
     "MetaInfoDef": "MetaGraphDef.MetaInfoDef",
