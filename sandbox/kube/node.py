@@ -327,11 +327,13 @@ def container_spec(default: Json, authority: Path) -> Json:
     """What every container begins with: containerd's own, and the sandbox's authority as the one to trust.
 
     Where Debian, and most images after it, have the authorities that their programs trust. There is no other world here.
+    Without the limit of 1,024 files that ``ctr`` writes down: pods of a kubelet do not have it, and proxies need more.
     """
+    process = {name: value for name, value in default["process"].items() if name != "rlimits"}
     mount = {
         "destination": _TRUSTED, "type": "bind", "source": str(authority), "options": ["bind", "ro"],
     }  # fmt: skip
-    return {**default, "mounts": [*default["mounts"], mount]}
+    return {**default, "process": process, "mounts": [*default["mounts"], mount]}
 
 
 def containerd_config(folder: Path) -> str:

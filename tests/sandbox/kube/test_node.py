@@ -56,9 +56,10 @@ def test_a_nodes_images_share_layers_with_the_template_but_not_databases(tmp_pat
 
 
 def test_every_container_trusts_the_sandboxs_authority() -> None:
-    default = {"process": {"env": ["PATH=/bin"]}, "mounts": [{"destination": "/proc"}]}
+    files = [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}]
+    default = {"process": {"env": ["PATH=/bin"], "rlimits": files}, "mounts": [{"destination": "/proc"}]}
     spec = container_spec(default, Path("/state/authority/ca.crt"))
-    assert spec["process"] == default["process"]
+    assert spec["process"] == {"env": ["PATH=/bin"]}
     assert spec["mounts"][0] == {"destination": "/proc"}
     assert spec["mounts"][1] == {
         "destination": "/etc/ssl/certs/ca-certificates.crt", "source": "/state/authority/ca.crt", "type": "bind",
