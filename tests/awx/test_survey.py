@@ -58,7 +58,9 @@ def test_answers_to_yes_or_no_are_texts_which_every_use_of_them_converts() -> No
     asked = {
         q["variable"] for q in questions if {**OPTIONS.get(q["variable"], {}), **q}.get("type") == "bool"
     }
-    assert asked == {"serving_gate_enabled", "cluster_bootstrap", "teardown_cluster", "teardown_bucket"}
+    assert asked == {
+        "serving_gate_enabled", "cluster_bootstrap", "teardown_cluster", "teardown_bucket", "tune_apply", "tune_measure",
+    }  # fmt: skip
     files = [
         p
         for folder in ("roles", "playbooks")
