@@ -16,6 +16,7 @@ from typing import Any
 
 import curve as curves
 import gevent
+import gevent.event
 import gevent.pool
 import histogram
 import locust.argument_parser
@@ -53,7 +54,13 @@ class _Client(User):
     """The closed model: a request, a pause, again."""
 
     abstract = True
-    wait_time = between(CONFIG["wait_min"], CONFIG["wait_max"])
+    wait_time = constant(0)
+    pause = between(CONFIG["wait_min"], CONFIG["wait_max"])
+    _state: str | None
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.leaving = gevent.event.Event()
 
     def on_start(self) -> None:
         self.lane = Lane(self.environment)
@@ -61,6 +68,16 @@ class _Client(User):
     @task
     def predict(self) -> None:
         self.lane.send()
+        self.leaving.wait(self.pause())
+
+    def stop(self, force: bool = False) -> bool:
+        """Ends after the request that is under way. Locust would kill who waits, one turn of the loop later: whose pause
+        ends in that turn has sent a request by then, which nobody would count."""
+        if force or self._state is None:
+            return bool(super().stop(force))
+        self._state = "stopping"
+        self.leaving.set()
+        return False
 
 
 class _Arrivals(User):
