@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from .controllers.drain import evict, taint
+from .controllers.drain import cordon, drain
 from .controllers.load_balancer import LoadBalancer
 from .controllers.node_autoscaler import AutoscalerSettings
 from .controllers.node_autoscaler_loop import NodeAutoscaler, Nodes
@@ -14,7 +14,6 @@ from .iam.metadata import MetadataServer, Workload, workload_of
 from .kube.cluster import KubeCluster, NodeSpec, Program
 from .kube.rest import Json
 
-_UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 # For so long Google heeds disruption budgets when it replaces nodes.
 _DRAIN_SECONDS = 3600
 
@@ -60,14 +59,11 @@ class RealCluster:
 
     def cordon_node(self, name: str) -> None:
         """No new pod comes to the node."""
-        taint(self.kube.rest, name, _UNSCHEDULABLE, 0)
+        cordon(self.kube.rest, name)
 
     def drain_node(self, name: str) -> None:
         """Moves the node's pods elsewhere, with a deadline after which it goes all the same."""
-        self.cordon_node(name)
-        pods = self.kube.rest.get("/api/v1/pods", fieldSelector=f"spec.nodeName={name}")["items"]
-        keys = [(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods]
-        evict(self.kube.rest, keys, seconds=_DRAIN_SECONDS, stopped=self._stop.wait)
+        drain(self.kube.rest, name, seconds=_DRAIN_SECONDS, stopped=self._stop.wait)
 
     def start_controllers(self, pools: Nodes, settings: AutoscalerSettings) -> None:
         autoscaler = NodeAutoscaler(self.kube.rest, pools)
