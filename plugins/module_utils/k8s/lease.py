@@ -18,6 +18,7 @@ from ..progress import progress
 from ..retry import Clock
 from .client import KubeApi
 from .errors import KubeError
+from .objects import MANAGED_BY
 
 Json = dict[str, Any]
 
@@ -30,15 +31,22 @@ POLL = 1.0
 LOOK = 0.5
 """Seconds between looks whether the run still lives."""
 
+_STATE, _STARTED = 0, 19
+"""Places in what ``_stat`` returns; it began in ticks of the clock since the machine did."""
+
 
 def holder_of(process: int) -> str:
-    """Who holds it, in words that lead to the run."""
+    """Who holds it, in words that lead to the run, and that no other run has.
+
+    Containers of one machine may have its name, each a process of the same number: when that began tells them apart.
+    """
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container may run as a user that has no name
         user = str(os.getuid())
     job = os.environ.get("JOB_ID")  # of AWX
-    return f"{user}@{socket.gethostname()}, process {process}{f', AWX job {job}' if job else ''}"
+    began = stat[_STARTED] if (stat := _stat(process)) else "unknown"
+    return f"{user}@{socket.gethostname()}, process {process} (begun at tick {began}){f', AWX job {job}' if job else ''}"
 
 
 def hold(api: KubeApi, namespace: str, me: str, *, timeout: float, check_mode: bool, clock: Clock) -> Json:
@@ -137,17 +145,21 @@ def alive(process: int) -> bool:
     """Whether it runs; one that ended and that nobody has asked for does not."""
     try:
         os.kill(process, 0)
-        state = (
-            Path(f"/proc/{process}/stat")
-            .read_text(encoding="utf-8", errors="replace")
-            .rpartition(")")[2]
-            .split()[0]
-        )
     except ProcessLookupError:
         return False
-    except OSError:  # another user's, or a system without /proc
+    except OSError:  # another user's
         return True
-    return state != "Z"
+    stat = _stat(process)
+    return not stat or stat[_STATE] != "Z"
+
+
+def _stat(process: int) -> list[str]:
+    """What Linux tells of a process, from its state on; nothing on another system. proc_pid_stat(5)"""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()
 
 
 def _path(namespace: str) -> str:
@@ -167,9 +179,9 @@ def _take(api: KubeApi, namespace: str, me: str, version: str | None, clock: Clo
     now = _now(clock)
     spec = {"holderIdentity": me, "leaseDurationSeconds": DURATION, "acquireTime": now, "renewTime": now}
     if version is None:
-        labels = {"app.kubernetes.io/managed-by": "mlops.tfserving"}
         body = {
-            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": NAME, "labels": labels}, "spec": spec,
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": NAME, "labels": MANAGED_BY},
+            "spec": spec,
         }  # fmt: skip
         api.post(_path(namespace), body)
     else:

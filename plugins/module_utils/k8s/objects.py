@@ -9,10 +9,18 @@ from typing import Any
 Json = dict[str, Any]
 
 REVISION = "deployment.kubernetes.io/revision"
+MANAGED_BY = {"app.kubernetes.io/managed-by": "mlops.tfserving"}
+"""Label of all that roles apply."""
 
 
 def name_of(obj: Mapping[str, Any]) -> str:
     return str(obj["metadata"]["name"])
+
+
+def is_ours(obj: Mapping[str, Any]) -> bool:
+    """Whether one of the roles applied it."""
+    labels = obj["metadata"].get("labels") or {}
+    return all(labels.get(key) == value for key, value in MANAGED_BY.items())
 
 
 def owned_by(obj: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from .client import KubeApi
 from .differences import delete
 from .errors import KubeError
 from .listing import pages
-from .objects import name_of
+from .objects import is_ours, name_of
 
 Json = dict[str, Any]
 
@@ -76,7 +76,7 @@ def is_own(item: Mapping[str, Any], app: str) -> bool:
         app,
         *(f"{app}-{part}" for part in ("canary", "gate", "prometheus", "metrics-adapter", "buffer")),
     )
-    return ours and labels.get("app.kubernetes.io/managed-by") == "mlops.tfserving"
+    return ours and is_ours(item)
 
 
 def judge(

@@ -15,7 +15,13 @@ import pytest
 import yaml
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
-from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.lease import DURATION, alive, hold, keep
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.lease import (
+    DURATION,
+    alive,
+    hold,
+    holder_of,
+    keep,
+)
 from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 from kube_in_memory import KubeInMemory
 from unlucky import Unlucky
@@ -121,6 +127,17 @@ def test_a_process_that_ended_is_not_alive() -> None:
     assert alive(os.getpid()) and not alive(ended.pid), "also where nobody asked for it"
     ended.wait()
     assert not alive(ended.pid)
+
+
+def test_runs_of_one_number_on_machines_of_one_name_are_two() -> None:
+    """As in containers with the host's name, or of a pipeline that always calls them the same."""
+    with subprocess.Popen(["sleep", "60"]) as later:
+        first, second = (holder_of(one).replace(str(one), "7") for one in (os.getpid(), later.pid))
+        later.kill()
+    assert holder_of(os.getpid()) == holder_of(os.getpid())
+    assert first != second and "process 7" in first
+    api = Api()
+    assert api.hold(first)["acquired"] and api.hold(second, check=True)["warnings"]
 
 
 def test_a_run_has_it_to_its_end_even_if_that_is_a_kill(tmp_path: Path) -> None:

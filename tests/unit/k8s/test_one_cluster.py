@@ -19,6 +19,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
     AUTH_ARG_SPEC,
     AUTH_PROXY_HEADERS_SPEC,
 )
+from ansible_collections.mlops.tfserving.plugins.filter.kubeconfig_context import kubeconfig_context
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.environment import OPTIONS, contradiction
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -83,18 +84,25 @@ def kubeconfig(file: Path, **servers: str) -> Path:
 
 
 def play(
-    folder: Path, given: str, env: dict[str, str], variable: str = "cluster_existing_kubeconfig"
+    folder: Path,
+    given: str,
+    env: dict[str, str],
+    variable: str = "cluster_existing_kubeconfig",
+    *between: dict[str, Any],
+    **variables: str,
 ) -> tuple[int, str]:
-    """The cluster role connects, then both collections list pods."""
-    connection = {"kubeconfig": "{{ cluster_kubeconfig }}"}
+    """The cluster role connects, then both collections list pods, as playbooks do it. ``between``: tasks."""
+    connection = "{{ kubernetes_connection }}"
     tasks: list[dict[str, Any]] = [
         {"ansible.builtin.include_role": {"name": "mlops.tfserving.cluster", "tasks_from": "connect.yml"}},
+        *between,
         {"mlops.tfserving.k8s_objects_info": {"kind": "Pod"}},
         {"kubernetes.core.k8s_info": {"kind": "Pod"}},
     ]
     (folder / "play.yml").write_text(yaml.safe_dump([{
         "hosts": "localhost", "gather_facts": False, "connection": "local", "tasks": tasks,
-        "vars": {"ansible_python_interpreter": sys.executable, variable: given},
+        "vars": {"ansible_python_interpreter": sys.executable, variable: given, **variables},
+        "vars_files": [str(ROOT / "playbooks/vars/connection.yml")],
         "module_defaults": {"group/mlops.tfserving.k8s": connection, "group/kubernetes.core.k8s": connection},
     }]))  # fmt: skip
     done = subprocess.run(
@@ -121,6 +129,46 @@ def test_both_collections_ask_the_cluster_of_the_kubeconfig(
     lists = [path for path in one.paths if path.startswith("/api/v1/pods")]
     assert len(lists) == 2, one.paths
     assert other.paths == []
+
+
+def test_who_chooses_another_context_meanwhile_leads_no_run_elsewhere(
+    tmp_path: Path, clusters: tuple[Cluster, Cluster]
+) -> None:
+    one, other = clusters
+    file = kubeconfig(tmp_path / "config", a=one.url, b=other.url)
+    switched = kubeconfig(tmp_path / "switched", b=other.url, a=one.url).read_text()
+    use_context = {"ansible.builtin.copy": {"dest": str(file), "content": switched}}
+    code, output = play(tmp_path, str(file), {}, "cluster_existing_kubeconfig", use_context)
+    assert code == 0, output
+    assert len([path for path in one.paths if path.startswith("/api/v1/pods")]) == 2
+    assert other.paths == []
+
+
+def test_a_context_that_is_named_is_taken_whichever_is_current(
+    tmp_path: Path, clusters: tuple[Cluster, Cluster]
+) -> None:
+    one, other = clusters
+    file = str(kubeconfig(tmp_path / "config", a=one.url, b=other.url))
+    code, output = play(tmp_path, file, {}, cluster_existing_context="b")
+    assert code == 0, output
+    assert one.paths == [] and other.paths != []
+    code, output = play(tmp_path, file, {}, cluster_existing_context="prod")
+    assert code != 0 and "prod" in output
+    assert one.paths == []
+
+
+def test_of_several_files_the_first_current_context_counts_as_for_kubectl(tmp_path: Path) -> None:
+    first = kubeconfig(tmp_path / "first", a="http://127.0.0.1:1")
+    second = kubeconfig(tmp_path / "second", b="http://127.0.0.1:2")
+    (tmp_path / "none").write_text("apiVersion: v1\nkind: Config\n")
+    (tmp_path / "broken").write_text("{")
+    assert kubeconfig_context(f"{tmp_path}/none:{first}:{second}") == "a"
+    assert kubeconfig_context(f"{second}:{first}") == "b"
+    assert (
+        kubeconfig_context(f"{tmp_path}/none:{tmp_path}/broken:{tmp_path}/not-there")
+        == kubeconfig_context("")
+        == ""
+    )
 
 
 @pytest.mark.parametrize("names", [("CONTEXT",), ("HOST", "API_KEY")])

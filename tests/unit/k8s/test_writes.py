@@ -18,8 +18,9 @@ from played import HEAD, run
 
 Json = dict[str, Any]
 PATH = "/api/v1/namespaces/n/configmaps/c"
+OURS = {"app.kubernetes.io/managed-by": "mlops.tfserving"}
 WANTED: Json = {
-    "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}, "data": {"a": "1"},
+    "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n", "labels": OURS}, "data": {"a": "1"},
 }  # fmt: skip
 KINDS = [
     {
@@ -35,6 +36,13 @@ KNOWN = {
     "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
     "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": KINDS},
 }
+REMOVE: list[Json] = [
+    {"mlops.tfserving.k8s_objects_info": {"kind": "ConfigMap", "namespace": "n", "name": "c"}, "register": "found"},
+    {
+        "ansible.builtin.include_role": {"name": "mlops.tfserving.cluster", "tasks_from": "remove.yml"},
+        "vars": {"cluster_unwanted": "{{ found.resources }}"},
+    },
+]  # fmt: skip
 WITH_LUCK = {"changed": 2, "failed": 0, "rescued": 0, "ignored": 0}
 
 
@@ -108,20 +116,21 @@ def played(
     folder: Path, server: Server, fault: str = "503", times: int = 0, *arguments: str
 ) -> tuple[int, str, Json]:
     """As roles do it: what differs is applied, and what is found removed."""
-    way = Unlucky(server.answer, FAULTS[fault], times, methods=("GET", "PATCH", "DELETE"))
     role = {"name": "mlops.tfserving.cluster"}
-    tasks: list[Json] = [
+    apply: list[Json] = [
         {"mlops.tfserving.k8s_diff": {"definition": [WANTED], "field_manager": "m"}, "register": "compared"},
         {
             "ansible.builtin.include_role": {**role, "tasks_from": "apply.yml"},
             "vars": {"cluster_pending": "{{ compared.pending }}"}, "when": "compared.pending | length > 0",
         },
-        {"mlops.tfserving.k8s_objects_info": {"kind": "ConfigMap", "namespace": "n", "name": "c"}, "register": "found"},
-        {
-            "ansible.builtin.include_role": {**role, "tasks_from": "remove.yml"},
-            "vars": {"cluster_unwanted": "{{ found.resources }}"},
-        },
     ]  # fmt: skip
+    return play(folder, server, [*apply, *REMOVE], fault, times, *arguments)
+
+
+def play(
+    folder: Path, server: Server, tasks: list[Json], fault: str = "503", times: int = 0, *arguments: str
+) -> tuple[int, str, Json]:
+    way = Unlucky(server.answer, FAULTS[fault], times, methods=("GET", "PATCH", "DELETE"))
     with way.served(Losing) as served:
         (folder / "kubeconfig").write_text(json.dumps(served.kubeconfig))
         connection = {"kubeconfig": str(folder / "kubeconfig")}
@@ -206,6 +215,17 @@ def test_which_refusals_are_final(code: int) -> None:
 def test_all_else_may_pass(words: str) -> None:
     """As kubernetes.core 6.2 says it."""
     assert not settled({"failed": True, "msg": words})
+
+
+@pytest.mark.parametrize("labels", [None, {}, {"app.kubernetes.io/managed-by": "Helm"}])
+def test_what_others_made_under_such_a_name_is_not_removed(
+    tmp_path: Path, labels: dict[str, str] | None
+) -> None:
+    theirs = there(a="1")
+    theirs["metadata"] = {**theirs["metadata"], "labels": labels}
+    server = Server(theirs)
+    code, output, counts = play(tmp_path, server, REMOVE)
+    assert (code, counts["changed"], server.written) == (0, 0, []), output
 
 
 def test_a_success_is_final() -> None:

@@ -239,10 +239,36 @@ def test_what_a_scaled_object_was_given_is_known_by_itself() -> None:
     assert set(left) == {"prometheus", "keda"}
 
 
-def test_nobody_else_s_place_is_taken() -> None:
-    def refused(service: str) -> bool:
-        there = {"resources": [{"spec": {"service": {"name": service, "namespace": "keda"}}}]}
-        return bool(evaluate("autoscaling_others", autoscaling_answering=there))
+def answering(name: str, namespace: str = "tfserving") -> dict[str, Any]:
+    service = {"name": name, "namespace": namespace, "port": 443}
+    return {"kind": "APIService", "metadata": {"name": "e"}, "spec": {"service": service}}
 
-    assert refused("keda-operator-metrics-apiserver")
-    assert not refused("image-classifier-metrics-adapter")
+
+OTHERS = (
+    answering("keda-operator-metrics-apiserver", "keda"),
+    answering("image-classifier-metrics-adapter", "dev"),
+)
+"""KEDA, and another site whose model server has the same name."""
+
+
+def test_nobody_else_s_place_is_taken() -> None:
+    def others(*there: dict[str, Any]) -> Any:
+        return evaluate("autoscaling_others", autoscaling_answering={"resources": list(there)})
+
+    assert others(OTHERS[0]) == ["keda/keda-operator-metrics-apiserver"]
+    assert others(OTHERS[1]) == ["dev/image-classifier-metrics-adapter"]
+    assert others(answering("image-classifier-metrics-adapter")) == others() == []
+    assert others({"kind": "APIService", "metadata": {"name": "e"}, "spec": {}}) == [], "nobody answers"
+
+
+def test_a_place_that_somebody_else_has_by_now_is_not_taken_away() -> None:
+    """The APIService is one in the cluster: who left it to KEDA, or to another site, removes what is its own."""
+    own = answering("image-classifier-metrics-adapter")
+    role: dict[str, Any] = {"kind": "Role", "metadata": {"name": "r"}}
+
+    def removed(*there: dict[str, Any]) -> Any:
+        found = {"results": [{"resources": [role]}, {"resources": list(there)}, {"reason": "NoKind"}]}
+        return evaluate("autoscaling_unneeded", autoscaling_unwanted=found)
+
+    assert removed(own) == [role, own]
+    assert removed(OTHERS[0]) == removed(OTHERS[1]) == [role]
