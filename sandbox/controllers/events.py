@@ -20,7 +20,7 @@ def emit(
         "kind": "Event",
         "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": namespace},
         "involvedObject": {
-            "apiVersion": "v1",
+            "apiVersion": about.get("apiVersion", "v1"),
             "kind": kind,
             "name": metadata["name"],
             "namespace": metadata.get("namespace", ""),

@@ -53,11 +53,13 @@ class PoolState:
 
 @dataclass(frozen=True)
 class ClusterView:
-    """What the API server says. ``budgets``: PodDisruptionBudgets."""
+    """What the API server says. ``budgets``: PodDisruptionBudgets. ``imagined``: pods that CapacityBuffers keep room for,
+    which are planned for as if they were there."""
 
     nodes: tuple[Json, ...]
     pods: tuple[Json, ...]
     budgets: tuple[Json, ...] = ()
+    imagined: tuple[Json, ...] = ()
 
 
 @dataclass
@@ -105,7 +107,8 @@ def plan(
     """One scan. Changes ``memory``; scale-up comes before scale-down, never both."""
     nodes = {node["metadata"]["name"]: NodeView(node) for node in view.nodes}
     _account(view, nodes)
-    ups = _scale_ups(view, pools, nodes)
+    left = _homeless(view, pools, nodes)
+    ups = _scale_ups(view, pools, left)
     if any(isinstance(decision, ScaleUp) for decision in ups):
         memory.last_scale_up = now
     downs = _scale_downs(view, pools, nodes, settings, memory, now)
@@ -168,7 +171,9 @@ def _imagined(pool: PoolState, number: int, view: ClusterView) -> NodeView:
     return node
 
 
-def _scale_ups(view: ClusterView, pools: list[PoolState], nodes: dict[str, NodeView]) -> list[Decision]:
+def _homeless(view: ClusterView, pools: list[PoolState], nodes: dict[str, NodeView]) -> list[Json]:
+    """Pods for which there is no room, and none coming; those that wait come before those that are imagined. The others
+    take their room, and what is imagined is kept with its node."""
     known = set(nodes)
     ready = [node for node in nodes.values() if node.ready and node.schedulable and not node.goes]
     coming: list[NodeView] = []
@@ -176,6 +181,16 @@ def _scale_ups(view: ClusterView, pools: list[PoolState], nodes: dict[str, NodeV
         missing = [name for name in pool.nodes if name not in known or not nodes[name].ready]
         coming += [_imagined(pool, number, view) for number, _ in enumerate(missing)]
     left = [pod for pod in view.pods if _unschedulable(pod) and not place(pod, [*ready, *coming])]
+    for pod in view.imagined:
+        home = place(pod, [*ready, *coming])
+        if home is None:
+            left.append(pod)
+        else:
+            home.imagined.append(pod)
+    return left
+
+
+def _scale_ups(view: ClusterView, pools: list[PoolState], left: list[Json]) -> list[Decision]:
     decisions: list[Decision] = []
     for pool in pools:
         if pool.autoscaled and len(pool.nodes) < pool.min_nodes:
@@ -272,11 +287,12 @@ def _unneeded(
                 continue
             pods = [p for p in view.pods if p["spec"].get("nodeName") == name and not _finished(p)]
             moving = [p for p in pods if not _stays(p)]
-            if _utilization(node, moving) >= settings.utilization_threshold:
+            both = [*moving, *node.imagined]
+            if _utilization(node, both) >= settings.utilization_threshold:
                 continue
             if any(_blocks(pod, view.budgets) for pod in moving) or (pending and moving):
                 continue
-            if _movable(moving, [n for n in nodes.values() if n.name != name]):
+            if _movable(both, [n for n in nodes.values() if n.name != name]):
                 found[name] = moving
     return dict(sorted(found.items(), key=lambda item: len(item[1])))
 

@@ -12,6 +12,7 @@ from typing import Protocol
 import requests
 
 from ..kube.rest import Json, KubeError, KubeRest
+from .capacity_buffer import API_VERSION, KIND, STRATEGY, asked, template_name
 from .drain import evict, taint, untaint
 from .events import emit
 from .node_autoscaler import (
@@ -53,7 +54,7 @@ class NodeAutoscaler:
         self._nodes = nodes
         self._now = now
         self._memory = Memory()
-        self._told: dict[tuple[str, str], str] = {}
+        self._told: dict[tuple[str, str, str], str] = {}
 
     def run(self, stop: threading.Event) -> None:
         self._tidy()
@@ -69,14 +70,18 @@ class NodeAutoscaler:
 
     def scan(self, stop: threading.Event) -> list[Decision]:
         """One look and what follows from it."""
+        buffers = self._buffers()
         view = ClusterView(
             nodes=tuple(self._rest.get("/api/v1/nodes")["items"]),
             pods=tuple(self._rest.get("/api/v1/pods")["items"]),
             budgets=tuple(self._rest.get("/apis/policy/v1/poddisruptionbudgets")["items"]),
+            imagined=tuple(pod for _, pods in buffers for pod in pods),
         )
         pools = self._nodes.pool_states()
         decisions = plan(view, pools, self._nodes.autoscaler_settings(), self._memory, self._now())
         pods = {key_of(pod): pod for pod in view.pods}
+        # What is told of an imagined pod is told of its buffer.
+        pods |= {key_of(pod): buffer for buffer, imagined in buffers for pod in imagined}
         for decision in decisions:
             match decision:
                 case ScaleUp():
@@ -85,7 +90,8 @@ class NodeAutoscaler:
                     self._tell_once(pods[pod], reason)
                 case ScaleDown():
                     self._scale_down(decision, pods, stop)
-        self._told = {key: reason for key, reason in self._told.items() if key in pods}
+        there = {_told_as(about) for about in pods.values()}
+        self._told = {key: reason for key, reason in self._told.items() if key in there}
         self._write_status(pools, decisions)
         return decisions
 
@@ -93,14 +99,16 @@ class NodeAutoscaler:
         for _ in range(decision.count):
             log.info("pool %s gets node %s", decision.pool, self._nodes.scale_up(decision.pool))
         after = decision.before + decision.count
-        text = f"pod triggered scale-up: [{{{decision.group} {decision.before}->{after} (max: {decision.limit})}}]"
-        for key in decision.pods:
-            self._emit(pods[key], "Pod", "TriggeredScaleUp", text)
+        text = (
+            f"triggered scale-up: [{{{decision.group} {decision.before}->{after} (max: {decision.limit})}}]"
+        )
+        for about in {key_of(pods[key]): pods[key] for key in decision.pods}.values():
+            self._emit(about, "TriggeredScaleUp", f"{_who(about)} {text}")
 
-    def _tell_once(self, pod: Json, reason: str) -> None:
-        if self._told.get(key_of(pod)) != reason:
-            self._told[key_of(pod)] = reason
-            self._emit(pod, "Pod", "NotTriggerScaleUp", f"pod didn't trigger scale-up: {reason}")
+    def _tell_once(self, about: Json, reason: str) -> None:
+        if self._told.get(_told_as(about)) != reason:
+            self._told[_told_as(about)] = reason
+            self._emit(about, "NotTriggerScaleUp", f"{_who(about)} didn't trigger scale-up: {reason}")
 
     def _scale_down(
         self, decision: ScaleDown, pods: dict[tuple[str, str], Json], stop: threading.Event
@@ -108,9 +116,9 @@ class NodeAutoscaler:
         node = self._rest.get(f"/api/v1/nodes/{decision.node}")
         taint(self._rest, decision.node, DELETION_TAINT, self._now())
         kind = "with drain" if decision.evict else "as empty"
-        self._emit(node, "Node", "ScaleDown", f"node removed by cluster autoscaler {kind}")
+        self._emit(node, "ScaleDown", f"node removed by cluster autoscaler {kind}")
         for key in decision.evict:
-            self._emit(pods[key], "Pod", "ScaleDown", "deleting pod for node scale down")
+            self._emit(pods[key], "ScaleDown", "deleting pod for node scale down")
         if not evict(self._rest, decision.evict, seconds=_DRAIN_SECONDS, stopped=stop.wait):
             log.warning("node %s could not be drained", decision.node)
             untaint(self._rest, self._rest.get(f"/api/v1/nodes/{decision.node}"), DELETION_TAINT)
@@ -118,7 +126,45 @@ class NodeAutoscaler:
         log.info("node %s goes", decision.node)
         self._nodes.remove(decision.node)
 
-    def _emit(self, about: Json, kind: str, reason: str, message: str) -> None:
+    def _buffers(self) -> list[tuple[Json, tuple[Json, ...]]]:
+        """CapacityBuffers, each with the pods that it keeps room for; their status is written as it changes."""
+        return [
+            (buffer, self._kept(buffer))
+            for buffer in self._list(f"/apis/{API_VERSION}/capacitybuffers")
+            if buffer["spec"].get("provisioningStrategy", STRATEGY) == STRATEGY
+        ]
+
+    def _kept(self, buffer: Json) -> tuple[Json, ...]:
+        metadata = buffer["metadata"]
+        namespace = f"namespaces/{metadata['namespace']}"
+        templates = f"/api/v1/{namespace}/podtemplates/{template_name(buffer)}"
+        ref = buffer["spec"].get("scalableRef", {})
+        deployment = None
+        if ref.get("kind") == "Deployment":
+            deployment = self._found(f"/apis/apps/v1/{namespace}/deployments/{ref['name']}")
+        wanted = asked(buffer, self._found(templates), deployment, self._now())
+        if wanted.template is not None:
+            self._rest.apply(templates, wanted.template)
+        if wanted.status != buffer.get("status"):
+            path = f"/apis/{API_VERSION}/{namespace}/capacitybuffers/{metadata['name']}/status"
+            body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": metadata["name"]}}
+            self._rest.apply(path, body | {"status": wanted.status})
+        return wanted.pods
+
+    def _list(self, path: str) -> list[Json]:
+        """All of a kind; none where the cluster has no such kind."""
+        return list((self._found(path) or {"items": []})["items"])
+
+    def _found(self, path: str) -> Json | None:
+        try:
+            return self._rest.get(path)
+        except KubeError as error:
+            if error.status != 404:
+                raise
+            return None
+
+    def _emit(self, about: Json, reason: str, message: str) -> None:
+        kind = about.get("kind", "Pod")
         emit(self._rest, about, kind=kind, reason=reason, message=message, source=_SOURCE, now=self._now())
 
     def _tidy(self) -> None:
@@ -153,3 +199,11 @@ class NodeAutoscaler:
             "data": {"status": "\n".join(lines) + "\n"},
         }
         self._rest.apply(_STATUS, manifest)
+
+
+def _told_as(about: Json) -> tuple[str, str, str]:
+    return about.get("kind", "Pod"), *key_of(about)
+
+
+def _who(about: Json) -> str:
+    return "pod" if about.get("kind", "Pod") == "Pod" else "capacity buffer's fake pods"

@@ -23,10 +23,11 @@ def needs_of(pod: Json) -> Amounts:
 
 @dataclass
 class NodeView:
-    """``free``: what is left of the allocatable of a Node object."""
+    """``free``: what is left of the allocatable of a Node object. ``imagined``: pods that room is kept for here."""
 
     node: Json
     free: Amounts = field(init=False)
+    imagined: list[Json] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.allocatable = {
@@ -67,9 +68,9 @@ class NodeView:
         return None
 
 
-def place(pod: Json, nodes: list[NodeView]) -> bool:
-    """Puts the pod on the first of the nodes that has room for it; whether there is one."""
+def place(pod: Json, nodes: list[NodeView]) -> NodeView | None:
+    """Puts the pod on the first of the nodes that has room for it, if there is one, which it returns."""
     home = next((node for node in nodes if node.why_not(pod) is None), None)
     if home is not None:
         home.take(pod)
-    return home is not None
+    return home

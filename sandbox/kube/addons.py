@@ -1,8 +1,9 @@
-"""What every cluster has from the start: DNS, and the metrics API behind a service of the host."""
+"""What every cluster has from the start: DNS, the metrics API behind a service of the host, and kinds that GKE brings."""
 
 from __future__ import annotations
 
 from ..paths import GATEWAY, METRICS_PORT, ClusterAddresses
+from .crds import CAPACITY_BUFFER
 from .rest import Json, KubeRest
 
 _SYSTEM = "/api/v1/namespaces/kube-system"
@@ -11,9 +12,14 @@ _LABELS = {"k8s-app": "kube-dns"}
 
 
 def apply_addons(rest: KubeRest, addresses: ClusterAddresses) -> None:
-    """Applies DNS and the metrics API; repeatable."""
-    for path, manifest in [*_dns(addresses), *_metrics(addresses)]:
+    """Applies DNS, the metrics API and the kind that keeps room in stock; repeatable."""
+    for path, manifest in [*_dns(addresses), *_metrics(addresses), _kind(CAPACITY_BUFFER)]:
         rest.apply(path, manifest)
+
+
+def _kind(definition: Json) -> tuple[str, Json]:
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    return f"{path}/{definition['metadata']['name']}", definition
 
 
 def _object(api_version: str, kind: str, name: str, namespace: str | None = None, **fields: object) -> Json:
