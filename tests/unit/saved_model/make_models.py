@@ -130,8 +130,11 @@ def compressed(table: bytes) -> bytes:
 
 def jax(target: str) -> None:
     """A function of JAX, which needs ``pip install jax==0.10.2``."""
+    from jax import config
     from jax.experimental import jax2tf
 
+    # The model would name the files of the machine that it was made on.
+    config.update("jax_traceback_in_locations_limit", 0)
     module = tf.Module()
     spec = tf.TensorSpec((1, 2), tf.float32, name="x")
     converted = jax2tf.convert(lambda x: {"y": jax_numpy.tanh(x)}, with_gradient=False)
