@@ -20,7 +20,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from .service import Curve, Load, Service, balance
+from .service import Curve, Load, Service, balance, unanswered
 
 ROUNDS = 24
 """Of the bisection: the price of a late request is then known to a millionth."""
@@ -167,7 +167,7 @@ def _late(
     if not level:
         return 0.0
     if not replicas:
-        return level if think is None else level / max(1.0, think + 1.0)
+        return level if think is None else unanswered(level, think)
     if think is None:
         return level * (1 - service.within.at(level / (service.capacity * replicas)))
     key = (level, replicas)

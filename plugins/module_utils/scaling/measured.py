@@ -15,7 +15,7 @@ from ..hpa.spec import read_spec
 from ..loadtest import histogram
 from ..loadtest.retrace import looks
 from ..loadtest.timeline import counts_over_time, of_kind, since, value_at
-from .service import Curve, Load, Observation, Service, balance, in_time, on_average
+from .service import Curve, Load, Observation, Outcome, Server, Service, in_time, on_average
 
 Json = dict[str, Any]
 
@@ -79,25 +79,6 @@ class Site:
 
 
 @dataclasses.dataclass(frozen=True)
-class Actual:
-    """What the run was, in the same measures as what is computed."""
-
-    replica_seconds: float
-    node_seconds: float
-    requests: float
-    in_time: float
-    ready: tuple[int, ...]
-    """replicas ready in each second"""
-    wanted: tuple[int, ...]
-    nodes: tuple[int, ...]
-
-    @property
-    def attained(self) -> float:
-        """share of the requests answered in time; 1 without requests"""
-        return self.in_time / self.requests if self.requests else 1.0
-
-
-@dataclasses.dataclass(frozen=True)
 class Measured:
     """A run, as a simulation takes it. ``limit``: seconds within which an answer is in time."""
 
@@ -105,7 +86,7 @@ class Measured:
     service: Service
     times: Times
     site: Site
-    actual: Actual
+    actual: Outcome
     hpa: Json
     limit: float
     share: float
@@ -325,15 +306,14 @@ def _service(
             average.append(
                 Observation(min(1.0, event["rate"] / (bare.capacity * ready[second])), count, mean)
             )
-    mean_curve = on_average(average, quick, work)
-    pressures = _pressures(load, bare, ready, mean_curve)
+    averaged = dataclasses.replace(bare, average=on_average(average, quick, work))
+    pressures = _pressures(load, averaged, ready)
     seen = []
     for event, count, _mean, share in answered:
         second = max(0, min(load.seconds - 1, int(event["t"] - begin) - 1))
         near = pressures[max(0, second - 1) : second + 1]
         seen.append(Observation(statistics.fmean(near), count, share))
-    service = dataclasses.replace(bare, within=in_time(seen, limit, quick, work), average=mean_curve)
-    return service, seen, quick
+    return dataclasses.replace(averaged, within=in_time(seen, limit, quick, work)), seen, quick
 
 
 def _answered(loads: list[Json], limit: float) -> Iterator[tuple[Json, int, float]]:
@@ -350,19 +330,12 @@ def _answered(loads: list[Json], limit: float) -> Iterator[tuple[Json, int, floa
             yield event, count, float(max(0, good - fresh))
 
 
-def _pressures(load: Load, service: Service, ready: Sequence[int], average: Curve) -> list[float]:
-    """The pressure in each second of the run, by the same sum as in a simulation."""
-    found, waiting = [], 0.0
-    for t, level in enumerate(load.levels):
-        can = service.capacity * ready[t]
-        if load.think is not None:
-            found.append(
-                balance(level, load.think, can, average)[1] if level and can else 0.0 if not level else 4.0
-            )
-            continue
-        asked = level + waiting
-        found.append(asked / can if can else 4.0)
-        waiting = min(asked - min(asked, can), sum(load.levels[max(0, t - 9) : t + 1]))
+def _pressures(load: Load, service: Service, ready: Sequence[int]) -> list[float]:
+    """The pressure in each second of the run."""
+    server, found = Server(service, load), []
+    for t in range(load.seconds):
+        server.second(t, ready[t])
+        found.append(server.pressure)
     return found
 
 
@@ -447,7 +420,7 @@ def _site(events: list[Json], run: Json, app: str) -> Site:
 
 def _actual(
     events: list[Json], app: str, run: Json, ready: tuple[int, ...], limit: float, seconds: int
-) -> Actual:
+) -> Outcome:
     begin = run["t"]
     there = existing(events, app, begin, run["replicas"], seconds)
     nodes = by_second(since(counts_over_time(events, "node"), begin, run["nodes"]), begin, seconds)
@@ -460,7 +433,7 @@ def _actual(
     for _event, count, in_time_now in _answered(of_kind(events, "load"), limit):
         total += count
         good += in_time_now
-    return Actual(float(sum(there)), float(sum(nodes)), total, good, ready, wanted, nodes)
+    return Outcome(total, good, ready, wanted, there, nodes)
 
 
 def existing(events: list[Json], app: str, begin: float, first: int, seconds: int) -> tuple[int, ...]:

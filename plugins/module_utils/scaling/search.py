@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .measured import Measured
-from .service import Observation, in_time
+from .service import Observation, Outcome, in_time
 from .settings import Setting, asked, setting, words
-from .simulate import Outcome
 from .whatif import Row, WhatIf, outcome_of, what_if
 
 Json = dict[str, Any]

@@ -193,11 +193,6 @@ class Service:
         """Requests a second that keep a replica busy all the time."""
         return max(0.001, (self.limit - self.idle) / self.cpu_ms)
 
-    def sized(self, request: int, limit: float) -> Service:
-        """The same with other CPU. A request's work is the same; what it means for its time is not known, and taken
-        to be nothing: pressure is what tells."""
-        return dataclasses.replace(self, request=request, limit=limit)
-
 
 @dataclasses.dataclass(frozen=True)
 class Load:
@@ -212,6 +207,38 @@ class Load:
         return len(self.levels)
 
 
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a load, in a run or in a simulation; each of the sequences has a number for each second."""
+
+    requests: float
+    in_time: float
+    ready: tuple[int, ...]
+    """replicas that answer"""
+    wanted: tuple[int, ...]
+    existing: tuple[int, ...]
+    """those that start or drain, too"""
+    nodes: tuple[int, ...]
+
+    @property
+    def replica_seconds(self) -> float:
+        return float(sum(self.existing))
+
+    @property
+    def node_seconds(self) -> float:
+        return float(sum(self.nodes))
+
+    @property
+    def attained(self) -> float:
+        """Share of the requests that were answered in time; 1 without requests."""
+        return self.in_time / self.requests if self.requests else 1.0
+
+    def until(self, seconds: int) -> Outcome:
+        """Its first seconds. No request may come after them."""
+        lines = (line[:seconds] for line in (self.ready, self.wanted, self.existing, self.nodes))
+        return Outcome(self.requests, self.in_time, *lines)
+
+
 class Server:
     """Answers second by second. Requests that find no room wait; users who wait ask nothing."""
 
@@ -223,14 +250,16 @@ class Server:
         self._closed: dict[tuple[float, int], tuple[float, float]] = {}
         self.requests = 0.0
         self.in_time = 0.0
+        self.pressure = 0.0
+        """of the last second"""
 
     def second(self, t: int, ready: int) -> float:
         """One second with so many replicas ready: CPU that each uses, in thousandths of a core."""
         level = self._level(t)
         service = self._service
         if self._load.think is not None:
-            rate, pressure = self._asked(level, ready)
-            share = service.within.at(pressure) if ready else 0.0
+            rate, self.pressure = self._asked(level, ready)
+            share = service.within.at(self.pressure) if ready else 0.0
             self.requests += rate
             self.in_time += rate * share
             return service.idle + service.cpu_ms * rate / ready if ready else 0.0
@@ -240,9 +269,10 @@ class Server:
         # Those who wait came within their patience, however many replicas there are.
         self._waiting = min(asked - done, max(0.0, self._recent))
         self.requests += level
+        self.pressure = asked / can if ready else MOST
         if not ready:
             return 0.0
-        self.in_time += level * service.within.at(asked / can)
+        self.in_time += level * service.within.at(self.pressure)
         return service.idle + service.cpu_ms * done / ready
 
     def _level(self, t: int) -> float:
@@ -253,14 +283,18 @@ class Server:
         if users <= 0:
             return 0.0, 0.0
         if not ready:
-            # They wait; when a replica comes their requests are late.
-            return users / max(1.0, (self._load.think or 0.0) + 1.0), MOST
+            return unanswered(users, self._load.think or 0.0), MOST
         key = (users, ready)
         if key not in self._closed:
             self._closed[key] = balance(
                 users, self._load.think or 0.0, self._capacity * ready, self._service.average
             )
         return self._closed[key]
+
+
+def unanswered(users: float, think: float) -> float:
+    """Late requests a second of users who find no replica: they wait, and each asks once in a second and a pause."""
+    return users / (1.0 + think)
 
 
 def balance(users: float, think: float, can: float, average: Curve) -> tuple[float, float]:
@@ -280,11 +314,3 @@ def balance(users: float, think: float, can: float, average: Curve) -> tuple[flo
         waits = users / can - think - average.at(1.0)
         return asked, min(MOST, 1.0 + max(0.0, waits))
     return min(can, users / max(0.001, think + average.at(pressure))), pressure
-
-
-def attained(service: Service, load: Load, ready: Sequence[int]) -> tuple[float, float]:
-    """(requests, those in time) with so many replicas ready in each second."""
-    server = Server(service, load)
-    for t in range(load.seconds):
-        server.second(t, ready[t])
-    return server.requests, server.in_time

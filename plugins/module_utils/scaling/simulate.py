@@ -17,7 +17,7 @@ from ..hpa.limits import Memory
 from ..hpa.look import look
 from ..hpa.seen import Pod, Sample, Seen, Spec
 from .measured import Site, Times
-from .service import Load, Server, Service
+from .service import Load, Outcome, Server, Service
 
 NODE_LOOK = 10
 """Seconds from one look of the node autoscaler to the next (cluster-autoscaler's --scan-interval)."""
@@ -39,34 +39,6 @@ class Case:
     """from the begin of the load until it is looked at no more"""
     nodes_min: int = 1
     nodes_max: int | None = None
-    look_first: float = 5.0
-    scrape_first: float = 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What came of it; each of the sequences has a number for each second."""
-
-    requests: float
-    in_time: float
-    ready: tuple[int, ...]
-    """replicas that answer"""
-    wanted: tuple[int, ...]
-    existing: tuple[int, ...]
-    """those that start or drain, too"""
-    nodes: tuple[int, ...]
-
-    @property
-    def replica_seconds(self) -> float:
-        return float(sum(self.existing))
-
-    @property
-    def node_seconds(self) -> float:
-        return float(sum(self.nodes))
-
-    @property
-    def attained(self) -> float:
-        return self.in_time / self.requests if self.requests else 1.0
 
 
 @dataclasses.dataclass
@@ -104,7 +76,7 @@ class _Simulation:
 
     def run(self) -> Outcome:
         case = self._case
-        next_look, next_node = case.look_first, float(NODE_LOOK)
+        next_look, next_node = case.times.look_first, float(NODE_LOOK)
         ready_line, wanted_line, existing_line, nodes_line = [], [], [], []
         for t in range(case.seconds):
             if t >= next_look:
@@ -132,7 +104,7 @@ class _Simulation:
     def _look(self, t: float) -> None:
         case, times = self._case, self._case.times
         # The newest sample that can be seen ends here.
-        behind = (t - times.lag - case.scrape_first) % times.scrape
+        behind = (t - times.lag - times.scrape_first) % times.scrape
         taken = t - times.lag - behind
         pods, samples = [], {}
         for crowd in self._crowds:

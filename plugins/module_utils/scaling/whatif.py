@@ -16,9 +16,9 @@ from ..loadtest.shapes import Plan
 from . import bound as bounds
 from .cost import cost
 from .measured import Measured
-from .service import Load
+from .service import Load, Outcome
 from .settings import Setting
-from .simulate import Case, Outcome, simulate
+from .simulate import Case, simulate
 
 Json = dict[str, Any]
 
@@ -73,7 +73,7 @@ def what_if(
         down=run.times.drain,
         seconds=seconds,
     )
-    error = {} if load is not None else _error(run, as_it_was)
+    error = {} if load is not None else _error(run, first.outcome)
     return WhatIf(run, loaded, seconds, first, rows, best, error)
 
 
@@ -91,14 +91,14 @@ def _case(run: Measured, setting: Setting, load: Load, seconds: int) -> Case:
     return Case(
         load, run.service, times, run.site, setting.spec, seconds,
         nodes_min=setting.nodes_min if setting.nodes_min is not None else min(run.actual.nodes, default=1),
-        nodes_max=setting.nodes_max, look_first=run.times.look_first, scrape_first=run.times.scrape_first,
+        nodes_max=setting.nodes_max,
     )  # fmt: skip
 
 
-def _error(run: Measured, as_it_was: Setting) -> Json:
-    """How far the simulation of the run is from the run."""
+def _error(run: Measured, simulated: Outcome) -> Json:
+    """How far a simulation of the run is from the run, as far as that was looked at."""
     seconds = len(run.actual.ready)
-    found = outcome_of(run, as_it_was, run.load, seconds)
+    found = simulated.until(seconds)
     theirs, ours = run.actual.replica_seconds, found.replica_seconds
     nodes = run.actual.node_seconds
     return {

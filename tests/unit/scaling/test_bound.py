@@ -15,8 +15,8 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.bound impo
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.service import (
     Curve,
     Load,
+    Server,
     Service,
-    attained,
 )
 
 WITHIN = Curve([(0.0, 1.0), (0.5, 1.0), (0.8, 0.9), (1.0, 0.4), (1.2, 0.0)])
@@ -74,8 +74,10 @@ def test_schedules_of_the_same_service_are_not_below_it(seed: int, think: float 
         for _t in range(40):
             base = min(8, max(1, base + dice.choice((-1, 0, 0, 0, 1))))
             schedule.append(base)
-        requests, good = attained(SERVICE, load, schedule)
-        if good >= 0.9 * requests:
+        server = Server(SERVICE, load)
+        for t, replicas in enumerate(schedule):
+            server.second(t, replicas)
+        if server.in_time >= 0.9 * server.requests:
             kept += 1
             assert cost_of(schedule, 2, up=5.0, down=2.0) >= bound.seconds - 1e-6
     assert kept or seed

@@ -11,7 +11,6 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.seen import Co
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.spec import read_spec
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import read
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.measured import (
-    Actual,
     Measured,
     Site,
     Times,
@@ -48,16 +47,7 @@ def run_of(minor: int = 36, share: float = 0.99, seconds: int = 1500, **hpa: obj
     site = Site(2, 1, 4, 4, controller=Controller(minor))
     length = seconds + 100
     found = simulate(Case(load, SERVICE, times, site, read_spec(spec), length))
-    actual = Actual(
-        found.replica_seconds,
-        found.node_seconds,
-        found.requests,
-        found.in_time,
-        found.ready,
-        found.wanted,
-        found.nodes,
-    )
-    return Measured(load, SERVICE, times, site, actual, spec, 0.3, share, "p99_ms <= 300", 0.0)
+    return Measured(load, SERVICE, times, site, found, spec, 0.3, share, "p99_ms <= 300", 0.0)
 
 
 def test_the_run_as_it_was_is_met_exactly() -> None:

@@ -15,8 +15,8 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.service im
     Curve,
     Load,
     Observation,
+    Server,
     Service,
-    attained,
     balance,
     in_time,
     on_average,
@@ -42,7 +42,8 @@ def spec(target: int = 60, **more: object) -> dict[str, object]:
 
 
 def case(load: Load, **more: object) -> Case:
-    return Case(load, SERVICE, TIMES, SITE, read_spec(spec()), load.seconds, **more)  # type: ignore[arg-type]
+    usual = Case(load, SERVICE, TIMES, SITE, read_spec(spec()), load.seconds)
+    return dataclasses.replace(usual, **more)  # type: ignore[arg-type]
 
 
 def wave(seed: int, seconds: int = 900, think: float | None = None) -> Load:
@@ -58,10 +59,13 @@ def test_more_replicas_never_lower_attainment(seed: int) -> None:
     dice, load = random.Random(seed), wave(seed, 200)
     fewer = [dice.randint(0, 5) for _ in range(200)]
     more = [n + dice.choice((0, 0, 1, 3)) for n in fewer]
-    requests, good = attained(SERVICE, load, fewer)
-    same, better = attained(SERVICE, load, more)
-    assert same == pytest.approx(requests)
-    assert better >= good - 1e-9
+    few, many = Server(SERVICE, load), Server(SERVICE, load)
+    for t in range(load.seconds):
+        few.second(t, fewer[t])
+        many.second(t, more[t])
+        assert many.pressure <= few.pressure + 1e-9
+    assert many.requests == pytest.approx(few.requests)
+    assert many.in_time >= few.in_time - 1e-9
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -92,7 +96,7 @@ def test_the_bound_is_not_above_what_the_hpa_did_where_it_kept_the_limit(
 def test_a_step_is_followed_as_the_rules_say() -> None:
     """8 requests a second are 80 % of one replica: above 66 %, so the first look that sees them wants two."""
     load = Load((0.0,) * 30 + (8.0,) * 300)
-    found = simulate(case(load, look_first=5.0, scrape_first=0.0))
+    found = simulate(case(load))
     changed = [t for t in range(1, len(found.wanted)) if found.wanted[t] != found.wanted[t - 1]]
     # Samples end at 30, 45, ...; that of 45 is seen from 47 on, by the look at 50.
     assert changed == [50]
@@ -103,7 +107,7 @@ def test_a_step_is_followed_as_the_rules_say() -> None:
 
 def test_a_replica_waits_for_its_node() -> None:
     load = Load((30.0,) * 400)
-    found = simulate(case(load, look_first=20.0))
+    found = simulate(case(load, times=dataclasses.replace(TIMES, look_first=20.0)))
     # 1 at 100 % wants 2, who fit; then more, who don't.
     third = found.ready.index(max(found.ready))
     assert found.nodes[0] == 1
