@@ -73,6 +73,13 @@ picture:
   description: Path of the picture.
   type: str
   returned: success
+site:
+  description: Where the run was made.
+  type: dict
+  returned: success
+  contains:
+    namespace: {type: str, description: The namespace.}
+    deployment: {type: str, description: The Deployment that was loaded.}
 proposal:
   description: With O(propose), what was found.
   type: dict

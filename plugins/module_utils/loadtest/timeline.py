@@ -8,6 +8,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -52,12 +53,20 @@ class Timeline:
 
 
 def read(path: Path) -> list[Json]:
-    """A timeline's events in order of time; the last line of an interrupted run may be half."""
+    """A timeline's events in order of time; the last line of an interrupted run may be half, and others anything."""
     events = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(ValueError):
-            events.append(lift(json.loads(line)))
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(line)
+            if _is_event(found):
+                events.append(lift(found))
     return sorted(events, key=lambda event: event["t"])
+
+
+def _is_event(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("kind"), str):
+        return False
+    return isinstance(found.get("t"), int | float) and math.isfinite(found["t"])
 
 
 _ADDED: dict[str, Json] = {

@@ -32,6 +32,7 @@ def answer(params: Json, *, check_mode: bool) -> Json:
         return failure(f"{folder.name}: {error}")
     except OSError as error:
         return failure(f"{error.filename}: {error.strerror}. Is {folder} the folder of a load test's run?")
+    site = {"namespace": found.run.namespace, "deployment": found.run.deployment}
     lines = [*table(told), f"The limit: {told['limit']}.", f"{error_words(told['error'])}."]
     result: Json = {}
     if proposal is not None:
@@ -59,13 +60,19 @@ def answer(params: Json, *, check_mode: bool) -> Json:
         "whatif": told,
         "lines": lines,
         "picture": str(folder / "whatif.png"),
+        "site": site,
         **result,
     }
 
 
 def _found(params: Json, folder: Path) -> tuple[WhatIf, Proposal | None]:
     events = read(folder / "timeline.jsonl")
-    run = measured(events, params["slo"] or _limits(folder))
+    try:
+        run = measured(events, params["slo"] or _limits(folder))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise NotMeasured(
+            f"its timeline.jsonl is not one of a load test's: {type(error).__name__} {error}. Take the folder of a run, as it was written"
+        ) from error
     if params["propose"]:
         return propose(run)
     load = load_of_plan(plan(read_shape(params["shape"])), run, params["seed"]) if params["shape"] else None

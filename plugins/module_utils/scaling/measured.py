@@ -30,6 +30,10 @@ SAMPLES_LEAST = 4
 """Samples of CPU under load without which a request's CPU is a guess."""
 
 
+SECONDS_MAX = 7 * 86400
+"""A load takes a day at most; what is above is a mistake in a time, and would be expanded second by second."""
+
+
 class NotMeasured(Exception):
     """What a run does not say, why, and the way out."""
 
@@ -97,6 +101,8 @@ class Measured:
     """moments of the run: pressure, requests, and the share of them in time"""
     fastest: float = 0.0
     """seconds of an answer when there is little to do: the run's fifth percentile"""
+    namespace: str = ""
+    deployment: str = ""
 
 
 _ASSUMED = {"start": 20.0, "drain": 20.0, "node_start": 100.0, "node_end": 600.0}
@@ -121,6 +127,10 @@ def measured(events: list[Json], slo: Sequence[str]) -> Measured:
     app, begin = run["deployment"], run["t"]
     seconds = int(loads[-1]["t"] - begin) + 1
     ends = int(events[-1]["t"] - begin) + 1
+    if ends > SECONDS_MAX:
+        raise NotMeasured(
+            f"its timeline takes {ends / 86400:.0f} days, from its run to its last event: one of the times in it is none"
+        )
     ready_steps = since(_serving(events, app), begin, run["replicas"])
     ready = by_second(ready_steps, begin, ends)
     container, resource = _container(specs[-1]["spec"])
@@ -135,6 +145,7 @@ def measured(events: list[Json], slo: Sequence[str]) -> Measured:
         load=load, service=service, times=_times(events, app, late), site=_site(events, run, app),
         actual=_actual(events, app, run, ready, limit, ends), hpa=specs[-1]["spec"], limit=limit, share=share,
         limit_words=words, began=begin, observed=tuple(observed), fastest=fastest,
+        namespace=run["namespace"], deployment=app,
     )  # fmt: skip
 
 

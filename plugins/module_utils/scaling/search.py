@@ -1,6 +1,6 @@
 """Settings proposed for a site, from a run of it: the fewest replica-seconds in a simulation that keep the limit. Pure.
 
-All of a grid is tried. What is proposed has to keep the limit by as much as the simulation was too hopeful on the run itself, and
+All of a grid is tried, but no lower minimum of replicas: a simulation knows no failures, against which some are kept. What is proposed has to keep the limit by as much as the simulation was too hopeful on the run itself, and
 to save more than its error in replicas; otherwise nothing is proposed, and why is said. A variable that makes no difference
 stays as it was, and of each that is changed the proposal says what would be without it.
 """
@@ -73,7 +73,8 @@ def _grid(run: Measured) -> Iterator[Json]:
     before = asked(run.hpa)
     most = before["autoscaling_max_replicas"]
     windows = sorted({*WINDOWS, before["autoscaling_scale_down_stabilization_seconds"]})
-    minima = sorted({n for n in (*MINIMA, before["autoscaling_min_replicas"]) if n <= most})
+    present = before["autoscaling_min_replicas"]
+    minima = sorted({n for n in (*MINIMA, present) if present <= n <= most})
     tolerances = TOLERANCES if run.site.controller.spec_tolerance else (None,)
     targets = sorted({*TARGETS, before["autoscaling_target_cpu_percent"]})
     for target, window, least, tolerance in itertools.product(targets, windows, minima, tolerances):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,6 +102,8 @@ def setting(given: Mapping[str, Any], run: Measured) -> Setting:
         )
     if spec.metrics[0].target < 1:
         raise SettingError(f"setting {name!r}: autoscaling_target_cpu_percent has to be 1 or more")
+    if not all(value is None or math.isfinite(value) for value in site.values()):
+        raise SettingError(f"setting {name!r}: each of {', '.join(SITE)} has to be a number")
     if any(value is not None and value < 0 for value in site.values()):
         raise SettingError(f"setting {name!r}: {', '.join(SITE)} can't be below 0")
     tolerant = [key for key in changed if "tolerance" in key and float(changed[key]) != TOLERANCE]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..loadtest.curve import due_times, users_at
-from ..loadtest.shapes import Plan
+from ..loadtest.shapes import Plan, ShapeError
 from . import bound as bounds
 from .cost import cost
 from .measured import Measured
@@ -21,6 +21,9 @@ from .settings import Setting
 from .simulate import Case, simulate
 
 Json = dict[str, Any]
+
+REQUESTS_MAX = 20_000_000
+"""Of another load in the open model: a quarter of a minute of counting."""
 
 TAIL = 60
 """Seconds that it is looked at after the load and the longest time that a scale-down is held back."""
@@ -113,12 +116,19 @@ def _error(run: Measured, simulated: Outcome) -> Json:
 
 
 def load_of_plan(plan: Plan, run: Measured, seed: int = 1) -> Load:
-    """A planned load, second by second. Users think as those of the run did; of an open run, a second."""
+    """A planned load, second by second. Users think as those of the run did; of an open run, a second.
+
+    Raises ShapeError.
+    """
     seconds = math.ceil(max([plan.curve.length, *plan.moments]))
     if plan.model == "closed":
         think = 1.0 if run.load.think is None else run.load.think
         users = tuple(float(users_at(plan.curve, t + 0.5, whole=plan.whole) or 0) for t in range(seconds))
         return Load(users, think)
+    if (plan.requests or 0) > REQUESTS_MAX:
+        raise ShapeError(
+            f"the shape has {plan.requests:.0f} requests, more than {REQUESTS_MAX} that are counted one by one: give a shorter or smaller one"
+        )
     due = plan.moments or due_times(
         plan.curve, worker=0, workers=1, poisson=plan.arrivals == "poisson", seed=seed
     )

@@ -74,6 +74,24 @@ def test_a_proposal_keeps_the_limit_for_less_and_no_less_than_the_bound() -> Non
         assert without.attained < run.share or without.replica_seconds > 1.005 * now.replica_seconds
 
 
+def test_replicas_that_are_kept_for_failures_are_not_proposed_away() -> None:
+    """One would do for hours of little load."""
+    run = run_of(minReplicas=3)
+    _found, proposal = propose(run)
+    assert setting(proposal.changed, run).spec.min >= 3
+    one = simulate(
+        Case(
+            run.load,
+            SERVICE,
+            run.times,
+            run.site,
+            setting({**proposal.changed, "autoscaling_min_replicas": 1}, run).spec,
+            1600,
+        )
+    )
+    assert one.replica_seconds < proposal.row.outcome.replica_seconds, "it would be cheaper"
+
+
 def test_kubernetes_before_1_35_is_proposed_no_tolerance() -> None:
     assert "autoscaling_tolerance_up" not in propose(run_of(34))[1].changed
 

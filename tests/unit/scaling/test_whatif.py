@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -180,6 +181,49 @@ def test_a_run_of_an_earlier_version_is_refused_with_the_way_out(
     assert of_kind(events, "load")
     (folder / "timeline.jsonl").write_text("\n".join(map(json.dumps, events)))
     assert "run the load test again" in call(capsys, run_dir=str(folder))["msg"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"t": 1796018146073, "kind": "clock", "of": "x"}', "one: its timeline takes 20.* days"),
+        (
+            '{"t": 1796018150, "kind": "load"}',
+            "one: its timeline.jsonl is not one of a load test's: KeyError",
+        ),
+    ],
+)
+def test_a_timeline_that_no_run_wrote_is_refused_in_words(
+    capsys: pytest.CaptureFixture[str], folder: Path, line: str, words: str
+) -> None:
+    with (folder / "timeline.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+    found = call(capsys, run_dir=str(folder))
+    assert found["failed"]
+    assert re.search(words, found["msg"])
+
+
+@pytest.mark.parametrize(
+    "line", ["null", "3", "[1]", '{"t": 1}', '{"kind": "load"}', '{"t": NaN, "kind": "pod"}', "\udcff"]
+)
+def test_lines_that_are_no_events_are_passed_over(folder: Path, line: str) -> None:
+    with (folder / "timeline.jsonl").open("a", errors="surrogateescape") as file:
+        file.write(f"{line}\n")
+    assert read(folder / "timeline.jsonl") == read(RECORDED)
+
+
+def test_a_load_that_takes_longer_to_simulate_than_to_run_is_refused(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    shape = {"kind": "constant", "model": "open", "level": 1e9, "duration": 3600}
+    assert "more than 20000000" in call(capsys, run_dir=str(folder), shape=shape)["msg"]
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf"])
+def test_numbers_that_are_none_are_refused(run: Measured, value: str) -> None:
+    for name in ("nodes_min", "nodes_max", "start_seconds"):
+        with pytest.raises(SettingError, match="has to be a number"):
+            setting({name: float(value.strip("."))}, run)
 
 
 @pytest.mark.parametrize(
