@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -68,9 +67,7 @@ _value:
 def hpa_look(
     hpa: Json, deployments: Iterable[Json], pods: Iterable[Json], samples: Iterable[Json], version: str
 ) -> str:
-    minor = re.match(r"v?1\.(\d+)", version)
-    controller = Controller(int(minor[1])) if minor else Controller()
-    return next_look(hpa, under(hpa, deployments, pods), samples, time.time(), controller)
+    return next_look(hpa, under(hpa, deployments, pods), samples, time.time(), Controller.of(version))
 
 
 class FilterModule:

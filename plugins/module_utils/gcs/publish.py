@@ -20,7 +20,7 @@ from typing import Any
 
 from ..gcp.errors import BadInput
 from ..saved_model.files import MANIFEST, ModelFile
-from ..saved_model.graph import SAVED_MODEL, SAVED_MODEL_TEXT, graph_file
+from ..saved_model.graph import GRAPHS, graph_file
 from .manifest import agree, files_of, object_file, same
 
 Json = dict[str, Any]
@@ -252,7 +252,7 @@ def prunable(
 
 def removal_order(version: Version) -> list[str]:
     """Paths in the order in which they go: what makes the version loadable first."""
-    first = {SAVED_MODEL: 0, SAVED_MODEL_TEXT: 0, MANIFEST: 1}
+    first = {**dict.fromkeys(GRAPHS, 0), MANIFEST: 1}
     return sorted(version.objects, key=lambda path: (first.get(path, 2), path))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..gcp.errors import ApiError, BadInput, GoogleError
 from ..saved_model.files import MANIFEST, ModelFile
-from ..saved_model.graph import SAVED_MODEL, SAVED_MODEL_TEXT, graph_file
+from ..saved_model.graph import GRAPHS, SAVED_MODEL, graph_file
 from .manifest import agree, files_of, parse_manifest, to_text
 from .publish import (
     CLAIMS,
@@ -245,7 +245,7 @@ class Model:
         """Objects of a version in the order of their removal: after saved_model.pb the claim, then all else."""
         names = [f"{self._path}/{version.number}/{path}" for path in removal_order(version)]
         if version.claim:
-            loadable = sum(name in version.objects for name in (SAVED_MODEL, SAVED_MODEL_TEXT))
+            loadable = sum(name in version.objects for name in GRAPHS)
             names.insert(loadable, self._claim_name(version.number))
         return names
 

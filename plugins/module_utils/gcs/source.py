@@ -15,7 +15,7 @@ from ..paths import absolute_path
 from ..saved_model.bundle import INDEX
 from ..saved_model.errors import InvalidModel
 from ..saved_model.files import MANIFEST, ModelFile, check_path, find_litter, is_litter, read_files, sizes_of
-from ..saved_model.graph import SAVED_MODEL, SAVED_MODEL_TEXT, graph_file
+from ..saved_model.graph import GRAPHS, SAVED_MODEL, graph_file
 from ..saved_model.info import WARMUP, Info, inspect
 from .manifest import files_of, parse_manifest
 from .publish import differences, some
@@ -92,7 +92,7 @@ class Prefix:
         # Empty objects whose names end with a slash are folders' marks, the source's own included.
         found = {path: item for path, item in found.items() if path and not path.endswith("/")}
         if graph_file(found) is None:
-            ends = (f"/{SAVED_MODEL}", f"/{SAVED_MODEL_TEXT}")
+            ends = tuple(f"/{name}" for name in GRAPHS)
             versions = sorted(path.rpartition("/")[0] for path in found if path.endswith(ends))
             hint = f" Did you mean {self.name}/{versions[-1]}?" if versions else ""
             raise BadInput(f"source {self.name} has no {SAVED_MODEL}: it is not a SavedModel.{hint}")

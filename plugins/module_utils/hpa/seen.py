@@ -6,6 +6,7 @@ Amounts are whole thousandths ("milli"), as the controller computes: 250 is a qu
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -128,6 +129,13 @@ class Controller:
     """so long after a pod's start a sample counts only when it was measured while the pod was ready"""
     initial_readiness_delay: float = 30.0
     """a pod that is not ready and was ready no later than so long after its start was never ready"""
+
+    @classmethod
+    def of(cls, version: str) -> Controller:
+        """That of a Kubernetes version as ``v1.35.4-gke.100``, with the defaults; the newest that is known of one that can't
+        be read."""
+        minor = re.match(r"v?1\.(\d+)", version)
+        return cls(int(minor[1])) if minor else cls()
 
     @property
     def spec_tolerance(self) -> bool:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -276,8 +275,7 @@ def _from_status(metric: Metric, index: int, status: Json, pods: tuple[Pod, ...]
 def _explained(events: list[Json], when: list[_When], first: Json) -> Iterator[Look]:
     world = _World(events)
     run = next(iter(of_kind(events, "run")), {})
-    version = re.match(r"v?1\.(\d+)", run.get("kubernetes") or "")
-    controller = Controller(int(version[1])) if version else Controller()
+    controller = Controller.of(run.get("kubernetes") or "")
     memory, begin = Memory(), when[0].t if when else 0.0
     for one in when:
         tried = None

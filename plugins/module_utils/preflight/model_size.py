@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..paths import absolute_path
 from ..saved_model.files import MANIFEST
-from ..saved_model.graph import SAVED_MODEL, SAVED_MODEL_TEXT
+from ..saved_model.graph import GRAPHS
 
 Objects = Iterable[tuple[str, int]]
 """Names and sizes."""
@@ -53,5 +53,5 @@ def whole_versions(objects: Objects, prefix: str) -> frozenset[int]:
     """Versions under a prefix with a manifest and with the graph, which comes last of all."""
     parts = [name.removeprefix(prefix).partition("/") for name, _unused in objects]
     has = {(int(number), rest) for number, _unused, rest in parts if number.isdigit()}
-    graphs = {n for n, rest in has if rest in (SAVED_MODEL, SAVED_MODEL_TEXT)}
+    graphs = {n for n, rest in has if rest in GRAPHS}
     return frozenset(n for n, rest in has if rest == MANIFEST and n in graphs)

@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 
 from .errors import InvalidModel
 from .files import check_path
-from .graph import SAVED_MODEL, SAVED_MODEL_TEXT
+from .graph import GRAPHS, SAVED_MODEL
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".zip")
 """Of archives that are read."""
@@ -104,7 +104,7 @@ def unpack(archive: Path, target: Path, size_max: int) -> Path:
                             f"{archive} has more than {size_max} bytes unpacked: raise archive_size_max if you trust it"
                         )
                     file.write(block)
-            if path.name in (SAVED_MODEL, SAVED_MODEL_TEXT) and path.parent not in models:
+            if path.name in GRAPHS and path.parent not in models:
                 models.append(path.parent)
     except FileExistsError as error:
         raise InvalidModel(f"{archive} has {Path(str(error.filename)).name} twice") from error

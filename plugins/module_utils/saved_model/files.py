@@ -14,7 +14,7 @@ from pathlib import Path
 from ..paths import absolute_path
 from .checksum import in_base64, new_crc32c
 from .errors import InvalidModel
-from .graph import SAVED_MODEL, SAVED_MODEL_TEXT
+from .graph import GRAPHS, SAVED_MODEL
 
 MANIFEST = "tfserving_manifest.json"
 """Name of the manifest beside a published version's files; never a file of the model itself."""
@@ -86,7 +86,7 @@ def find_files(source: str) -> dict[str, Path]:
 
 
 def _has_graph(folder: Path) -> bool:
-    return (folder / SAVED_MODEL).is_file() or (folder / SAVED_MODEL_TEXT).is_file()
+    return any((folder / name).is_file() for name in GRAPHS)
 
 
 def find_litter(source: str) -> list[str]:

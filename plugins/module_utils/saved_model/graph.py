@@ -18,8 +18,10 @@ from .stablehlo import unread
 from .text import read_text
 from .wire import Buffer, fields
 
-SAVED_MODEL = "saved_model.pb"
-SAVED_MODEL_TEXT = "saved_model.pbtxt"
+GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
+"""Files of which a SavedModel has one: its graph, as TF Serving looks for it."""
+
+SAVED_MODEL, SAVED_MODEL_TEXT = GRAPHS
 SERVE = "serve"
 INIT_SIGNATURE = "__saved_model_init_op"
 NODES_MAX = 500_000
@@ -83,7 +85,7 @@ class _Node:
 
 def graph_file(names: Container[str]) -> str | None:
     """Which of a model's files TensorFlow takes the graph from; None where it has none."""
-    return next((name for name in (SAVED_MODEL, SAVED_MODEL_TEXT) if name in names), None)
+    return next((name for name in GRAPHS if name in names), None)
 
 
 def read_graphs(path: Path) -> list[Graph]:

@@ -420,12 +420,11 @@ def _site(events: list[Json], run: Json, app: str) -> Site:
             most = max(most, sum(node == event["node"] for node in where.values()))
     nodes = of_kind(events, "node")
     machines = [event["machine"] for event in nodes if event["machine"]]
-    version = re.match(r"v?1\.(\d+)", run.get("kubernetes") or "")
     counts = [value for _t, value in counts_over_time(events, "node")]
     return Site(
         replicas=run["replicas"], nodes=max(1, run["nodes"]), per_node=most,
         nodes_max=max([run["nodes"], 1, *counts]), machine=machines[-1] if machines else "",
-        spot=any(event["spot"] for event in nodes), controller=Controller(int(version[1])) if version else Controller(),
+        spot=any(event["spot"] for event in nodes), controller=Controller.of(run.get("kubernetes") or ""),
     )  # fmt: skip
 
 

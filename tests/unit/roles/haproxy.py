@@ -11,9 +11,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import grpc
 
 HAPROXY = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 USUAL = {"rest": 8501, "grpc": 8500, "status": 8404}
@@ -72,6 +75,42 @@ class Server:
         self.released.set()
         self._http.shutdown()
         self._http.server_close()
+
+
+class Calls(grpc.GenericRpcHandler):
+    """A model server by gRPC that has every method, echoes what it is asked once it is released, and counts."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+        self.asked = self.working = self.most = 0
+        self._lock = threading.Lock()
+
+    def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        return grpc.unary_unary_rpc_method_handler(self._answer)
+
+    def _answer(self, request: bytes, _: grpc.ServicerContext) -> bytes:
+        with self._lock:
+            self.asked += 1
+            self.working += 1
+            self.most = max(self.most, self.working)
+        self.released.wait(20)
+        with self._lock:
+            self.working -= 1
+        return request
+
+
+@contextmanager
+def answering() -> Iterator[tuple[Calls, int]]:
+    """Such a server, and its port."""
+    handler = Calls()
+    server = grpc.server(ThreadPoolExecutor(16), handlers=[handler])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield handler, port
+    finally:
+        handler.released.set()
+        server.stop(None).wait()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import grpc
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.refusals import refused_by
-from haproxy import Server, metrics, proxy, until
+from haproxy import Calls, Server, answering, metrics, proxy, until
 from serving_role import files_of
 
 PREDICT = "/v1/models/m:predict"
@@ -323,38 +323,12 @@ def test_large_requests_of_one_client_leave_room_for_others(start: Start) -> Non
     until(lambda: guarded.ask(large).status == 200)
 
 
-class Calls(grpc.GenericRpcHandler):
-    """A server that has every method, echoes what it is asked once it is released, and counts."""
-
-    def __init__(self) -> None:
-        self.released = threading.Event()
-        self.released.set()
-        self.asked = self.working = self.most = 0
-        self._lock = threading.Lock()
-
-    def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
-        return grpc.unary_unary_rpc_method_handler(self._answer)
-
-    def _answer(self, request: bytes, _: grpc.ServicerContext) -> bytes:
-        with self._lock:
-            self.asked += 1
-            self.working += 1
-            self.most = max(self.most, self.working)
-        self.released.wait(20)
-        with self._lock:
-            self.working -= 1
-        return request
-
-
 @pytest.fixture
 def calls() -> Iterator[tuple[Calls, int]]:
-    handler = Calls()
-    server = grpc.server(ThreadPoolExecutor(16), handlers=[handler])
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield handler, port
-    handler.released.set()
-    server.stop(None).wait()
+    """A model server by gRPC that answers at once unless it is held."""
+    with answering() as (handler, port):
+        handler.released.set()
+        yield handler, port
 
 
 @contextmanager

@@ -5,34 +5,18 @@ from __future__ import annotations
 import http.client
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from haproxy import HAPROXY, Server, metrics, proxy, until
+from haproxy import HAPROXY, Calls, Server, answering, metrics, proxy, until
 from serving_role import files_of
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 IN_FLIGHT, QUEUED, RATE = (f"tfserving_requests_{name}" for name in ("in_flight", "queued", "per_second"))
-
-
-class Waiting(grpc.GenericRpcHandler):
-    """A model server by gRPC whose predictions wait until they are released."""
-
-    def __init__(self) -> None:
-        self.released = threading.Event()
-
-    def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
-        def answer(request: bytes, _: Any) -> bytes:
-            self.released.wait(20)
-            return request
-
-        return grpc.unary_unary_rpc_method_handler(answer)
 
 
 @pytest.fixture
@@ -43,14 +27,10 @@ def rest() -> Iterator[Server]:
 
 
 @pytest.fixture
-def called() -> Iterator[tuple[Waiting, int]]:
-    handler = Waiting()
-    server = grpc.server(ThreadPoolExecutor(16), handlers=[handler])
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield handler, port
-    handler.released.set()
-    server.stop(None).wait()
+def called() -> Iterator[tuple[Calls, int]]:
+    """A model server by gRPC whose predictions wait until they are released."""
+    with answering() as found:
+        yield found
 
 
 def configuration(folder: Path, **variables: Any) -> str:
@@ -72,7 +52,7 @@ def gauge(text: str | None, name: str, of: str) -> int:
 
 
 def test_by_grpc_the_backend_counts_calls_and_the_frontend_connections(
-    tmp_path: Path, called: tuple[Waiting, int]
+    tmp_path: Path, called: tuple[Calls, int]
 ) -> None:
     """Ten calls of one client, which has one connection for all of them; four are at work, as the proxy is told."""
     handler, port = called
@@ -103,7 +83,7 @@ def load(port: int) -> dict[str, float]:
 
 
 def test_load_is_averaged_and_has_both_protocols(
-    tmp_path: Path, rest: Server, called: tuple[Waiting, int]
+    tmp_path: Path, rest: Server, called: tuple[Calls, int]
 ) -> None:
     handler, port = called
     text = configuration(tmp_path, serving_load_seconds=4)
