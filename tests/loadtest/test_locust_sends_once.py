@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +68,53 @@ def test_a_locustfile_of_ones_own_is_counted_and_judged_as_ours(
     assert report["generator"]["users_reached"] == 8, "the shape is ours"
     assert passed(report), report["generator"]
     assert any("users of mine.py ask" in words for words in report["generator"]["not_judged"])
+
+
+PAUSING = """
+from locust import FastHttpUser, HttpUser, TaskSet, between, constant_pacing, task
+
+class Fast(FastHttpUser):
+    wait_time = between(0.01, 0.05)
+    @task
+    def ask(self):
+        self.client.get("/v1/models/m")
+
+class InTheMiddle(HttpUser):
+    wait_time = between(0.01, 0.05)
+    @task
+    def ask(self):
+        self.client.get("/v1/models/m")
+        self.wait()
+        self.client.get("/v1/models/m")
+
+class Nested(FastHttpUser):
+    wait_time = constant_pacing(0.04)
+    @task
+    class Inner(TaskSet):
+        @task
+        def ask(self):
+            self.client.get("/v1/models/m")
+"""
+
+
+def test_users_of_ones_own_who_are_told_to_go_send_nothing_that_nobody_counts(
+    driven: Callable[..., Driven], server: ModelServer, tmp_path: Path
+) -> None:
+    """Locust itself kills who pauses, and with them those whose pause has just ended."""
+    many = {"kind": "constant", "level": 24, "duration": 60}
+    (tmp_path / "own_locustfile.py").write_text(PAUSING)
+    first, dice = driven(many, own=True), random.Random(4)
+    for number in range(5):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        load = Driven(first.cluster, folder, many, 2)
+        load.own("mine.py")
+        before, load.interrupt_after = server.count, dice.uniform(2, 5)
+        report = load.run()
+        seen = server.count
+        assert report["requests"]["total"] == seen - before > 20, load.interrupt_after
+        time.sleep(0.5)
+        assert server.count == seen, "the load has stopped"
 
 
 MANY_DESCRIPTORS = """

@@ -24,7 +24,8 @@ import locust.runners
 import locust.stats
 from clients import Lane
 from counting import FLOW, STANDSTILLS
-from locust import LoadTestShape, User, between, constant, events, task
+from locust import LoadTestShape, TaskSet, User, between, constant, events, task
+from locust.user.task import LOCUST_STATE_STOPPING
 from master import DRIVER, REPORTS, here, show
 from settings import CONFIG, CURVE, OPEN, OWN, PATIENCE, PLAN
 
@@ -38,6 +39,33 @@ locust.stats.bucket_response_time = lambda milliseconds: histogram.rounded(
 locust.argument_parser.default_args_dict = functools.cache(locust.argument_parser.default_args_dict)
 
 locust.runners.HEARTBEAT_LIVENESS = PATIENCE
+
+
+# Locust (2.47) kills a user who pauses, one turn of its loop after it was told to: whose pause ends in that turn has sent a
+# request by then, which nobody would count. So the pause of who is to go ends, and nobody is killed who may have asked.
+kill = User.stop
+
+
+def told_to_go(user: User) -> gevent.event.Event:
+    told: gevent.event.Event = vars(user).setdefault("told_to_go", gevent.event.Event())
+    return told
+
+
+def stop(user: User, force: bool = False) -> bool:
+    """Ends it after the request that is under way."""
+    if force or user._state is None:
+        return bool(kill(user, force))
+    user._state = LOCUST_STATE_STOPPING
+    told_to_go(user).set()
+    return False
+
+
+def pause(tasks: TaskSet, seconds: float) -> None:
+    told_to_go(tasks.user).wait(max(0.0, seconds))
+
+
+User.stop = stop
+TaskSet._sleep = pause
 
 
 @events.init.add_listener
@@ -54,13 +82,7 @@ class _Client(User):
     """The closed model: a request, a pause, again."""
 
     abstract = True
-    wait_time = constant(0)
-    pause = between(CONFIG["wait_min"], CONFIG["wait_max"])
-    _state: str | None
-
-    def __init__(self, environment: Any) -> None:
-        super().__init__(environment)
-        self.leaving = gevent.event.Event()
+    wait_time = between(CONFIG["wait_min"], CONFIG["wait_max"])
 
     def on_start(self) -> None:
         self.lane = Lane(self.environment)
@@ -68,16 +90,6 @@ class _Client(User):
     @task
     def predict(self) -> None:
         self.lane.send()
-        self.leaving.wait(self.pause())
-
-    def stop(self, force: bool = False) -> bool:
-        """Ends after the request that is under way. Locust would kill who waits, one turn of the loop later: whose pause
-        ends in that turn has sent a request by then, which nobody would count."""
-        if force or self._state is None:
-            return bool(super().stop(force))
-        self._state = "stopping"
-        self.leaving.set()
-        return False
 
 
 class _Arrivals(User):
@@ -104,7 +116,7 @@ class _Arrivals(User):
         waiting: collections.deque[float] = collections.deque()
         gevent.spawn(self._fill, begun, due_times, waiting)
         # The shape ends, once everything that was due has been answered; this only stops when it is told to.
-        while self._state != "stopping":
+        while self._state != LOCUST_STATE_STOPPING:
             while waiting:
                 due = waiting[0]
                 self.pool.spawn(self._send, due)
@@ -119,7 +131,7 @@ class _Arrivals(User):
             ahead = begun + moment - time.perf_counter()
             if ahead > 0:
                 gevent.sleep(ahead)
-            if self._state == "stopping":
+            if self._state == LOCUST_STATE_STOPPING:
                 return
             waiting.append(begun + moment)
             FLOW["waiting"] = len(waiting)
