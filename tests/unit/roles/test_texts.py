@@ -25,7 +25,7 @@ SAMPLES: dict[str, Any] = {
     },
     "storage_model_version": 7,
     "storage_versions_in_use": [3],
-    "loadtest_version": 0,
+    "loadtest_model_version": 0,
     "storage_lifecycle_rules": [{"action": "Delete", "age": 30}],
     "serving_promoted": {"m": 4},
     "autoscaling_metrics": [{"type": "cpu", "target": 75}],

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.findings import kept
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.renamed import RENAMED
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.unknown import GOOGLE, PLAYBOOKS
 from ansible_collections.mlops.tfserving.plugins.plugin_utils.role_variables import ROLES, unknown
 from serving_role import evaluate
@@ -41,9 +42,10 @@ def test_what_roles_and_playbooks_set_themselves_is_known() -> None:
 
 
 def test_an_old_name_is_a_warning_with_the_new_one() -> None:
-    (finding,) = unknown(["cluster_kubeconfig_file"], EVERYWHERE)
-    assert (finding.id, finding.severity) == ("renamed-variable", "warning")
-    assert "cluster_kubeconfig_file is now called cluster_existing_kubeconfig" in finding.message
+    for old, new in RENAMED.items():
+        (finding,) = unknown([old], EVERYWHERE)
+        assert (finding.id, finding.severity) == ("renamed-variable", "warning")
+        assert f"{old} is now called {new}" in finding.message
 
 
 def test_a_role_looks_at_its_own_names() -> None:
