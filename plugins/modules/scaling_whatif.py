@@ -89,7 +89,7 @@ proposal:
     before: {type: dict, description: Their values in the run.}
     kept: {type: bool, description: Whether the limit would be kept.}
     words: {type: str, description: The proposal in a sentence.}
-    reasons: {type: list, elements: str, description: Of each variable what would be without its change.}
+    reasons: {type: list, elements: str, description: "Of each variable what would be without its change; then why nothing cheaper was taken."}
     diff: {type: list, elements: str, description: What to change in the inventory.}
     capacity: {type: list, elements: float, description: "Requests a second that a replica carries, and the 95 % interval's ends."}
 whatif:

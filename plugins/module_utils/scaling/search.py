@@ -1,8 +1,9 @@
 """Settings proposed for a site, from a run of it: the fewest replica-seconds in a simulation that keep the limit. Pure.
 
-All of a grid is tried, but no lower minimum of replicas: a simulation knows no failures, against which some are kept. What is proposed has to keep the limit by as much as the simulation was too hopeful on the run itself, and
-to save more than its error in replicas; otherwise nothing is proposed, and why is said. A variable that makes no difference
-stays as it was, and of each that is changed the proposal says what would be without it.
+All of a grid is tried, but no lower minimum of replicas: a simulation knows no failures, against which some are kept. What is
+proposed has to keep the limit by as much as the simulation was too hopeful on the run itself, and to save more than its error in
+replicas; otherwise nothing is proposed, and why is said. A variable that makes no difference stays as it was, and of each that
+is changed the proposal says what would be without it. What is cheaper and too often late is told with how much it lacks.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Proposal:
     """whether the limit would be kept, the simulation's own error taken off"""
     words: str
     reasons: tuple[str, ...]
+    """for each variable that is changed, what would be without it; then why nothing cheaper was taken"""
 
 
 def propose(run: Measured) -> tuple[WhatIf, Proposal]:
@@ -63,10 +65,14 @@ def propose(run: Measured) -> tuple[WhatIf, Proposal]:
         best = min(keeping, key=lambda row: (row.outcome.replica_seconds, row.outcome.node_seconds))
     else:
         best = max(tried.rows, key=lambda row: (row.outcome.attained, -row.outcome.replica_seconds))
-    changed = _needed(tried, dict(best.setting.given), least if keeping else best.outcome.attained)
-    rows = [setting({**changed, "name": "proposed"}, run), *_alternatives(run, tried, best)]
+    changed = _needed(tried, best, least if keeping else best.outcome.attained)
+    cheaper = _cheaper(tried, best)
+    beside = {"dearer, more in time": _dearer(tried, best), "cheaper, less in time": cheaper}
+    named = {"best found" if keeping else "most in time": changed, **beside}
+    rows = [_named(name, given, run) for name, given in named.items() if given or given is changed]
     found = what_if(run, first, rows, known=tried)
-    return found, _judged(run, found, changed, least, bool(keeping))
+    why = () if cheaper is None or not keeping else (_lacking(found, cheaper, least),)
+    return found, _judged(run, found, changed, least, why)
 
 
 def _grid(run: Measured) -> Iterator[Json]:
@@ -92,8 +98,13 @@ def _with(found: WhatIf, given: Json) -> Outcome:
     return outcome_of(found.run, setting(given, found.run), found.load, found.seconds)
 
 
-def _needed(tried: WhatIf, given: Json, least: float) -> Json:
-    """Without the variables that make no difference."""
+def _named(name: str, given: Json, run: Measured) -> Setting:
+    return setting({**given, "name": f"{name}: {words(given) or 'as it was'}"}, run)
+
+
+def _needed(tried: WhatIf, row: Row, least: float) -> Json:
+    """What is given in a row, without the variables that make no difference."""
+    given = dict(row.setting.given)
     for name in list(given):
         fewer = {key: value for key, value in given.items() if key != name}
         with_it, without = _with(tried, given), _with(tried, fewer)
@@ -103,26 +114,49 @@ def _needed(tried: WhatIf, given: Json, least: float) -> Json:
     return given
 
 
-def _alternatives(run: Measured, tried: WhatIf, best: Row) -> list[Setting]:
-    """Two beside the best, for the picture: the cheapest with a fifth of the lateness, and with three times of it."""
-    late = 1 - run.share
-    found = []
-    for name, share in (("safer", 1 - late / 5), ("cheaper, less in time", 1 - 3 * late)):
-        rows = [row for row in tried.rows if row.outcome.attained >= share]
-        if rows:
-            row = min(rows, key=lambda one: one.outcome.replica_seconds)
-            if row.setting.given != best.setting.given:
-                given = {**row.setting.given, "name": f"{name}: {words(row.setting.given) or 'as it was'}"}
-                found.append(setting(given, run))
-    return found
+def _dearer(tried: WhatIf, best: Row) -> Json | None:
+    """The cheapest with a fifth of the late requests that the limit allows, if that is better than the best."""
+    share = 1 - (1 - tried.run.share) / 5
+    rows = [
+        row
+        for row in tried.rows
+        if row.outcome.attained >= share > best.outcome.attained
+        and row.outcome.replica_seconds > best.outcome.replica_seconds
+    ]
+    row = min(rows, key=lambda one: one.outcome.replica_seconds, default=None)
+    return None if row is None else _needed(tried, row, share)
 
 
-def _judged(run: Measured, found: WhatIf, changed: Json, least: float, keeps: bool) -> Proposal:
+def _cheaper(tried: WhatIf, best: Row) -> Json | None:
+    """Of those that save something, what comes nearest to the limit."""
+    worth = best.outcome.replica_seconds * (1 - WORTH / 100)
+    rows = [row for row in tried.rows if row.outcome.replica_seconds <= worth]
+    row = max(rows, key=lambda one: (one.outcome.attained, -one.outcome.replica_seconds), default=None)
+    return None if row is None else _needed(tried, row, row.outcome.attained)
+
+
+def _lacking(found: WhatIf, cheaper: Json, least: float) -> str:
+    now, then = found.rows[0].outcome, _with(found, cheaper)
+    hopeful = 100 * (least - found.run.share)
+    of_which = (
+        f" ({100 * found.run.share:.1f} % is the limit's, the rest is what the simulation was too hopeful by on this run)"
+        if hopeful >= 0.05
+        else ""
+    )
+    return (
+        f"Cheaper, but not proposed: {words(cheaper) or 'the settings as they are'}, with {then.replica_seconds / found.seconds:.2f} replicas for "
+        f"{now.replica_seconds / found.seconds:.2f}. Of its requests {100 * then.attained:.1f} % would be in time, and "
+        f"{100 * least:.1f} % have to be{of_which}."
+    )
+
+
+def _judged(run: Measured, found: WhatIf, changed: Json, least: float, why: tuple[str, ...]) -> Proposal:
     before, was, row = asked(run.hpa), found.first.outcome, found.rows[0]
     now = row.outcome
+    keeps = now.attained >= least
     saved = 100 * (1 - now.replica_seconds / was.replica_seconds) if was.replica_seconds else 0.0
     wrong = abs(found.error["replicas_percent"] or 0.0)
-    reasons = tuple(_reasons(run, found, changed))
+    reasons = (*_reasons(run, found, changed), *why)
     told = f"{found.run.limit_words}: {100 * now.attained:.1f} % in time with {now.replica_seconds / found.seconds:.2f} replicas"
     points = found.error["attained_points"]
     if abs(points) > UNLIKE_POINTS or wrong > UNLIKE_PERCENT:
@@ -132,23 +166,27 @@ def _judged(run: Measured, found: WhatIf, changed: Json, least: float, keeps: bo
             f"{found.error['replicas_percent']:+.1f} % replicas too much or too little, so something else than what it knows decided. "
             "Was the machine busy with other work, or is it not CPU that limits the model server? Run the load test again.", (),
         )  # fmt: skip
-    if not changed:
-        return Proposal({}, {}, row, keeps, f"The settings are the best that were found ({told}).", ())
     if not keeps:
         return Proposal(
             changed, {name: before[name] for name in changed}, row, False,
             f"No setting keeps the limit in the simulation; the most in time is {100 * now.attained:.1f} %. "
             + _what_limits(found), reasons,
         )  # fmt: skip
+    if not changed:
+        return Proposal(
+            {}, {}, row, True,
+            f"Nothing is proposed: of all that was tried, the settings as they are keep the limit with the fewest replicas ({told}).",
+            why,
+        )  # fmt: skip
     if (was.attained >= least or run.actual.attained >= run.share) and saved < max(WORTH, wrong):
         gain = (
             f"{saved:.1f} % fewer replica-seconds would be all"
             if saved > 0
-            else "the run kept its limit, and nothing found is cheaper"
+            else "the run kept its limit, and nothing that keeps it is cheaper"
         )
         return Proposal(
             {}, {}, row, True,
-            f"Nothing is proposed: {gain}, and the simulation itself is {wrong:.1f} % off on this run.", (),
+            f"Nothing is proposed: {gain}, and the simulation itself is {wrong:.1f} % off on this run.", why,
         )  # fmt: skip
     return Proposal(
         changed, {name: before[name] for name in changed}, row, True,

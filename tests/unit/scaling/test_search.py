@@ -63,8 +63,9 @@ def test_a_proposal_keeps_the_limit_for_less_and_no_less_than_the_bound() -> Non
     assert now.attained >= run.share
     assert found.bound.seconds <= now.replica_seconds < 0.9 * was.replica_seconds
     assert proposal.changed["autoscaling_scale_down_stabilization_seconds"] < 300
-    assert len(proposal.reasons) == len(proposal.changed) == len(diff(proposal)) / 2
-    for name, reason in zip(proposal.changed, proposal.reasons, strict=True):
+    *reasons, _cheaper = proposal.reasons
+    assert len(reasons) == len(proposal.changed) == len(diff(proposal)) / 2
+    for name, reason in zip(proposal.changed, reasons, strict=True):
         assert reason.startswith(f"{name} {proposal.before[name]} → {proposal.changed[name]}")
     # Each change makes a difference: without it the limit is not kept, or it costs more.
     for name in proposal.changed:
@@ -90,6 +91,33 @@ def test_replicas_that_are_kept_for_failures_are_not_proposed_away() -> None:
         )
     )
     assert one.replica_seconds < proposal.row.outcome.replica_seconds, "it would be cheaper"
+
+
+@pytest.mark.parametrize("share", [0.9, 0.995])
+@pytest.mark.parametrize("hopeful", [0.0, 0.01])
+def test_rows_beside_the_best_are_what_they_are_called(share: float, hopeful: float) -> None:
+    """Also where the simulation was too hopeful, so that more than the limit's own share has to be in time."""
+    run = run_of(share=share)
+    actual = dataclasses.replace(run.actual, in_time=run.actual.in_time - hopeful * run.actual.requests)
+    found, proposal = propose(dataclasses.replace(run, actual=actual))
+    least = min(1.0, share + max(0.0, found.error["attained_points"] / 100))
+    best, *others = found.rows
+    assert best.setting.name.startswith("best found: " if proposal.kept else "most in time: ")
+    for row in others:
+        kind, _unused, settings = row.setting.name.partition(": ")
+        costs_more = row.outcome.replica_seconds > best.outcome.replica_seconds
+        assert (
+            costs_more == (row.outcome.attained > best.outcome.attained) == (kind == "dearer, more in time")
+        )
+        if kind == "cheaper, less in time" and proposal.kept:
+            assert row.outcome.attained < least
+            told = proposal.reasons[-1]
+            assert f"Cheaper, but not proposed: {settings}, with" in told
+            assert (
+                f"{100 * row.outcome.attained:.1f} % would be in time, and {100 * least:.1f} % have to be"
+                in told
+            )
+            assert ("too hopeful" in told) == (hopeful > 0)
 
 
 def test_kubernetes_before_1_35_is_proposed_no_tolerance() -> None:
@@ -120,7 +148,10 @@ def test_settings_that_are_the_best_are_left() -> None:
         behavior=behavior,
         metrics=[{"type": "ContainerResource", "containerResource": source}],
     )
-    assert propose(tuned)[1].changed == {}
+    found, proposal = propose(tuned)
+    assert proposal.changed == {}
+    assert found.rows[0].setting.name.startswith("best found: ")
+    assert proposal.words.startswith("Nothing is proposed")
 
 
 def test_a_run_that_the_simulation_misses_gets_no_proposal() -> None:
@@ -145,7 +176,7 @@ def test_a_run_that_kept_its_limit_is_proposed_nothing_dearer() -> None:
     assert simulated < kept.share <= actual.attained
     proposal = propose(kept)[1]
     assert proposal.changed == {}
-    assert "nothing found is cheaper" in proposal.words
+    assert "nothing that keeps it is cheaper" in proposal.words
 
 
 def test_what_a_replica_carries_has_an_interval_around_it() -> None:
