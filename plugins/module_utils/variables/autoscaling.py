@@ -12,6 +12,7 @@ from typing import Any
 
 from ..hpa.sources import is_sourced, name_of
 from ..hpa.wanted import TOLERANCE
+from .images import check_images
 from .names import is_label
 from .reading import Variables, whole
 
@@ -45,6 +46,7 @@ def check_autoscaling(variables: Variables) -> None:
             rule="replicas-range",
         )
     variables.integer("autoscaling_buffer_replicas", 0, unit="replicas")
+    check_images(variables, "autoscaling")
     tolerances = _tolerances(variables)
     _check_metrics(variables, tolerances["up"])
     for way in ("up", "down"):

@@ -9,13 +9,13 @@ from pathlib import Path
 from ..loadtest.own_locustfile import LocustfileError, check_locustfile
 from ..loadtest.shapes import ShapeError, plan, read_shape
 from ..paths import absolute_path
+from .images import check_images
 from .reading import Variables
-from .serving_pod import check_image
 
 
 def check_loadtest(variables: Variables) -> None:
     variables.integer("loadtest_workers", 1)
-    check_image(variables, "loadtest_image")
+    check_images(variables, "loadtest")
     _check_shape(variables)
     for name, minimum, example in (
         ("loadtest_master_cpu", "1m", "500m"),

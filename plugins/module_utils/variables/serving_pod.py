@@ -12,6 +12,7 @@ from typing import Any
 
 from ..k8s.quantities import in_words
 from ..model_server.runtime import TF_SERVING
+from .images import IMAGE, check_images
 from .names import is_label_key, is_label_value, is_subdomain
 from .reading import Variables, whole
 
@@ -36,11 +37,6 @@ FLAGS = {
     "per_process_gpu_memory_fraction": "serving_gpu_memory_fraction",
 }
 _FLAG = re.compile(r"--([a-z][a-z0-9_]*)(=.*)?", re.DOTALL)
-# https://github.com/distribution/reference: domain, path, tag, digest.
-_IMAGE = re.compile(
-    r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
-    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>[a-z0-9]+:[0-9a-f]{32,}))?"
-)
 MODEL_COPIES = 2
 """Copies of the model in memory while TF Serving restores it, or loads a version before it unloads the one before."""
 
@@ -68,11 +64,10 @@ def check_pods(variables: Variables) -> None:
     if memory is not None and (found := too_little_memory(memory, [size])):
         variables.refuse("serving_memory", *found, rule="model-memory")
     _check_gpus(variables)
-    used = ["serving_image", "serving_fetcher_image"]
-    for name in [*used, "serving_model_image"] if variables.text("serving_model_image") else used:
-        check_image(variables, name)
-    if variables.flag("serving_proxy_enabled"):
-        check_image(variables, "serving_proxy_image")
+    unused = {"serving_model_image"} if not variables.text("serving_model_image") else set()
+    has_proxy = variables.flag("serving_proxy_enabled")
+    check_images(variables, "serving", unused if has_proxy else unused | {"serving_proxy_image"})
+    if has_proxy:
         variables.amount("serving_proxy_cpu", "1m", "200m")
         _check_proxy_memory(variables, variables.amount("serving_proxy_memory", "16Mi", "128Mi"))
     if variables.integer("serving_user", 0, 2**31 - 1) == 0:
@@ -134,32 +129,11 @@ def _check_gpus(variables: Variables) -> None:
     if accelerator and not is_label_value(accelerator):
         hint = "Write Google's name, such as nvidia-l4"
         variables.refuse("serving_gpu_type", "no node has such a label", hint)
-    image = variables.text("serving_image")
-    if gpus and "tensorflow/serving:" in image and "-gpu" not in image:
+    image = IMAGE.fullmatch(variables.text("serving_image"))
+    tag = image["tag"] if image and image["name"].endswith("tensorflow/serving") else None
+    if gpus and tag and "-gpu" not in tag:
         hint = "Use its variant whose tag ends in -gpu"
         refuse("serving_image", "this image computes on processors only", hint)
-
-
-def check_image(variables: Variables, name: str) -> None:
-    """An image by a name that always means the same: a digest, or a tag that is not moved from version to version."""
-    found = _IMAGE.fullmatch(variables.text(name))
-    if found is None:
-        variables.refuse(
-            name, "it is no image's name", "Write REGISTRY/PATH:TAG or REGISTRY/PATH@sha256:DIGEST"
-        )
-    elif not found["digest"] and _moves(found["name"], found["tag"] or "latest"):
-        variables.refuse(
-            name,
-            "what runs would depend on the hour when a node pulled it",
-            "Name a version to its last number (:3.0.11), or better a digest (@sha256:…)",
-            rule="image-version",
-        )
-
-
-def _moves(name: str, tag: str) -> bool:
-    """Tags without a number move, and Docker's official images have tags for each line of versions, as 3.13-slim."""
-    is_official = "/" not in name or name.startswith(("docker.io/library/", "library/"))
-    return not re.search(r"\d", tag) or (is_official and not re.match(r"v?\d+\.\d+\.\d+", tag))
 
 
 def _check_proxy_memory(variables: Variables, memory: Fraction | None) -> None:
