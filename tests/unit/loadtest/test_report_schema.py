@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import matplotlib.pyplot as plt
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.baseline import compare
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.pages import index
@@ -15,7 +17,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline 
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
 
 from tests.loadtest.published import ROOT, violations
-from tools import report_format
+from tools import pictures, report_format
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -30,6 +32,14 @@ def test_page_and_schemas_are_made_from_the_types_as_they_are() -> None:
         assert (ROOT / path).read_text() == content, f"{path} is out of date: python tools/report_format.py"
     for made in report_format.schemas().values():
         jsonschema.Draft202012Validator.check_schema(made)
+
+
+def test_the_pages_pictures_are_as_a_report_s_are_now() -> None:
+    for path, png in pictures.files().items():
+        theirs, ours = (plt.imread(io.BytesIO(one)) for one in ((ROOT / path).read_bytes(), png))
+        assert theirs.shape == ours.shape
+        different = int((abs(theirs - ours) > 0.1).any(axis=2).sum())
+        assert different < 50, f"{path} is out of date: python tools/pictures.py"
 
 
 def test_every_field_says_what_it_means() -> None:
