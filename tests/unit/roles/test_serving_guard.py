@@ -131,7 +131,8 @@ def test_what_was_refused_is_told_by_the_way_it_was(start: Start) -> None:
         return 200, {}, (metrics(guarded.status, path.partition("/proxy")[2]) or "").encode()
 
     api: Any = SimpleNamespace(raw=raw)
-    assert refused_by(api, "n", "p", guarded.status) == {"size": 2, "path": 1}
+    # HAProxy counts after it has answered.
+    until(lambda: refused_by(api, "n", "p", guarded.status) == {"size": 2, "path": 1})
     assert refused_by(api, "n", "p", 8501) is None, "it has no proxy"
 
 
