@@ -73,6 +73,17 @@ class RealCluster:
             thread.start()
             self._threads.append(thread)
 
+    def cloud_objects(self) -> list[Json]:
+        """Services and volumes, each with its kind, which lists leave out."""
+        return [
+            item | {"kind": kind}
+            for kind, path in (
+                ("Service", "/api/v1/services"),
+                ("PersistentVolume", "/api/v1/persistentvolumes"),
+            )
+            for item in self.kube.rest.get(path)["items"]
+        ]
+
     def workload_at(self, address: str) -> Workload | None:
         """Who asks the metadata server from this address: a running pod, or one in the node's own network."""
         query = {"fieldSelector": f"status.podIP={address}"}

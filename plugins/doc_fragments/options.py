@@ -27,6 +27,8 @@ from ..modules import (
     saved_model_info,
     scaling_report,
     scaling_whatif,
+    site_leftovers_info,
+    teardown_receipt,
     tfserving_model,
     tfserving_refusals_info,
 )
@@ -107,5 +109,7 @@ class ModuleDocFragment:
     SAVED_MODEL_INFO: str = _of(saved_model_info, {})
     SCALING_REPORT: str = _of(scaling_report, {})
     SCALING_WHATIF: str = _of(scaling_whatif, {})
+    SITE_LEFTOVERS_INFO: str = _of(site_leftovers_info, _GOOGLE)
+    TEARDOWN_RECEIPT: str = _of(teardown_receipt, {})
     TFSERVING_MODEL: str = _of(tfserving_model, _KUBERNETES)
     TFSERVING_REFUSALS_INFO: str = _of(tfserving_refusals_info, _KUBERNETES)

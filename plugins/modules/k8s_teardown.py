@@ -40,7 +40,7 @@ namespace: The namespace.
 app: Name of the model server's Deployment and Service.
 scope:
   - V(namespace) for all of it.
-  - V(load_balancers) for the Services that have one, before the cluster itself goes.
+  - V(load_balancers) for routes and for the Services that have one or groups of endpoints, before the cluster itself goes.
 whole: Remove the namespace, whoever made it, with all that it holds.
 timeout: Seconds to wait until everything is gone.
 """

@@ -1,4 +1,6 @@
-"""The little of Compute Engine that GKE's clients touch: static addresses, the size of instance groups, the catalog."""
+"""The little of Compute Engine that GKE's clients touch: static addresses, the size of instance groups, the catalog, and what
+clusters have there or left there.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from ..gke.clusters import Orchestrator
 from ..google.discovery import Json
 from ..google.errors import GoogleError, invalid
 from ..google.service import Call, Handler, Service
-from .catalog import catalog_handlers
+from .catalog import REGIONS, catalog_handlers, nothing, zones
+from .resources import KINDS
 
 HOST = "compute.googleapis.com"
 _LINKS = "https://www.googleapis.com/compute/v1/"
@@ -38,6 +41,11 @@ class Addresses:
         prefix = f"projects/{project}/{place}/addresses"
         items = [address for path, address in self._all.items() if path.startswith(f"{prefix}/")]
         return {"kind": "compute#addressList", "id": prefix, "selfLink": _LINKS + prefix, "items": items}
+
+    def of_project(self, project: str) -> list[tuple[str, Json]]:
+        """Place and address of all that the project has."""
+        found = [(path.split("/"), address) for path, address in self._all.items()]
+        return [("/".join(path[2:-2]), address) for path, address in found if path[1] == project]
 
     def insert(self, project: str, place: str, asked: Json) -> Json:
         name = asked.get("name", "")
@@ -136,7 +144,26 @@ def compute_service(gke: Orchestrator) -> Service:
         path = f"projects/{project}/zones/{zone}/instanceGroupManagers/{name}"
         raise GoogleError(404, f"The resource '{path}' was not found")
 
+    def firewalls(call: Call) -> Json:
+        found = gke.resources.listed(call.path[0], "firewalls", gke.clusters(call.path[0]))
+        path = f"projects/{call.path[0]}/global/firewalls"
+        items = [rule for _, rule in found]
+        return {"kind": "compute#firewallList", "id": path, "selfLink": _LINKS + path, "items": items}
+
+    def aggregated(noun: str) -> Handler:
+        def handle(call: Call) -> Json:
+            project = call.path[0]
+            if noun == "addresses":
+                return _aggregated(project, noun, addresses.of_project(project))
+            return _aggregated(project, noun, gke.resources.listed(project, noun, gke.clusters(project)))
+
+        return handle
+
     handlers: dict[str, Handler] = {"instanceGroupManagers.get": instance_group, **catalog_handlers(gke)}
+    handlers |= {
+        f"{noun}.aggregatedList": aggregated(noun) for noun in ("addresses", *KINDS) if noun != "firewalls"
+    }
+    handlers["firewalls.list"] = firewalls
     for prefix, place in (("global", "global"), ("region", "regions/{}")):
         noun = "globalAddresses" if prefix == "global" else "addresses"
         handlers |= {
@@ -148,6 +175,18 @@ def compute_service(gke: Orchestrator) -> Service:
             f"{prefix}Operations.wait": _placed(place, addresses.operation),
         }
     return Service(HOST, ("compute.v1",), handlers, prefix="/compute/v1/")
+
+
+def _aggregated(project: str, noun: str, found: list[tuple[str, Json]]) -> Json:
+    """A list of all places, with those that have none."""
+    places = ("global", *(f"regions/{name}" for name in REGIONS), *(f"zones/{name}" for name in zones()))
+    items: Json = {}
+    for place in sorted({*places, *(place for place, _ in found)}):
+        there = [item for where, item in found if where == place]
+        items[place] = {noun: there} if there else {"warning": nothing(place)}
+    path = f"projects/{project}/aggregated/{noun}"
+    kind = f"compute#{noun.removesuffix('es') if noun == 'addresses' else noun[:-1]}AggregatedList"
+    return {"id": path, "items": items, "kind": kind, "selfLink": _LINKS + path}
 
 
 def _placed(place: str, verb: Callable[..., Json], *, with_body: bool = False) -> Handler:

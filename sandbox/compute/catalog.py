@@ -134,7 +134,7 @@ def _aggregated(call: Call, noun: str, names: Iterable[str], describe: Callable[
             }
             for name in wanted
         ]
-        items[scope] = {noun: found} if found else {"warning": _nothing(scope)}
+        items[scope] = {noun: found} if found else {"warning": nothing(scope)}
     path = f"projects/{project}/aggregated/{noun}"
     kind = f"compute#{noun[:-1]}AggregatedList"
     return {"id": path, "items": items, "kind": kind, "selfLink": _LINKS + path}
@@ -149,7 +149,8 @@ def _filtered(text: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if name in asked]
 
 
-def _nothing(scope: str) -> Json:
+def nothing(scope: str) -> Json:
+    """In place of what a place has none of."""
     return {
         "code": "NO_RESULTS_ON_PAGE",
         "message": f"There are no results for scope '{scope}' on this page.",

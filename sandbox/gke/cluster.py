@@ -51,6 +51,7 @@ class Backend(Protocol):
     def cordon_node(self, name: str) -> None: ...
     def drain_node(self, name: str) -> None: ...
     def start_controllers(self, pools: Any, settings: AutoscalerSettings) -> None: ...
+    def cloud_objects(self) -> list[Json]: ...
     def stop(self) -> None: ...
 
 
@@ -131,6 +132,17 @@ class Cluster:
     @property
     def location(self) -> str:
         return self.place.location
+
+    def objects(self) -> list[Json]:
+        """Its Services and volumes, for which the cloud has resources of its own; none where it can't be asked."""
+        backend = self.backend
+        if backend is None:
+            return []
+        try:
+            return backend.cloud_objects()
+        except (OSError, RuntimeError) as error:
+            log.warning("cluster %s does not say what it has in the cloud: %s", self.name, error)
+            return []
 
     @property
     def channel(self) -> str:

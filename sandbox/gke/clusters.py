@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Callable
 
+from ..compute.resources import Resources
 from ..google.errors import GoogleError
 from ..google.projects import project_number
 from ..paths import MAX_CLUSTERS, ClusterAddresses
@@ -47,6 +48,7 @@ class Orchestrator:
         self._make_backend = backend
         self.limits = limits or Limits()
         self.operations = Operations(now)
+        self.resources = Resources()
         self._clusters: dict[tuple[str, str, str], Cluster] = {}
         self.pools = NodePools(self.operations, self.limits)
 
@@ -280,6 +282,7 @@ class Orchestrator:
     def _take_down(self, cluster: Cluster, run: Run) -> None:
         try:
             run.go_on()
+            self.resources.outlive(cluster)
             cluster.gone.set()
             if cluster.backend is not None:
                 cluster.backend.stop()

@@ -228,6 +228,9 @@ def test_teardown_removes_cluster_and_bucket_and_can_be_repeated() -> None:
     assert "cluster-1" not in sandbox("status").ok().output
     assert not [pid for pid in sandbox_processes() if "kube-apiserver" in _command(pid)]
     assert not list((STATE / "gcs").glob("**/saved_model.pb*")), "the bucket's objects are gone"
+    receipt = json.loads(next((ROOT / "reports").glob("teardown-cluster-1-*/receipt.json")).read_text())
+    assert any(gone.startswith("cluster cluster-1 ") for gone in receipt["gone"])
+    assert {one["kind"] for one in receipt["left"]} <= {"service-account"}, receipt["left"]
     assert playbook("playbooks/teardown.yml").ok().changed == 0
 
 

@@ -39,6 +39,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "saved_model_info": {"path": "p"},
     "scaling_report": {"run_dir": "r", "workers": 1, "users": 1},
     "scaling_whatif": {"run_dir": "r"},
+    "site_leftovers_info": {},
+    "teardown_receipt": {"folder": "r", "state": "begun", "site": {}},
     "tfserving_model": {"namespace": "n", "deployment": "d", "model": "m"},
 }  # fmt: skip
 

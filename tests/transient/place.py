@@ -40,6 +40,7 @@ class Place:
             "gcp_project": "sandbox-project", "gcp_auth_kind": "serviceaccount",
             "gcp_service_account_file": str(self.folder / "google/key.json"),
             "storage_api_endpoint": self.google.url, "cluster_api_endpoint": self.google.url,
+            "preflight_api_endpoint": self.google.url,
             "storage_bucket": f"models-{site}", "storage_model_source": str(MODELS / "good"),
             "cluster_name": site, "cluster_location": "us-central1-f",
             "cluster_existing_kubeconfig": str(self.folder / "kubeconfig"),

@@ -31,6 +31,7 @@ LIMITS = Limits(cpu_milli=64_000, clusters=64, gpus=True, autopilot=True)
 class FakeCluster:
     """Keeps the names of nodes, and of all that ever were their specifications and how many there were at a time.
 
+    ``objects``: Services and volumes, as Kubernetes has them.
     ``fails``: what the next node dies of; ``room``: how many nodes there may be; ``hold`` and ``hold_drain``
     keep its start and the draining of nodes waiting while they are clear.
     """
@@ -43,6 +44,7 @@ class FakeCluster:
         self.specs: list[NodeSpec] = []
         self.counts: list[int] = []
         self.upgrades: list[str] = []
+        self.objects: list[dict[str, Any]] = []
         self.cordoned: list[str] = []
         self.fails: str | None = None
         self.room = 1000
@@ -84,6 +86,9 @@ class FakeCluster:
 
     def start_controllers(self, pools: Any, settings: Any) -> None:
         return
+
+    def cloud_objects(self) -> list[dict[str, Any]]:
+        return self.objects
 
     def stop(self) -> None:
         self.nodes.clear()

@@ -112,10 +112,10 @@ def remove(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None = N
     if found is None:
         return {"changed": False, "removed": [], "kept": ""}
     balancers = params["scope"] == "load_balancers"
-    kinds = {"Service": OWN_KINDS["Service"]} if balancers else {**OWN_KINDS, **OTHER_KINDS}
+    kinds = ("Service", *_GATEWAYS) if balancers else (*OWN_KINDS, *OTHER_KINDS)
     objects = [(kind, item) for kind in kinds for item in _listed(api, kind, namespace)]
     if balancers:
-        objects = [(kind, item) for kind, item in objects if item["spec"].get("type") == "LoadBalancer"]
+        objects = [(kind, item) for kind, item in objects if kind != "Service" or _has_resources(item)]
     verdict = judge(found, objects, app, whole=params["whole"])
     if verdict.whole and not balancers:
         paths = {f"Namespace/{namespace}": f"/api/v1/namespaces/{namespace}"}
@@ -129,6 +129,12 @@ def remove(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None = N
             delete(api, path, items[name])
         _gone(api, paths, params["timeout"], clock or Clock())
     return {"changed": bool(paths), "removed": list(paths), "kept": "" if balancers else verdict.kept}
+
+
+def _has_resources(service: Mapping[str, Any]) -> bool:
+    """Whether the cloud has something for a Service: a load balancer, or groups of its endpoints."""
+    annotations = service["metadata"].get("annotations") or {}
+    return service["spec"].get("type") == "LoadBalancer" or "cloud.google.com/neg" in annotations
 
 
 def _place(kind: str, namespace: str) -> str:

@@ -14,6 +14,7 @@ PRICES: dict[str, Any] = {
     "region": "us-central1",
     "cluster_hour": 0.1,
     "forwarding_rule_hour": 0.025,
+    "unused_address_hour": 0.01,
     "spot_factor": 0.4,
     "custom_factor": 1.05,
     "machine_types": {

@@ -44,6 +44,7 @@ GOOGLE: Json = {
     "gke_cluster": {"name": "c", "location": "us-central1-f"},
     "gke_cluster_info": {"name": "c", "location": "us-central1-f"},
     "gke_node_pool": {"cluster": "c", "name": "p", "location": "us-central1-f"},
+    "site_leftovers_info": {"cluster": "c", "location": "us-central1-f"},
 }
 
 TRIMMED = {

@@ -40,9 +40,25 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }  # fmt: skip
 
 # What modules read of Google's other APIs, and the line of code that does.
-# Preflight's, each where a setting gives a reason; what a deployer does not have is not checked.
+# Preflight's, each where a setting gives a reason, and teardown's, which looks for what is left; what a deployer does not have
+# is not checked.
 READS: tuple[tuple[str, str, str], ...] = (
     ("compute.acceleratorTypes.list", "preflight/gather.py", '_offered("acceleratorTypes"'),
+    *(
+        (f"compute.{noun}.list", "leftovers/judge.py", f'"{noun}": "')
+        for noun in (
+            "addresses",
+            "backendServices",
+            "disks",
+            "firewalls",
+            "forwardingRules",
+            "instances",
+            "networkEndpointGroups",
+            "targetPools",
+        )
+    ),
+    ("container.clusters.list", "leftovers/gather.py", "/locations/-/clusters"),
+    ("iam.serviceAccounts.list", "leftovers/gather.py", "/serviceAccounts"),
     ("compute.machineTypes.list", "preflight/gather.py", '_offered("machineTypes"'),
     ("compute.regions.get", "preflight/gather.py", "/regions/{settings.cluster.region}"),
     ("container.clusters.get", "preflight/gather.py", "/serverConfig"),
@@ -117,8 +133,8 @@ BOOTSTRAP: dict[str, tuple[str, ...]] = {
     "google.cloud.gcp_serviceusage_service": (
         "serviceusage.services.enable", "serviceusage.services.get", "serviceusage.operations.get",
     ),
-    "google.cloud.gcp_iam_service_account": ("iam.serviceAccounts.create", "iam.serviceAccounts.get"),
+    "google.cloud.gcp_iam_service_account": ("iam.serviceAccounts.create", "iam.serviceAccounts.delete", "iam.serviceAccounts.get"),
     "google.cloud.gcp_compute_address": (
-        "compute.addresses.create", "compute.addresses.get", "compute.regionOperations.get",
+        "compute.addresses.create", "compute.addresses.delete", "compute.addresses.get", "compute.regionOperations.get",
     ),
 }  # fmt: skip

@@ -77,3 +77,18 @@ def test_a_project_is_prepared_once(tmp_path: Path, emulator: Emulator, http: Te
     address = http.get("/compute/v1/projects/sandbox-project/regions/us-central1/addresses/endpoint").json()
     assert address["status"] == "RESERVED"
     assert changed(play(tmp_path, emulator, **wanted)) == 0
+
+
+def test_what_was_prepared_is_given_back_once(tmp_path: Path, emulator: Emulator, http: TestClient) -> None:
+    wanted = {
+        "cluster_bootstrap_services": [],
+        "cluster_bootstrap_model_service_account": "model-reader",
+        "cluster_bootstrap_node_service_account": "",
+        "cluster_bootstrap_address": "endpoint",
+        "cluster_location": "us-central1-f",
+    }
+    play(tmp_path, emulator, **wanted)
+    assert changed(play(tmp_path, emulator, **wanted, cluster_bootstrap_state="absent")) == 2
+    accounts = http.get(f"{PROJECT}/serviceAccounts").json()["accounts"]
+    assert [account["email"].partition("@")[0] for account in accounts] == ["deployer"]
+    assert changed(play(tmp_path, emulator, **wanted, cluster_bootstrap_state="absent")) == 0

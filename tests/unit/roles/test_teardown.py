@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from ansible_collections.mlops.tfserving.plugins.modules import gcs_bucket, gcs_
 from emulator import Emulator
 from kube_in_memory import KubeInMemory
 from objects import Objects
+from teardown_play import played
 
 ROOT = Path(__file__).resolve().parents[3]
 MODEL = ROOT / "tests/unit/saved_model/models/good"
@@ -31,17 +29,9 @@ def teardown(emulator: Emulator, url: str, tmp_path: Path) -> Teardown:
     """Runs the playbook; what it said, on one line, and how much it changed."""
 
     def run(*arguments: str, **variables: Any) -> tuple[str, int]:
-        given = {
-            "storage_bucket": "models", "storage_api_endpoint": url, "cluster_api_endpoint": url, "cluster_name": "none",
-            "gcp_project": "sandbox-project", "gcp_auth_kind": "accesstoken", "serving_namespace": "shared",
-            "cluster_existing_kubeconfig": "", "cluster_kubeconfig_path": str(tmp_path / "config"), "teardown_bucket": True, **variables,
-        }  # fmt: skip
         done = subprocess.run(
-            [Path(sys.executable).parent / "ansible-playbook", "-i", "inventories/existing", "playbooks/teardown.yml",
-             "-e", json.dumps(given), *arguments],
-            cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "GCP_ACCESS_TOKEN": emulator.token,
-                 "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"},
+            **played(emulator, url, tmp_path, *arguments, **variables),
+            capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         output = " ".join((done.stdout + done.stderr).split())
         assert done.returncode == 0, done.stdout + done.stderr
