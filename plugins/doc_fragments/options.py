@@ -28,6 +28,7 @@ from ..modules import (
     scaling_report,
     scaling_whatif,
     site_leftovers_info,
+    site_status_info,
     teardown_receipt,
     tfserving_model,
     tfserving_refusals_info,
@@ -110,6 +111,7 @@ class ModuleDocFragment:
     SCALING_REPORT: str = _of(scaling_report, {})
     SCALING_WHATIF: str = _of(scaling_whatif, {})
     SITE_LEFTOVERS_INFO: str = _of(site_leftovers_info, _GOOGLE)
+    SITE_STATUS_INFO: str = _of(site_status_info, _KUBERNETES)
     TEARDOWN_RECEIPT: str = _of(teardown_receipt, {})
     TFSERVING_MODEL: str = _of(tfserving_model, _KUBERNETES)
     TFSERVING_REFUSALS_INFO: str = _of(tfserving_refusals_info, _KUBERNETES)

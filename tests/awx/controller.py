@@ -124,6 +124,10 @@ KINDS = {
         {f"{edge}_nodes": "workflow_job_template_nodes" for edge in ("success", "failure", "always")},
         ("identifier", "workflow_job_template"),
     ),
+    "schedules": Kind(
+        "schedule", ("name", "rrule", "unified_job_template"), {"description": "", "enabled": True, "extra_data": {}},
+        {"unified_job_template": "unified_job_templates"}, {}, ("name", "unified_job_template"),
+    ),
 }  # fmt: skip
 _UNIFIED = ("projects", "inventory_sources", "job_templates", "workflow_job_templates")
 

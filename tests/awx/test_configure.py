@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from controller import TOKEN, Controller
+from controller import TOKEN, Controller, check_answers
 from project import job_templates, playbooks
 
 TEMPLATES = job_templates()
@@ -61,7 +61,7 @@ def test_everything_is_made_once(checkout: Path, settings: dict[str, Any]) -> No
     settings["awx_environments"] = settings["awx_environments"][1:]
     with controller.served() as url:
         first = configure(checkout, url, settings)
-        assert changed(first) == 9
+        assert changed(first) == 10
         assert KEY["private_key"] not in first.stdout + first.stderr
         before = len(controller.writes())
         assert changed(configure(checkout, url, settings)) == 0
@@ -70,6 +70,9 @@ def test_everything_is_made_once(checkout: Path, settings: dict[str, Any]) -> No
     assert {t["name"] for t in controller.objects["job_templates"].values()} == {
         f"{t['name']}: prod" for t in TEMPLATES
     }
+    clock = controller.find("schedules", "status: prod, by the clock")
+    assert "INTERVAL=15" in clock["rrule"] and clock["enabled"]
+    assert check_answers(controller.surveys[clock["unified_job_template"]], clock["extra_data"]) == []
     credential = controller.find("credentials", "Google prod")
     assert credential["inputs"] == {
         "username": KEY["client_email"],

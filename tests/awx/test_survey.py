@@ -59,7 +59,7 @@ def test_answers_to_yes_or_no_are_texts_which_every_use_of_them_converts() -> No
         q["variable"] for q in questions if {**OPTIONS.get(q["variable"], {}), **q}.get("type") == "bool"
     }
     assert asked == {
-        "serving_gate_enabled", "cluster_bootstrap", "teardown_cluster", "teardown_bucket", "tune_apply", "tune_measure",
+        "serving_gate_enabled", "cluster_bootstrap", "teardown_cluster", "teardown_bucket", "status_exit", "tune_apply", "tune_measure",
     }  # fmt: skip
     files = [
         p

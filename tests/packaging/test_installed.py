@@ -40,6 +40,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "scaling_report": {"run_dir": "r", "workers": 1, "users": 1},
     "scaling_whatif": {"run_dir": "r"},
     "site_leftovers_info": {},
+    "site_status_info": {"namespace": "n", "app": "a"},
     "teardown_receipt": {"folder": "r", "state": "begun", "site": {}},
     "tfserving_model": {"namespace": "n", "deployment": "d", "model": "m"},
 }  # fmt: skip

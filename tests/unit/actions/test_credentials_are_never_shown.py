@@ -33,6 +33,7 @@ KUBERNETES: Json = {
     "k8s_objects_info": {"kind": "Namespace"},
     "k8s_rollout": {"namespace": "n", "name": "d"},
     "k8s_teardown": {"namespace": "n", "app": "a"},
+    "site_status_info": {"namespace": "n", "app": "a"},
     "tfserving_refusals_info": {"namespace": "n", "label_selector": "app=a"},
     "locust_prepare": {"namespace": "n", "run": "r", "state": "absent"},
     "locust_run": {"namespace": "n", "service": "s", "run": "r", "workers": 1, "deployment": "d", "load_timeout": 1},

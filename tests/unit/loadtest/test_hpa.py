@@ -124,17 +124,17 @@ def test_the_status_shows_every_metric_of_the_deployments_own_hpa() -> None:
     # `items` is a method of the mapping of variables that Ansible gives to templates.
     source = trust_as_template(part.replace("items.", "found."))
 
-    def shown(samples: dict[str, Any]) -> str:
+    def shown(samples: list[Any] | None) -> str:
         return str(
             Templar(
-                DataLoader(), variables={"found": items, "name": "m", "status_samples": samples}
+                DataLoader(), variables={"found": items, "name": "m", "status_found": {"samples": samples}}
             ).template(source)
         )
 
-    text = shown({"resources": []})
+    text = shown([])
     assert text.splitlines() == [
         "autoscaler  2 replicas, wants 3 (1 to 4), cpu 84 of 60 %, s0-prometheus ? of 5 a replica",
         "            does nothing, has 2: cpu: no metrics returned; s0-prometheus: it had no value at the HPA's last look",
     ]
-    assert shown({"msg": "metrics can't be read"}).splitlines() == text.splitlines()[:1]
+    assert shown(None).splitlines() == text.splitlines()[:1]
     assert hpas_of([], "m") == []

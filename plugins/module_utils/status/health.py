@@ -1,0 +1,138 @@
+"""Whether a site is healthy, degraded or down, of its objects as the API shows them. Pure.
+
+Down: nobody is answered. Degraded: it answers, and something is not as it is to be and does not come by itself. A replica
+that is on its way for no longer than a start takes is neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..k8s.objects import condition, is_true, name_of, seconds_since
+from ..loadtest.hpa import scales
+
+Json = dict[str, Any]
+Objects = Mapping[str, list[Json]]
+"""By their kind: nodes of the cluster, and of the namespace pods, Services, Deployments and HPAs."""
+
+HEALTHY, DEGRADED, DOWN = "healthy", "degraded", "down"
+_VERSION, _TRACK = "mlops.tfserving/model-version", "mlops.tfserving/track"
+_STUCK = (
+    "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "ErrImagePull", "ImagePullBackOff",
+    "InvalidImageName", "RunContainerError",
+)  # fmt: skip
+"""Reasons for which a container waits that do not pass by themselves."""
+
+
+def summary(objects: Objects, app: str, now: float, start_seconds: float) -> Json:
+    """Health, reasons and what there is, for machines. ``start_seconds``: how long a replica may take to come."""
+    deployment = next((one for one in objects["Deployment"] if name_of(one) == app), None)
+    pods = [pod for pod in objects["Pod"] if _labels(pod).get("app") in (app, f"{app}-canary")]
+    down = list(_down(objects, app, deployment))
+    reasons = [*down, *_degraded(objects, app, deployment, pods, now, start_seconds)]
+    nodes = objects["Node"]
+    hpa = next((one for one in objects["HorizontalPodAutoscaler"] if scales(one, app)), None)
+    return {
+        "health": DOWN if down else DEGRADED if reasons else HEALTHY,
+        "reasons": reasons,
+        "replicas": {
+            "ready": _number(deployment, "status", "availableReplicas"),
+            "wanted": _number(deployment, "spec", "replicas"),
+            "min": int(hpa["spec"].get("minReplicas") or 1) if hpa else None,
+            "max": int(hpa["spec"]["maxReplicas"]) if hpa else None,
+        },
+        "nodes": {"ready": sum(is_true(node, "Ready") for node in nodes), "all": len(nodes)},
+        "pods": [
+            {
+                "name": name_of(pod), "ready": is_true(pod, "Ready"), "canary": _TRACK in _labels(pod),
+                "version": (pod["metadata"].get("annotations") or {}).get(_VERSION, ""),
+                "node": pod.get("spec", {}).get("nodeName", ""),
+            }
+            for pod in sorted(pods, key=name_of)
+        ],
+    }  # fmt: skip
+
+
+def line(found: Json) -> str:
+    """The summary in a line, for whoever watches."""
+    replicas, nodes = found["replicas"], found["nodes"]
+    counts = (
+        [
+            f"{replicas['ready']} of {replicas['wanted']} replicas, {nodes['ready']} of {nodes['all']} nodes ready"
+        ]
+        if replicas and nodes
+        else []
+    )
+    return f"{found['health']}: {'; '.join([*counts, *found['reasons']])}"
+
+
+def _down(objects: Objects, app: str, deployment: Json | None) -> Iterator[str]:
+    if deployment is None:
+        yield f"there is no Deployment {app}"
+    elif not _number(deployment, "status", "availableReplicas"):
+        yield "no replica is ready"
+    service = next((one for one in objects["Service"] if name_of(one) == app), None)
+    if service is None:
+        yield f"there is no Service {app}"
+    elif service["spec"].get("type") == "LoadBalancer" and not (
+        service.get("status", {}).get("loadBalancer") or {}
+    ).get("ingress"):
+        yield "the load balancer has no address"
+
+
+def _degraded(
+    objects: Objects, app: str, deployment: Json | None, pods: list[Json], now: float, start_seconds: float
+) -> Iterator[str]:
+    for node in objects["Node"]:
+        if not is_true(node, "Ready"):
+            yield f"node {name_of(node)} is not ready"
+    if deployment is not None and condition(deployment, "Progressing").get("status") == "False":
+        yield f"the rollout does not go on: {condition(deployment, 'Progressing').get('message', '')}".rstrip(
+            ": "
+        )
+    for pod in pods:
+        yield from _late(pod, now, start_seconds)
+    for hpa in objects["HorizontalPodAutoscaler"]:
+        if scales(hpa, app):
+            yield from _autoscaler(hpa)
+
+
+def _late(pod: Json, now: float, start_seconds: float) -> Iterator[str]:
+    """Why a pod does not come, if so. One that leaves has been ready."""
+    if pod["metadata"].get("deletionTimestamp") or is_true(pod, "Ready"):
+        return
+    status = pod.get("status", {})
+    if status.get("phase") in ("Failed", "Succeeded"):
+        return  # What became of a pod that others replace says nothing of now.
+    waiting = [
+        str(reason)
+        for one in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+        if (reason := (one.get("state", {}).get("waiting") or {}).get("reason")) in _STUCK
+    ]
+    # Since when it is not ready, as of one that was, or else since when there it is.
+    since = condition(pod, "Ready").get("lastTransitionTime") or pod["metadata"].get("creationTimestamp")
+    late = seconds_since(since, now)
+    if waiting:
+        yield f"pod {name_of(pod)} can't start: {waiting[0]}"
+    elif late > start_seconds:
+        yield f"pod {name_of(pod)} is not ready since {late:.0f} s"
+
+
+def _autoscaler(hpa: Json) -> Iterator[str]:
+    active, limited = condition(hpa, "ScalingActive"), condition(hpa, "ScalingLimited")
+    able = condition(hpa, "AbleToScale")
+    if active.get("status") == "False" and active.get("reason") != "ScalingDisabled":
+        yield f"the HPA does not know its metrics: {active.get('message', active.get('reason', ''))}"
+    if able.get("status") == "False":
+        yield f"the HPA can't scale: {able.get('message', able.get('reason', ''))}"
+    if limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas":
+        yield f"the HPA wants more than its maximum of {hpa['spec']['maxReplicas']} replicas"
+
+
+def _number(item: Json | None, part: str, name: str) -> int:
+    return int((item or {}).get(part, {}).get(name) or 0)
+
+
+def _labels(item: Json) -> Mapping[str, str]:
+    return item["metadata"].get("labels") or {}

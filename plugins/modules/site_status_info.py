@@ -1,0 +1,115 @@
+#!/usr/bin/python
+# Copyright: the mlops.tfserving developers
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
+
+"""Tells whether a site is healthy, degraded or down."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: site_status_info
+short_description: Tell whether a site is healthy, degraded or down, once or for a while
+version_added: 0.2.0
+description:
+  - Reads nodes, and of a namespace pods, Services, Deployments and HPAs, and judges whether the site is healthy.
+  - It is C(down) where nobody is answered, without a ready replica, a Service or the load balancer's address. It is C(degraded)
+    where a node is not ready, a rollout does not go on, a pod can't start or is late, the HPA does not know its metrics or
+    wants more replicas than it may have. Else it is C(healthy).
+  - As long as it watches it shows a line for each change.
+author: The mlops.tfserving developers (!UNKNOWN)
+extends_documentation_fragment:
+  - mlops.tfserving.options.site_status_info
+  - mlops.tfserving.kubernetes
+attributes:
+  check_mode:
+    support: full
+    description: Only reads.
+  diff_mode:
+    support: none
+    description: Changes nothing that could be shown.
+  idempotent:
+    support: full
+    description: Only reads.
+"""
+
+OPTIONS = r"""
+namespace: The site's namespace.
+app: Name of the model server's Deployment and Service.
+start_seconds: How long a replica may take to come; later it counts as degraded.
+watch_seconds: For how long to look again; 0 looks once. The last look counts.
+refresh_seconds: Seconds between two looks.
+summary: What this module returned before. Then nothing is read.
+fail_on:
+  - With what health the task does not end well, so that ansible-playbook's exit code tells it.
+  - V(degraded) fails (2); V(down) is as a host that can't be reached (4).
+"""
+
+EXAMPLES = r"""
+- name: See how the site is
+  mlops.tfserving.site_status_info:
+    namespace: tfserving
+    app: image-classifier
+  register: status
+  failed_when: status.summary.health != 'healthy'
+"""
+
+RETURN = r"""
+summary:
+  description: What there is, for machines.
+  type: dict
+  returned: success
+  contains:
+    health: {type: str, description: "V(healthy), V(degraded) or V(down)."}
+    reasons: {type: list, elements: str, description: Why it is not healthy.}
+    replicas: {type: dict, description: "C(ready) and C(wanted) ones; C(min) and C(max) of the HPA, null without one."}
+    nodes: {type: dict, description: "How many are C(ready), of C(all)."}
+    pods: {type: list, elements: dict, description: "Each one's C(name), C(version), C(node), and whether it is C(ready) or a C(canary)."}
+line:
+  description: The same in a line.
+  type: str
+  returned: success
+  sample: "healthy: 3 of 3 replicas, 2 of 2 nodes ready"
+objects:
+  description: What was read, by kind.
+  type: dict
+  returned: success
+samples:
+  description: C(PodMetrics) of the namespace; null where they can't be read.
+  type: list
+  elements: dict
+  returned: success
+refused:
+  description: How many requests the pods' proxies refused, in words.
+  type: str
+  returned: success
+reason:
+  description: Kubernetes' word for why.
+  type: str
+  returned: failure
+"""
+
+from ..module_utils import outcome
+from ..module_utils.k8s.options import PACKAGES, Json, answered, client_from_params, module_spec
+from ..module_utils.status.look import status
+
+SPEC = module_spec(
+    namespace={"type": "str", "required": True},
+    app={"type": "str", "required": True},
+    start_seconds={"type": "int", "default": 300},
+    watch_seconds={"type": "int", "default": 0},
+    refresh_seconds={"type": "int", "default": 5},
+    summary={"type": "dict"},
+    fail_on={"type": "list", "elements": "str", "choices": ["degraded", "down"], "default": []},
+)
+
+
+def answer(params: Json, *, check_mode: bool) -> Json:
+    return answered(lambda: status(params, lambda: client_from_params(params)))
+
+
+def main() -> None:
+    outcome.main(SPEC, PACKAGES, answer)
+
+
+if __name__ == "__main__":
+    main()

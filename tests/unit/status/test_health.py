@@ -1,0 +1,189 @@
+"""When a site is healthy, degraded or down, and what comes close to it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
+from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
+from ansible_collections.mlops.tfserving.plugins.module_utils.status import look as looking
+from ansible_collections.mlops.tfserving.plugins.module_utils.status.health import line, summary
+
+Json = dict[str, Any]
+Objects = dict[str, list[Json]]
+NOW = 1_800_000_000.0
+START = 300
+
+
+def ago(seconds: float) -> str:
+    return datetime.fromtimestamp(NOW - seconds, UTC).isoformat()
+
+
+def ready(*, is_ready: bool = True, since: float = 1000) -> Json:
+    status = "True" if is_ready else "False"
+    return {"conditions": [{"type": "Ready", "status": status, "lastTransitionTime": ago(since)}]}
+
+
+def pod(name: str, app: str = "m", **status: Any) -> Json:
+    labels = {"app": app} | ({"mlops.tfserving/track": "canary"} if app.endswith("-canary") else {})
+    metadata = {"name": name, "labels": labels, "creationTimestamp": ago(1000),
+                "annotations": {"mlops.tfserving/model-version": "3"}}  # fmt: skip
+    return {"metadata": metadata, "spec": {"nodeName": "n"}, "status": {**ready(), **status}}
+
+
+@pytest.fixture
+def site() -> Objects:
+    hpa = {"scaleTargetRef": {"kind": "Deployment", "name": "m"}, "minReplicas": 1, "maxReplicas": 4}
+    return {
+        "Node": [{"metadata": {"name": "n"}, "status": ready()}],
+        "Pod": [pod("m-1"), pod("m-2")],
+        "Service": [{
+            "metadata": {"name": "m"}, "spec": {"type": "LoadBalancer"},
+            "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
+        }],
+        "Deployment": [{"metadata": {"name": "m"}, "spec": {"replicas": 2}, "status": {"availableReplicas": 2}}],
+        "HorizontalPodAutoscaler": [{"metadata": {"name": "m"}, "spec": hpa, "status": {"conditions": [
+            {"type": "ScalingActive", "status": "True"}, {"type": "AbleToScale", "status": "True"},
+            {"type": "ScalingLimited", "status": "False"}]}}],
+    }  # fmt: skip
+
+
+def judged(site: Objects) -> tuple[str, list[str]]:
+    found = summary(site, "m", NOW, START)
+    return found["health"], found["reasons"]
+
+
+def test_what_machines_are_told(site: Objects) -> None:
+    site["Pod"] += [pod("m-canary-1", "m-canary"), pod("theirs", "x")]
+    found = summary(site, "m", NOW, START)
+    assert (found["health"], found["reasons"]) == ("healthy", [])
+    assert found["replicas"] == {"ready": 2, "wanted": 2, "min": 1, "max": 4}
+    assert found["nodes"] == {"ready": 1, "all": 1}
+    assert [(one["name"], one["version"], one["canary"]) for one in found["pods"]] == [
+        ("m-1", "3", False), ("m-2", "3", False), ("m-canary-1", "3", True),
+    ]  # fmt: skip
+    assert line(found) == "healthy: 2 of 2 replicas, 1 of 1 nodes ready"
+
+
+def condition(site: Objects, kind: str, **fields: str) -> None:
+    conditions = site["HorizontalPodAutoscaler"][0]["status"]["conditions"]
+    next(one for one in conditions if one["type"] == kind).update(fields)
+
+
+def waits(reason: str) -> Json:
+    return {
+        **ready(is_ready=False, since=10),
+        "containerStatuses": [{"state": {"waiting": {"reason": reason}}}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "health", "reason"),
+    [
+        (lambda s: s["Deployment"].clear(), "down", "there is no Deployment m"),
+        (lambda s: s["Deployment"][0]["status"].update(availableReplicas=0), "down", "no replica is ready"),
+        (lambda s: s["Service"].clear(), "down", "there is no Service m"),
+        (lambda s: s["Service"][0].update(status={}), "down", "the load balancer has no address"),
+        (lambda s: s["Node"][0].update(status=ready(is_ready=False)), "degraded", "node n is not ready"),
+        (lambda s: s["Pod"].append(pod("late", **ready(is_ready=False, since=301))), "degraded", "pod late is not ready since 301 s"),
+        (lambda s: s["Pod"].append(pod("bad", **waits("CrashLoopBackOff"))), "degraded", "pod bad can't start: CrashLoopBackOff"),
+        (lambda s: s["Pod"].append(pod("c", "m-canary", **waits("ErrImagePull"))), "degraded", "pod c can't start: ErrImagePull"),
+        (lambda s: s["Deployment"][0]["status"].update(conditions=[
+            {"type": "Progressing", "status": "False", "message": "deadline exceeded"}]), "degraded",
+         "the rollout does not go on: deadline exceeded"),
+        (lambda s: condition(s, "ScalingActive", status="False", message="no metrics"), "degraded",
+         "the HPA does not know its metrics: no metrics"),
+        (lambda s: condition(s, "AbleToScale", status="False", reason="FailedGetScale"), "degraded",
+         "the HPA can't scale: FailedGetScale"),
+        (lambda s: condition(s, "ScalingLimited", status="True", reason="TooManyReplicas"), "degraded",
+         "the HPA wants more than its maximum of 4 replicas"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told(
+    site: Objects, change: Callable[[Objects], None], health: str, reason: str
+) -> None:
+    change(site)
+    assert judged(site) == (health, [reason])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s["Pod"].append(pod("new", **ready(is_ready=False, since=299))),
+        lambda s: s["Pod"].append(pod("new", **waits("ContainerCreating"))),
+        lambda s: s["Pod"].append(pod("evicted", **ready(is_ready=False), phase="Failed")),
+        lambda s: s["Pod"].append(pod("theirs", "x", **waits("CrashLoopBackOff"))),
+        lambda s: s["Pod"][0]["metadata"].update(deletionTimestamp=ago(1)) or s["Pod"][0].update(status=ready(is_ready=False)),
+        lambda s: s["Deployment"][0]["spec"].update(replicas=3),
+        lambda s: s["HorizontalPodAutoscaler"].clear(),
+        lambda s: condition(s, "ScalingLimited", status="True", reason="TooFewReplicas"),
+        lambda s: condition(s, "ScalingActive", status="False", reason="ScalingDisabled"),
+        lambda s: s["Service"][0].update(spec={"type": "ClusterIP"}, status={}),
+    ],
+)  # fmt: skip
+def test_what_passes_by_itself_is_healthy(site: Objects, change: Callable[[Objects], None]) -> None:
+    change(site)
+    assert judged(site) == ("healthy", [])
+
+
+class Api:
+    """Answers lists of one look after another; an error is raised."""
+
+    def __init__(self, *looks: Objects | KubeError) -> None:
+        self.looks = list(looks)
+
+    def get(self, path: str, **_query: object) -> Json:
+        kind = next(
+            (
+                kind
+                for kind, (start, end) in looking.KINDS.items()
+                if path.startswith(start) and path.endswith(end or "nodes")
+            ),
+            "",
+        )
+        if not kind or "metrics.k8s.io" in path:
+            raise KubeError(404, "NotFound", path)
+        now = self.looks[0]
+        if kind == "HorizontalPodAutoscaler" or isinstance(now, KubeError):
+            self.looks.pop(0)
+        if isinstance(now, KubeError):
+            raise now
+        return {"items": now[kind], "metadata": {}}
+
+
+def test_a_watch_tells_each_change_once_and_the_last_look_counts(
+    site: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(looking, "progress", told.append)
+    broken = copy.deepcopy(site)
+    broken["Node"][0]["status"] = ready(is_ready=False)
+    away = KubeError(503, "Unavailable", "the API server is away")
+    time = [0.0]
+    clock = Clock(lambda: time[0], lambda s: time.__setitem__(0, time[0] + s), lambda: NOW)
+    api = Api(site, site, broken, broken, away, broken, site)
+    params = {"namespace": "s", "app": "m", "start_seconds": START, "watch_seconds": 30, "refresh_seconds": 5}
+    monkeypatch.setattr(looking, "refused", lambda *_: {"words": ""})
+    found = looking.look(api, params, clock)  # type: ignore[arg-type]
+    assert found["summary"]["health"] == "healthy"
+    assert [words.partition(" ")[2].partition(":")[0] for words in told] == [
+        "healthy", "degraded", "read", "degraded", "healthy",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("health", "word"), [("healthy", None), ("degraded", "failed"), ("down", "unreachable")]
+)
+def test_health_that_is_not_wanted_ends_the_task(health: str, word: str | None) -> None:
+    given = {"health": health, "reasons": ["why"], "replicas": {}, "nodes": {}, "pods": []}
+    found = looking.status(
+        {"summary": given, "fail_on": ["degraded", "down"]}, lambda: pytest.fail("nothing is read")
+    )
+    assert {"failed", "unreachable"} & found.keys() == ({word} if word else set())
+    assert looking.status({"summary": given, "fail_on": []}, lambda: pytest.fail("nothing is read")).keys() == {
+        "changed", "summary", "line",
+    }  # fmt: skip
