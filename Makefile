@@ -81,6 +81,10 @@ lab: setup ## the lab that this grew from, with its own commands and manifests, 
 drills: setup ## what happens to requests when pods and nodes go, versions change, models are bad; an hour (needs root)
 	@DRILL_RUNS=$${DRILL_RUNS:-3} .venv/bin/pytest tests/drills -vv
 
+metrics: setup ## what brings metrics to the HPA, for real: a Prometheus, prometheus-adapter, GKE's adapter; on loopback, then on the sandbox; half an hour (needs root)
+	@.venv/bin/python -m sandbox build metrics
+	@.venv/bin/pytest tests/metrics -vv --durations=6
+
 KUBERNETES ?= 1.
 matrix-kubernetes: setup ## the site and its load test on each Kubernetes that the sandbox offers (KUBERNETES=1.37 for one); compiles what is missing, an hour or two (needs root)
 	@.venv/bin/pytest tests/releases -vv -k '$(KUBERNETES)'
@@ -107,4 +111,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient model-server model-corpus awx-tests loadtest-tests bench e2e lab drills drills-once matrix-kubernetes molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient model-server model-corpus awx-tests loadtest-tests bench e2e lab drills drills-once metrics matrix-kubernetes molecule sandbox-up sandbox-down clean

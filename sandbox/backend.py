@@ -23,7 +23,7 @@ class RealCluster:
 
     def __init__(
         self, name: str, index: int, *, project: str, location: str, version: str, images: Path, kube: Program, binaries: Path,
-        metadata: MetadataServer, reviewer: str, workload_identity: bool = True,
+        metadata: MetadataServer, reviewer: str, workload_identity: bool = True, gke_adapter: Path | None = None,
     ) -> None:  # fmt: skip
         self.kube = KubeCluster(
             name,
@@ -35,6 +35,7 @@ class RealCluster:
             kube=kube,
             binaries=binaries,
             reviewer=reviewer,
+            gke_adapter=gke_adapter,
         )
         self.endpoint = self.kube.endpoint
         self.ca_certificate = self.kube.ca_certificate

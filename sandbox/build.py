@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .paths import cache_dir
-from .releases import COREDNS, DEFAULT, METRICS_SERVER
+from .releases import COREDNS, CUSTOM_METRICS, DEFAULT, METRICS_SERVER, PROMETHEUS_ADAPTER
 
 _SOURCES = Path(__file__).parent / "go"
 # In the cache: what each step of a build took, a JSON object a line.
@@ -33,12 +33,20 @@ _COMMON = {
     "metrics-server": f"sigs.k8s.io/metrics-server v{METRICS_SERVER}",
     "pause": "",
 }
-
+# GKE's adapter goes into the default release's module graph; prometheus-adapter has one of its own, the one that it was
+# released with, since its last release knows no newer Kubernetes.
+_GKE_ADAPTER = "gke-metrics-adapter"
+_ON_CUSTOM_METRICS = f"require sigs.k8s.io/custom-metrics-apiserver v{CUSTOM_METRICS}"
+_PROMETHEUS_ADAPTER = "sigs.k8s.io/prometheus-adapter"
 
 # Go's compilers are short-lived: seldom collecting their garbage saves a fifth of the CPU time, within bounds of memory.
 _ENVIRONMENT = {
     "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod -trimpath -buildvcs=false", "GOGC": "400", "GOMEMLIMIT": "1500MiB",
 }  # fmt: skip
+
+
+# Debug information would be made first and left out of the binary then.
+_NO_DEBUG = "-gcflags=all=-dwarf=false"
 
 
 class BuildFailed(RuntimeError):
@@ -74,10 +82,71 @@ def build_kubectl(progress: Callable[[str], None]) -> Path:
     return _compiled(target, DEFAULT, ["kubectl"], "kubectl from its sources", progress) / "kubectl"
 
 
+def build_gke_adapter(progress: Callable[[str], None]) -> Path:
+    """The program that plays GKE's managed metrics adapter; built if missing. Raises as ``build_binaries`` does."""
+    target = (
+        cache_dir()
+        / f"gke-adapter-{digest_of(_requirements(DEFAULT), _ON_CUSTOM_METRICS, _SOURCES / _GKE_ADAPTER)}"
+    )
+    what = "GKE's metrics adapter, a minute"
+    return _compiled(target, DEFAULT, [_GKE_ADAPTER], what, progress, _ON_CUSTOM_METRICS) / _GKE_ADAPTER
+
+
+def prometheus_adapter_dir() -> Path:
+    """Where prometheus-adapter is, built or not."""
+    return cache_dir() / f"prometheus-adapter-{digest_of(PROMETHEUS_ADAPTER)}"
+
+
+def build_prometheus_adapter(progress: Callable[[str], None]) -> Path:
+    """The folder with ``prometheus-adapter``; built if missing. Raises as ``build_binaries`` does."""
+
+    def build(draft: Path, module: Path, environment: dict[str, str]) -> None:
+        go = "\n".join(
+            ["module sandbox.local", "go 1.26.0", f"require {_PROMETHEUS_ADAPTER} v{PROMETHEUS_ADAPTER}", ""]
+        )
+        (module / "go.mod").write_text(go)
+        flags = [_NO_DEBUG, "-ldflags=-s -w"]
+        command = [
+            "go",
+            "build",
+            *flags,
+            "-o",
+            str(draft / "prometheus-adapter"),
+            f"{_PROMETHEUS_ADAPTER}/cmd/adapter",
+        ]
+        watched(command, "compiling prometheus-adapter", progress, cwd=module, env=environment)
+
+    return _kept(
+        prometheus_adapter_dir(),
+        f"prometheus-adapter {PROMETHEUS_ADAPTER}: minutes, this once",
+        progress,
+        build,
+    )
+
+
 def _compiled(
-    target: Path, release: str, names: list[str], what: str, progress: Callable[[str], None]
+    target: Path, release: str, names: list[str], what: str, progress: Callable[[str], None], more: str = ""
 ) -> Path:
-    """The folder with these programs, in one module graph."""
+    """The folder with these programs, in one module graph; ``more``: lines of its go.mod."""
+
+    def build(draft: Path, module: Path, environment: dict[str, str]) -> None:
+        (module / "go.mod").write_text(_module(release, _upstream(release, environment)) + more)
+        for name in names:
+            shutil.copytree(_SOURCES / name, module / name)
+        flags = [_NO_DEBUG, f"-ldflags=-s -w {_stamp(release)}"]
+        command = ["go", "build", *flags, "-o", f"{draft}/", *(f"./{name}" for name in names)]
+        watched(command, f"compiling {', '.join(names)}", progress, cwd=module, env=environment)
+
+    return _kept(target, what, progress, build)
+
+
+def _kept(
+    target: Path,
+    what: str,
+    progress: Callable[[str], None],
+    build: Callable[[Path, Path, dict[str, str]], None],
+) -> Path:
+    """The entry of the cache, made if missing: ``build`` gets its folder, one for a module, and Go's environment."""
     if target.exists():
         return target
     with cache_lock("binaries"):
@@ -88,14 +157,7 @@ def _compiled(
         module = draft / "module"
         module.mkdir(parents=True)
         progress(what)
-        # Without debug information, which would be made first and left out of the binary then.
-        flags = ["-gcflags=all=-dwarf=false", f"-ldflags=-s -w {_stamp(release)}"]
-        environment = {**os.environ, **_ENVIRONMENT}
-        (module / "go.mod").write_text(_module(release, _upstream(release, environment)))
-        for name in names:
-            shutil.copytree(_SOURCES / name, module / name)
-        command = ["go", "build", *flags, "-o", f"{draft}/", *(f"./{name}" for name in names)]
-        watched(command, f"compiling {', '.join(names)}", progress, cwd=module, env=environment)
+        build(draft, module, {**os.environ, **_ENVIRONMENT})
         shutil.rmtree(module)
         draft.rename(target)
     return target

@@ -23,7 +23,7 @@ import google.auth.transport.requests
 from google.oauth2 import service_account
 
 from . import host_check, made
-from .build import BuildFailed, build_binaries
+from .build import BuildFailed, build_binaries, build_gke_adapter
 from .host import clean_leftovers
 from .images.build import build_all
 from .kube.process import DidNotStart, Process
@@ -33,6 +33,9 @@ from .releases import RELEASES
 _PROJECT = "sandbox-project"
 _START_SECONDS = 30
 _STOP_SECONDS = 90
+# What brings metrics to HPAs, which few need and takes minutes to build: its name on the command line, and whether `up` has it.
+_METRICS = "metrics"
+_METRICS_VARIABLE = "MLOPS_TFSERVING_SANDBOX_METRICS"
 
 
 def say(text: str) -> None:
@@ -50,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     building.add_argument(
         "releases", nargs="*", metavar="RELEASE",
         help=f"only these releases of Kubernetes, which are else compiled when a cluster first needs them: {', '.join(RELEASES)}, "
-        "or as 1.37",
+        f"or as 1.37; {_METRICS}: what brings metrics to HPAs, as with {_METRICS_VARIABLE}=1",
     )  # fmt: skip
     commands.add_parser("up", help="start Google's APIs on this machine")
     down = commands.add_parser("down", help="stop everything; buckets are kept")
@@ -79,14 +82,19 @@ def main(arguments: list[str] | None = None) -> int:
 def build(releases: list[str]) -> int:
     if host_check.main():
         return 2
+    with_metrics = _METRICS in releases
     for wanted in releases:
+        if wanted == _METRICS:
+            continue
         found = [release for release in RELEASES if wanted in (release, release.rpartition(".")[0])]
         if not found:
             print(f"error: no release {wanted}: the sandbox has {', '.join(RELEASES)}", file=sys.stderr)
             return 2
         build_binaries(say, found[0])
-    if not releases:
-        build_all(say)
+    if not releases or with_metrics:
+        build_all(say, metrics=with_metrics)
+    if with_metrics:
+        build_gke_adapter(say)
     return 0
 
 
@@ -109,15 +117,16 @@ def _start() -> int:
     found = clean_leftovers(say)
     if found:
         say(f"removed what an earlier one left: {', '.join(found[:6])}{' …' if len(found) > 6 else ''}")
-    images = build_all(say)
-    binaries = build_binaries(say)
+    metrics = bool(os.environ.get(_METRICS_VARIABLE))
+    images = build_all(say, metrics=metrics)
+    programs = [build_binaries(say), *([build_gke_adapter(say)] if metrics else [])]
     state = private(state_dir())
     made.begin()
     model = state / "model"
     model.unlink(missing_ok=True)
     model.symlink_to(images.model / "1")
     log = state / "log" / "daemon.log"
-    command = [sys.executable, "-m", "sandbox.daemon", str(images.template), str(binaries)]
+    command = [sys.executable, "-m", "sandbox.daemon", str(images.template), *map(str, programs)]
     daemon = Process("the sandbox's daemon", command, log, {"PYTHONPATH": str(Path(__file__).parent.parent)})
     daemon.wait_until(_healthy, "not answering", _START_SECONDS)
     (state / "daemon.pid").write_text(str(daemon.pid))

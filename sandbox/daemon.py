@@ -26,8 +26,8 @@ from .paths import API_PORT, GATEWAY, GOOGLE_PORT, HTTPS_PROXY_PORT, authority_d
 from .releases import release_of
 
 
-def serve(images: Path, binaries: Path) -> None:
-    """Serves until it is told to end; then takes every cluster down."""
+def serve(images: Path, binaries: Path, gke_adapter: Path | None = None) -> None:
+    """Serves until it is told to end; then takes every cluster down. ``gke_adapter``: of GKE's metrics, for every cluster."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -39,7 +39,7 @@ def serve(images: Path, binaries: Path) -> None:
         return RealCluster(
             cluster.name, cluster.index, project=cluster.project, location=cluster.location,
             version=str(cluster.answer["currentMasterVersion"]), images=images, kube=_kube, binaries=binaries,
-            metadata=metadata, reviewer=tokens.reviewer,
+            gke_adapter=gke_adapter, metadata=metadata, reviewer=tokens.reviewer,
             workload_identity=bool(cluster.answer.get("workloadIdentityConfig", {}).get("workloadPool")),
         )  # fmt: skip
 
@@ -77,4 +77,4 @@ async def _serve(app: ASGIApp) -> None:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), Path(sys.argv[2]))
+    serve(*map(Path, sys.argv[1:]))

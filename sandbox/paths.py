@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from .host_check import API_PORT, API_SERVER_PORT, HTTPS_PROXY_PORT, METRICS_PORT, cache_dir
+from .host_check import (
+    API_PORT,
+    API_SERVER_PORT,
+    GKE_METRICS_PORT,
+    HTTPS_PROXY_PORT,
+    METRICS_PORT,
+    cache_dir,
+)
 
 __all__ = [
-    "API_PORT", "API_URL", "BRIDGE", "GATEWAY", "GOOGLE_PORT", "HTTPS_PROXY_PORT", "HTTPS_PROXY_URL", "LOCK", "MARKER", "METRICS_PORT",
+    "API_PORT", "API_URL", "BRIDGE", "GATEWAY", "GKE_METRICS_PORT", "GOOGLE_PORT", "HTTPS_PROXY_PORT", "HTTPS_PROXY_URL", "LOCK", "MARKER", "METRICS_PORT",
     "RECORD", "ClusterAddresses", "authority_dir", "cache_dir", "private", "state_dir",
 ]  # fmt: skip
 

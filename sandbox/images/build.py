@@ -12,12 +12,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..build import BuildFailed, binaries_dir, build_binaries, cache_lock, digest_of, watched
+from ..build import (
+    BuildFailed,
+    binaries_dir,
+    build_binaries,
+    build_prometheus_adapter,
+    cache_lock,
+    digest_of,
+    prometheus_adapter_dir,
+    watched,
+)
 from ..paths import MARKER, cache_dir
 
 Progress = Callable[[str], None]
@@ -46,12 +55,15 @@ IMAGES = {
     "locust": "sandbox.local/locust:2.47.0",
     "tensorflow-serving": "sandbox.local/tensorflow-serving:2.21.0",
 }
+# For who asks for them: Debian's Prometheus, and prometheus-adapter.
+METRICS_IMAGES = {
+    "prometheus": "sandbox.local/prometheus:2.53",
+    "prometheus-adapter": "sandbox.local/prometheus-adapter:0.12.0",
+}
 # What an image is called elsewhere: the lab's manifests name it so.
 ALIASES = {"docker.io/tensorflow/serving:2.8.0": IMAGES["tensorflow-serving"]}
 # HAProxy comes with the base system: a small package is not worth a base of its own.
-_ON_PYTHON = ("haproxy", "locust", "tensorflow-serving")
-# Those that hold a program of ours.
-_COMPILED = ("pause", "coredns")
+_ON_PYTHON = ("haproxy", "locust", "tensorflow-serving", "prometheus")
 
 
 @dataclass(frozen=True)
@@ -62,16 +74,16 @@ class Images:
     model: Path
 
 
-def build_all(progress: Progress) -> Images:
-    """Builds what is missing; takes minutes on the first call, nothing on the next."""
+def build_all(progress: Progress, *, metrics: bool = False) -> Images:
+    """Builds what is missing; takes minutes on the first call, nothing on the next. ``metrics``: ``METRICS_IMAGES``, too."""
     # Compiling wants the CPUs, images wait for mirrors and disks: side by side.
     with ThreadPoolExecutor(1) as threads:
-        compiling = threads.submit(build_binaries, progress)
+        compiling = threads.submit(_compile, progress, metrics=metrics)
         with cache_lock("images"):
-            builder = _Builder(progress)
+            builder = _Builder(progress, IMAGES | METRICS_IMAGES if metrics else IMAGES)
             try:
                 if not builder.is_complete():
-                    builder.archives(_ON_PYTHON)
+                    builder.archives()
                 model = builder.model()
                 compiling.result()
                 return Images(builder.template(), model)
@@ -79,11 +91,29 @@ def build_all(progress: Progress) -> Images:
                 builder.close()
 
 
+def prometheus_program() -> Path:
+    """Prometheus as its image has it, unpacked; for who would run it without a container. ``build_all`` with ``metrics``
+    comes before."""
+    unpacked = "io.containerd.snapshotter.v1.overlayfs/snapshots/*/fs/usr/bin/prometheus"
+    return max(cache_dir().glob(f"template-*/{unpacked}"), key=lambda file: file.stat().st_mtime)
+
+
+def _compile(progress: Progress, *, metrics: bool) -> None:
+    build_binaries(progress)
+    if metrics:
+        build_prometheus_adapter(progress)
+
+
 class _Builder:
     """Holds buildah's storage for one build; the archives it makes are what is kept."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._binaries = binaries_dir()
+    def __init__(self, progress: Progress, images: dict[str, str]) -> None:
+        self._images = images
+        binaries = binaries_dir()
+        # Images that hold a program of ours, and where that is.
+        self._compiled = {
+            "pause": binaries, "coredns": binaries, "prometheus-adapter": prometheus_adapter_dir(),
+        }  # fmt: skip
         self._progress = progress
         self._work = cache_dir() / "images.work"
         self._stored: set[str] = set()
@@ -120,8 +150,8 @@ class _Builder:
 
     def _digest(self, name: str) -> str:
         parts: list[Path | str] = [_HERE / name]
-        if name in _COMPILED:
-            parts.append(self._binaries.name)
+        if name in self._compiled:
+            parts.append(self._compiled[name].name)
         if name in _ON_PYTHON or name == "python":
             parts += [_SUITE, _PYTHON, platform.machine(), _HERE / "python"]
         return digest_of(*parts)
@@ -134,12 +164,13 @@ class _Builder:
         return cache_dir() / f"template-{_digest_of_all(self._digests())}"
 
     def _digests(self) -> dict[str, str]:
-        return {name: self._digest(name) for name in IMAGES}
+        return {name: self._digest(name) for name in self._images}
 
-    def archives(self, names: Iterable[str]) -> None:
-        """Makes these images as far as they are missing."""
-        for name in names:
-            self._archive(name, self._digest(name))
+    def archives(self) -> None:
+        """Makes what needs nothing compiled, as far as it is missing."""
+        for name in self._images:
+            if name in _ON_PYTHON:
+                self._archive(name, self._digest(name))
 
     def template(self) -> Path:
         """A containerd root with all images, made by containerd itself."""
@@ -152,7 +183,7 @@ class _Builder:
         return self._kept("model", digest, self._export)
 
     def _unpack(self, draft: Path, digests: dict[str, str]) -> None:
-        archives = [self._archive(name, digests[name]) for name in IMAGES]
+        archives = [self._archive(name, digests[name]) for name in self._images]
         self._progress("unpacking images as nodes will have them")
         address = draft / "containerd.sock"
         state = self._work / "containerd"
@@ -192,15 +223,17 @@ class _Builder:
             self._have("python")
         context = self._context(name)
         self._buildah_build(name, context)
-        target = f"docker-archive:{draft / 'image.tar'}:{IMAGES[name]}"
+        target = f"docker-archive:{draft / 'image.tar'}:{self._images[name]}"
         watched(
-            [*self._buildah(), "push", "-q", IMAGES[name], target], f"image {name}: saving", self._progress
+            [*self._buildah(), "push", "-q", self._images[name], target],
+            f"image {name}: saving",
+            self._progress,
         )
         shutil.rmtree(context)
 
     def _buildah_build(self, name: str, context: Path) -> None:
         build = ["build", "-q", "--isolation", "chroot", "--pull=never", "--timestamp", "0"]
-        command = [*self._buildah(), *build, "-t", IMAGES[name], str(context)]
+        command = [*self._buildah(), *build, "-t", self._images[name], str(context)]
         watched(command, f"image {name}: building", self._progress)
         self._stored.add(name)
 
@@ -223,8 +256,8 @@ class _Builder:
         """A folder with all that the image's Containerfile copies."""
         context = self._work / "context" / name
         shutil.copytree(_HERE / name, context, ignore=shutil.ignore_patterns("__pycache__"))
-        if name in _COMPILED:
-            shutil.copy2(self._binaries / name, context)
+        if name in self._compiled:
+            shutil.copy2(self._compiled[name] / name, context)
         if name == "python":
             self._progress("Debian's base system for images")
             self._debootstrap(context / "rootfs")

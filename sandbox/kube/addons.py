@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..paths import GATEWAY, METRICS_PORT, ClusterAddresses
-from .crds import CAPACITY_BUFFER
+from ..paths import GATEWAY, GKE_METRICS_PORT, METRICS_PORT, ClusterAddresses
+from .crds import AUTOSCALING_METRIC, CAPACITY_BUFFER
 from .rest import Json, KubeRest
 
 _SYSTEM = "/api/v1/namespaces/kube-system"
@@ -14,6 +14,12 @@ _LABELS = {"k8s-app": "kube-dns"}
 def apply_addons(rest: KubeRest, addresses: ClusterAddresses) -> None:
     """Applies DNS, the metrics API and the kind that keeps room in stock; repeatable."""
     for path, manifest in [*_dns(addresses), *_metrics(addresses), _kind(CAPACITY_BUFFER)]:
+        rest.apply(path, manifest)
+
+
+def apply_gke_metrics(rest: KubeRest, addresses: ClusterAddresses) -> None:
+    """Applies the kind and the API of GKE's metrics adapter; repeatable."""
+    for path, manifest in [_kind(AUTOSCALING_METRIC), *_gke_metrics(addresses)]:
         rest.apply(path, manifest)
 
 
@@ -112,36 +118,45 @@ def _dns(addresses: ClusterAddresses) -> list[tuple[str, Json]]:
 
 
 def _metrics(addresses: ClusterAddresses) -> list[tuple[str, Json]]:
-    user = {"kind": "User", "name": "metrics-server", "apiGroup": "rbac.authorization.k8s.io"}
     rules: list[Json] = [
         {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["pods", "nodes", "configmaps"], "verbs": ["get", "list", "watch"]},
+    ]
+    return _on_the_host("metrics-server", METRICS_PORT, rules, addresses, "v1beta1.metrics.k8s.io")
+
+
+def _gke_metrics(addresses: ClusterAddresses) -> list[tuple[str, Json]]:
+    rules: list[Json] = [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": ["autoscaling.gke.io"], "resources": ["autoscalingmetrics"], "verbs": ["list"]},
+    ]
+    versions = ("v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io")
+    return _on_the_host("gke-metrics-adapter", GKE_METRICS_PORT, rules, addresses, *versions)
+
+
+def _on_the_host(
+    name: str, port: int, rules: list[Json], addresses: ClusterAddresses, *apis: str
+) -> list[tuple[str, Json]]:
+    """APIs (version.group) that a program on the host answers, and what that may: look at ``rules``, and ask who asks it."""
+    user = {"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"}
+    reviews: list[Json] = [
         {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
         {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]},
     ]
-    slice_ = _object("discovery.k8s.io/v1", "EndpointSlice", "metrics-server-host", "kube-system")
-    slice_["metadata"]["labels"] = {"kubernetes.io/service-name": "metrics-server"}
+    slice_ = _object("discovery.k8s.io/v1", "EndpointSlice", f"{name}-host", "kube-system")
+    slice_["metadata"]["labels"] = {"kubernetes.io/service-name": name}
     slice_ |= {
         "addressType": "IPv4",
-        "ports": [{"name": "https", "port": METRICS_PORT, "protocol": "TCP"}],
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
         "endpoints": [{"addresses": [str(addresses.api_server)], "conditions": {"ready": True}}],
     }
-    service = {"ports": [{"name": "https", "port": 443, "targetPort": METRICS_PORT, "protocol": "TCP"}]}
-    api = {
-        "service": {"name": "metrics-server", "namespace": "kube-system"},
-        "group": "metrics.k8s.io",
-        "version": "v1beta1",
-        "insecureSkipTLSVerify": True,
-        "groupPriorityMinimum": 100,
-        "versionPriority": 100,
-    }
-    name = "v1beta1.metrics.k8s.io"
-    return [
-        *_role("system:metrics-server", rules, user),
+    service = {"ports": [{"name": "https", "port": 443, "targetPort": port, "protocol": "TCP"}]}
+    found = [
+        *_role(f"system:{name}", [*rules, *reviews], user),
         (
-            f"{_RBAC}/namespaces/kube-system/rolebindings/metrics-server-auth-reader",
+            f"{_RBAC}/namespaces/kube-system/rolebindings/{name}-auth-reader",
             _object(
-                "rbac.authorization.k8s.io/v1", "RoleBinding", "metrics-server-auth-reader", "kube-system",
+                "rbac.authorization.k8s.io/v1", "RoleBinding", f"{name}-auth-reader", "kube-system",
                 roleRef={
                     "apiGroup": "rbac.authorization.k8s.io",
                     "kind": "Role",
@@ -150,13 +165,19 @@ def _metrics(addresses: ClusterAddresses) -> list[tuple[str, Json]]:
                 subjects=[user],
             ),
         ),
-        (
-            f"{_SYSTEM}/services/metrics-server",
-            _object("v1", "Service", "metrics-server", "kube-system", spec=service),
-        ),
-        ("/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices/metrics-server-host", slice_),
-        (
-            f"/apis/apiregistration.k8s.io/v1/apiservices/{name}",
-            _object("apiregistration.k8s.io/v1", "APIService", name, spec=api),
-        ),
+        (f"{_SYSTEM}/services/{name}", _object("v1", "Service", name, "kube-system", spec=service)),
+        (f"/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices/{name}-host", slice_),
     ]  # fmt: skip
+    for api in apis:
+        version, _, group = api.partition(".")
+        spec = {
+            "service": {"name": name, "namespace": "kube-system"},
+            "group": group,
+            "version": version,
+            "insecureSkipTLSVerify": True,
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+        }
+        path = f"/apis/apiregistration.k8s.io/v1/apiservices/{api}"
+        found.append((path, _object("apiregistration.k8s.io/v1", "APIService", api, spec=spec)))
+    return found

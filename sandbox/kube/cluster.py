@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..paths import MAX_NODES, ClusterAddresses, state_dir
 from . import network
-from .addons import apply_addons
+from .addons import apply_addons, apply_gke_metrics
 from .controlplane import ControlPlane
 from .node import Node, NodeSpec, Taint
 from .process import DidNotStart
@@ -26,7 +26,8 @@ class KubeCluster:
     """One cluster. Its methods block; different nodes may be added and removed from different threads.
 
     ``version``: of its control plane. ``kube``: gives the program of a version, which it may have to compile first, and
-    tells then how that goes. ``binaries``: of what every version has, the metrics server.
+    tells then how that goes. ``binaries``: of what every version has, the metrics server. ``gke_adapter``: the program that
+    brings GKE's custom metrics; without one the cluster has none.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class KubeCluster:
         kube: Program,
         binaries: Path,
         reviewer: str,
+        gke_adapter: Path | None = None,
     ) -> None:
         self.name = name
         self.addresses = ClusterAddresses(index)
@@ -51,6 +53,7 @@ class KubeCluster:
         self._version = version
         self._images = images
         self._kube = kube
+        self._gke_adapter = gke_adapter
         self._lock = threading.Lock()
         self._stopping = False
         self._nodes: dict[str, Node] = {}
@@ -88,6 +91,9 @@ class KubeCluster:
             self._plane.start(kube, progress)
             apply_addons(self._plane.rest, self.addresses)
             self._plane.start_metrics_server()
+            if self._gke_adapter:
+                apply_gke_metrics(self._plane.rest, self.addresses)
+                self._plane.start_gke_adapter(self._gke_adapter)
         except BaseException:
             self.stop()
             raise

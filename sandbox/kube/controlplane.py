@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from ..paths import HTTPS_PROXY_URL, METRICS_PORT, ClusterAddresses, authority_dir
+from ..paths import GKE_METRICS_PORT, HTTPS_PROXY_URL, METRICS_PORT, ClusterAddresses, authority_dir
 from .pki import Authority, KeyPair
 from .process import Process
 from .rest import KubeRest
@@ -81,21 +81,25 @@ class ControlPlane:
         self._start("kube-scheduler", [str(kube), *self._scheduler()])
 
     def start_metrics_server(self) -> None:
-        client = self.authority.issue(
-            "metrics-server", "metrics-server", addresses=[self.addresses.api_server]
-        )
         self._start(
             "metrics-server",
             [
                 str(self._binaries / "metrics-server"),
-                *self._reaches("metrics-server", client),
-                f"--secure-port={METRICS_PORT}",
-                f"--tls-cert-file={client.certificate}",
-                f"--tls-private-key-file={client.key}",
+                *self._serves("metrics-server", METRICS_PORT),
                 "--kubelet-preferred-address-types=InternalIP",
                 f"--kubelet-certificate-authority={self.authority.certificate}",
                 # GKE's interval.
                 "--metric-resolution=15s",
+            ],
+        )
+
+    def start_gke_adapter(self, program: Path) -> None:
+        """GKE's managed metrics adapter, which its users see nothing of but the API."""
+        self._start(
+            "gke-metrics-adapter",
+            [
+                str(program),
+                *self._serves("gke-metrics-adapter", GKE_METRICS_PORT, kubeconfig="lister-kubeconfig"),
             ],
         )
 
@@ -226,8 +230,18 @@ class ControlPlane:
         client = self.authority.issue("scheduler", "system:kube-scheduler")
         return ["kube-scheduler", *self._reaches("scheduler", client), "--leader-elect=false"]
 
-    def _reaches(self, name: str, client: KeyPair) -> list[str]:
+    def _serves(self, name: str, port: int, kubeconfig: str = "kubeconfig") -> list[str]:
+        """How an API beside the API server reaches that, and is reached by it."""
+        client = self.authority.issue(name, name, addresses=[self.addresses.api_server])
+        return [
+            *self._reaches(name, client, kubeconfig),
+            f"--secure-port={port}",
+            f"--tls-cert-file={client.certificate}",
+            f"--tls-private-key-file={client.key}",
+        ]
+
+    def _reaches(self, name: str, client: KeyPair, option: str = "kubeconfig") -> list[str]:
         """How a component reaches the API server, by which it also judges who asks it, and where it is asked."""
         kubeconfig = self.kubeconfig(name, client)
-        kinds = ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
+        kinds = (option, "authentication-kubeconfig", "authorization-kubeconfig")
         return [*(f"--{kind}={kubeconfig}" for kind in kinds), f"--bind-address={self.addresses.api_server}"]

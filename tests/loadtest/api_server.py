@@ -77,7 +77,7 @@ class ApiServer:
         )  # fmt: skip
         self._await("kube-apiserver", self._ready)
 
-    def start_controllers(self, *names: str) -> None:
+    def start_controllers(self, *names: str, arguments: tuple[str, ...] = ()) -> None:
         kubeconfig = self._folder / "kubeconfig"
         kubeconfig.touch(mode=0o600)
         kubeconfig.write_text(json.dumps(self.kubeconfig()))
@@ -87,6 +87,7 @@ class ApiServer:
             "--bind-address=127.0.0.1", f"--secure-port={free_port()}", "--leader-elect=false",
             f"--cert-dir={self._folder / 'controllers'}",
             f"--flex-volume-plugin-dir={self._folder / 'volume-plugins'}",
+            *arguments,
         )  # fmt: skip
 
     def kill(self) -> None:

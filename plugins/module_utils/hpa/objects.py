@@ -22,6 +22,19 @@ NO_VALUE = 2**63 - 1
 integers, in thousandths: there is no value."""
 
 
+def unread(hpa: Json) -> list[str]:
+    """The names of its metrics that it did not read at its last look, or never; none of no HPA.
+
+    What it could not read stands in its status without a type.
+    """
+    if not hpa:
+        return []
+    statuses = hpa.get("status", {}).get("currentMetrics") or []
+    read = [bool(one.get("type")) for one in statuses]
+    metrics = read_spec(hpa["spec"]).metrics
+    return [metric.name for index, metric in enumerate(metrics) if not (index < len(read) and read[index])]
+
+
 def next_look(
     hpa: Json, pods: Iterable[Json], samples: Iterable[Json], now: float, controller: Controller
 ) -> str:

@@ -1,0 +1,123 @@
+"""What both sources say of the same load at the same moments, and what the HPA would make of either."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.sources import (
+    Site,
+    external_name,
+    gke_metrics,
+)
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.quantities import quantity
+
+Json = dict[str, Any]
+NAMESPACE, NAME, SECONDS = "tfserving", "image-classifier", 15
+IN_FLIGHT: Json = {"type": "in_flight", "target": 2}
+EXTERNAL = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{NAMESPACE}"
+CUSTOM = f"/apis/custom.metrics.k8s.io/v1beta2/namespaces/{NAMESPACE}/pods"
+METRICS = f"/apis/autoscaling.gke.io/v1beta1/namespaces/{NAMESPACE}/autoscalingmetrics"
+_LOOK_SECONDS = 2
+
+
+def site(source: str) -> Site:
+    return Site(NAME, NAMESPACE, "tfserving", 60, source, SECONDS, "")
+
+
+def wanted(total: float, most: int) -> int:
+    """Replicas by a total, as autoscaling/v2 has it of AverageValue, between one and ``most``."""
+    return min(max(math.ceil(total / IN_FLIGHT["target"]), 1), most)
+
+
+def external_total(api: KubeClient) -> float:
+    """By prometheus-adapter."""
+    name = external_name(IN_FLIGHT, site("prometheus"))
+    return _sum(api, f"{EXTERNAL}/{name}")
+
+
+def gke_total(api: KubeClient, metric: str) -> float:
+    """By GKE's adapter, of an AutoscalingMetric of this name."""
+    name = quote(f"autoscaling.gke.io|{metric}|in-flight", safe="")
+    return _sum(api, f"{CUSTOM}/*/{name}", labelSelector=f"app={NAME}")
+
+
+def _sum(api: KubeClient, path: str, **query: object) -> float:
+    """Values are no objects, as everything else in a list is."""
+    status, _, body = api.raw("GET", path, query=query, timeout=10)
+    if status != 200:
+        raise KubeError(status, "", f"GET {path}: {status} {body!r:.300}")
+    return sum(float(quantity(one["value"])) for one in json.loads(body)["items"])
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Totals of requests in flight, by either."""
+
+    t: float
+    prometheus: float
+    gke: float
+
+
+@dataclass
+class SideBySide:
+    """Reads both as long as the block lasts; GKE's by an AutoscalingMetric of its own, as the role would make it."""
+
+    api: KubeClient
+    moments: list[Moment] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        kind = {"apiVersion": "autoscaling.gke.io/v1beta1", "kind": "AutoscalingMetric"}
+        body = {
+            **kind,
+            "metadata": {"name": "beside"},
+            "spec": {"metrics": gke_metrics([IN_FLIGHT], site("gke"))},
+        }
+        self.api.post(METRICS, body)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.api.delete(f"{METRICS}/beside")
+
+    def apart(self, most: int, seconds: float) -> list[str]:
+        """Moments at which an HPA by one would have two replicas more than by the other, or more; what both said before.
+
+        ``seconds``: for so long the highest recommendation counts (``autoscaling_scale_down_stabilization_seconds``).
+        """
+        found = []
+        for now in self.moments:
+            before = [one for one in self.moments if now.t - seconds <= one.t <= now.t]
+            decisions = [
+                max(wanted(getattr(one, source), most) for one in before) for source in ("prometheus", "gke")
+            ]
+            if abs(decisions[0] - decisions[1]) > 1:
+                said = ", ".join(f"{one.prometheus:.1f} and {one.gke:.1f}" for one in before)
+                found.append(
+                    f"{now.t - self.moments[0].t:.0f} s: {decisions[0]} and {decisions[1]} of {said}"
+                )
+        return found
+
+    def _follow(self) -> None:
+        while not self._stop.wait(_LOOK_SECONDS):
+            try:
+                moment = Moment(time.time(), external_total(self.api), gke_total(self.api, "beside"))
+            except KubeError as error:
+                self.problems.append(str(error))
+            else:
+                self.moments.append(moment)
