@@ -14,6 +14,9 @@ from typing import Any
 
 import grpc
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.monitoring.rules import (
+    HAPROXY as HAPROXY_METRICS,
+)
 from haproxy import HAPROXY, Server, free_port, metrics, proxy, until
 from serving_role import files_of
 
@@ -144,6 +147,16 @@ RETRY = {
     "backoffMultiplier": 1,
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
+
+
+def test_the_metrics_that_alerts_look_at_are_there_from_the_start(tmp_path: Path) -> None:
+    """A proxy that has refused nothing yet says so: a series that is not there is no zero to Prometheus."""
+    with proxy(tmp_path, files_of()["haproxy.cfg"], rest=free_port()) as ports:
+        told = metrics(ports["status"]) or ""
+    for name in HAPROXY_METRICS:
+        assert f"\n{name}{{" in told, name
+    assert '\nhaproxy_frontend_http_responses_total{proxy="rest",code="5xx"} 0' in told
+    assert '\nhaproxy_backend_http_requests_total{proxy="grpc_full"} 0' in told
 
 
 def test_by_grpc_a_full_queue_is_told_in_words_and_with_the_pause_that_clients_keep(tmp_path: Path) -> None:

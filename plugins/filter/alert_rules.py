@@ -1,0 +1,77 @@
+"""Prometheus' rules for a site from its objectives."""
+
+# Copyright: the mlops.tfserving developers
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ..module_utils.monitoring.rules import Objectives, rules
+
+DOCUMENTATION = r"""
+name: alert_rules
+short_description: Recording rules and alerts of a site for Prometheus
+version_added: 0.2.0
+description:
+  - Makes the content of a file of rules from what is promised of a site. Alerts are burn rates of availability, latency, full
+    queues, replicas that are missing, an HPA at its maximum, and one that does not know its metrics.
+  - It takes metrics of the pods' proxies and of TF Serving, with the labels C(namespace) and C(pod), and of kube-state-metrics.
+author: The mlops.tfserving developers (!UNKNOWN)
+options:
+  _input:
+    description:
+      - C(app) and C(namespace) of the site; C(availability) (0.999), C(latency_ms) (500) of the share C(quantile) (0.95),
+        C(start_seconds) (300) that a replica takes to come, and C(labels) of every alert.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Write the rules
+  ansible.builtin.copy:
+    content: "{{ {'app': 'image-classifier', 'namespace': 'tfserving'} | mlops.tfserving.alert_rules | to_nice_yaml(width=1000) }}"
+    dest: rules.yml
+    mode: "0644"
+"""
+
+RETURN = r"""
+_value:
+  description: As Prometheus' file of rules, with C(groups).
+  type: dict
+"""
+
+
+def alert_rules(objectives: Mapping[str, Any]) -> dict[str, Any]:
+    known = {one.name for one in fields(Objectives)}
+    unknown, missing = sorted({*objectives} - known), sorted({"app", "namespace"} - {*objectives})
+    if unknown or missing:
+        raise AnsibleFilterError(
+            f"alert_rules: {', '.join(unknown or missing)} {'is not known' if unknown else 'is missing'}. "
+            f"There are: {', '.join(sorted(known))}."
+        )
+    try:
+        return rules(
+            Objectives(
+                str(objectives["app"]),
+                str(objectives["namespace"]),
+                float(objectives.get("availability", Objectives.availability)),
+                float(objectives.get("latency_ms", Objectives.latency_ms)),
+                float(objectives.get("quantile", Objectives.quantile)),
+                int(objectives.get("start_seconds", Objectives.start_seconds)),
+                dict(objectives.get("labels") or {}),
+            )
+        )
+    except (TypeError, ValueError) as error:
+        raise AnsibleFilterError(f"alert_rules: {error}") from None
+
+
+class FilterModule:
+    """The filter by its name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"alert_rules": alert_rules}

@@ -1,0 +1,190 @@
+"""Recording rules and alerts for a site, as Prometheus takes them, from its objectives. Pure.
+
+Burn rates: https://sre.google/workbook/alerting-on-slos (multiwindow, multi-burn-rate alerts). What is counted: HAProxy's own
+exporter at the pods' proxies, TF Serving's histogram, kube-state-metrics. Durations are Prometheus'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+HAPROXY = (
+    "haproxy_backend_http_requests_total",
+    "haproxy_frontend_http_requests_total",
+    "haproxy_frontend_http_responses_total",
+)
+"""Metrics of the pods' proxies that are looked at."""
+
+TF_SERVING_LATENCY = ":tensorflow:serving:request_latency"
+"""TF Serving's histogram of requests, in microseconds."""
+
+KUBE_STATE = (
+    "kube_deployment_spec_replicas",
+    "kube_deployment_status_replicas_available",
+    "kube_horizontalpodautoscaler_spec_max_replicas",
+    "kube_horizontalpodautoscaler_status_condition",
+    "kube_horizontalpodautoscaler_status_desired_replicas",
+)
+"""Metrics of kube-state-metrics that are looked at.
+https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics/workload"""
+
+BURNS = (("page", 14.4, "1h", "5m"), ("ticket", 6.0, "6h", "30m"))
+"""Severity, how many times too fast the budget of errors is spent, and the long and the short window."""
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """What is promised of a site. ``availability``: share of requests that are answered without an error of the server.
+
+    ``latency_ms``: what the share ``quantile`` of requests does not exceed in the model server. ``start_seconds``: how long a
+    replica may take to come. ``labels``: of every alert, beside ``severity``.
+    """
+
+    app: str
+    namespace: str
+    availability: float = 0.999
+    latency_ms: float = 500.0
+    quantile: float = 0.95
+    start_seconds: int = 300
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for what no site can promise."""
+        for name, value in (("availability", self.availability), ("quantile", self.quantile)):
+            if not 0 < value < 1:
+                raise ValueError(f"{name} is {value}, and has to be between 0 and 1.")
+        if self.latency_ms <= 0 or self.start_seconds <= 0:
+            raise ValueError("latency_ms and start_seconds have to be more than 0.")
+
+
+def rules(site: Objectives) -> Json:
+    """The content of a file of rules."""
+    return {
+        "groups": [
+            {"name": f"{site.app}-requests", "rules": [*_recorded(site), *_burning(site), _slow(site), _full(site)]},
+            {"name": f"{site.app}-replicas", "rules": [_down(site), _late(site), _at_maximum(site), _blind(site)]},
+        ]
+    }  # fmt: skip
+
+
+def _recorded(site: Objectives) -> list[Json]:
+    windows = sorted({window for _severity, _factor, *pair in BURNS for window in pair})
+    return [
+        {"record": _ratio(window), "expr": _errors(site, window), "labels": _site(site)} for window in windows
+    ]
+
+
+def _ratio(window: str) -> str:
+    return f"tfserving:request_errors:ratio_rate{window}"
+
+
+def _errors(site: Objectives, window: str) -> str:
+    """The share of requests that the server failed: REST's 5xx, a full queue's 503 included, and gRPC's of a full queue.
+
+    A gRPC error of the model server has status 200, and is not in it.
+    """
+    pods = f'namespace="{site.namespace}",pod=~"{site.app}-.*"'
+    responses, refused, requests = HAPROXY[2], HAPROXY[0], HAPROXY[1]
+    return (
+        f'(sum(rate({responses}{{{pods},proxy=~"rest|grpc",code="5xx"}}[{window}]))'
+        f' + (sum(rate({refused}{{{pods},proxy="grpc_full"}}[{window}])) or vector(0)))'
+        f' / (sum(rate({requests}{{{pods},proxy=~"rest|grpc"}}[{window}])) > 0)'
+    )
+
+
+def _burning(site: Objectives) -> list[Json]:
+    labels = ",".join(f'{name}="{value}"' for name, value in _site(site).items())
+    return [
+        _alert(
+            site, "TFServingErrorBudgetBurns",
+            " and ".join(
+                f"{_ratio(window)}{{{labels}}} > {factor * (1 - site.availability):.6g}" for window in (long, short)
+            ),
+            "2m", severity,
+            f"Requests fail {factor:g} times as often as {site.availability:.4%} availability allows, for {long} and now.",
+            "playbooks/status.yml says what is wrong with the pods; a new version goes back by playbooks/rollback.yml.",
+        )
+        for severity, factor, long, short in BURNS
+    ]  # fmt: skip
+
+
+def _slow(site: Objectives) -> Json:
+    pods = f'namespace="{site.namespace}",pod=~"{site.app}-.*"'
+    limit = f"{site.latency_ms * 1000:.6g}"
+    each = " and ".join(
+        f"histogram_quantile({site.quantile:g}, sum by (le) (rate({TF_SERVING_LATENCY}_bucket{{{pods}}}[{window}]))) > {limit}"
+        for window in ("30m", "5m")
+    )
+    return _alert(
+        site, "TFServingSlow", each, "2m", "ticket",
+        f"One request in {1 / (1 - site.quantile):.0f} takes the model server longer than {site.latency_ms:g} ms.",
+        "docs/tuning.md: fewer requests at once a replica, more CPU, or a lower target of the HPA.",
+    )  # fmt: skip
+
+
+def _full(site: Objectives) -> Json:
+    pods = f'namespace="{site.namespace}",pod=~"{site.app}-.*"'
+    return _alert(
+        site, "TFServingQueueFull",
+        f'sum(rate({HAPROXY[0]}{{{pods},proxy=~"(rest|grpc)_full"}}[5m])) > 0', "5m", "ticket",
+        "Queues of replicas are full, and requests are refused.",
+        "More replicas (autoscaling_min_replicas, autoscaling_buffer_replicas), or a lower target of the HPA.",
+    )  # fmt: skip
+
+
+def _down(site: Objectives) -> Json:
+    deployment = f'namespace="{site.namespace}",deployment="{site.app}"'
+    return _alert(
+        site, "TFServingDown", f"max({KUBE_STATE[1]}{{{deployment}}}) == 0", "1m", "page",
+        "No replica is available: nobody is answered.", "playbooks/status.yml says why.",
+    )  # fmt: skip
+
+
+def _late(site: Objectives) -> Json:
+    deployment = f'namespace="{site.namespace}",deployment="{site.app}"'
+    return _alert(
+        site, "TFServingReplicasMissing",
+        f"max({KUBE_STATE[0]}{{{deployment}}}) > max({KUBE_STATE[1]}{{{deployment}}})",
+        f"{site.start_seconds}s", "ticket",
+        f"Replicas are missing for longer than the {site.start_seconds} s that one takes to come.",
+        "kubectl describe the pods that are not ready: room on nodes, image, model.",
+    )  # fmt: skip
+
+
+def _at_maximum(site: Objectives) -> Json:
+    hpa = f'namespace="{site.namespace}",horizontalpodautoscaler="{site.app}"'
+    return _alert(
+        site, "TFServingAtMaximum", f"max({KUBE_STATE[4]}{{{hpa}}}) >= max({KUBE_STATE[2]}{{{hpa}}})", "15m", "ticket",
+        "The HPA has as many replicas as it may have, for a quarter of an hour.",
+        "Raise autoscaling_max_replicas, if there are nodes for them; playbooks/preflight.yml counts.",
+    )  # fmt: skip
+
+
+def _blind(site: Objectives) -> Json:
+    hpa = f'namespace="{site.namespace}",horizontalpodautoscaler="{site.app}"'
+    return _alert(
+        site, "TFServingAutoscalerBlind",
+        f'max({KUBE_STATE[3]}{{{hpa},condition="ScalingActive",status="false"}}) == 1', "5m", "page",
+        "The HPA does not know its metrics, and so does not scale.",
+        "playbooks/status.yml names the metric; look at metrics-server, or at what brings it.",
+    )  # fmt: skip
+
+
+def _alert(
+    site: Objectives, name: str, expression: str, held: str, severity: str, summary: str, advice: str
+) -> Json:
+    return {
+        "alert": name,
+        "expr": expression,
+        "for": held,
+        "labels": {"severity": severity, **_site(site), **site.labels},
+        "annotations": {"summary": summary, "description": advice},
+    }
+
+
+def _site(site: Objectives) -> dict[str, str]:
+    return {"namespace": site.namespace, "app": site.app}

@@ -1,0 +1,178 @@
+"""Alerts fire for their own fault and not for what comes close to it, by Prometheus' own promtool."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mlops.tfserving.plugins.filter.alert_rules import alert_rules
+from ansible_collections.mlops.tfserving.plugins.module_utils.monitoring import rules as made
+
+from sandbox.build import cache_dir
+
+Json = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[3]
+SITE = {"app": "m", "namespace": "s", "start_seconds": 120}
+POD = 'namespace="s",pod="m-1-x"'
+HPA = 'namespace="s",horizontalpodautoscaler="m"'
+DEPLOYMENT = 'namespace="s",deployment="m"'
+MINUTES = 400
+"""So many are played; the longest window is six hours."""
+
+
+def promtool(*arguments: str, folder: Path) -> str:
+    found = shutil.which("promtool", path=f"{os.environ['PATH']}:{cache_dir()}")
+    assert found, "no promtool: run tools/setup, or install Debian's prometheus"
+    done = subprocess.run([found, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def requests(errors: float, code: str = "5xx", proxy: str = "rest") -> dict[str, str]:
+    """A hundred requests a minute of which this share fails."""
+    return {
+        f'haproxy_frontend_http_requests_total{{{POD},proxy="{proxy}"}}': f"0+100x{MINUTES}",
+        f'haproxy_frontend_http_responses_total{{{POD},proxy="{proxy}",code="{code}"}}': f"0+{100 * errors:g}x{MINUTES}",
+    }  # fmt: skip
+
+
+def latency(milliseconds: float) -> dict[str, str]:
+    """Requests that all take as long, in buckets as TF Serving has them."""
+    limits = [10 * 1.8**k for k in range(33)]
+    return {
+        f':tensorflow:serving:request_latency_bucket{{{POD},model_name="m",API="Predict",entrypoint="REST",le="{le}"}}':
+            f"0+{100 if upper >= milliseconds * 1000 else 0}x{MINUTES}"
+        for le, upper in [*((f"{limit:g}", limit) for limit in limits), ("+Inf", float("inf"))]
+    }  # fmt: skip
+
+
+def replicas(available: int, wanted: int = 3) -> dict[str, str]:
+    return {
+        f"kube_deployment_spec_replicas{{{DEPLOYMENT}}}": f"{wanted}x{MINUTES}",
+        f"kube_deployment_status_replicas_available{{{DEPLOYMENT}}}": f"{available}x{MINUTES}",
+    }
+
+
+def autoscaler(desired: int, hpa: str = HPA) -> dict[str, str]:
+    return {
+        f"kube_horizontalpodautoscaler_spec_max_replicas{{{hpa}}}": f"4x{MINUTES}",
+        f"kube_horizontalpodautoscaler_status_desired_replicas{{{hpa}}}": f"{desired}x{MINUTES}",
+    }
+
+
+def active(status: str, condition: str = "ScalingActive") -> dict[str, str]:
+    labels = f'{HPA},condition="{condition}",status="{status}"'
+    return {f"kube_horizontalpodautoscaler_status_condition{{{labels}}}": f"1x{MINUTES}"}
+
+
+def refused(proxy: str, share: int) -> dict[str, str]:
+    return {
+        f'haproxy_backend_http_requests_total{{{POD},proxy="{proxy}"}}': f"0+{share}x{MINUTES}",
+        **requests(0, proxy="grpc"),
+    }
+
+
+CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
+    # Name, what is scraped each minute, when it is looked at, which alerts fire.
+    ("nothing is scraped", {}, "400m", set()),
+    ("all is well", requests(0) | latency(100) | replicas(3) | autoscaler(2) | active("true"), "400m", set()),
+    ("a tenth fails", requests(0.1), "10m", {"page", "ticket"}),
+    ("a tenth fails since a minute", requests(0.1), "1m", set()),
+    ("0.8 % fail", requests(0.008), "400m", {"ticket"}),
+    ("0.5 % fail", requests(0.005), "400m", set()),
+    ("clients' own errors", requests(0.5, code="4xx"), "400m", set()),
+    ("gRPC refused by a full queue", refused("grpc_full", 10), "15m", {"page", "ticket", "TFServingQueueFull"}),
+    ("gRPC refused for its size", refused("grpc_size", 10), "15m", set()),
+    ("slow", latency(900), "10m", {"TFServingSlow"}),
+    ("nearly slow", latency(300), "10m", set()),
+    ("no replica", replicas(0), "3m", {"TFServingDown", "TFServingReplicasMissing"}),
+    ("one is missing", replicas(2), "3m", {"TFServingReplicasMissing"}),
+    ("one is on its way", replicas(2), "1m", set()),
+    ("at the maximum", autoscaler(4), "16m", {"TFServingAtMaximum"}),
+    ("at the maximum for a while", autoscaler(4), "14m", set()),
+    ("below it", autoscaler(3), "60m", set()),
+    ("another one's HPA at its maximum", autoscaler(4, 'namespace="s",horizontalpodautoscaler="n"'), "60m", set()),
+    ("metrics fail", active("false"), "6m", {"TFServingAutoscalerBlind"}),
+    ("metrics failed for a moment", active("false"), "4m", set()),
+    ("another condition is false", active("false", "ScalingLimited"), "60m", set()),
+]  # fmt: skip
+
+
+def firing(rules: Json, wanted: set[str], when: str) -> list[Json]:
+    """What promtool is to find of every alert, by name, or by severity of the burn rates."""
+    tests: dict[str, list[Json]] = {}
+    for rule in (rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule):
+        expected = tests.setdefault(rule["alert"], [])
+        burns = rule["alert"] == "TFServingErrorBudgetBurns"
+        if (rule["labels"]["severity"] if burns else rule["alert"]) in wanted:
+            expected.append({"exp_labels": rule["labels"], "exp_annotations": rule["annotations"]})
+    return [{"eval_time": when, "alertname": name, "exp_alerts": ones} for name, ones in tests.items()]
+
+
+@pytest.mark.parametrize(
+    ("scraped", "when", "fires"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_who_is_called_and_who_is_not(
+    scraped: dict[str, str], when: str, fires: set[str], tmp_path: Path
+) -> None:
+    rules = alert_rules(SITE)
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": series, "values": values} for series, values in scraped.items()],
+        "alert_rule_test": firing(rules, fires, when),
+    }
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules, width=1000))
+    (tmp_path / "test.yml").write_text(
+        yaml.safe_dump({"rule_files": ["rules.yml"], "tests": [test]}, width=1000)
+    )
+    promtool("test", "rules", "test.yml", folder=tmp_path)
+
+
+def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(alert_rules(SITE | {"labels": {"team": "ml"}})))
+    assert "SUCCESS: 12 rules found" in promtool("check", "rules", "rules.yml", folder=tmp_path)
+
+
+def test_each_alert_has_fired_in_a_case() -> None:
+    fired = set().union(*(case[3] for case in CASES))
+    alerts = {
+        rule["alert"] for group in alert_rules(SITE)["groups"] for rule in group["rules"] if "alert" in rule
+    }
+    assert fired == alerts - {"TFServingErrorBudgetBurns"} | {"page", "ticket"}
+
+
+def test_expressions_name_no_other_metrics_than_the_tables() -> None:
+    text = " ".join(rule["expr"] for group in alert_rules(SITE)["groups"] for rule in group["rules"])
+    own = {
+        rule["record"] for group in alert_rules(SITE)["groups"] for rule in group["rules"] if "record" in rule
+    }
+    named = set(re.findall(r"(:?[a-z][a-z0-9_:]*)\{", text))
+    assert named == {*made.HAPROXY, *made.KUBE_STATE, f"{made.TF_SERVING_LATENCY}_bucket", *own}
+
+
+def test_the_stand_in_shows_the_histogram_that_is_looked_at() -> None:
+    shown = (ROOT / "sandbox/images/tensorflow-serving/model_server/metrics.py").read_text()
+    assert made.TF_SERVING_LATENCY.startswith(":tensorflow:serving:")
+    assert f'{{_SERVING}}{made.TF_SERVING_LATENCY.rpartition(":")[2]}"' in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"app": "m"}, "namespace is missing"),
+        (SITE | {"slo": 1}, "slo is not known"),
+        (SITE | {"availability": 99.9}, "availability is 99.9, and has to be between 0 and 1"),
+        (SITE | {"latency_ms": "fast"}, "could not convert"),
+        (SITE | {"start_seconds": 0}, "more than 0"),
+    ],
+)
+def test_what_no_site_can_promise(given: Json, words: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=words):
+        alert_rules(given)
