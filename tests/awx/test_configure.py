@@ -124,7 +124,7 @@ def test_each_environment_has_its_own(checkout: Path, settings: dict[str, Any], 
     controller = Controller(FOUND, credentials=["Google dev"])
     with controller.served() as url:
         done = configure(checkout, url, settings)
-    assert changed(done) == 10
+    assert changed(done) == 11
     assert "SECRET" not in done.stdout + done.stderr
     for name, credential in (("dev", "Google dev"), ("prod", "Google prod"), ("existing", "Our cluster")):
         template = controller.find("job_templates", f"status: {name}")
