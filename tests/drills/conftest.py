@@ -27,7 +27,9 @@ def sandbox(action: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    if any("metric_source" in item.name for item in request.session.items):
+        os.environ["MLOPS_TFSERVING_SANDBOX_METRICS"] = "1"
     sandbox("up")
     converge("playbooks/teardown.yml")
     converge("playbooks/cluster.yml")
