@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 
 from ..gke.clusters import Orchestrator
+from ..gke.compute_resources import KINDS
 from ..google.discovery import Json
 from ..google.errors import GoogleError, invalid
 from ..google.service import Call, Handler, Service
 from .catalog import REGIONS, catalog_handlers, nothing, zones
-from .resources import KINDS
 
 HOST = "compute.googleapis.com"
 _LINKS = "https://www.googleapis.com/compute/v1/"

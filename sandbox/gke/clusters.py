@@ -6,7 +6,6 @@ import base64
 import time
 from collections.abc import Callable
 
-from ..compute.resources import Resources
 from ..google.errors import GoogleError
 from ..google.projects import project_number
 from ..paths import MAX_CLUSTERS, ClusterAddresses
@@ -25,6 +24,7 @@ from .checks import (
     zones_of,
 )
 from .cluster import BOOT_LABEL, DELAY_LABEL, UNNEEDED_LABEL, Backend, Cluster, Limits
+from .compute_resources import Resources
 from .defaults import Json, Place, labels_fingerprint
 from .defaults import cluster as cluster_answer
 from .node_pools import NodePools

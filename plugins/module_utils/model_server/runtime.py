@@ -44,6 +44,8 @@ class Runtime:
     """The one of these by which it answers browsers that ask with OPTIONS first."""
     request_counter: str
     """The counter of all requests of clients, errors included."""
+    latency_histogram: str
+    """The histogram of their durations, in microseconds."""
 
     def model_path(self, model: str, version: int | str | None = None, label: str | None = None) -> str:
         """Where a version, the version that a label points to, or (neither) the newest of a model is asked."""
@@ -95,6 +97,7 @@ TF_SERVING = Runtime(
     flags=_FLAGS,
     cors_flag="rest_api_enable_cors_support",
     request_counter=":tensorflow:serving:request_count",
+    latency_histogram=":tensorflow:serving:request_latency",
 )
 """https://www.tensorflow.org/tfx/serving/api_rest, and tensorflow/serving: model_servers/main.cc (ports, flags),
 util/prometheus_exporter.cc and servables/tensorflow/util.cc (metrics)."""

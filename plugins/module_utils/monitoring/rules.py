@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..model_server.runtime import TF_SERVING
+
 Json = dict[str, Any]
 
 HAPROXY = (
@@ -18,9 +20,6 @@ HAPROXY = (
     "haproxy_frontend_http_responses_total",
 )
 """Metrics of the pods' proxies that are looked at."""
-
-TF_SERVING_LATENCY = ":tensorflow:serving:request_latency"
-"""TF Serving's histogram of requests, in microseconds."""
 
 KUBE_STATE = (
     "kube_deployment_spec_replicas",
@@ -116,7 +115,7 @@ def _slow(site: Objectives) -> Json:
     pods = f'namespace="{site.namespace}",pod=~"{site.app}-.*"'
     limit = f"{site.latency_ms * 1000:.6g}"
     each = " and ".join(
-        f"histogram_quantile({site.quantile:g}, sum by (le) (rate({TF_SERVING_LATENCY}_bucket{{{pods}}}[{window}]))) > {limit}"
+        f"histogram_quantile({site.quantile:g}, sum by (le) (rate({TF_SERVING.latency_histogram}_bucket{{{pods}}}[{window}]))) > {limit}"
         for window in ("30m", "5m")
     )
     return _alert(

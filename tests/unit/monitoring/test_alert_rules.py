@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mlops.tfserving.plugins.filter.alert_rules import alert_rules
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.runtime import TF_SERVING
 from ansible_collections.mlops.tfserving.plugins.module_utils.monitoring import rules as made
 
 from sandbox.build import cache_dir
@@ -154,13 +155,13 @@ def test_expressions_name_no_other_metrics_than_the_tables() -> None:
         rule["record"] for group in alert_rules(SITE)["groups"] for rule in group["rules"] if "record" in rule
     }
     named = set(re.findall(r"(:?[a-z][a-z0-9_:]*)\{", text))
-    assert named == {*made.HAPROXY, *made.KUBE_STATE, f"{made.TF_SERVING_LATENCY}_bucket", *own}
+    assert named == {*made.HAPROXY, *made.KUBE_STATE, f"{TF_SERVING.latency_histogram}_bucket", *own}
 
 
 def test_the_stand_in_shows_the_histogram_that_is_looked_at() -> None:
     shown = (ROOT / "sandbox/images/tensorflow-serving/model_server/metrics.py").read_text()
-    assert made.TF_SERVING_LATENCY.startswith(":tensorflow:serving:")
-    assert f'{{_SERVING}}{made.TF_SERVING_LATENCY.rpartition(":")[2]}"' in shown
+    assert TF_SERVING.latency_histogram.startswith(":tensorflow:serving:")
+    assert f'{{_SERVING}}{TF_SERVING.latency_histogram.rpartition(":")[2]}"' in shown
 
 
 @pytest.mark.parametrize(

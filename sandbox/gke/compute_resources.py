@@ -10,9 +10,9 @@ import hashlib
 import threading
 from collections.abc import Iterable
 
-from ..gke.cluster import Cluster
 from ..google.discovery import Json
-from .of_clusters import LINKS, Item, of_objects, own
+from .cluster import Cluster
+from .compute_names import LINKS, Item, of_objects, own
 
 KINDS = {
     "backendServices": "compute#backendService", "disks": "compute#disk", "firewalls": "compute#firewall",

@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ..gke.cluster import Cluster
 from ..google.discovery import Json
+from .cluster import Cluster
 
 LINKS = "https://www.googleapis.com/compute/v1/"
 Item = tuple[str, str, Json]
