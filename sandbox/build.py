@@ -46,7 +46,7 @@ _ENVIRONMENT = {
 
 
 # Debug information would be made first and left out of the binary then.
-_NO_DEBUG = "-gcflags=all=-dwarf=false"
+NO_DEBUG = "-gcflags=all=-dwarf=false"
 
 
 class BuildFailed(RuntimeError):
@@ -105,7 +105,7 @@ def build_prometheus_adapter(progress: Callable[[str], None]) -> Path:
             ["module sandbox.local", "go 1.26.0", f"require {_PROMETHEUS_ADAPTER} v{PROMETHEUS_ADAPTER}", ""]
         )
         (module / "go.mod").write_text(go)
-        flags = [_NO_DEBUG, "-ldflags=-s -w"]
+        flags = [NO_DEBUG, "-ldflags=-s -w"]
         command = [
             "go",
             "build",
@@ -133,7 +133,7 @@ def _compiled(
         (module / "go.mod").write_text(_module(release, _upstream(release, environment)) + more)
         for name in names:
             shutil.copytree(_SOURCES / name, module / name)
-        flags = [_NO_DEBUG, f"-ldflags=-s -w {_stamp(release)}"]
+        flags = [NO_DEBUG, f"-ldflags=-s -w {_stamp(release)}"]
         command = ["go", "build", *flags, "-o", f"{draft}/", *(f"./{name}" for name in names)]
         watched(command, f"compiling {', '.join(names)}", progress, cwd=module, env=environment)
 

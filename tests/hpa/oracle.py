@@ -11,15 +11,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from sandbox.build import NO_DEBUG
 from sandbox.paths import cache_dir
+from sandbox.releases import RELEASES as OFFERED
 
 SOURCES = Path(__file__).parent / "oracle"
-RELEASES = {34: "1.34.4"}
+RELEASES = {int(release.split(".")[1]): release for release in OFFERED}
 """What each minor is held against."""
 
 
 def built(minor: int) -> Path:
-    """The test program for this minor; built when first asked for: a minute or two of two cores."""
+    """The test program for this minor; built when first asked for: a minute or two, more where the sandbox has not
+    compiled this release."""
     release = RELEASES[minor]
     folder = cache_dir() / f"hpa-oracle-{release}"
     program = folder / "oracle.test"
@@ -31,13 +34,14 @@ def built(minor: int) -> Path:
         (folder / name).write_text(text)
     found = _go(["mod", "download", "-json", f"k8s.io/kubernetes@v{release}"], folder.parent)
     theirs = Path(json.loads(found)["GoMod"]).read_text()
+    goes = re.findall(r"^go .+", theirs, re.M)[0]
     staging = re.findall(r"^\t(k8s\.io/\S+) => \./staging", theirs, re.M)
     (folder / "go.mod").write_text("\n".join([
-        "module oracle", "go 1.25.0", f"require k8s.io/kubernetes v{release}",
+        "module oracle", goes, f"require k8s.io/kubernetes v{release}",
         *(f"replace {name} => {name} v0{release[1:]}" for name in staging),
     ]) + "\n")  # fmt: skip
     _go(["mod", "tidy"], folder)
-    _go(["test", "-c", "-o", str(program), "."], folder)
+    _go(["test", "-c", NO_DEBUG, "-o", str(program), "."], folder)
     return program
 
 

@@ -26,7 +26,7 @@ _VERBS = {
     "update": ("", ["update", "patch"]),
 }
 # Of the kinds that are no part of Kubernetes itself, those that there are here.
-_CUSTOM_GROUPS = ["gateway.networking.k8s.io", "networking.gke.io"]
+_CUSTOM_GROUPS = ["autoscaling.x-k8s.io", "gateway.networking.k8s.io", "networking.gke.io"]
 
 
 def rules(permissions: list[str]) -> list[Json]:

@@ -1,6 +1,6 @@
 """What stabilisation, policies and bounds make of a recommendation.
 
-After ``pkg/controller/podautoscaler/horizontal.go`` of Kubernetes 1.34 to 1.37; tests/hpa holds it against that of 1.34.
+After ``pkg/controller/podautoscaler/horizontal.go`` of Kubernetes 1.34 to 1.37; tests/hpa holds it against theirs.
 Pure.
 """
 

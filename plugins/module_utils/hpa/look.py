@@ -1,7 +1,7 @@
 """One look of a HorizontalPodAutoscaler's controller: what it sees, what it decides, and what it remembers.
 
 After ``reconcileAutoscaler`` in ``pkg/controller/podautoscaler/horizontal.go`` of Kubernetes 1.34 to 1.37; tests/hpa
-holds it against that of 1.34. Pure.
+holds it against theirs. Pure.
 """
 
 from __future__ import annotations

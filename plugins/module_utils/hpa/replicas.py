@@ -1,7 +1,7 @@
 """How many replicas one metric asks for, and by which rule.
 
 After ``pkg/controller/podautoscaler/replica_calculator.go`` of Kubernetes 1.34 to 1.37; tests/hpa holds it
-against that of 1.34. Pure.
+against theirs. Pure.
 """
 
 from __future__ import annotations
