@@ -16,7 +16,7 @@ from ..module_utils.monitoring.rules import Objectives, rules
 DOCUMENTATION = r"""
 name: alert_rules
 short_description: Recording rules and alerts of a site for Prometheus
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Makes the content of a file of rules from what is promised of a site. Alerts are burn rates of availability, latency, full
     queues, replicas that are missing, an HPA at its maximum, and one that does not know its metrics.

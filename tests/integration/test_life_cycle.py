@@ -188,7 +188,9 @@ def test_the_documented_roles_suffice_in_the_cluster(tmp_path: Path) -> None:
         "loadtest_settle_timeout": 20,
         "loadtest_reports_dir": str(tmp_path),
     }
-    playbook("playbooks/loadtest.yml", *operator, "-e", json.dumps(short)).ok()
+    tested = playbook("playbooks/loadtest.yml", *operator, "-e", json.dumps(short))
+    # That there is a verdict is what rights decide. On a busy machine it may be that the run proves nothing.
+    assert tested.code == 0 or "The run proves nothing" in tested.output, tested.output
     for part in ("serving", "autoscaling"):
         assert playbook(f"playbooks/{part}.yml", *deployer).ok().changed == 0
     for path in accounts.values():
