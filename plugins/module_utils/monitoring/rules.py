@@ -20,6 +20,7 @@ HAPROXY = (
     "haproxy_frontend_http_responses_total",
 )
 """Metrics of the pods' proxies that are looked at."""
+_REFUSED, _REQUESTS, _RESPONSES = HAPROXY
 
 KUBE_STATE = (
     "kube_deployment_spec_replicas",
@@ -30,6 +31,7 @@ KUBE_STATE = (
 )
 """Metrics of kube-state-metrics that are looked at.
 https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics/workload"""
+_WANTED, _AVAILABLE, _MAXIMUM, _CONDITION, _DESIRED = KUBE_STATE
 
 BURNS = (("page", 14.4, "1h", "5m"), ("ticket", 6.0, "6h", "30m"))
 """Severity, how many times too fast the budget of errors is spent, and the long and the short window."""
@@ -59,6 +61,19 @@ class Objectives:
         if self.latency_ms <= 0 or self.start_seconds <= 0:
             raise ValueError("latency_ms and start_seconds have to be more than 0.")
 
+    @property
+    def pods(self) -> str:
+        """Selects series of its pods, canaries included."""
+        return f'namespace="{self.namespace}",pod=~"{self.app}-.*"'
+
+    @property
+    def deployment(self) -> str:
+        return f'namespace="{self.namespace}",deployment="{self.app}"'
+
+    @property
+    def hpa(self) -> str:
+        return f'namespace="{self.namespace}",horizontalpodautoscaler="{self.app}"'
+
 
 def rules(site: Objectives) -> Json:
     """The content of a file of rules."""
@@ -86,12 +101,10 @@ def _errors(site: Objectives, window: str) -> str:
 
     A gRPC error of the model server has status 200, and is not in it.
     """
-    pods = f'namespace="{site.namespace}",pod=~"{site.app}-.*"'
-    responses, refused, requests = HAPROXY[2], HAPROXY[0], HAPROXY[1]
     return (
-        f'(sum(rate({responses}{{{pods},proxy=~"rest|grpc",code="5xx"}}[{window}]))'
-        f' + (sum(rate({refused}{{{pods},proxy="grpc_full"}}[{window}])) or vector(0)))'
-        f' / (sum(rate({requests}{{{pods},proxy=~"rest|grpc"}}[{window}])) > 0)'
+        f'(sum(rate({_RESPONSES}{{{site.pods},proxy=~"rest|grpc",code="5xx"}}[{window}]))'
+        f' + (sum(rate({_REFUSED}{{{site.pods},proxy="grpc_full"}}[{window}])) or vector(0)))'
+        f' / (sum(rate({_REQUESTS}{{{site.pods},proxy=~"rest|grpc"}}[{window}])) > 0)'
     )
 
 
@@ -112,10 +125,9 @@ def _burning(site: Objectives) -> list[Json]:
 
 
 def _slow(site: Objectives) -> Json:
-    pods = f'namespace="{site.namespace}",pod=~"{site.app}-.*"'
     limit = f"{site.latency_ms * 1000:.6g}"
     each = " and ".join(
-        f"histogram_quantile({site.quantile:g}, sum by (le) (rate({TF_SERVING.latency_histogram}_bucket{{{pods}}}[{window}]))) > {limit}"
+        f"histogram_quantile({site.quantile:g}, sum by (le) (rate({TF_SERVING.latency_histogram}_bucket{{{site.pods}}}[{window}]))) > {limit}"
         for window in ("30m", "5m")
     )
     return _alert(
@@ -126,28 +138,25 @@ def _slow(site: Objectives) -> Json:
 
 
 def _full(site: Objectives) -> Json:
-    pods = f'namespace="{site.namespace}",pod=~"{site.app}-.*"'
     return _alert(
         site, "TFServingQueueFull",
-        f'sum(rate({HAPROXY[0]}{{{pods},proxy=~"(rest|grpc)_full"}}[5m])) > 0', "5m", "ticket",
+        f'sum(rate({_REFUSED}{{{site.pods},proxy=~"(rest|grpc)_full"}}[5m])) > 0', "5m", "ticket",
         "Queues of replicas are full, and requests are refused.",
         "More replicas (autoscaling_min_replicas, autoscaling_buffer_replicas), or a lower target of the HPA.",
     )  # fmt: skip
 
 
 def _down(site: Objectives) -> Json:
-    deployment = f'namespace="{site.namespace}",deployment="{site.app}"'
     return _alert(
-        site, "TFServingDown", f"max({KUBE_STATE[1]}{{{deployment}}}) == 0", "1m", "page",
+        site, "TFServingDown", f"max({_AVAILABLE}{{{site.deployment}}}) == 0", "1m", "page",
         "No replica is available: nobody is answered.", "playbooks/status.yml says why.",
     )  # fmt: skip
 
 
 def _late(site: Objectives) -> Json:
-    deployment = f'namespace="{site.namespace}",deployment="{site.app}"'
     return _alert(
         site, "TFServingReplicasMissing",
-        f"max({KUBE_STATE[0]}{{{deployment}}}) > max({KUBE_STATE[1]}{{{deployment}}})",
+        f"max({_WANTED}{{{site.deployment}}}) > max({_AVAILABLE}{{{site.deployment}}})",
         f"{site.start_seconds}s", "ticket",
         f"Replicas are missing for longer than the {site.start_seconds} s that one takes to come.",
         "kubectl describe the pods that are not ready: room on nodes, image, model.",
@@ -155,19 +164,17 @@ def _late(site: Objectives) -> Json:
 
 
 def _at_maximum(site: Objectives) -> Json:
-    hpa = f'namespace="{site.namespace}",horizontalpodautoscaler="{site.app}"'
     return _alert(
-        site, "TFServingAtMaximum", f"max({KUBE_STATE[4]}{{{hpa}}}) >= max({KUBE_STATE[2]}{{{hpa}}})", "15m", "ticket",
+        site, "TFServingAtMaximum", f"max({_DESIRED}{{{site.hpa}}}) >= max({_MAXIMUM}{{{site.hpa}}})", "15m", "ticket",
         "The HPA has as many replicas as it may have, for a quarter of an hour.",
         "Raise autoscaling_max_replicas, if there are nodes for them; playbooks/preflight.yml counts.",
     )  # fmt: skip
 
 
 def _blind(site: Objectives) -> Json:
-    hpa = f'namespace="{site.namespace}",horizontalpodautoscaler="{site.app}"'
     return _alert(
         site, "TFServingAutoscalerBlind",
-        f'max({KUBE_STATE[3]}{{{hpa},condition="ScalingActive",status="false"}}) == 1', "5m", "page",
+        f'max({_CONDITION}{{{site.hpa},condition="ScalingActive",status="false"}}) == 1', "5m", "page",
         "The HPA does not know its metrics, and so does not scale.",
         "playbooks/status.yml names the metric; look at metrics-server, or at what brings it.",
     )  # fmt: skip
