@@ -45,6 +45,8 @@ _STEP = 64 * 2**20
 # https://docs.haproxy.org/3.0/management.html, section 6: "33 kB per established connection".
 _CONNECTION_BYTES = 33_000
 _PROXY_BYTES = 16 * 2**20
+# What a request that has begun takes besides its body: its head, and a call of HTTP/2. Measured, HAProxy 3.0.11: 20 to 50 kB.
+_BEGUN_BYTES = 48 * 2**10
 
 
 def check_pods(variables: Variables) -> None:
@@ -139,17 +141,21 @@ def _check_gpus(variables: Variables) -> None:
 def _check_proxy_memory(variables: Variables, memory: Fraction | None) -> None:
     connections = variables.integer("serving_proxy_connections", 1)
     concurrency = whole(variables.given.get("serving_concurrency"))
+    queue = whole(variables.given.get("serving_queue_length"))
     largest = variables.integer("serving_max_request_bytes", 1024, 10**9, unit="bytes")
-    if memory is None or connections is None or concurrency is None or largest is None:
+    if memory is None or connections is None or concurrency is None or queue is None or largest is None:
         return
-    # By REST and by gRPC each; and as many large requests as haproxy.cfg.j2 lets in at once.
-    needed = _PROXY_BYTES + 2 * connections * _CONNECTION_BYTES + 4 * max(concurrency, 8) * largest
+    # By REST and by gRPC each; and as many requests, and large ones, as haproxy.cfg.j2 lets in at once.
+    large, begun = 4 * max(concurrency, 8), 4 * max(concurrency + queue, 8)
+    needed = _PROXY_BYTES + 2 * connections * _CONNECTION_BYTES
+    needed += large * largest + (begun - large) * (largest // 8 + _BEGUN_BYTES)
     if memory < needed:
         variables.refuse(
             "serving_proxy_memory",
-            f"{connections} connections (serving_proxy_connections) by REST and by gRPC, and {4 * max(concurrency, 8)} requests of "
-            f"{largest} bytes (serving_max_request_bytes) take up to {in_words('memory', Fraction(needed))}",
-            "Raise it, or accept fewer connections or smaller requests",
+            f"{connections} connections (serving_proxy_connections) by REST and by gRPC, and {begun} requests "
+            f"(serving_concurrency, serving_queue_length), {large} requests of {largest} bytes (serving_max_request_bytes) among "
+            f"them, take up to {in_words('memory', Fraction(needed))}",
+            "Raise it, or accept fewer connections, fewer or smaller requests",
             rule="proxy-memory",
         )
 

@@ -6,6 +6,7 @@ import gzip
 import http.client
 import re
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 import grpc
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.refusals import refused_by
-from haproxy import Calls, Server, answering, metrics, proxy, until
+from haproxy import HAPROXY, Calls, Server, answering, metrics, proxy, until
 from serving_role import files_of
 
 PREDICT = "/v1/models/m:predict"
@@ -390,6 +391,60 @@ def test_a_slow_message_takes_no_place(start: Start, calls: tuple[Calls, int]) -
         more.set()
         for call in begun:
             call.cancel()
+
+
+@pytest.mark.parametrize(("variables", "sources", "kept", "refused_as"), [
+    ({"serving_client_requests": 4}, 1, 16, "grpc_client"),
+    ({"serving_client_requests": 4}, 3, 32, "grpc_full"),
+    ({"serving_external_traffic_policy": "Cluster"}, 1, 32, "grpc_full"),
+])  # fmt: skip
+def test_of_the_requests_that_begin_so_many_are_held_as_the_memory_has_room_for(
+    start: Start, variables: Json, sources: int, kept: int, refused_as: str
+) -> None:
+    """One connection of HTTP/2 may begin many, and each takes memory until it has come. The counters are of HAProxy 2.8 and newer."""
+    guarded = start(serving_concurrency=1, serving_queue_length=7, **variables)
+    with ExitStack() as stack:
+        for source in range(sources):
+            for _ in range(2):
+                stack.enter_context(begun_calls(guarded.grpc, 16, f"127.0.0.{source + 1}"))
+        until(lambda: guarded.count("frontend_http_requests_total", "grpc") == 32 * sources)
+        beyond = 32 * sources - kept if haproxy_version() >= (2, 8) else 0
+        until(lambda: refusals(guarded) == beyond)
+        assert guarded.count("backend_http_requests_total", refused_as) >= beyond / 2
+
+
+def refusals(guarded: Guarded) -> int:
+    return sum(guarded.count("backend_http_requests_total", f"grpc_{why}") for why in ("client", "full"))
+
+
+@contextmanager
+def begun_calls(port: int, count: int, source: str) -> Iterator[None]:
+    """Calls on one connection, each with its head alone. RFC 9113 (frames), RFC 7541 (literals without indexing)."""
+
+    def frame(kind: int, flags: int, stream: int, content: bytes = b"") -> bytes:
+        return len(content).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + content
+
+    fields = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": GRPC_PREDICT,
+        ":authority": "m",
+        "content-type": "application/grpc",
+    }
+    head = b"".join(
+        b"\0" + bytes([len(k)]) + k.encode() + bytes([len(v)]) + v.encode() for k, v in fields.items()
+    )
+    with socket.create_connection(("127.0.0.1", port), 20, source_address=(source, 0)) as opened:
+        opened.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+        opened.sendall(b"".join(frame(1, 4, 1 + 2 * number, head) for number in range(count)))
+        yield
+
+
+def haproxy_version() -> tuple[int, ...]:
+    said = subprocess.run([str(HAPROXY), "-v"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"version (\d+)\.(\d+)", said)
+    assert found
+    return int(found[1]), int(found[2])
 
 
 def test_a_full_queue_is_told_with_a_pause_that_grpc_clients_read(
