@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -47,25 +46,8 @@ _value:
 
 
 def alert_rules(objectives: Mapping[str, Any]) -> dict[str, Any]:
-    known = {one.name for one in fields(Objectives)}
-    unknown, missing = sorted({*objectives} - known), sorted({"app", "namespace"} - {*objectives})
-    if unknown or missing:
-        raise AnsibleFilterError(
-            f"alert_rules: {', '.join(unknown or missing)} {'is not known' if unknown else 'is missing'}. "
-            f"There are: {', '.join(sorted(known))}."
-        )
     try:
-        return rules(
-            Objectives(
-                str(objectives["app"]),
-                str(objectives["namespace"]),
-                float(objectives.get("availability", Objectives.availability)),
-                float(objectives.get("latency_ms", Objectives.latency_ms)),
-                float(objectives.get("quantile", Objectives.quantile)),
-                int(objectives.get("start_seconds", Objectives.start_seconds)),
-                dict(objectives.get("labels") or {}),
-            )
-        )
+        return rules(Objectives.of(objectives))
     except (TypeError, ValueError) as error:
         raise AnsibleFilterError(f"alert_rules: {error}") from None
 

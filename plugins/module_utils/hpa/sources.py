@@ -19,7 +19,7 @@ PROXY_PORT = 8404
 SCRAPE_SECONDS = 5
 """How often the role's own Prometheus reads the pods."""
 
-_SERIES = {"in_flight": "haproxy_backend_current_sessions", "queue": "haproxy_backend_current_queue"}
+GAUGES = {"in_flight": "haproxy_backend_current_sessions", "queue": "haproxy_backend_current_queue"}
 """HAProxy's gauges. A frontend's sessions are connections, idle ones among them; a backend's are requests, the queue
 included, those of one HTTP/2 connection one by one: tests/unit/roles/test_serving_load.py."""
 
@@ -117,7 +117,7 @@ def promql(one: Metric, site: Site) -> str:
     if kind == "requests":
         seconds = max(site.seconds, 3 * SCRAPE_SECONDS)
         return f"sum(rate(haproxy_backend_http_requests_total{{{of_proxy}}}[{seconds}s]))"
-    series = f"{_SERIES[kind]}{{{of_proxy}}}" if kind in _SERIES else f"{one['gauge']}{{{of_pods}}}"
+    series = f"{GAUGES[kind]}{{{of_proxy}}}" if kind in GAUGES else f"{one['gauge']}{{{of_pods}}}"
     return f"sum({_averaged(series, site.seconds)})"
 
 
@@ -167,7 +167,7 @@ def adapter_rules(wanted: Iterable[Metric], site: Site) -> list[Json]:
     """``externalRules`` of prometheus-adapter. A metric is there as long as the pods are read, whatever its query is of.
     https://github.com/kubernetes-sigs/prometheus-adapter/blob/master/docs/externalmetrics.md
     """
-    there = f'{_SERIES["in_flight"]}{{namespace="{site.namespace}",proxy="rest",pod=~"{site.name}-.*"}}'
+    there = f'{GAUGES["in_flight"]}{{namespace="{site.namespace}",proxy="rest",pod=~"{site.name}-.*"}}'
     return [
         {
             "seriesQuery": there,
@@ -183,7 +183,7 @@ def prometheus_config(wanted: Iterable[Metric], site: Site) -> Json:
     """prometheus.yml of the role's own Prometheus, which reads these pods and nothing else.
     https://prometheus.io/docs/prometheus/latest/configuration/configuration/
     """
-    places = {(PROXY_PORT, "/metrics"): [*_SERIES.values(), "haproxy_backend_http_requests_total"]}
+    places = {(PROXY_PORT, "/metrics"): [*GAUGES.values(), "haproxy_backend_http_requests_total"]}
     for one in wanted:
         if one["type"] == "gauge":
             places.setdefault(_place(one, "/metrics"), []).append(str(one["gauge"]))
@@ -195,22 +195,28 @@ def prometheus_config(wanted: Iterable[Metric], site: Site) -> Json:
     }
 
 
-def _scraped(site: Site, port: int, path: str, series: Iterable[str]) -> Json:
+def relabel_configs(apps: Iterable[str], port: int) -> list[Json]:
+    """Of pods that Prometheus finds: those with one of these labels ``app``, at this port, with ``namespace`` and ``pod``."""
+
     def label(source: str, **rule: str) -> Json:
         return {"source_labels": [f"__meta_kubernetes_{source}"], **rule}
 
+    # A pod is one target for each of its ports; with one address for all these are one.
+    return [
+        label("pod_label_app", regex="|".join(map(re.escape, apps)), action="keep"),
+        label("pod_phase", regex="Running", action="keep"),
+        label("pod_ip", target_label="__address__", replacement=f"$1:{port}"),
+        label("namespace", target_label="namespace"),
+        label("pod_name", target_label="pod"),
+    ]
+
+
+def _scraped(site: Site, port: int, path: str, series: Iterable[str]) -> Json:
     return {
         "job_name": f"{port}{path}",
         "metrics_path": path,
         "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": [site.namespace]}}],
-        # A pod is one target for each of its ports; with one address for all these are one.
-        "relabel_configs": [
-            label("pod_label_app", regex=re.escape(site.name), action="keep"),
-            label("pod_phase", regex="Running", action="keep"),
-            label("pod_ip", target_label="__address__", replacement=f"$1:{port}"),
-            label("namespace", target_label="namespace"),
-            label("pod_name", target_label="pod"),
-        ],
+        "relabel_configs": relabel_configs([site.name], port),
         "metric_relabel_configs": [
             {"source_labels": ["__name__"], "regex": "|".join(series), "action": "keep"}
         ],

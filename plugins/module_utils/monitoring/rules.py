@@ -7,9 +7,10 @@ exporter at the pods' proxies, TF Serving's histogram, kube-state-metrics. Durat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
+from ..hpa.sources import GAUGES
 from ..model_server.runtime import TF_SERVING
 
 Json = dict[str, Any]
@@ -18,23 +19,37 @@ HAPROXY = (
     "haproxy_backend_http_requests_total",
     "haproxy_frontend_http_requests_total",
     "haproxy_frontend_http_responses_total",
+    GAUGES["in_flight"],
+    GAUGES["queue"],
 )
 """Metrics of the pods' proxies that are looked at."""
-_REFUSED, _REQUESTS, _RESPONSES = HAPROXY
+REFUSED, REQUESTS, RESPONSES, IN_FLIGHT, QUEUED = HAPROXY
+LATENCY = f"{TF_SERVING.latency_histogram}_bucket"
+"""TF Serving's, in microseconds."""
 
-KUBE_STATE = (
-    "kube_deployment_spec_replicas",
-    "kube_deployment_status_replicas_available",
-    "kube_horizontalpodautoscaler_spec_max_replicas",
-    "kube_horizontalpodautoscaler_status_condition",
-    "kube_horizontalpodautoscaler_status_desired_replicas",
-)
-"""Metrics of kube-state-metrics that are looked at.
+_DEPLOYMENT, _HPA = ("namespace", "deployment"), ("namespace", "horizontalpodautoscaler")
+_OF_A_METRIC = (*_HPA, "metric_name", "metric_target_type")
+KUBE_STATE = {
+    "kube_deployment_spec_replicas": _DEPLOYMENT,
+    "kube_deployment_status_replicas_available": _DEPLOYMENT,
+    "kube_deployment_status_replicas_ready": _DEPLOYMENT,
+    "kube_horizontalpodautoscaler_spec_max_replicas": _HPA,
+    "kube_horizontalpodautoscaler_spec_target_metric": _OF_A_METRIC,
+    "kube_horizontalpodautoscaler_status_condition": (*_HPA, "condition", "status"),
+    "kube_horizontalpodautoscaler_status_desired_replicas": _HPA,
+    "kube_horizontalpodautoscaler_status_target_metric": _OF_A_METRIC,
+}
+"""Metrics of kube-state-metrics that are looked at, and the labels by which.
 https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics/workload"""
-_WANTED, _AVAILABLE, _MAXIMUM, _CONDITION, _DESIRED = KUBE_STATE
+_WANTED, _AVAILABLE, READY, MAXIMUM, TARGET, _CONDITION, DESIRED, MEASURED = KUBE_STATE
 
 BURNS = (("page", 14.4, "1h", "5m"), ("ticket", 6.0, "6h", "30m"))
 """Severity, how many times too fast the budget of errors is spent, and the long and the short window."""
+
+WINDOW = "2m"
+"""Over which rates are taken that people look at: eight looks at the pods, with the role's own 15 s."""
+QUANTILES = (0.5, 0.95, 0.99)
+"""Of the latency bands."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +76,40 @@ class Objectives:
         if self.latency_ms <= 0 or self.start_seconds <= 0:
             raise ValueError("latency_ms and start_seconds have to be more than 0.")
 
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """From values as people write them, by the names of the fields. Raises ``ValueError`` and ``TypeError``."""
+        known = {one.name for one in fields(cls)}
+        unknown, missing = sorted({*given} - known), sorted({"app", "namespace"} - {*given})
+        if unknown or missing:
+            raise ValueError(
+                f"{', '.join(unknown or missing)} {'is not known' if unknown else 'is missing'}. "
+                f"There are: {', '.join(sorted(known))}."
+            )
+        return cls(
+            str(given["app"]),
+            str(given["namespace"]),
+            float(given.get("availability", cls.availability)),
+            float(given.get("latency_ms", cls.latency_ms)),
+            float(given.get("quantile", cls.quantile)),
+            int(given.get("start_seconds", cls.start_seconds)),
+            dict(given.get("labels") or {}),
+        )
+
+    @property
+    def canaries(self) -> str:
+        """The names of a canary's pods, as a regular expression within PromQL."""
+        return f"{_escaped(self.app)}-canary-[a-z0-9]+-[a-z0-9]+"
+
     @property
     def pods(self) -> str:
         """Selects series of its pods, canaries included."""
-        return f'namespace="{self.namespace}",pod=~"{self.app}-.*"'
+        return f'namespace="{self.namespace}",pod=~"{_escaped(self.app)}-(canary-)?[a-z0-9]+-[a-z0-9]+"'
+
+    @property
+    def labels_of_records(self) -> str:
+        """Selects what the recording rules of this site record."""
+        return ",".join(f'{name}="{value}"' for name, value in _site(self).items())
 
     @property
     def deployment(self) -> str:
@@ -79,20 +124,45 @@ def rules(site: Objectives) -> Json:
     """The content of a file of rules."""
     return {
         "groups": [
-            {"name": f"{site.app}-requests", "rules": [*_recorded(site), *_burning(site), _slow(site), _full(site)]},
+            {
+                "name": f"{site.app}-requests",
+                "rules": [*_shared(site), *_recorded(site), *_burning(site), _slow(site), _full(site)],
+            },
             {"name": f"{site.app}-replicas", "rules": [_down(site), _late(site), _at_maximum(site), _blind(site)]},
         ]
     }  # fmt: skip
 
 
+def _escaped(name: str) -> str:
+    return name.replace(".", "\\\\.")
+
+
+RATE, LATENCY_MS = f"tfserving:requests:rate{WINDOW}", f"tfserving:request_latency_ms:rate{WINDOW}"
+
+
+def _shared(site: Objectives) -> list[Json]:
+    """What dashboards show and others may ask for: requests a second by protocol, and quantiles of latency."""
+    rate = f'sum by (proxy) (rate({REQUESTS}{{{site.pods},proxy=~"rest|grpc"}}[{WINDOW}]))'
+    quantiles = [
+        {
+            "record": LATENCY_MS,
+            "expr": f"histogram_quantile({quantile:g}, sum by (le) (rate({LATENCY}{{{site.pods}}}[{WINDOW}]))) / 1000",
+            "labels": {"quantile": f"{quantile:g}", **_site(site)},
+        }
+        for quantile in QUANTILES
+    ]
+    return [{"record": RATE, "expr": rate, "labels": _site(site)}, *quantiles]
+
+
 def _recorded(site: Objectives) -> list[Json]:
     windows = sorted({window for _severity, _factor, *pair in BURNS for window in pair})
     return [
-        {"record": _ratio(window), "expr": _errors(site, window), "labels": _site(site)} for window in windows
+        {"record": ratio(window), "expr": _errors(site, window), "labels": _site(site)} for window in windows
     ]
 
 
-def _ratio(window: str) -> str:
+def ratio(window: str) -> str:
+    """The name of what is recorded of it."""
     return f"tfserving:request_errors:ratio_rate{window}"
 
 
@@ -102,19 +172,18 @@ def _errors(site: Objectives, window: str) -> str:
     A gRPC error of the model server has status 200, and is not in it.
     """
     return (
-        f'(sum(rate({_RESPONSES}{{{site.pods},proxy=~"rest|grpc",code="5xx"}}[{window}]))'
-        f' + (sum(rate({_REFUSED}{{{site.pods},proxy="grpc_full"}}[{window}])) or vector(0)))'
-        f' / (sum(rate({_REQUESTS}{{{site.pods},proxy=~"rest|grpc"}}[{window}])) > 0)'
+        f'(sum(rate({RESPONSES}{{{site.pods},proxy=~"rest|grpc",code="5xx"}}[{window}]))'
+        f' + (sum(rate({REFUSED}{{{site.pods},proxy="grpc_full"}}[{window}])) or vector(0)))'
+        f' / (sum(rate({REQUESTS}{{{site.pods},proxy=~"rest|grpc"}}[{window}])) > 0)'
     )
 
 
 def _burning(site: Objectives) -> list[Json]:
-    labels = ",".join(f'{name}="{value}"' for name, value in _site(site).items())
     return [
         _alert(
             site, "TFServingErrorBudgetBurns",
             " and ".join(
-                f"{_ratio(window)}{{{labels}}} > {factor * (1 - site.availability):.6g}" for window in (long, short)
+                f"{ratio(window)}{{{site.labels_of_records}}} > {factor * (1 - site.availability):.6g}" for window in (long, short)
             ),
             "2m", severity,
             f"Requests fail {factor:g} times as often as {site.availability:.4%} availability allows, for {long} and now.",
@@ -127,7 +196,7 @@ def _burning(site: Objectives) -> list[Json]:
 def _slow(site: Objectives) -> Json:
     limit = f"{site.latency_ms * 1000:.6g}"
     each = " and ".join(
-        f"histogram_quantile({site.quantile:g}, sum by (le) (rate({TF_SERVING.latency_histogram}_bucket{{{site.pods}}}[{window}]))) > {limit}"
+        f"histogram_quantile({site.quantile:g}, sum by (le) (rate({LATENCY}{{{site.pods}}}[{window}]))) > {limit}"
         for window in ("30m", "5m")
     )
     return _alert(
@@ -140,7 +209,7 @@ def _slow(site: Objectives) -> Json:
 def _full(site: Objectives) -> Json:
     return _alert(
         site, "TFServingQueueFull",
-        f'sum(rate({_REFUSED}{{{site.pods},proxy=~"(rest|grpc)_full"}}[5m])) > 0', "5m", "ticket",
+        f'sum(rate({REFUSED}{{{site.pods},proxy=~"(rest|grpc)_full"}}[5m])) > 0', "5m", "ticket",
         "Queues of replicas are full, and requests are refused.",
         "More replicas (autoscaling_min_replicas, autoscaling_buffer_replicas), or a lower target of the HPA.",
     )  # fmt: skip
@@ -165,7 +234,7 @@ def _late(site: Objectives) -> Json:
 
 def _at_maximum(site: Objectives) -> Json:
     return _alert(
-        site, "TFServingAtMaximum", f"max({_DESIRED}{{{site.hpa}}}) >= max({_MAXIMUM}{{{site.hpa}}})", "15m", "ticket",
+        site, "TFServingAtMaximum", f"max({DESIRED}{{{site.hpa}}}) >= max({MAXIMUM}{{{site.hpa}}})", "15m", "ticket",
         "The HPA has as many replicas as it may have, for a quarter of an hour.",
         "Raise autoscaling_max_replicas, if there are nodes for them; playbooks/preflight.yml counts.",
     )  # fmt: skip

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +12,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mlops.tfserving.plugins.filter.alert_rules import alert_rules
 from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.runtime import TF_SERVING
 from ansible_collections.mlops.tfserving.plugins.module_utils.monitoring import rules as made
-
-from sandbox.build import cache_dir
+from played import play, promtool
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,14 +22,6 @@ HPA = 'namespace="s",horizontalpodautoscaler="m"'
 DEPLOYMENT = 'namespace="s",deployment="m"'
 MINUTES = 400
 """So many are played; the longest window is six hours."""
-
-
-def promtool(*arguments: str, folder: Path) -> str:
-    found = shutil.which("promtool", path=f"{os.environ['PATH']}:{cache_dir()}")
-    assert found, "no promtool: run tools/setup, or install Debian's prometheus"
-    done = subprocess.run([found, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def requests(errors: float, code: str = "5xx", proxy: str = "rest") -> dict[str, str]:
@@ -124,21 +112,12 @@ def test_who_is_called_and_who_is_not(
     scraped: dict[str, str], when: str, fires: set[str], tmp_path: Path
 ) -> None:
     rules = alert_rules(SITE)
-    test = {
-        "interval": "1m",
-        "input_series": [{"series": series, "values": values} for series, values in scraped.items()],
-        "alert_rule_test": firing(rules, fires, when),
-    }
-    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules, width=1000))
-    (tmp_path / "test.yml").write_text(
-        yaml.safe_dump({"rule_files": ["rules.yml"], "tests": [test]}, width=1000)
-    )
-    promtool("test", "rules", "test.yml", folder=tmp_path)
+    play(rules, scraped, "1m", {"alert_rule_test": firing(rules, fires, when)}, tmp_path)
 
 
 def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(alert_rules(SITE | {"labels": {"team": "ml"}})))
-    assert "SUCCESS: 12 rules found" in promtool("check", "rules", "rules.yml", folder=tmp_path)
+    assert "SUCCESS: 16 rules found" in promtool("check", "rules", "rules.yml", folder=tmp_path)
 
 
 def test_each_alert_has_fired_in_a_case() -> None:
@@ -155,7 +134,11 @@ def test_expressions_name_no_other_metrics_than_the_tables() -> None:
         rule["record"] for group in alert_rules(SITE)["groups"] for rule in group["rules"] if "record" in rule
     }
     named = set(re.findall(r"(:?[a-z][a-z0-9_:]*)\{", text))
-    assert named == {*made.HAPROXY, *made.KUBE_STATE, f"{TF_SERVING.latency_histogram}_bucket", *own}
+    dashboards = {made.IN_FLIGHT, made.QUEUED, made.READY, made.TARGET, made.MEASURED}
+    assert named == {*made.HAPROXY, *made.KUBE_STATE, made.LATENCY, *own} - dashboards - {
+        made.RATE,
+        made.LATENCY_MS,
+    }
 
 
 def test_the_stand_in_shows_the_histogram_that_is_looked_at() -> None:
