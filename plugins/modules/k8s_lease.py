@@ -63,7 +63,8 @@ reason:
 import os
 
 from ..module_utils import outcome
-from ..module_utils.k8s.lease import alive, hold, holder_of, in_background, keep
+from ..module_utils.background import in_background
+from ..module_utils.k8s.lease import alive, hold, holder_of, keep
 from ..module_utils.k8s.options import PACKAGES, Json, answered, client_from_params, module_spec
 from ..module_utils.retry import Clock
 

@@ -20,6 +20,8 @@ description:
   - Everything that is seen goes to C(timeline.jsonl) in the run's folder at once, so that an interrupted run can be
     read, too. Locust's own report and tables are brought home, too.
   - The locustfile must be the one of the role C(mlops.tfserving.loadtest), which shows its counts at C(/loadtest).
+  - C(report.html) in the run's folder, to which the link C(latest) points from the start, shows the run while it goes on, and
+    is the report when M(mlops.tfserving.scaling_report) has made it. A process beside takes at most 2 % of a core for it.
   - Locust is reached through the API server, so no address of the cluster needs to be reachable but that one.
 author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
@@ -49,6 +51,8 @@ start_timeout: Seconds to wait for the workers.
 load_timeout: Seconds after which the load is stopped if it has not ended.
 plan: The curve of load that C(locust_prepare) made. With it the report knows what was planned at each moment.
 locustfile: Name of the locustfile whose users come, if it is not the role's; the report then says what it can't judge.
+slo: What must hold, as for M(mlops.tfserving.scaling_report); the page of the run shows how it stands.
+environment: Whatever is to be written down about the run; the page of the run shows it.
 settle_timeout: Seconds to wait, after the load, for replicas and nodes to go again.
 """
 
@@ -100,6 +104,8 @@ SPEC = module_spec(
     start_timeout={"type": "int", "default": 180},
     load_timeout={"type": "int", "required": True},
     plan={"type": "dict"},
+    slo={"type": "list", "elements": "str", "default": []},
+    environment={"type": "dict", "default": {}},
     locustfile={"type": "str"},
     settle_timeout={"type": "int", "default": 1500},
 )

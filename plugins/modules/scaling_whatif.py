@@ -73,6 +73,11 @@ picture:
   description: Path of the picture.
   type: str
   returned: success
+run_dir:
+  description: The run's folder. Where O(run_dir) is the link C(latest), and leads to a run that has no report yet, that of the
+    newest that has one.
+  type: str
+  returned: success
 site:
   description: Where the run was made.
   type: dict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -78,8 +79,21 @@ def test_a_playbook_loads_shows_progress_and_reports(stack: ExitStack, tmp_path:
     # Beside answers as slow as a model's, a machine that wakes up late is not what was measured.
     server.delay = lambda number: 0.6
     process = play.start()
+    page, seen = tmp_path / "reports/latest/report.html", []
+    while process.poll() is None:
+        if page.exists():
+            seen.append(page.read_text())
+            assert seen[-1].endswith("</html>"), "half a page"
+        time.sleep(0.2)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
+    titles = [one.partition("<title>")[2].partition("</title>")[0] for one in seen]
+    states = [title for title, _same in itertools.groupby(titles)]
+    # The report itself may be there only after the last look.
+    assert states[:2] == ["Load test r: running", "Load test r: ended"]
+    assert any("Now: " in one and "failed</span>" in one for one in seen), "the page did not fill"
+    assert "<title>Load test r: pass</title>" in page.read_text()
+    assert 'http-equiv="refresh"' not in page.read_text()
     assert "requests/s p95" in output, "progress is on the terminal"
     folder = tmp_path / "reports/r"
     report = json.loads((folder / "report.json").read_text())
@@ -122,5 +136,10 @@ def test_a_playbook_that_is_interrupted_or_killed_leaves_no_load(
     while not (tmp_path / "reports/r/locust.html").exists():
         assert time.monotonic() < deadline, "results were not brought home"
         time.sleep(0.5)
+    page = tmp_path / "reports/latest/report.html"
+    while "<title>Load test r: ended</title>" not in page.read_text():
+        assert time.monotonic() < deadline, "the page says that the run goes on"
+        time.sleep(0.5)
+    assert not (page.parent / "report.json").exists()
     last = [json.loads(line) for line in timeline.read_text().splitlines()]
     assert max(event["requests"] for event in last if event["kind"] == "load") == server.count

@@ -8,9 +8,10 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+from ..background import in_background
 from ..gcp.auth import refresh
 from ..gcp.errors import GoogleError
-from ..k8s.lease import alive, in_background
+from ..k8s.lease import alive
 from ..paths import absolute_path
 from ..retry import Clock
 from .kubeconfig import token_user, write

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import signal
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -119,26 +118,6 @@ def keep(
             api().delete(f"{_path(namespace)}/{NAME}", only)
     except KubeError:
         pass  # it runs out
-
-
-def in_background(work: Callable[[], None]) -> None:
-    """Does it in a process of its own, which outlives this one and nobody waits for."""
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
-    try:
-        os.setsid()
-        if os.fork() == 0:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)
-            null = os.open(os.devnull, os.O_RDWR)
-            for stream in (0, 1, 2):
-                os.dup2(null, stream)
-            os.closerange(3, 65536)
-            work()
-    finally:
-        os._exit(0)
 
 
 def alive(process: int) -> bool:

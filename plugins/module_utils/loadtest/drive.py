@@ -11,8 +11,10 @@ from ..k8s.options import client_from_params
 from ..outcome import failure
 from ..progress import progress
 from .counters import Counters
+from .live import shown
 from .locust import Locust, collect_results
 from .run import LoadTest, RunFailed, Settings
+from .runs import TIMELINE, point_latest, under_way
 from .samples import Samples
 from .schema import Json
 from .shapes import Plan
@@ -33,13 +35,22 @@ def drive(params: Json, *, check_mode: bool) -> Json:
         }  # fmt: skip
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return _run(params, folder)
+        with under_way(folder):
+            point_latest(folder)
+            with shown(folder, _told(params)):
+                return _run(params, folder)
     except (RunFailed, CannotList) as error:
-        return failure(f"{error} What was seen until then: {folder}/timeline.jsonl", run_dir=str(folder))
+        return failure(f"{error} What was seen until then: {folder}/{TIMELINE}", run_dir=str(folder))
     except OSError as error:
         return failure(f"the report's folder can't be written: {folder}: {error.strerror}")
     except KubeError as error:
         return failure(error.message, run_dir=str(folder))
+
+
+def _told(params: Json) -> Json:
+    """What the page of the run needs to know, as the report will."""
+    users = params["plan"]["users"] if params["plan"] else 0
+    return {"users": users, **{name: params[name] for name in ("slo", "workers", "environment")}}
 
 
 def _run(params: Json, folder: Path) -> Json:
@@ -57,7 +68,7 @@ def _run(params: Json, folder: Path) -> Json:
     )
     clock = steady_clock()
     locust = Locust(api, params["namespace"], params["service"])
-    timeline, stop = Timeline(folder / "timeline.jsonl", clock.now), threading.Event()
+    timeline, stop = Timeline(folder / TIMELINE, clock.now), threading.Event()
     try:
         follow(followers(api, timeline, settings.namespace, settings.deployment), stop, LIST_SECONDS)
         counters = Counters(api, timeline, settings.namespace, settings.deployment)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from . import templates
 from .baseline import words as baseline_words
@@ -20,23 +21,49 @@ try:
 except ImportError:
     JINJA2_IMPORT_ERROR = traceback.format_exc()
 
-SIGNS = {"pass": "✓", "fail": "✗", "invalid": "?"}
-"""A sign for each verdict, for those who see no colour."""
+SIGNS = {"pass": "✓", "fail": "✗", "invalid": "?", "running": "▶", "ended": "■"}
+"""A sign for each verdict, and for what comes before one, for those who see no colour."""
+
+REFRESH_SECONDS = 5
+"""After which a page without a verdict asks for itself again."""
+
+LATE_SECONDS = 30
+"""By how much a page may be late before it says that nobody writes it any more."""
 
 MEANING = {
     "pass": "every limit was kept",
     "fail": "the run is sound and a limit was broken",
     "invalid": "the run proves nothing about the server",
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Of a run that has no report yet, in place of its verdict. Times in seconds since 1970, or seconds.
+
+    ``again``: until the page is written again; None for never, unless somebody makes the report.
+    """
+
+    name: Literal["running", "ended"]
+    words: str
+    written: float
+    again: float | None = None
+
+
 MAX_ROWS = 60
 """Rows of a table; report.json has all of them."""
 
 
-def render(report: Json, figures: Mapping[str, str], run: str, files: Sequence[str] = ()) -> str:
-    """The page. ``figures``: SVGs made for a page, by name; ``files``: what else is in the run's folder."""
+def render(
+    report: Json, figures: Mapping[str, str], run: str, files: Sequence[str] = (), state: State | None = None
+) -> str:
+    """The page. ``figures``: SVGs made for a page, by name; ``files``: what else is in the run's folder.
+
+    With ``state`` the page says that there is no verdict yet, and asks for itself again until it is another.
+    """
     reactions = report["scaling"]["reactions"]
     return _page(
-        "report", report=report, run=run, files=files, meaning=MEANING, most=MAX_ROWS,
+        "report", report=report, run=run, state=state, refresh=REFRESH_SECONDS, late=LATE_SECONDS, files=files, meaning=MEANING, most=MAX_ROWS,
         figures=figures, looks=grouped(report["scaling"]["looks"]["all"]),
         phases={p: text for p, text in PHASES.items() if any(p in one["phases"] for one in reactions)},
         settings=json.dumps(report["environment"], indent=2, ensure_ascii=False),

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 
 from ..outcome import failure
 from .baseline import is_report
 from .baseline import words as baseline_words
-from .figures import MATPLOTLIB_IMPORT_ERROR, draw_all, for_page
+from .figures import LABELS, MATPLOTLIB_IMPORT_ERROR, draw_all, draw_for_page, for_page
 from .junit import junit
-from .pages import JINJA2_IMPORT_ERROR, index, render
+from .pages import JINJA2_IMPORT_ERROR, State, index, render
+from .runs import all_runs, is_under_way, newest, point_latest, replace
 from .schema import Json
 from .slo import SloError
 from .timeline import read
 from .verdict import analyse
 
 PACKAGES = {"matplotlib": MATPLOTLIB_IMPORT_ERROR, "Jinja2": JINJA2_IMPORT_ERROR}
-
-LABELS = {
-    "timeline": "Load, response time, HPA metrics, replicas and nodes over time",
-    "waterfall": "Phases of each reaction of the autoscalers",
-    "shares": "Requests answered by each pod",
-}
 
 
 class NoBaseline(Exception):
@@ -36,8 +29,12 @@ def read_baseline(given: str, folder: Path) -> tuple[str, Json]:
     path = Path(given)
     if not path.exists():
         path = folder.parent / given
-    if path.is_dir():
-        path = path / "report.json"
+    path = path.parent if path.name == "report.json" else path
+    if path.is_symlink() and (path.resolve() == folder or not (path / "report.json").exists()):
+        # `latest` is this very run already, or one that goes on: the newest that has ended is meant.
+        before = newest(folder.parent, without=folder)
+        path = folder.parent / before[0] if before else path
+    path = path / "report.json"
     try:
         earlier = json.loads(path.read_text(encoding="utf-8"))
         if not is_report(earlier):
@@ -50,15 +47,20 @@ def read_baseline(given: str, folder: Path) -> tuple[str, Json]:
         ) from error
 
 
+def page(events: list[Json], told: Json, run: str, state: State) -> str:
+    """The page of a run that has no report yet. ``told``: slo, workers, users and environment, as for the report."""
+    report = analyse(events, **told)
+    return render(report, draw_for_page(events, report), run, state=state)
+
+
 def write(folder: Path, events: list[Json], report: Json) -> None:
-    # Names and reasons come from elsewhere: what UTF-8 has no bytes for is shown as a question mark.
-    (folder / "report.json").write_text(_text(report), encoding="utf-8", errors="replace")
-    (folder / "junit.xml").write_text(junit(report, folder.name), encoding="utf-8", errors="replace")
+    replace(folder / "report.json", _text(report))
+    replace(folder / "junit.xml", junit(report, folder.name))
     figures = draw_all(events, report)
     (folder / "figures").mkdir(exist_ok=True)
     for name, (png, svg) in figures.items():
         (folder / "figures" / f"{name}.png").write_bytes(png)
-        (folder / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8", errors="replace")
+        replace(folder / "figures" / f"{name}.svg", svg)
     (folder / "timeline.png").write_bytes(figures["timeline"][0])
     files = sorted(
         str(path.relative_to(folder))
@@ -66,37 +68,21 @@ def write(folder: Path, events: list[Json], report: Json) -> None:
         if path.is_file() and path.name != "report.html"
     )
     inline = {name: for_page(svg, LABELS[name]) for name, (_unused, svg) in figures.items()}
-    (folder / "report.html").write_text(
-        render(report, inline, folder.name, files), encoding="utf-8", errors="replace"
-    )
-    draft = folder.parent / f".latest-{os.getpid()}"
-    draft.symlink_to(folder.name)
-    draft.replace(folder.parent / "latest")
-    draft = folder.parent / f".index-{os.getpid()}"
-    draft.write_text(index(all_runs(folder.parent)), encoding="utf-8", errors="replace")
-    draft.replace(folder.parent / "index.html")
+    replace(folder / "report.html", render(report, inline, folder.name, files))
+    point_latest(folder)
+    replace(folder.parent / "index.html", index(all_runs(folder.parent)))
 
 
 def _text(report: Json) -> str:
     return json.dumps(report, indent=2) + "\n"
 
 
-def all_runs(reports: Path) -> list[tuple[str, Json]]:
-    """Name and report of each run that has one."""
-    found = []
-    for path in reports.glob("*/report.json"):
-        if not path.parent.is_symlink():
-            with contextlib.suppress(ValueError, OSError, RecursionError):
-                report = json.loads(path.read_text(encoding="utf-8"))
-                if is_report(report):
-                    found.append((path.parent.name, report))
-    return found
-
-
 def report_on(params: Json, *, check_mode: bool) -> Json:
     """What scaling_report answers."""
     folder = Path(params["run_dir"]).resolve()
     html = str(folder / "report.html")
+    if is_under_way(folder):
+        return failure(f"The run {folder.name} is still under way; its report is made when it has ended.")
     try:
         events = read(folder / "timeline.jsonl")
         if not events:

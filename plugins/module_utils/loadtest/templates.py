@@ -21,6 +21,7 @@ h1 { font-size: 1.05rem; font-weight: 600; margin: 0; } h2 { font-size: 1.15rem;
   border-radius: 6px; padding: 1rem 1.3rem; margin: 1rem 0; }
 .verdict strong { color: var(--mark); font-size: 1.5rem; letter-spacing: .03em; text-transform: uppercase; }
 .pass { --mark: var(--pass); } .fail { --mark: var(--fail); } .invalid { --mark: var(--invalid); }
+.running { --mark: var(--blue); } .ended { --mark: var(--invalid); }
 .tiles { display: grid; gap: .7rem; grid-template-columns: repeat(auto-fit, minmax(7.3rem, 1fr)); margin: 1rem 0; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .55rem .8rem; }
 .tile b { display: block; white-space: nowrap; font-size: 1.12rem; font-variant-numeric: tabular-nums; line-height: 1.3; }
@@ -50,6 +51,7 @@ LAYOUT = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+{% block head %}{% endblock %}
 <title>{% block title %}{% endblock %}</title>
 <style>{{ style | safe }}</style>
 </head>
@@ -86,12 +88,35 @@ REPORT = """{% extends "layout" %}
 {% if name in figures %}<figure>{{ figures[name] | safe }}<figcaption>{{ caption }}</figcaption></figure>{% endif %}
 {% endmacro %}
 {% set numbers, scaling, made = report.requests, report.scaling, report.generator %}
-{% block title %}Load test {{ run }}: {{ report.verdict }}{% endblock %}
+{% block head %}
+{% if state %}
+<meta http-equiv="refresh" content="{{ refresh }}">
+{% endif %}
+{% endblock %}
+{% block title %}Load test {{ run }}: {{ state.name if state else report.verdict }}{% endblock %}
 {% block body %}<h1>Load test {{ run }}</h1>
 <p class="soft">{{ report.started | moment }} to {{ report.ended | moment }}
  · {{ report.environment.model }} at {{ report.environment.host }}</p>
+{% if state %}
+<div class="verdict {{ state.name }}"><strong>{{ signs[state.name] }} {{ state.name }}</strong>
+ <span class="soft">{{ "no verdict yet" if state.again else "without a report" }}; last written at {{ state.written | moment }}</span><br>{{ state.words }}
+{% if state.again %}
+<span id="late" data-due="{{ (state.written + state.again + late) | int }}">This page is written again about every {{ "%.0f" | format(state.again) }} s.
+ Where it is much older, the run was killed, or its machine is gone.</span>
+<script>
+const late = document.getElementById("late");
+if (Date.now() / 1000 > late.dataset.due) {
+  late.textContent = "Nobody has written this page since then: the run was killed, or its machine is gone.";
+  document.title = document.title.replace("running", "no longer written");
+  document.querySelector(".verdict strong").textContent = "{{ signs.ended }} no longer written";
+}
+</script>
+{% endif %}
+</div>
+{% else %}
 <div class="verdict {{ report.verdict }}"><strong>{{ signs[report.verdict] }} {{ report.verdict }}</strong>
  <span class="soft">{{ meaning[report.verdict] }}</span><br>{{ report.summary }}</div>
+{% endif %}
 <div class="tiles">
 {% for value, name in [
   (numbers.total | number, "requests"), (numbers.failed | number, "failed"), (numbers.p50_ms | number ~ " ms", "p50"),
@@ -117,6 +142,9 @@ REPORT = """{% extends "layout" %}
 </ul></section>
 {% endif %}
 <section><h2>Checks</h2>
+{% if state %}
+<p class=soft>As they would be if the run were over now.</p>
+{% endif %}
 {% if report.checks %}
 <div class="wide"><table><tr><th></th><th>check</th><th class=n>value</th><th>limit</th><th>evidence</th></tr>
 {% for check in report.checks %}
@@ -244,6 +272,9 @@ REPORT = """{% extends "layout" %}
 </table></div></section>
 {% endif %}
 <section><h2>The load generator</h2>
+{% if state %}
+<p class=soft>As it would be judged if the run were over now.</p>
+{% endif %}
 {% if made.problems %}
 <ul class="findings">{% for problem in made.problems %}<li>{{ problem }}</li>{% endfor %}</ul>
 {% else %}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..gcp.errors import BadInput
+from ..loadtest.runs import Unfinished, to_read
 from ..loadtest.shapes import ShapeError, plan, read_shape
 from ..loadtest.timeline import read
 from ..outcome import failure
@@ -24,11 +25,12 @@ PACKAGES = {"matplotlib": MATPLOTLIB_IMPORT_ERROR}
 
 def answer(params: Json, *, check_mode: bool) -> Json:
     """The module's result."""
-    folder = Path(params["run_dir"]).resolve()
+    folder = Path(params["run_dir"])
     try:
+        folder = to_read(folder)
         found, proposal = _found(params, folder)
         told = as_json(found, prices(params["prices"]))
-    except (NotMeasured, SettingError, ShapeError, BadInput) as error:
+    except (NotMeasured, SettingError, ShapeError, BadInput, Unfinished) as error:
         return failure(f"{folder.name}: {error}")
     except OSError as error:
         return failure(f"{error.filename}: {error.strerror}. Is {folder} the folder of a load test's run?")
@@ -60,6 +62,7 @@ def answer(params: Json, *, check_mode: bool) -> Json:
         "whatif": told,
         "lines": lines,
         "picture": str(folder / "whatif.png"),
+        "run_dir": str(folder),
         "site": site,
         **result,
     }

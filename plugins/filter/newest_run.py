@@ -1,0 +1,58 @@
+"""The newest load test of a folder of reports, and the one that is under way."""
+
+# Copyright: the mlops.tfserving developers
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..module_utils.loadtest.runs import is_under_way, newest
+
+DOCUMENTATION = r"""
+name: newest_run
+short_description: The newest load test that has a report, and the one that is under way
+version_added: 0.1.0
+description:
+  - The link C(latest) leads to a run from its start; this tells a run that goes on, or was killed, from one that has ended.
+author: The mlops.tfserving developers (!UNKNOWN)
+options:
+  _input:
+    description: The folder of the runs' folders.
+    type: path
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show the newest verdict
+  ansible.builtin.debug:
+    msg: "{{ ('reports' | mlops.tfserving.newest_run).report.verdict | default('none yet') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: >-
+    C(name), C(html) and C(report) of the newest run with a report, and the path C(under_way) of the page of the run that goes on;
+    what there is not is empty.
+  type: dict
+"""
+
+
+def newest_run(reports: str) -> dict[str, Any]:
+    folder = Path(reports).resolve()
+    found, latest = newest(folder), (folder / "latest").resolve()
+    return {
+        "name": found[0] if found else "",
+        "html": str(folder / found[0] / "report.html") if found else "",
+        "report": found[1] if found else {},
+        "under_way": str(latest / "report.html") if is_under_way(latest) else "",
+    }
+
+
+class FilterModule:
+    """The filter by its name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"newest_run": newest_run}
