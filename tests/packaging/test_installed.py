@@ -127,10 +127,10 @@ def test_parts_run_for_real_and_again_without_a_change(installed: Installed, goo
 
 
 def test_status_looks_for_reports_where_ansible_was_started(installed: Installed, google: Google) -> None:
-    folder = installed.home / "reports/latest"
+    folder = installed.home / "reports/20260101-120000"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(
-        json.dumps({"verdict": "pass", "requests": {"total": 4711}, "scaling": {}})
+        json.dumps({"verdict": "pass", "requests": {"total": 4711}, "scaling": {}, "environment": {}})
     )
     output = installed.ok("ansible-playbook", "-i", "hosts.yml", "mlops.tfserving.status", env=google.env)
     shutil.rmtree(installed.home / "reports")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 WHATIF = """
 from ansible.module_utils.basic import AnsibleModule
 AnsibleModule(dict(run_dir={}, propose={"type": "bool"}, slo={"type": "list"}, prices={"type": "dict"})).exit_json(
-    lines=["proposed"], picture="p", site={"namespace": "tfserving", "deployment": "image-classifier"},
+    lines=["proposed"], picture="p", run_dir="p", site={"namespace": "tfserving", "deployment": "image-classifier"},
     proposal={"variables": {"autoscaling_target_cpu_percent": 70}, "before": {"autoscaling_target_cpu_percent": 50},
               "diff": ["+autoscaling_target_cpu_percent: 70"]})
 """
