@@ -30,8 +30,10 @@ message FunctionDef { OpDef signature = 1; repeated NodeDef node_def = 3; }
 
 _SPECIAL = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}
 _NUMBERS = {f"DT_{_SPECIAL.get(name, name.upper())}": number for number, (name, _size) in DTYPES.items()}
-_TYPE = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*|\bDT_[A-Z0-9_]+\b')
-"""Names of types, and what may hold such words without being one: texts and comments."""
+_TYPE = re.compile(r'"(?:[^"\\\n]|\\.)*"?|\'(?:[^\'\\\n]|\\.)*\'?|#[^\n]*|\bDT_[A-Z0-9_]+\b')
+"""Names of types, and what may hold such words without being one: texts and comments. A text that has no end is taken, too:
+left to the parser, but not looked through again from each quotation mark in it.
+"""
 
 
 @functools.cache

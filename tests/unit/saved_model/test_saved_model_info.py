@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,21 @@ def test_damaged_text_is_told(model: Callable[[str], Path], content: bytes, word
     (folder / f"{PB}txt").write_bytes(content)
     [problem] = look(folder).problems
     assert problem.startswith(f"{PB}txt") and words in problem
+
+
+def test_a_text_without_end_is_read_once(tmp_path: Path) -> None:
+    """Not anew from each quotation mark in it: a minute's work would become a day's."""
+
+    def seconds(content: str) -> float:
+        path = tmp_path / f"{PB}txt"
+        path.write_text(content)
+        began = time.process_time()
+        with pytest.raises(InvalidModel):
+            read_graphs(path)
+        return time.process_time() - began
+
+    seconds("a")
+    assert seconds('"' + '\\"' * 20_000) < 30 * seconds(("'" + "\\'" * 20 + "' ") * 1000)
 
 
 def test_names_of_types_in_texts_are_texts(tmp_path: Path) -> None:
