@@ -70,7 +70,8 @@ def _run(params: Json, folder: Path) -> Json:
     locust = Locust(api, params["namespace"], params["service"])
     timeline, stop = Timeline(folder / TIMELINE, clock.now), threading.Event()
     try:
-        follow(followers(api, timeline, settings.namespace, settings.deployment), stop, LIST_SECONDS)
+        followed = followers(api, timeline, settings.namespace, settings.deployment)
+        follow(followed, stop, LIST_SECONDS)
         counters = Counters(api, timeline, settings.namespace, settings.deployment)
         counters.first()
         samples = Samples(api, timeline, settings.namespace)
@@ -82,7 +83,7 @@ def _run(params: Json, folder: Path) -> Json:
             test.run()
         finally:
             files = collect_results(locust, folder, time.sleep) if test.begun else []
-        settled = test.settle()
+        settled = test.settle(followed)
     finally:
         stop.set()
         timeline.close()

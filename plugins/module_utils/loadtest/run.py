@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..retry import Clock
@@ -17,6 +17,7 @@ from .locust import Locust, LocustError
 from .schema import ClockOffset, Gap, Json, Load, Run, Standstill, Trouble
 from .shapes import Plan
 from .timeline import Timeline
+from .watch import Follower
 
 SAMPLE_SECONDS = 2.0
 PROGRESS_SECONDS = 6.0
@@ -178,7 +179,13 @@ class LoadTest:
             running = running or stats["state"] in ("spawning", "running")
             if running and stats["state"] in ("stopped", "ready") and stats["users"] == 0:
                 quiet_since = now if quiet_since is None else quiet_since
-                if not stats["outstanding"] or now - quiet_since >= QUIET_SECONDS:
+                if not stats["outstanding"]:
+                    return None
+                if now - quiet_since >= QUIET_SECONDS:
+                    self._trouble(
+                        f"the last counts of {stats['outstanding']} workers never came: what they asked at the end, and what failed of "
+                        "it, is not known; look at the pods of Locust's worker Job"
+                    )
                     return None
             else:
                 quiet_since = None
@@ -261,8 +268,14 @@ class LoadTest:
             f"{stats['failures']} failed  {self._cluster_words()}"
         )
 
-    def settle(self) -> bool:
+    def settle(self, followed: Iterable[Follower] = ()) -> bool:
         """Waits until replicas are back at the HPA's minimum and nodes at their first count; False if they don't."""
+        settled = self._wait_to_settle()
+        for unseen in filter(None, (one.unseen() for one in followed)):
+            self._trouble(unseen)
+        return settled
+
+    def _wait_to_settle(self) -> bool:
         deadline = self._clock.now() + self._settings.settle_timeout
         while not self._settled():
             if self._clock.now() > deadline:

@@ -38,6 +38,10 @@ END_SECONDS = 3.0
 CLOCK_SECONDS = 1.0
 """By how much clocks of workers and controller may differ; phases are told to the second."""
 
+STALE_SECONDS = 10.0
+"""What a kubelet says of its pods is seen within a second or two, and after GAP_SECONDS of a watch's silence at the latest."""
+
+
 _UNMEASURED = "whether the workers stood still: it was not measured, and p95 of changing users may be the generator's own"
 _OWN = (
     "what the users of {} ask and take for a good answer, which times they tell, whether they follow redirects (a request more "
@@ -56,7 +60,7 @@ def generator(events: list[Json], workers: int, users: int) -> Generator:
     stood = _standstills(events)
     problems = [
         *(event["reason"] for event in of_kind(events, "trouble")),
-        *_workers(running, workers),
+        *_workers(running, loads, workers),
         *_users(running, reached, planned, plan),
         *_schedule(running, plan),
         *_to_the_end(loads, running, plan),
@@ -65,6 +69,7 @@ def generator(events: list[Json], workers: int, users: int) -> Generator:
         *_still(stood),
         *_answers(loads),
         *_clocks(events),
+        *_node_clocks(events),
     ]
     return {
         "workers_expected": workers,
@@ -88,18 +93,19 @@ def _running(events: list[Json]) -> list[Json]:
     return [event for event in of_kind(events, "load") if event["state"] in ("running", "spawning")]
 
 
-def _workers(running: list[Json], workers: int) -> Iterator[str]:
+def _workers(running: list[Json], loads: list[Json], workers: int) -> Iterator[str]:
     if not running:
         yield "there was no load at all: look at Locust's pods and at locust.html"
         return
     seen = max(event["workers"] for event in running)
     silent = max(event["silent_s"] for event in running)
-    minimum = min(event["workers"] for event in running)
+    # When the users have gone their last counts are still to come.
+    minimum = min(event["workers"] for event in loads[loads.index(running[0]) :])
     if seen < workers:
         yield f"only {seen} of {workers} workers took part: look at the pods of Locust's worker Job"
     elif minimum < workers:
         yield (
-            f"a worker was lost: {minimum} of {workers} were left, with less load than planned; look at the pods "
+            f"a worker was lost: {minimum} of {workers} were left, with less load or counts than there should be; look at the pods "
             "of Locust's worker Job (out of memory, evicted, starved of CPU?)"
         )
     elif silent > SILENT_SECONDS:
@@ -231,7 +237,7 @@ def _answers(loads: list[Json]) -> Iterator[str]:
             f"no request was answered at all ({kind}: {example.get(kind, '')}): is loadtest_host right, and "
             "does a network policy let Locust in?"
         )
-    if not last["requests"] and len(loads) > 3:
+    if not last["requests"]:
         yield "no request was made: look at locust.html for what stopped the users"
 
 
@@ -245,3 +251,26 @@ def _clocks(events: list[Json]) -> Iterator[str]:
     skew = max((event["clock_s"] for event in of_kind(events, "load")), default=0.0, key=abs)
     if abs(skew) > CLOCK_SECONDS:
         yield f"a worker's clock is {-skew:+.1f} s off the master's: let the nodes' clocks be set by NTP"
+
+
+def _node_clocks(events: list[Json]) -> Iterator[str]:
+    """Nodes say with their own clocks when a pod started and was ready; the controller knows when it saw that."""
+    begun = next((run["t"] for run in of_kind(events, "run")), math.inf)
+    silences = [(gap["since"], gap["t"]) for gap in of_kind(events, "gap") if gap["of"] == "pod"]
+    said: dict[tuple[str, str], float] = {}
+    lags: dict[str, list[float]] = {}
+    for event in of_kind(events, "pod"):
+        for what in ("initialized", "started", "ready"):
+            stamp, known = event.get(what), said.get((event["name"], what))
+            if stamp is None or stamp == known:
+                continue
+            said[event["name"], what] = stamp
+            if event["t"] > begun and not any(since <= event["t"] <= until for since, until in silences):
+                lags.setdefault(event["node"], []).append(event["t"] - stamp)
+    for node, found in lags.items():
+        ahead, behind = -min(found), min(found)
+        if ahead > CLOCK_SECONDS or behind > STALE_SECONDS:
+            yield (
+                f"the clock of node {node} is {ahead:+.0f} s off the controller's: how long its pods took to be ready is not known; let "
+                "both be set by NTP"
+            )

@@ -40,6 +40,10 @@ def analyse(
     made = generator(events, workers, users)
     measured = {"requests": numbers, "scaling": scaling}
     checks = [evaluate(parse(line), events, measured) for line in slo]
+    if 0 < numbers["total"] == numbers["failed"]:
+        # Whatever else is asked of it: times of refusals are none of the model's.
+        nothing = f"{numbers['failed']} of {numbers['total']}: {', '.join(numbers['errors'])}"
+        checks.append(Check("failed_percent", 100, "below", 100, ok=False, evidence=nothing))
     failed = [check for check in checks if not check.ok]
     verdict = "invalid" if made["problems"] else "fail" if failed else "pass"
     moments = [event["t"] for event in events]

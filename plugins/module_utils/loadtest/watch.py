@@ -22,6 +22,10 @@ GAP_SECONDS = 5.0
 """A watch that could not be renewed for longer is noted: changes within have the time at which they were seen."""
 
 
+UNSEEN_SECONDS = 2.0 * WATCH_SECONDS
+"""A watch that was lost for longer was not taken up again: a quiet one is only known to be there when it ends."""
+
+
 class Watchable(Protocol):
     """What following needs of the API."""
 
@@ -101,6 +105,14 @@ class Follower:
             if silent > GAP_SECONDS:
                 gap = Gap(of=self._kind, since=round(since, 3), seconds=round(silent, 1))
                 self._timeline.add("gap", **gap)
+
+    def unseen(self) -> str | None:
+        """What is not known in the end, since this watch was never taken up again; in words."""
+        lost, now = self._lost, self._timeline.now()
+        if lost is None or now - lost <= UNSEEN_SECONDS or self._kind == "event":
+            return None
+        self._timeline.add("gap", **Gap(of=self._kind, since=round(lost, 3), seconds=round(now - lost, 1)))
+        return f"each {self._kind} of the cluster was not seen any more in the last {now - lost:.0f} s, and may have come or gone: {self.error}"
 
     def _list(self) -> str:
         answer = self._api.get(self._path, **self._query)

@@ -17,7 +17,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.junit imp
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.pages import index, render
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.phases import reactions
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shares import shares, skew_max
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import read
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import of_kind, read
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -93,8 +93,32 @@ def busy_worker(s: Story) -> None:
     s.load(60, 10, requests=700, cpu=97)
 
 
+def worker_lost_at_the_end(s: Story) -> None:
+    """After its last report: what it asked since then is not counted."""
+    s.load(105, 0, requests=1525, workers=1, state="stopped")
+
+
+def node_off(seconds: float) -> Any:
+    """The clock of the second pod's node."""
+
+    def spoil(s: Story) -> None:
+        for event in of_kind(s.events, "pod"):
+            for stamp in ("started", "ready"):
+                if event["name"] == "b" and event[stamp]:
+                    event[stamp] += seconds
+
+    return spoil
+
+
 @pytest.mark.parametrize(
-    ("spoil", "words"), [(lost_worker, "a worker was lost"), (busy_worker, "97 % of its core")]
+    ("spoil", "words"),
+    [
+        (lost_worker, "a worker was lost"),
+        (worker_lost_at_the_end, "a worker was lost: 1 of 2"),
+        (busy_worker, "97 % of its core"),
+        (node_off(30), "the clock of node n2 is +30 s off"),
+        (node_off(-30), "the clock of node n2 is -30 s off"),
+    ],
 )
 def test_a_run_that_proves_nothing_is_invalid(spoil: Any, words: str) -> None:
     s = story()
@@ -103,6 +127,28 @@ def test_a_run_that_proves_nothing_is_invalid(spoil: Any, words: str) -> None:
     found = report(s)
     assert found["verdict"] == "invalid"
     assert words in found["summary"]
+
+
+@pytest.mark.parametrize("samples", [1, 3, 5])
+def test_without_a_request_nothing_is_proved(samples: int) -> None:
+    s = Story()
+    s.at(0, "run", namespace="x", deployment="m", replicas=1, nodes=1)
+    for number in range(samples):
+        s.load(2 + 2 * number, 10, requests=0)
+    s.load(2 + 2 * samples, 0, requests=0, state="stopped")
+    found = analyse(s.events, slo=["failed == 0"], workers=2, users=10, environment={})
+    assert found["verdict"] == "invalid"
+    assert "no request was made" in found["summary"]
+
+
+def test_a_server_that_refuses_everything_fails_whatever_the_limits_are() -> None:
+    s = story()
+    for event in of_kind(s.events, "load"):
+        event |= {"failures": event["requests"], "errors": {"http 503": event["requests"]}}
+    found = analyse(s.events, slo=["p95_ms <= 300"], workers=2, users=10, environment={})
+    assert found["verdict"] == "fail"
+    assert "failed_percent: it was 100" in found["summary"]
+    assert found["checks"][-1]["evidence"] == "1525 of 1525: http 503"
 
 
 def test_users_that_were_not_reached_make_the_run_invalid() -> None:

@@ -217,6 +217,9 @@ def test_counts_that_never_come_are_not_waited_for_without_end(world: World) -> 
     world.change = lambda t, look: {**look, "outstanding": 1}
     world.test.run()
     assert world.now - (world.started or 0) < 70 + 20
+    report = world.report()
+    assert report["verdict"] == "invalid"
+    assert "the last counts of 1 workers never came" in report["summary"]
 
 
 def test_a_clock_that_jumps_is_caught(world: World) -> None:

@@ -200,6 +200,33 @@ def test_a_silence_of_the_api_server_is_noted(tmp_path: Path, monkeypatch: pytes
     stop.set()
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_a_watch_that_is_never_taken_up_again_leaves_the_end_unknown(tmp_path: Path, *, again: bool) -> None:
+    server, stop = ApiServer(), threading.Event()
+    now = time.time()
+    timeline = Timeline(tmp_path / "t", lambda: now)
+    follower = Follower(server, timeline, "node", "/n")
+    [thread] = follow([follower], stop, 5)
+    server.faults = ["watch"] * (1 if again else 1000)
+    deadline = time.monotonic() + 10
+    while not follower.error:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    if again:
+        while follower.unseen() is None and follower._lost is not None:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+    now += 1000
+    unseen = follower.unseen()
+    stop.set()
+    thread.join(10)
+    if again:
+        assert unseen is None
+    else:
+        assert unseen and "each node of the cluster was not seen any more in the last 1000 s" in unseen
+        assert timeline.events[-1]["kind"] == "gap"
+
+
 def test_what_may_not_be_listed_is_told_in_the_servers_words(tmp_path: Path) -> None:
     class Forbidden(ApiServer):
         def get(self, path: str, **_: object) -> Json:
