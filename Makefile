@@ -90,7 +90,7 @@ matrix-kubernetes: setup ## the site and its load test on each Kubernetes that t
 	@.venv/bin/pytest tests/releases -vv -k '$(KUBERNETES)'
 
 roles: setup ## scenarios of single roles, with Google or a Kubernetes API server on loopback
-	@export PATH="$$PWD/.venv/bin:$$PATH"; for role in cluster storage autoscaling serving loadtest; do molecule test -s $$role || exit 1; done
+	@export PATH="$$PWD/.venv/bin:$$PATH"; for role in cluster storage autoscaling monitoring serving loadtest; do molecule test -s $$role || exit 1; done
 
 drills-once: setup ## drills 1 and 3, once each
 	@.venv/bin/pytest tests/drills/test_drills.py -vv --durations=6 -k 'scale_down or new_version'

@@ -18,7 +18,7 @@ author: The mlops.tfserving developers (!UNKNOWN)
 options:
   _terms:
     description:
-      - The role, V(cluster), V(storage), V(serving), V(autoscaling) or V(loadtest).
+      - The role, V(cluster), V(storage), V(serving), V(autoscaling), V(monitoring) or V(loadtest).
       - None for names of variables alone, of all roles and playbooks, and for the environment.
   facts:
     description: Names of other variables that the role's rules know, such as C(serving_model_bytes).

@@ -165,7 +165,7 @@ def test_what_can_not_work_is_refused_before_anything_is_made(
 
 
 def test_every_playbook_that_people_run_has_a_job_template() -> None:
-    parts = {"autoscaling", "cluster", "serving", "storage"}
+    parts = {"autoscaling", "cluster", "monitoring", "serving", "storage"}
     assert {Path(name).stem for name in FOUND if name.startswith("playbooks/")} - parts == {
         Path(template["playbook"]).stem for template in TEMPLATES
     }

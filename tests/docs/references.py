@@ -10,7 +10,7 @@ import yaml
 
 from .documents import ROOT, prose
 
-OWNERS = "gcp|cluster|storage|serving|autoscaling|loadtest|preflight|promote|canary|rollback|status|teardown|tune|whatif"
+OWNERS = "gcp|cluster|storage|serving|autoscaling|monitoring|loadtest|preflight|promote|canary|rollback|status|teardown|tune|whatif"
 
 
 @functools.cache

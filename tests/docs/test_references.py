@@ -12,8 +12,8 @@ import yaml
 from tests.docs.documents import PAGES, ROOT, fences
 from tests.docs.references import OWNERS, anchors, links, targets, variables
 
-# Signatures of models and module names begin like variables.
-NO_VARIABLES = {"serving_default", "serving_preprocess"}
+# Signatures of models and options of clusters begin like variables.
+NO_VARIABLES = {"monitoring_config", "monitoring_service", "serving_default", "serving_preprocess"}
 # Not Google's roles, as roles/storage.objectViewer.
 FOLDERS = r"(?:docs|roles(?!/\w+\.)|plugins|playbooks|inventories|tests|sandbox|tools|changelogs|molecule)"
 

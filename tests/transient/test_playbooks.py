@@ -47,6 +47,7 @@ STEPS = (
     Step("serving"),
     Step("serving"),
     Step("autoscaling"),
+    Step("monitoring", {"monitoring_enabled": True, "monitoring_source": "prometheus"}),
     Step("serving", {"serving_concurrency": 9}),
     Step("storage", {"storage_model_source": str(MODELS / "assets")}),
     Step("canary", {"canary_version": 2, **SECOND}),

@@ -8,6 +8,8 @@ from typing import Any
 from .autoscaling import check_against_serving, check_autoscaling
 from .cluster import check_cluster
 from .loadtest import check_loadtest
+from .monitoring import check_against_serving as check_monitoring_against_serving
+from .monitoring import check_monitoring
 from .reading import Variables
 from .serving_access import check_access
 from .serving_batching import check_batching
@@ -30,6 +32,7 @@ CHECKS: dict[str, tuple[Callable[[Variables], None], ...]] = {
         check_warmup,
     ),
     "autoscaling": (check_autoscaling,),
+    "monitoring": (check_monitoring,),
     "loadtest": (check_loadtest,),
 }
 """By role, in the order in which site.yml runs them."""
@@ -53,4 +56,6 @@ def judged(
             check(variables)
     if {"serving", "autoscaling"} <= set(roles):
         check_against_serving(variables)
+    if {"serving", "monitoring"} <= set(roles):
+        check_monitoring_against_serving(variables)
     return variables

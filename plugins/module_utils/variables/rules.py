@@ -68,6 +68,7 @@ RULES = {
         VariableRule("metrics-source", "error", "Nothing brings a metric to the HPA, or what is to bring it can't."),
         VariableRule("hpa-request", "error", "The HPA measures a container that is not there."),
         VariableRule("stabilization-window", "warning", "The HPA forgets former recommendations before a change of load shows in the metrics."),
+        VariableRule("monitoring-proxy", "error", "Monitoring without the proxies, which tell most of its metrics."),
     )
 }  # fmt: skip
 

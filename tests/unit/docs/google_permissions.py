@@ -114,7 +114,8 @@ BY_VARIABLE = ("configMaps.get", "configMaps.delete", "deployments.get", "deploy
 
 # Kinds that are no part of Kubernetes itself share one permission for each verb.
 CUSTOM_GROUPS = (
-    "autoscaling.gke.io", "autoscaling.x-k8s.io", "gateway.networking.k8s.io", "keda.sh", "metrics.k8s.io", "networking.gke.io",
+    "autoscaling.gke.io", "autoscaling.x-k8s.io", "gateway.networking.k8s.io", "keda.sh", "metrics.k8s.io",
+    "monitoring.coreos.com", "monitoring.googleapis.com", "networking.gke.io",
 )  # fmt: skip
 
 # What binds roles of Kubernetes, registers APIs and ranks pods is not for these roles: docs/autoscaling.md says who may make it.

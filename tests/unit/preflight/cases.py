@@ -61,7 +61,7 @@ POOL: Json = {
 @functools.cache
 def defaults() -> Json:
     found: Json = {}
-    for role in ("cluster", "storage", "serving", "autoscaling", "loadtest", "preflight"):
+    for role in ("cluster", "storage", "serving", "autoscaling", "monitoring", "loadtest", "preflight"):
         found |= yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text())
     return found
 

@@ -28,6 +28,8 @@ SAMPLES: dict[str, Any] = {
     "loadtest_model_version": 0,
     "storage_lifecycle_rules": [{"action": "Delete", "age": 30}],
     "serving_promoted": {"m": 4},
+    "monitoring_availability": 0.99,
+    "monitoring_latency_quantile": 0.9,
     "autoscaling_metrics": [{"type": "cpu", "target": 75}],
     "autoscaling_scale_up_policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}],
 }  # fmt: skip
