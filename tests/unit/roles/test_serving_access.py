@@ -92,7 +92,10 @@ def test_googles_gateway_asks_the_proxy_and_waits_for_answers() -> None:
     }  # fmt: skip
     backend = objects["GCPBackendPolicy/image-classifier"]["spec"]
     assert backend["targetRef"] == target
-    assert backend["default"] == {"timeoutSec": 50, "connectionDraining": {"drainingTimeoutSec": 60}}
+    assert backend["default"] == {
+        "timeoutSec": 10 + 10 + 40,
+        "connectionDraining": {"drainingTimeoutSec": 60},
+    }
     plain = render("gateway", **GATEWAY, serving_gateway_gke=True, serving_proxy_enabled=False)
     check = plain["HealthCheckPolicy/image-classifier"]["spec"]["default"]["config"]["httpHealthCheck"]
     assert (check["port"], check["requestPath"]) == (8501, "/v1/models/image_classifier/versions/3/metadata")

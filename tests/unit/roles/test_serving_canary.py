@@ -112,6 +112,21 @@ def test_a_gateway_keeps_the_shares_while_a_canary_runs() -> None:
     assert shared == [("image-classifier", 80), ("image-classifier-canary", 20)]
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_canary_that_was_started_behind_another_way_in_stays_what_it_is(*, apart: bool) -> None:
+    """Without a Service of its own a Gateway's share for it would be answered 500; with one it is removed with all it has."""
+    found = canary("20")
+    app = "image-classifier-canary" if apart else "image-classifier"
+    found["spec"]["selector"] = {"matchLabels": {"app": app, "mlops.tfserving/track": "canary"}}
+    there = {"serving_running": running(4, found)}
+    (rule,) = render("gateway", **GATEWAY, **there)["HTTPRoute/image-classifier"]["spec"]["rules"]
+    names = [backend["name"] for backend in rule["backendRefs"]]
+    assert names == ["image-classifier", *(["image-classifier-canary"] if apart else [])]
+    for way in (GATEWAY, {}):
+        removed = {entry.rpartition("/")[2] for entry in evaluate("serving_canary_objects", **way, **there)}
+        assert ("Service" in removed, "HealthCheckPolicy" in removed) == (apart, apart)
+
+
 def test_what_a_canary_has_is_removed_with_it() -> None:
     assert evaluate("serving_canary_objects") == ["apps/v1/Deployment"]
     made = {name.partition("/")[0] for name in render("canary", serving_running=running(), **GATEWAY)}

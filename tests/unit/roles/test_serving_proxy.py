@@ -52,6 +52,15 @@ def test_haproxy_takes_the_configuration_without_a_warning(variant: str, tmp_pat
     assert "WARNING" not in (done.stdout + done.stderr)
 
 
+@pytest.mark.parametrize(("way", "seconds"), [("LoadBalancer", 65), ("Gateway", 620)])
+def test_a_load_balancers_connections_outlive_its_own_patience(way: str, seconds: int) -> None:
+    """Google's keeps idle ones for 600 s, which can't be set; the shorter of the two limits closes."""
+    text = files_of(serving_service_type=way)["haproxy.cfg"]
+    defaults = text.partition("\ndefaults\n")[2].partition("\nbackend ")[0]
+    limits = re.findall(r"timeout (?:client|http-keep-alive) (\d+)s", defaults)
+    assert [int(limit) for limit in limits] == [seconds, seconds]
+
+
 def test_this_check_can_fail(tmp_path: Path) -> None:
     file = tmp_path / "haproxy.cfg"
     file.write_text(files_of()["haproxy.cfg"].replace("maxconn 8", "maxcon 8"))
