@@ -15,11 +15,12 @@ import yaml
 
 Json = dict[str, Any]
 DISCOVERY: Json = {
+    "/api/v1": {"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": True}]},
     "/apis/autoscaling/v2": {
         "resources": [
             {"name": "horizontalpodautoscalers", "kind": "HorizontalPodAutoscaler", "namespaced": True}
         ]
-    }
+    },
 }
 """Kinds that are asked for by their names."""
 

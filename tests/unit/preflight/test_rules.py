@@ -160,6 +160,8 @@ CASES = [
     Case("metrics-source", "no proxy",
          {"autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "gke", "serving_proxy_enabled": False},
          {"autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "gke"}),
+    Case("monitoring-proxy", "no proxy", {"monitoring_enabled": True, "serving_proxy_enabled": False},
+         {"monitoring_enabled": False, "serving_proxy_enabled": False}),
     Case("stabilization-window", "shorter than the metrics", {"autoscaling_scale_down_stabilization_seconds": 29},
          {"autoscaling_scale_down_stabilization_seconds": 30}),
     Case("stabilization-window", "metrics that are slow", {"preflight_metrics_window_seconds": 301},
