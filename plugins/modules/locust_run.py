@@ -52,6 +52,10 @@ load_timeout: Seconds after which the load is stopped if it has not ended.
 plan: The curve of load that C(locust_prepare) made. With it the report knows what was planned at each moment.
 locustfile: Name of the locustfile whose users come, if it is not the role's; the report then says what it can't judge.
 slo: What must hold, as for M(mlops.tfserving.scaling_report); the page of the run shows how it stands.
+billing:
+  - By what the run is billed. C(prices) are merged into the price table, as C(preflight_prices); C(pools) are the role cluster's
+    C(cluster_node_pools), for the boot disks, which no node tells in full; C(load_balancer) says whether one is
+    paid, too.
 environment: Whatever is to be written down about the run; the page of the run shows it.
 settle_timeout: Seconds to wait, after the load, for replicas and nodes to go again.
 """
@@ -106,6 +110,7 @@ SPEC = module_spec(
     plan={"type": "dict"},
     slo={"type": "list", "elements": "str", "default": []},
     environment={"type": "dict", "default": {}},
+    billing={"type": "dict", "default": {}},
     locustfile={"type": "str"},
     settle_timeout={"type": "int", "default": 1500},
 )

@@ -45,6 +45,10 @@ slo: What must hold, in lines as V(p95_ms <= 300 while users <= 10), V(failed ==
 workers: How many workers were planned.
 users: How many users were planned at the top.
 baseline: An earlier run to compare with; its name, its folder or its C(report.json).
+billing:
+  - By what the run is billed. C(prices) are merged into the price table, as C(preflight_prices); C(pools) are the role cluster's
+    C(cluster_node_pools), for the boot disks, which no node tells in full; C(load_balancer) says whether one is
+    paid, too.
 environment: Whatever is to be written down about the run.
 fail_on: With which verdicts the task fails, after everything is written.
 """
@@ -91,6 +95,7 @@ report:
     scaling: {type: dict, description: "Replicas, nodes, the HPA's C(metrics), each of its C(reactions) and the C(pods)."}
     generator: {type: dict, description: "Whether the load was what it should be, and the C(problems) if not."}
     plan: {type: dict, description: The load that was planned.}
+    cost: {type: dict, description: "What it cost, by node pool, an hour, and for 1,000 predictions; null without load."}
     environment: {type: dict, description: What O(environment) said.}
     started: {type: float, description: First line of the timeline; seconds since 1970. Also C(ended).}
     findings: {type: list, elements: dict, description: "What was seen (C(text)) and what would help (C(hint))."}
@@ -113,6 +118,7 @@ SPEC: Json = {
         "users": {"type": "int", "required": True},
         "baseline": {"type": "path"},
         "environment": {"type": "dict", "default": {}},
+        "billing": {"type": "dict", "default": {}},
         "fail_on": {
             "type": "list",
             "elements": "str",

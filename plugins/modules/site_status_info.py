@@ -38,6 +38,9 @@ app: Name of the model server's Deployment and Service.
 start_seconds: How long a replica may take to come; later it counts as degraded.
 watch_seconds: For how long to look again; 0 looks once. The last look counts.
 refresh_seconds: Seconds between two looks.
+billing:
+  - By what the site is billed. C(prices) are merged into the price table, as C(preflight_prices); C(pools) are the role cluster's
+    C(cluster_node_pools), for the boot disks, which no node tells in full.
 summary: What this module returned before. Then nothing is read.
 fail_on:
   - With what health the task does not end well, so that ansible-playbook's exit code tells it.
@@ -63,6 +66,7 @@ summary:
     reasons: {type: list, elements: str, description: Why it is not healthy.}
     replicas: {type: dict, description: "C(ready) and C(wanted) ones; C(min) and C(max) of the HPA, null without one."}
     nodes: {type: dict, description: "How many are C(ready), of C(all)."}
+    cost: {type: dict, description: "What the nodes that there are, and the cluster, cost in an hour, by node pool; with date, region and C(source) of the prices."}
     pods: {type: list, elements: dict, description: "Each one's C(name), C(version), C(node), and whether it is C(ready) or a C(canary)."}
 line:
   description: The same in a line.
@@ -72,6 +76,10 @@ line:
 objects:
   description: What was read, by kind.
   type: dict
+  returned: success
+cost:
+  description: What it costs in an hour, in a line.
+  type: str
   returned: success
 samples:
   description: C(PodMetrics) of the namespace; null where they can't be read.
@@ -98,6 +106,7 @@ SPEC = module_spec(
     start_seconds={"type": "int", "default": 300},
     watch_seconds={"type": "int", "default": 0},
     refresh_seconds={"type": "int", "default": 5},
+    billing={"type": "dict", "default": {}},
     summary={"type": "dict"},
     fail_on={"type": "list", "elements": "str", "choices": ["degraded", "down"], "default": []},
 )

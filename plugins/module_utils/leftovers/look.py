@@ -9,8 +9,8 @@ from typing import Any
 
 from ..gcp.options import GCS_ENDPOINT, GKE_ENDPOINT
 from ..gcp.rest import connect
-from ..preflight.estimate import prices
 from ..preflight.gather import HOSTS, Apis
+from ..preflight.rates import prices
 from ..progress import progress
 from ..retry import Clock, Policy
 from .gather import gather

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..preflight.estimate import HOURS_A_MONTH, node_hour
 from ..preflight.project import NotKnown, Project
+from ..preflight.rates import HOURS_A_MONTH, node_hour
 from ..variables.settings import Pool
 
 Json = dict[str, Any]

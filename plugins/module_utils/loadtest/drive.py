@@ -6,9 +6,11 @@ import threading
 import time
 from pathlib import Path
 
+from ..gcp.errors import BadInput
 from ..k8s.errors import KubeError
 from ..k8s.options import client_from_params
 from ..outcome import failure
+from ..preflight.bill import read_terms
 from ..progress import progress
 from .counters import Counters
 from .live import shown
@@ -34,11 +36,14 @@ def drive(params: Json, *, check_mode: bool) -> Json:
             "changed": True, "run_dir": str(folder), "files": [], "settled": False, "problems": [],
         }  # fmt: skip
     try:
+        told = _told(params)
         folder.mkdir(parents=True, exist_ok=True)
         with under_way(folder):
             point_latest(folder)
-            with shown(folder, _told(params)):
+            with shown(folder, told):
                 return _run(params, folder)
+    except BadInput as error:
+        return failure(str(error))
     except (RunFailed, CannotList) as error:
         return failure(f"{error} What was seen until then: {folder}/{TIMELINE}", run_dir=str(folder))
     except OSError as error:
@@ -50,7 +55,8 @@ def drive(params: Json, *, check_mode: bool) -> Json:
 def _told(params: Json) -> Json:
     """What the page of the run needs to know, as the report will."""
     users = params["plan"]["users"] if params["plan"] else 0
-    return {"users": users, **{name: params[name] for name in ("slo", "workers", "environment")}}
+    given = {name: params[name] for name in ("slo", "workers", "environment")}
+    return {"users": users, "terms": read_terms(params["billing"]), **given}
 
 
 def _run(params: Json, folder: Path) -> Json:

@@ -43,7 +43,7 @@ def pause(cpu: float) -> float:
 
 @contextlib.contextmanager
 def shown(folder: Path, told: Json) -> Iterator[None]:
-    """The run's page while it is driven. ``told``: slo, workers, users and environment, as for the report."""
+    """The run's page while it is driven. ``told``: slo, workers, users, environment and terms, as for the report."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:

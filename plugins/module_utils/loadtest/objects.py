@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from ..hpa.objects import amounts
+from ..variables.pod_needs import GPU
 from .hpa import averages_of, metrics_of
 from .schema import Deployment, Event, Hpa, HpaSpec, Json, Node, Pod, PodSpec
 
@@ -96,6 +97,8 @@ def _node(node: Json) -> Node:
         "machine": labels.get("node.kubernetes.io/instance-type", ""),
         "spot": "true"
         in (labels.get("cloud.google.com/gke-spot"), labels.get("cloud.google.com/gke-preemptible")),
+        "accelerators": _accelerators(node, labels),
+        "disk_type": labels.get("cloud.google.com/gke-boot-disk", ""),
         "created": seconds(node["metadata"].get("creationTimestamp")),
         "ready": _since(conditions, "Ready"),
         "leaving": any(
@@ -103,6 +106,18 @@ def _node(node: Json) -> Node:
         ),
         "gone": False,
     }
+
+
+def _accelerators(node: Json, labels: Mapping[str, str]) -> dict[str, int]:
+    """GKE's labels; cards that are shared are several of the node's, and one to pay.
+    https://cloud.google.com/kubernetes-engine/docs/how-to/timesharing-gpus
+    """
+    kind = labels.get("cloud.google.com/gke-accelerator")
+    if not kind:
+        return {}
+    seen = int(node.get("status", {}).get("capacity", {}).get(GPU) or 0)
+    shared = int(labels.get("cloud.google.com/gke-max-shared-clients-per-gpu") or 1)
+    return {kind: int(labels.get("cloud.google.com/gke-accelerator-count") or seen // shared)}
 
 
 def _hpa(hpa: Json) -> Hpa:

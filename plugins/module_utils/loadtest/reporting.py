@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ..gcp.errors import BadInput
 from ..outcome import failure
+from ..preflight.bill import read_terms
 from .baseline import is_report
 from .baseline import words as baseline_words
 from .figures import LABELS, MATPLOTLIB_IMPORT_ERROR, draw_all, draw_for_page, for_page
@@ -48,7 +50,7 @@ def read_baseline(given: str, folder: Path) -> tuple[str, Json]:
 
 
 def page(events: list[Json], told: Json, run: str, state: State) -> str:
-    """The page of a run that has no report yet. ``told``: slo, workers, users and environment, as for the report."""
+    """The page of a run that has no report yet. ``told``: slo, workers, users, environment and terms, as for the report."""
     report = analyse(events, **told)
     return render(report, draw_for_page(events, report), run, state=state)
 
@@ -93,6 +95,7 @@ def report_on(params: Json, *, check_mode: bool) -> Json:
             workers=params["workers"],
             users=params["users"],
             environment=params["environment"],
+            terms=read_terms(params["billing"]),
             earlier=read_baseline(params["baseline"], folder) if params["baseline"] else None,
         )
         before = folder / "report.json"
@@ -100,7 +103,7 @@ def report_on(params: Json, *, check_mode: bool) -> Json:
         changed = not before.exists() or before.read_bytes() != _text(report).encode()
         if not check_mode:
             write(folder, events, report)
-    except (SloError, NoBaseline) as error:
+    except (SloError, NoBaseline, BadInput) as error:
         return failure(str(error))
     except OSError as error:
         return failure(f"{error.filename}: {error.strerror}. Is {folder} the folder of a run?")

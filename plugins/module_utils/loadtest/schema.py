@@ -233,6 +233,8 @@ class Node(TypedDict):
     pool: Annotated[str, "its node pool; empty outside of GKE"]
     machine: Annotated[str, "its machine type; empty where it has no such label"]
     spot: Annotated[bool, "whether it may be taken away at any time, and costs less"]
+    accelerators: Annotated[dict[str, int], "types and numbers of its GPUs"]
+    disk_type: Annotated[str, "of its boot disk; empty where it has no such label"]
     created: Annotated[Moment | None, "creation"]
     ready: Annotated[Moment | None, "condition Ready became true; null while it is not"]
     leaving: Annotated[bool, "whether the node autoscaler is about to remove it"]
@@ -407,22 +409,39 @@ class Best(TypedDict):
     assumed: Annotated[list[str], "which of these four were not met in the run, and are assumed"]
 
 
+class PoolCost(TypedDict):
+    """What the nodes of a pool cost."""
+
+    pool: Annotated[str, "its name; empty outside of GKE"]
+    machine: Annotated[str, "machine type; empty where it is not known"]
+    spot: Annotated[bool, "whether they cost less and may be taken away"]
+    accelerators: Annotated[dict[str, int], "types and numbers of a node's GPUs"]
+    disk: Annotated[str, "a node's boot disk"]
+    node_hours: Annotated[float, "hours of nodes"]
+    node_hour_price: Annotated[
+        float | None, "of a node, GPUs and boot disk included; null where the table has none"
+    ]
+    price: Annotated[float | None, "of all of them"]
+
+
 class Cost(TypedDict):
     """What the run cost by preflight's price table, from the begin of the load to the end of the timeline."""
 
     replica_hours: Annotated[float, "hours of replicas, those that start or drain included"]
     node_hours: Annotated[float, "hours of nodes"]
+    hours: Annotated[float, "that it took"]
     predictions: Annotated[int, "requests that were answered"]
-    machine: Annotated[str, "machine type of the nodes; empty where it is not known"]
-    spot: Annotated[bool, "whether they cost less and may be taken away"]
-    node_hour_price: Annotated[
-        float | None, "of a node, its boot disk included; null where the table has none"
-    ]
-    price: Annotated[float | None, "of all of them"]
-    price_per_1000: Annotated[float | None, "the same for a thousand predictions"]
+    pools: Annotated[list[PoolCost], "nodes by pool, and by what they cost"]
+    cluster_price: Annotated[float, "GKE's fee; 0 outside of GKE"]
+    load_balancer_price: Annotated[float, "its forwarding rule; 0 without one"]
+    price: Annotated[float | None, "of all this; null where a pool has no price"]
+    price_per_hour: Annotated[float | None, "in the mean"]
+    price_per_1000: Annotated[float | None, "for a thousand predictions"]
+    unpriced: Annotated[list[str], "pools, or machine types, that the table has no price for"]
     currency: Annotated[str, "currency"]
     region: Annotated[str, "region of the price table"]
     date: Annotated[str, "day of the price table"]
+    source: Annotated[str, "where its prices are from"]
     not_in_it: Annotated[str, "what is not counted"]
 
 

@@ -202,14 +202,25 @@ if (Date.now() / 1000 > late.dataset.due) {
  {%- if best.assumed %} (not met in this run, and assumed: {{ best.assumed | join(", ") | replace("_", " ") }}){% endif %}. The
  schedule drawn in the picture costs {{ best.schedule_cost | number }}; nothing that keeps the limit costs less than the bound.</p>
 {% endif %}
-{% if cost %}
-<p>{{ "%.3f" | format(cost.replica_hours) }} replica-hours and {{ "%.3f" | format(cost.node_hours) }} node-hours
- {%- if cost.price is not none %} of {{ cost.machine }}{{ " (spot)" if cost.spot }}: {{ "%.4f" | format(cost.price) }} {{ cost.currency }},
- {{ "%.4f" | format(cost.price_per_1000 or 0) }} {{ cost.currency }} for 1,000 predictions, by list prices of {{ cost.region }} of
- {{ cost.date }}. <span class=soft>Not in it: {{ cost.not_in_it }}.</span>
- {%- else %}; what they cost is not known{{ ": the price table has no " ~ cost.machine if cost.machine else ", since the nodes name no machine type" }}.{% endif %}</p>
-{% endif %}
 </section>
+{% if cost %}
+<section><h2>What it cost</h2>
+<p>{{ "%.3f" | format(cost.replica_hours) }} replica-hours and {{ "%.3f" | format(cost.node_hours) }} node-hours
+ {%- if cost.price is not none %}: <b>{{ "%.4f" | format(cost.price) }} {{ cost.currency }}</b> in {{ "%.2f" | format(cost.hours) }} h,
+ {{ "%.4f" | format(cost.price_per_hour or 0) }} an hour, {{ "%.4f" | format(cost.price_per_1000 or 0) }} for 1,000 predictions
+ {%- else %}; what they cost is not known: the price table has no {{ cost.unpriced | join(", ") }}{% endif %}.</p>
+<div class="wide"><table><tr><th>node pool</th><th>a node</th><th class=n>node-hours</th><th class=n>{{ cost.currency }} an hour</th><th class=n>{{ cost.currency }}</th></tr>
+{% for row in cost.pools %}
+<tr><td>{{ row.pool or "-" }}</td><td>{{ row.machine or "no machine type" }}{{ " (spot)" if row.spot }}
+{%- for kind, count in row.accelerators.items() %}, {{ count }} × {{ kind }}{% endfor %}, {{ row.disk }}</td>
+<td class=n>{{ row.node_hours | number }}</td><td class=n>{{ row.node_hour_price | number }}</td><td class=n>{{ row.price | number }}</td></tr>
+{% endfor %}
+{% for name, price in [("cluster", cost.cluster_price), ("load balancer", cost.load_balancer_price)] if price %}
+<tr><td>{{ name }}</td><td></td><td></td><td class=n>{{ (price / cost.hours) | number if cost.hours }}</td><td class=n>{{ price | number }}</td></tr>
+{% endfor %}
+</table></div>
+<p class=soft>Prices: {{ cost.source }}; of {{ cost.date }}. Not in it: {{ cost.not_in_it }}.</p></section>
+{% endif %}
 <section><h2>What the HPA saw, and what it made of it</h2>
 {% set retraced = scaling.looks %}
 {% if retraced.all %}

@@ -76,7 +76,7 @@ _ADDED: dict[str, Json] = {
         "clock_s": 0.0, "backlog": 0, "in_flight": 0, "late_ms": 0.0, "started": 0,
     },
     "hpa": {"averages": [], "conditions": {}, "rescaled": None, "gone": False}, "deployment": {"selector": {}, "gone": False},
-    "node": {"machine": "", "spot": False, "gone": False},
+    "node": {"pool": "", "machine": "", "spot": False, "accelerators": {}, "disk_type": "", "gone": False},
     "pod": {"metrics_port": None, "accepted": None, "readiness": None, "readiness_since": None, "gone": False},
 }  # fmt: skip
 """Fields that lines of earlier versions lack."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..preflight.prices import PRICES
+from ..preflight.bill import Terms
 from ..scaling.judged import best, cost_of_run
 from . import baseline, histogram
 from .explain import findings
@@ -29,10 +29,10 @@ def analyse(
     users: int,
     environment: Json,
     earlier: tuple[str, Mapping[str, Any]] | None = None,
-    prices: Mapping[str, Any] = PRICES,
+    terms: Terms | None = None,
 ) -> Json:
     """The whole report of a run, as report.json has it. Raises SloError. ``earlier``: name and report of a run to compare
-    with; ``prices``: preflight's table.
+    with; ``terms``: by what it is billed.
     """
     run = next(iter(of_kind(events, "run")), {})
     app = run.get("deployment", "")
@@ -55,7 +55,7 @@ def analyse(
         "requests": numbers,
         "scaling": scaling,
         "generator": made,
-        "cost": cost_of_run(events, prices),
+        "cost": cost_of_run(events, terms or Terms()),
         "plan": run.get("plan"),
         "environment": {**environment, "namespace": run.get("namespace"), "deployment": app},
         "started": min(moments, default=None),

@@ -16,10 +16,11 @@ from ..variables.rules import RULES as RULES_OF_VARIABLES
 from ..variables.settings import Settings
 from ..variables.to_settings import refuse_options, settings
 from . import words
-from .estimate import cost, prices, reaction, total
+from .estimate import cost, reaction, total
 from .gather import HOSTS, Apis, gather
 from .judge import judge
 from .project import Project, Unread
+from .rates import prices
 from .rules import RULES
 
 Json = dict[str, Any]

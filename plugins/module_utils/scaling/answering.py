@@ -11,7 +11,7 @@ from ..loadtest.runs import Unfinished, to_read
 from ..loadtest.shapes import ShapeError, plan, read_shape
 from ..loadtest.timeline import read
 from ..outcome import failure
-from ..preflight.estimate import prices
+from ..preflight.rates import prices
 from .figure import MATPLOTLIB_IMPORT_ERROR, draw
 from .measured import NotMeasured, measured
 from .search import Proposal, carries, diff, propose

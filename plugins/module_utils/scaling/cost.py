@@ -6,51 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..loadtest.schema import Cost
-from ..preflight.estimate import node_hour
-from ..preflight.project import NotKnown, Project
-from ..variables.settings import DEFAULT_DISK_GB, DEFAULT_DISK_TYPE, Pool
+from ..preflight.bill import NOT_IN_IT
 
 HOUR = 3600.0
 
-NOT_IN_IT = (
-    f"the cluster's own fee, load balancer, traffic, storage, logs, discounts and taxes; boot disks count as {DEFAULT_DISK_GB} GB "
-    f"of {DEFAULT_DISK_TYPE}, GKE's default; nodes count whole, whatever else runs on them"
-)
 
-
-def cost(
-    replica_seconds: float,
-    node_seconds: float,
-    requests: float,
-    machine: str,
-    table: Mapping[str, Any],
-    *,
-    spot: bool = False,
-) -> Cost:
-    """Hours and their price; prices are null for a machine type that the table does not have."""
-    hour = price_of(machine, table, spot=spot)
-    whole = None if hour is None else hour * node_seconds / HOUR
+def cost(replica_seconds: float, seconds: float, requests: float, billed: Mapping[str, Any]) -> Cost:
+    """``billed``: of its nodes and cluster. Prices are null where a pool has none: a part of a price would pass for the whole."""
+    whole = None if billed["unpriced"] else billed["price"]
+    rows = [
+        row | {"price": None if row["price"] is None else round(row["price"], 5)} for row in billed["pools"]
+    ]
     return {
         "replica_hours": round(replica_seconds / HOUR, 4),
-        "node_hours": round(node_seconds / HOUR, 4),
+        "node_hours": round(sum(row["node_hours"] for row in rows), 4),
+        "hours": round(seconds / HOUR, 4),
         "predictions": round(requests),
-        "machine": machine,
-        "spot": spot,
-        "node_hour_price": None if hour is None else round(hour, 5),
+        "pools": rows,
+        "cluster_price": round(billed["cluster_price"], 5),
+        "load_balancer_price": round(billed["load_balancer_price"], 5),
         "price": None if whole is None else round(whole, 5),
+        "price_per_hour": None if whole is None or not seconds else round(whole / seconds * HOUR, 5),
         "price_per_1000": None if whole is None or requests < 1 else round(whole / requests * 1000, 6),
-        "currency": table["currency"],
-        "region": table["region"],
-        "date": table["date"],
+        "unpriced": billed["unpriced"],
+        "currency": billed["currency"],
+        "region": billed["region"],
+        "date": billed["date"],
+        "source": billed["source"],
         "not_in_it": NOT_IN_IT,
-    }
-
-
-def price_of(machine: str, table: Mapping[str, Any], *, spot: bool) -> float | None:
-    """A node's hour; None where the table has no such machine."""
-    if not machine:
-        return None
-    try:
-        return node_hour(Pool("", machine_type=machine, spot=spot), Project(), table)
-    except NotKnown:
-        return None
+    }  # fmt: skip

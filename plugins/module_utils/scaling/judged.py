@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ..loadtest.schema import Best, Cost, Json
-from ..loadtest.timeline import counts_over_time, of_kind, since
+from ..loadtest.timeline import counts_over_time, of_kind, since, value_at
+from ..preflight.bill import Terms, bill, pool_of
+from ..variables.settings import Pool
 from . import cost as costs
 from .bound import Bound, of_run
 from .measured import NotMeasured, by_second, existing, measured
@@ -71,17 +72,28 @@ def _nothing(problem: str) -> Best:
     }  # fmt: skip
 
 
-def cost_of_run(events: list[Json], table: Mapping[str, Any]) -> Cost | None:
+def cost_of_run(events: list[Json], terms: Terms) -> Cost | None:
     """None where there was no load."""
     run = next(iter(of_kind(events, "run")), None)
     loads = of_kind(events, "load")
     if run is None or not loads:
         return None
     begin, seconds = run["t"], int(events[-1]["t"] - run["t"]) + 1
-    nodes = by_second(since(counts_over_time(events, "node"), begin, run["nodes"]), begin, seconds)
-    machines = [event for event in of_kind(events, "node") if event["machine"]]
-    return costs.cost(
-        float(sum(existing(events, run["deployment"], begin, run["replicas"], seconds))), float(sum(nodes)),
-        loads[-1]["requests"] - loads[-1]["failures"], machines[-1]["machine"] if machines else "", table,
-        spot=bool(machines and machines[-1]["spot"]),
+    nodes = of_kind(events, "node")
+    pools = dict.fromkeys(pool_of(node, terms) for node in nodes)
+    hours = [(pool, _node_hours(nodes, pool, terms, begin, seconds)) for pool in pools]
+    google = any(pool.name for pool in pools)
+    billed = bill(
+        [each for each in hours if each[1]], seconds / costs.HOUR, terms.table, cluster=google, balanced=google and terms.balanced,
     )  # fmt: skip
+    return costs.cost(
+        float(sum(existing(events, run["deployment"], begin, run["replicas"], seconds))), float(seconds),
+        loads[-1]["requests"] - loads[-1]["failures"], billed,
+    )  # fmt: skip
+
+
+def _node_hours(nodes: list[Json], pool: Pool, terms: Terms, begin: float, seconds: int) -> float:
+    """Of the nodes that are paid as this pool's."""
+    steps = counts_over_time([node for node in nodes if pool_of(node, terms) == pool], "node")
+    there = since(steps, begin, int(value_at(steps, begin)))
+    return float(sum(by_second(there, begin, seconds))) / costs.HOUR

@@ -13,8 +13,10 @@ from typing import Any
 
 from ..loadtest.curve import due_times, users_at
 from ..loadtest.shapes import Plan, ShapeError
+from ..preflight.bill import bill
+from ..variables.settings import Pool
 from . import bound as bounds
-from .cost import cost
+from .cost import HOUR, cost
 from .measured import Measured
 from .service import Load, Outcome
 from .settings import Setting
@@ -162,9 +164,9 @@ def as_json(found: WhatIf, prices: Mapping[str, Any]) -> Json:
 
 def _row(found: WhatIf, row: Row, prices: Mapping[str, Any]) -> Json:
     out, run = row.outcome, found.run
-    spent = cost(
-        out.replica_seconds, out.node_seconds, out.requests, run.site.machine, prices, spot=run.site.spot
-    )
+    nodes = [(Pool("", run.site.machine, spot=run.site.spot), out.node_seconds / HOUR)]
+    billed = bill(nodes, 0.0, prices, cluster=False, balanced=False)
+    spent = cost(out.replica_seconds, found.seconds, out.requests, billed)
     bound = found.bound.seconds
     return {
         "name": row.setting.name,

@@ -11,6 +11,9 @@ from typing import Any
 
 from ..k8s.objects import condition, is_true, name_of, seconds_since
 from ..loadtest.hpa import scales
+from ..loadtest.objects import summary as node_facts
+from ..preflight.bill import Terms
+from ..preflight.bill import now as costs
 
 Json = dict[str, Any]
 Objects = Mapping[str, list[Json]]
@@ -25,8 +28,10 @@ _STUCK = (
 """Reasons for which a container waits that do not pass by themselves."""
 
 
-def summary(objects: Objects, app: str, now: float, start_seconds: float) -> Json:
-    """Health, reasons and what there is, for machines. ``start_seconds``: how long a replica may take to come."""
+def summary(objects: Objects, app: str, now: float, start_seconds: float, terms: Terms | None = None) -> Json:
+    """Health, reasons and what there is, for machines. ``start_seconds``: how long a replica may take to come; ``terms``: by
+    what it is billed.
+    """
     deployment = next((one for one in objects["Deployment"] if name_of(one) == app), None)
     pods = [pod for pod in objects["Pod"] if _labels(pod).get("app") in (app, f"{app}-canary")]
     down = list(_down(objects, app, deployment))
@@ -42,6 +47,7 @@ def summary(objects: Objects, app: str, now: float, start_seconds: float) -> Jso
             "min": int(hpa["spec"].get("minReplicas") or 1) if hpa else None,
             "max": int(hpa["spec"]["maxReplicas"]) if hpa else None,
         },
+        "cost": costs([node_facts("node", node) or {} for node in nodes], terms or Terms(), balanced=_balanced(objects)),
         "nodes": {"ready": sum(is_true(node, "Ready") for node in nodes), "all": len(nodes)},
         "pods": [
             {
@@ -52,6 +58,11 @@ def summary(objects: Objects, app: str, now: float, start_seconds: float) -> Jso
             for pod in sorted(pods, key=name_of)
         ],
     }  # fmt: skip
+
+
+def _balanced(objects: Objects) -> bool:
+    """Whether anything in the namespace has a load balancer of its own."""
+    return any(one["spec"].get("type") == "LoadBalancer" for one in objects["Service"])
 
 
 def line(found: Json) -> str:

@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..gcp.errors import BadInput
 from ..k8s.client import KubeApi
 from ..k8s.errors import KubeError
 from ..k8s.listing import pages
 from ..model_server.refusals import found as refused
+from ..outcome import failure
+from ..preflight.bill import now_in_words, read_terms
 from ..progress import progress
 from ..retry import Clock
 from .health import DOWN, line, summary
@@ -31,7 +34,12 @@ _SAMPLES = "/apis/metrics.k8s.io/v1beta1/namespaces/{}/pods"
 def status(params: Json, connect: Callable[[], KubeApi]) -> Json:
     """The module's result; ``failed`` or ``unreachable`` with a health that is not wanted. Raises KubeError."""
     given = params["summary"]
-    found = {"changed": False, "summary": given, "line": line(given)} if given else look(connect(), params)
+    try:
+        found = (
+            {"changed": False, "summary": given, "line": line(given)} if given else look(connect(), params)
+        )
+    except BadInput as error:
+        return failure(str(error))
     health = found["summary"]["health"]
     if health not in params["fail_on"]:
         return found
@@ -45,9 +53,10 @@ def look(api: KubeApi, params: Json, clock: Clock | None = None) -> Json:
     """What there is. Raises KubeError where objects can't be read at the first look."""
     clock = clock or Clock()
     namespace, app, told = params["namespace"], params["app"], ""
+    terms = read_terms(params["billing"])
     began = clock.now()
     objects = _objects(api, namespace)
-    found = summary(objects, app, clock.wall(), params["start_seconds"])
+    found = summary(objects, app, clock.wall(), params["start_seconds"], terms)
     while params["watch_seconds"]:
         words = line(found)
         if words != told:
@@ -63,7 +72,7 @@ def look(api: KubeApi, params: Json, clock: Clock | None = None) -> Json:
             told = f"not read: {error}"
             progress(told)
             continue
-        found = summary(objects, app, clock.wall(), params["start_seconds"])
+        found = summary(objects, app, clock.wall(), params["start_seconds"], terms)
     return {
         "changed": False,
         "objects": objects,
@@ -71,6 +80,7 @@ def look(api: KubeApi, params: Json, clock: Clock | None = None) -> Json:
         "samples": _or_none(lambda: _list(api, _SAMPLES.format(namespace))),
         "refused": _or_none(lambda: refused(api, {"namespace": namespace, "label_selector": f"app={app}"})["words"]) or "",
         "summary": found,
+        "cost": now_in_words(found["cost"]),
         "line": line(found),
     }  # fmt: skip
 

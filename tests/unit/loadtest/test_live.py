@@ -36,7 +36,7 @@ def run(folder: Path, name: str = "one") -> Path:
 
 
 def report(folder: Path, **more: Any) -> dict[str, Any]:
-    options = {"run_dir": str(folder), "baseline": None, "fail_on": [], **TOLD, **more}
+    options = {"run_dir": str(folder), "baseline": None, "fail_on": [], "billing": {}, **TOLD, **more}
     return reporting.report_on(options, check_mode=False)
 
 

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.estimate import (
     cost,
-    node_hour,
-    prices,
     reaction,
     total,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project import MachineType, Unread
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rates import node_hour, prices
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.words import (
     cost_in_words,
     reaction_in_words,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import BadInput
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.estimate import prices
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rates import prices
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.check import judged
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.findings import Finding
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.to_settings import refuse_options

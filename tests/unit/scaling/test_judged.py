@@ -10,10 +10,12 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.pages imp
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.retrace import looks
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import of_kind, read
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.estimate import prices
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.bill import bill
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rates import prices
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.cost import cost
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.judged import best
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.measured import NotMeasured, measured
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.settings import Pool
 
 from tests.loadtest.published import violations
 
@@ -96,19 +98,20 @@ def test_report_and_page_tell_it(events: list[Json]) -> None:
     page = render(made, {}, "r")
     assert "times the fewest" in page
     assert "for 1,000 predictions" in page
-    made["cost"]["price"] = None
+    made["cost"] |= {"price": None, "unpriced": ["e2-medium"]}
     assert "the price table has no e2-medium" in render(made, {}, "r")
 
 
 def test_cost_by_hand() -> None:
     table = prices({"machine_types": {"mine": 0.36}, "disk_gib_month": {"pd-balanced": 0}})
-    found = cost(7200, 3600, 2000, "mine", table)
-    assert (found["replica_hours"], found["node_hours"], found["price"], found["price_per_1000"]) == (
-        2,
-        1,
-        0.36,
-        0.18,
-    )
-    assert cost(1, 1, 0, "mine", table)["price_per_1000"] is None
-    assert cost(1, 1, 1, "nobody-knows", table)["price"] is None
-    assert cost(1, 3600, 1, "mine", table, spot=True)["price"] == pytest.approx(0.36 * 0.4)
+
+    def spent(machine: str, requests: float, **options: bool) -> Json:
+        billed = bill([(Pool("", machine, **options), 1.0)], 2.0, table, cluster=False, balanced=False)
+        return dict(cost(7200, 7200, requests, billed))
+
+    found = spent("mine", 2000)
+    assert (found["replica_hours"], found["node_hours"], found["price"]) == (2, 1, 0.36)
+    assert (found["price_per_1000"], found["price_per_hour"]) == (0.18, 0.18)
+    assert spent("mine", 0)["price_per_1000"] is None
+    assert spent("nobody-knows", 1)["price"] is None
+    assert spent("mine", 1, spot=True)["price"] == pytest.approx(0.36 * 0.4)

@@ -166,7 +166,14 @@ def test_a_watch_tells_each_change_once_and_the_last_look_counts(
     time = [0.0]
     clock = Clock(lambda: time[0], lambda s: time.__setitem__(0, time[0] + s), lambda: NOW)
     api = Api(site, site, broken, broken, away, broken, site)
-    params = {"namespace": "s", "app": "m", "start_seconds": START, "watch_seconds": 30, "refresh_seconds": 5}
+    params = {
+        "namespace": "s",
+        "app": "m",
+        "start_seconds": START,
+        "watch_seconds": 30,
+        "refresh_seconds": 5,
+        "billing": {},
+    }
     monkeypatch.setattr(looking, "refused", lambda *_: {"words": ""})
     found = looking.look(api, params, clock)  # type: ignore[arg-type]
     assert found["summary"]["health"] == "healthy"
