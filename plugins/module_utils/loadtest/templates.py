@@ -215,7 +215,7 @@ if (Date.now() / 1000 > late.dataset.due) {
 {%- for kind, count in row.accelerators.items() %}, {{ count }} × {{ kind }}{% endfor %}, {{ row.disk }}</td>
 <td class=n>{{ row.node_hours | number }}</td><td class=n>{{ row.node_hour_price | number }}</td><td class=n>{{ row.price | number }}</td></tr>
 {% endfor %}
-{% for name, price in [("cluster", cost.cluster_price), ("load balancer", cost.load_balancer_price)] if price %}
+{% for name, price in [("cluster", cost.fee), ("load balancer", cost.load_balancer)] if price %}
 <tr><td>{{ name }}</td><td></td><td></td><td class=n>{{ (price / cost.hours) | number if cost.hours }}</td><td class=n>{{ price | number }}</td></tr>
 {% endfor %}
 </table></div>

@@ -91,8 +91,8 @@ def bill(
     rule = table["forwarding_rule_hour"] * hours if balanced else 0.0
     return {
         "pools": rows,
-        "cluster_price": fee,
-        "load_balancer_price": rule,
+        "fee": fee,
+        "load_balancer": rule,
         "price": fee + rule + sum(row["price"] or 0.0 for row in rows),
         "unpriced": [row["pool"] or row["machine"] or "a node" for row in rows if row["price"] is None],
         **{name: table[name] for name in ("currency", "region", "date", "source")},
@@ -117,7 +117,7 @@ def now_in_words(found: Mapping[str, Any]) -> str:
         f"{'?' if row['price'] is None else format(row['price'], '.3f')}"
         for row in found["pools"]
     ]
-    for name, price in (("cluster", found["cluster_price"]), ("load balancer", found["load_balancer_price"])):
+    for name, price in (("cluster", found["fee"]), ("load balancer", found["load_balancer"])):
         parts += [f"{name} {price:.3f}"] if price else []
     missing = (
         f"; without {', '.join(found['unpriced'])}, which has no price here" if found["unpriced"] else ""

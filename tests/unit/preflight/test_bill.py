@@ -114,11 +114,7 @@ def test_pools_stand_apart_and_what_is_not_in_it_is_said() -> None:
     assert [(row["pool"], row["spot"], round(row["node_hours"])) for row in found["pools"]] == [
         ("web", False, 2), ("batch", True, 1),
     ]  # fmt: skip
-    whole = (
-        sum(row["price"] or 0 for row in found["pools"])
-        + found["cluster_price"]
-        + found["load_balancer_price"]
-    )
+    whole = sum(row["price"] or 0 for row in found["pools"]) + found["fee"] + found["load_balancer"]
     assert found["price"] == pytest.approx(whole, abs=1e-4)
     assert found["source"].startswith("Google's list prices for us-central1")
     assert "traffic" in found["not_in_it"]
