@@ -6,14 +6,16 @@ from typing import Any
 
 from ..hpa.sources import PROXY_PORT, relabel_configs
 from ..model_server.runtime import TF_SERVING
-from .rules import HAPROXY, LATENCY
+from .rules import HAPROXY
 
 Json = dict[str, Any]
 
 _PORT = "proxy-status"
 """Of the proxy's container: roles/serving/templates/pod.yml.j2."""
-_PLACES = {"/metrics": HAPROXY, TF_SERVING.metrics_path: (LATENCY,)}
-"""What is kept of what each path shows: a proxy has some thousand series, of which nobody looks at most."""
+_HISTOGRAM = tuple(f"{TF_SERVING.latency_histogram}_{part}" for part in ("bucket", "sum", "count"))
+_PLACES = {"/metrics": HAPROXY, TF_SERVING.metrics_path: _HISTOGRAM}
+"""What is kept of what each path shows: a proxy has some thousand series, of which nobody looks at most. A histogram is kept
+whole: Google's collector forgets one of which a part is missing."""
 
 
 def _apps(app: str) -> list[str]:

@@ -73,7 +73,7 @@ def test_every_variable_that_the_code_speaks_of_exists() -> None:
     """In whatever words: those that it reads, and those in its messages."""
     own = {"serving_model_bytes", "cluster_options", *RENAMED}
     # As options of modules, metrics and the like begin.
-    begins = {"cluster_node_pools", "preflight_ignore"}
+    begins = {"cluster_node_pools", "preflight_ignore", "monitoring_config_file"}
     found = {
         (path.name, name)
         for path, node in code()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.mlops.tfserving.plugins.module_utils.monitoring.rules import HAPROXY, LATENCY
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.check import judged
 from jsonschema import Draft202012Validator
 from role_work import ROOT, defaults_of
@@ -136,6 +138,25 @@ def test_the_pods_that_are_read_are_replicas_and_canaries_by_both_paths() -> Non
     files = applied("prometheus")["ConfigMap/image-classifier-monitoring"]["data"]
     configs = yaml.safe_load(files["scrape.yml"])["scrape_configs"]
     assert [config["metrics_path"] for config in configs] == paths
+
+
+def test_of_what_a_pod_shows_all_is_kept_that_is_looked_at() -> None:
+    google = applied("gke")["PodMonitoring/image-classifier"]["spec"]["endpoints"]
+    theirs = applied("prometheus-operator")["PodMonitor/image-classifier"]["spec"]["podMetricsEndpoints"]
+    files = applied("prometheus")["ConfigMap/image-classifier-monitoring"]["data"]
+    kept = [
+        [one["metricRelabeling"][0]["regex"] for one in google],
+        [one["metricRelabelings"][0]["regex"] for one in theirs],
+        [
+            one["metric_relabel_configs"][0]["regex"]
+            for one in yaml.safe_load(files["scrape.yml"])["scrape_configs"]
+        ],
+    ]
+    histogram = ":tensorflow:serving:request_latency"
+    looked_at = {*HAPROXY, LATENCY, f"{histogram}_sum", f"{histogram}_count"}
+    for of_proxy, of_server in kept:
+        assert all(re.fullmatch(f"{of_proxy}|{of_server}", name) for name in looked_at)
+        assert not re.fullmatch(f"{of_proxy}|{of_server}", "haproxy_server_status")
 
 
 def panels(**variables: Any) -> list[str]:
