@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..preflight.estimate import node_hour, prices
 from ..preflight.project import NotKnown, Project
+from ..preflight.rates import node_hour, prices
 from ..variables.to_settings import pool
 from .cloud_monitoring import cloud_monitoring
 from .dashboard import Price, dashboard
