@@ -41,9 +41,8 @@ MODEL_COPIES = 2
 """Copies of the model in memory while TF Serving restores it, or loads a version before it unloads the one before."""
 
 _STEP = 64 * 2**20
-# HAProxy's two buffers of 16 KiB and what belongs to them, for each connection, and HAProxy itself.
-# https://docs.haproxy.org/3.0/management.html, section 6: "33 kB per established connection".
-_CONNECTION_BYTES = 33_000
+# What a connection takes while nothing is asked on it (measured, HAProxy 3.0.11: up to 8 kB), and HAProxy itself.
+_CONNECTION_BYTES = 16_000
 _PROXY_BYTES = 16 * 2**20
 # What a request that has begun takes besides its body: its head, and a call of HTTP/2. Measured, HAProxy 3.0.11: 20 to 50 kB.
 _BEGUN_BYTES = 48 * 2**10
@@ -146,9 +145,9 @@ def _check_proxy_memory(variables: Variables, memory: Fraction | None) -> None:
     if memory is None or connections is None or concurrency is None or queue is None or largest is None:
         return
     # By REST and by gRPC each; and as many requests, and large ones, as haproxy.cfg.j2 lets in at once.
-    large, begun = 4 * max(concurrency, 8), 4 * max(concurrency + queue, 8)
+    large, begun = 4 * max(concurrency, 8), 2 * max(concurrency + queue, 8)
     needed = _PROXY_BYTES + 2 * connections * _CONNECTION_BYTES
-    needed += large * largest + (begun - large) * (largest // 8 + _BEGUN_BYTES)
+    needed += large * largest + max(begun - large, 0) * (largest // 8 + _BEGUN_BYTES)
     if memory < needed:
         variables.refuse(
             "serving_proxy_memory",

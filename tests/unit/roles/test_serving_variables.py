@@ -116,7 +116,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     (golden(instances=["x" * 2000]) | {"serving_max_request_bytes": 1024}, "serving_max_request_bytes", "the request 'a' in serving_golden has 2", "or more"),
     (golden(instances=[[[1]]]) | {"serving_max_nesting": 3}, "serving_max_nesting", "nested 4 levels deep", "Write 4"),
     ({"serving_proxy_image": "haproxy 3"}, "serving_proxy_image", "no image's name", "REGISTRY/PATH:TAG"),
-    ({"serving_queue_length": 400}, "serving_proxy_memory", "1632 requests", "fewer or smaller"),
+    ({"serving_queue_length": 400}, "serving_proxy_memory", "816 requests", "fewer or smaller"),
     ({"serving_proxy_connections": 5000}, "serving_proxy_memory", "5000 connections", "fewer connections"),
     ({"serving_proxy_memory": "1Mi"}, "serving_proxy_memory", "less than 16Mi", "128Mi"),
     ({"serving_user": 0}, "serving_user", "as root", "65532"),
