@@ -137,7 +137,7 @@ def test_a_playbook_that_is_interrupted_or_killed_leaves_no_load(
         assert time.monotonic() < deadline, "results were not brought home"
         time.sleep(0.5)
     page = tmp_path / "reports/latest/report.html"
-    while "<title>Load test r: ended</title>" not in page.read_text():
+    while not page.exists() or "<title>Load test r: ended</title>" not in page.read_text():
         assert time.monotonic() < deadline, "the page says that the run goes on"
         time.sleep(0.5)
     assert not (page.parent / "report.json").exists()

@@ -49,7 +49,7 @@ def shown(folder: Path, told: Json) -> Iterator[None]:
     if not child:
         try:
             apart()
-            os.nice(19)
+            os.nice(10)
             os.close(writing)
             _keep_up(folder, told, reading)
         finally:

@@ -60,7 +60,7 @@ def generator(events: list[Json], workers: int, users: int) -> Generator:
     stood = _standstills(events)
     problems = [
         *(event["reason"] for event in of_kind(events, "trouble")),
-        *_workers(running, loads, workers),
+        *_workers(running, workers),
         *_users(running, reached, planned, plan),
         *_schedule(running, plan),
         *_to_the_end(loads, running, plan),
@@ -93,19 +93,19 @@ def _running(events: list[Json]) -> list[Json]:
     return [event for event in of_kind(events, "load") if event["state"] in ("running", "spawning")]
 
 
-def _workers(running: list[Json], loads: list[Json], workers: int) -> Iterator[str]:
+def _workers(running: list[Json], workers: int) -> Iterator[str]:
     if not running:
         yield "there was no load at all: look at Locust's pods and at locust.html"
         return
     seen = max(event["workers"] for event in running)
     silent = max(event["silent_s"] for event in running)
-    # When the users have gone their last counts are still to come.
-    minimum = min(event["workers"] for event in loads[loads.index(running[0]) :])
+    # Once the load has ended Locust's master lets go of its workers for a moment. Whose last counts never come is a trouble of the run.
+    minimum = min(event["workers"] for event in running)
     if seen < workers:
         yield f"only {seen} of {workers} workers took part: look at the pods of Locust's worker Job"
     elif minimum < workers:
         yield (
-            f"a worker was lost: {minimum} of {workers} were left, with less load or counts than there should be; look at the pods "
+            f"a worker was lost: {minimum} of {workers} were left, with less load than planned; look at the pods "
             "of Locust's worker Job (out of memory, evicted, starved of CPU?)"
         )
     elif silent > SILENT_SECONDS:

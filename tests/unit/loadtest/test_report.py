@@ -93,11 +93,6 @@ def busy_worker(s: Story) -> None:
     s.load(60, 10, requests=700, cpu=97)
 
 
-def worker_lost_at_the_end(s: Story) -> None:
-    """After its last report: what it asked since then is not counted."""
-    s.load(105, 0, requests=1525, workers=1, state="stopped")
-
-
 def node_off(seconds: float) -> Any:
     """The clock of the second pod's node."""
 
@@ -114,7 +109,6 @@ def node_off(seconds: float) -> Any:
     ("spoil", "words"),
     [
         (lost_worker, "a worker was lost"),
-        (worker_lost_at_the_end, "a worker was lost: 1 of 2"),
         (busy_worker, "97 % of its core"),
         (node_off(30), "the clock of node n2 is +30 s off"),
         (node_off(-30), "the clock of node n2 is -30 s off"),
@@ -419,3 +413,12 @@ def test_a_report_costs_in_proportion_to_its_run() -> None:
         return best
 
     assert seconds(2000) / max(seconds(200), 1e-3) < 40
+
+
+def test_workers_that_the_master_lets_go_of_after_the_load_are_not_lost() -> None:
+    """As Locust does at the end of every run: the recorded one has none of its two workers in its last samples."""
+    events = read(Path(__file__).parents[1] / "scaling/data/demo-on-1.34.jsonl")
+    last = [event for event in events if event["kind"] == "load"][-1]
+    assert (last["state"], last["workers"]) == ("stopped", 0)
+    made = analyse(events, slo=[], workers=2, users=36, environment={})
+    assert not any("a worker was lost" in problem for problem in made["generator"]["problems"])
