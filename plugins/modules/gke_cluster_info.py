@@ -18,16 +18,7 @@ author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
   - mlops.tfserving.options.gke_cluster_info
   - mlops.tfserving.gcp
-attributes:
-  check_mode:
-    support: full
-    description: Only reads.
-  diff_mode:
-    support: none
-    description: Changes nothing that could be shown.
-  idempotent:
-    support: full
-    description: Only reads.
+  - mlops.tfserving.info
 """
 
 OPTIONS = r"""

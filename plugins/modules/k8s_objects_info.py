@@ -18,16 +18,7 @@ author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
   - mlops.tfserving.options.k8s_objects_info
   - mlops.tfserving.kubernetes
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-  diff_mode:
-    support: N/A
-    description: Changes nothing.
-  idempotent:
-    support: N/A
-    description: Changes nothing.
+  - mlops.tfserving.info
 seealso:
   - module: kubernetes.core.k8s_info
 """

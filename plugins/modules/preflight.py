@@ -22,20 +22,7 @@ author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
   - mlops.tfserving.options.preflight
   - mlops.tfserving.gcp
-attributes:
-  check_mode:
-    support: full
-    description: Only reads.
-  diff_mode:
-    support: none
-    description: Changes nothing that could be shown.
-  idempotent:
-    support: full
-    description: Only reads.
-  action_group:
-    support: full
-    membership: [mlops.tfserving.gcp, mlops.tfserving.all]
-    description: In these action groups, so that their C(module_defaults) reach it.
+  - mlops.tfserving.info
 """
 
 OPTIONS = r"""

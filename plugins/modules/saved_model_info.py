@@ -25,16 +25,8 @@ description:
 author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
   - mlops.tfserving.options.saved_model_info
+  - mlops.tfserving.info
 attributes:
-  check_mode:
-    support: full
-    description: Nothing is ever changed.
-  diff_mode:
-    support: none
-    description: There is nothing to compare.
-  idempotent:
-    support: full
-    description: Nothing is ever changed.
   action_group:
     support: full
     description: The groups whose C(module_defaults) reach it.

@@ -17,16 +17,7 @@ author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
   - mlops.tfserving.options.tfserving_refusals_info
   - mlops.tfserving.kubernetes
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-  diff_mode:
-    support: N/A
-    description: Changes nothing.
-  idempotent:
-    support: N/A
-    description: Changes nothing.
+  - mlops.tfserving.info
 notes:
   - The identity in the kubeconfig must be allowed to list pods and to get C(pods/proxy).
 """

@@ -183,7 +183,7 @@ class _Builder:
         return self._kept("model", digest, self._export)
 
     def _unpack(self, draft: Path, digests: dict[str, str]) -> None:
-        archives = [self._archive(name, digests[name]) for name in self._images]
+        archives = {image: self._archive(name, digests[name]) for name, image in self._images.items()}
         self._progress("unpacking images as nodes will have them")
         address = draft / "containerd.sock"
         state = self._work / "containerd"
@@ -199,10 +199,12 @@ class _Builder:
                 if time.monotonic() > deadline or daemon.poll() is not None:
                     raise BuildFailed(f"containerd did not start; its output: {cache_dir() / 'build.log'}")
                 time.sleep(0.1)
-            for archive in archives:
+            for image, archive in archives.items():
                 command = ["ctr", "-a", str(address), "-n", "k8s.io", "images", "import"]
+                # By digest, too, as a node knows what it pulled.
+                by_digest = ["--digests", "--base-name", image.rpartition(":")[0]]
                 watched(
-                    [*command, "--snapshotter", "overlayfs", str(archive)],
+                    [*command, "--snapshotter", "overlayfs", *by_digest, str(archive)],
                     f"unpacking {archive.parent.name}",
                     self._progress,
                 )
@@ -314,4 +316,4 @@ class _Builder:
 
 def _digest_of_all(digests: dict[str, str]) -> str:
     """Of a containerd root with these images."""
-    return digest_of(repr((digests, ALIASES)))
+    return digest_of(repr((digests, ALIASES, "by digest")))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.runtime import TF_SERVING
 
 from sandbox.releases import RELEASES
 from tests.drills.drill import KUBECONFIG
@@ -35,3 +36,19 @@ def test_the_site_and_its_load_test(release: str) -> None:
     assert report()["verdict"] == "pass", report()["checks"]
     assert playbook(*site).ok().changed == 0
     assert (ROOT / "reports/latest/report.html").exists()
+    images_by_digest(api)
+
+
+def images_by_digest(api: KubeClient) -> None:
+    """The images that run, by the digests that the cluster itself shows, are rolled out as well."""
+    pods = "/api/v1/namespaces/tfserving/pods?labelSelector=app.kubernetes.io/name%3Dimage-classifier"
+    found = {one["name"]: one["imageID"] for one in api.get(pods)["items"][0]["status"]["containerStatuses"]}
+    variables = {"serving_image": TF_SERVING.container, "serving_proxy_image": "proxy"}
+    digests = {name: found[container] for name, container in variables.items()}
+    assert all("@sha256:" in image for image in digests.values()), found
+    chosen = [word for name, image in digests.items() for word in ("-e", f"{name}={image}")]
+    assert playbook("playbooks/serving.yml", *chosen).ok().changed > 0
+    assert playbook("playbooks/serving.yml", *chosen).ok().changed == 0
+    for pod in api.get(pods)["items"]:
+        asked = {one["name"]: one["image"] for one in pod["spec"]["containers"]}
+        assert {name: asked[container] for name, container in variables.items()} == digests
