@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import yaml
+from ansible_collections.mlops.tfserving.plugins.module_utils.variables.renamed import RENAMED
 
 from .documents import ROOT, prose
 
@@ -15,8 +16,8 @@ OWNERS = "gcp|cluster|storage|serving|autoscaling|monitoring|loadtest|preflight|
 
 @functools.cache
 def variables() -> set[str]:
-    """Every variable that a role or a playbook takes or hands on."""
-    found: set[str] = set()
+    """Every variable that a role or a playbook takes or hands on, by former names, too."""
+    found = set(RENAMED)
     for file in [*ROOT.glob("roles/*/defaults/main.yml"), *ROOT.glob("inventories/*/group_vars/*.yml")]:
         found |= set(yaml.safe_load(file.read_text()) or {})
     for file in ROOT.glob("roles/*/meta/argument_specs.yml"):

@@ -42,7 +42,15 @@ class Installed:
             link.symlink_to(next(iter(package.__path__)))
         self._run("ansible-galaxy", "collection", "build", "--output-path", str(folder), cwd=tree)
         (artifact,) = folder.glob("*.tar.gz")
-        self._run("ansible-galaxy", "collection", "install", "--offline", "-p", str(self._collections), str(artifact))
+        self._run(
+            "ansible-galaxy",
+            "collection",
+            "install",
+            "--offline",
+            "-p",
+            str(self._collections),
+            str(artifact),
+        )
 
     def converge(self, part: str, *arguments: str) -> None:
         inventory = ["-i", str(ROOT / "inventories/sandbox"), "-e", f"@{HERE / 'vars.yml'}"]
