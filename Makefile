@@ -33,6 +33,9 @@ faults: .venv ## publishing under kill -9, races and broken connections: three m
 transient: setup ## whole playbooks with a bad answer before each of their requests; minutes, with TRANSIENT=all each kind of it: hours
 	@.venv/bin/pytest tests/transient
 
+transient-short: setup ## the same with the playbooks that make a site and remove it, a bad answer of one kind before each request
+	@TRANSIENT=short .venv/bin/pytest tests/transient
+
 awx-tests: .venv ## AWX's side: surveys, awx.awx against AWX's API, every job by ansible-runner; a minute, no root
 	@.venv/bin/pytest tests/awx -n 2
 
@@ -111,4 +114,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient model-server model-corpus awx-tests loadtest-tests bench e2e lab drills drills-once metrics matrix-kubernetes molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient transient-short model-server model-corpus awx-tests loadtest-tests bench e2e lab drills drills-once metrics matrix-kubernetes molecule sandbox-up sandbox-down clean
