@@ -31,6 +31,7 @@ class Installed:
         self._folder, self._collections = folder, folder / "collections"
         tree = folder / "tree"
         tree.mkdir()
+        (folder / "ansible.cfg").write_text("[defaults]\n")
         packed = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True).stdout
         subprocess.run(["tar", "x", "-C", tree], input=packed, check=True)
         for name, package in (
@@ -59,7 +60,7 @@ class Installed:
     def _run(self, program: str, *arguments: str, cwd: Path | None = None) -> None:
         done = subprocess.run(
             [f"{ROOT}/.venv/bin/{program}", *arguments], cwd=cwd or self._folder, text=True, capture_output=True,
-            env={**os.environ, "ANSIBLE_CONFIG": os.devnull, "ANSIBLE_COLLECTIONS_PATH": str(self._collections)},
+            env={**os.environ, "ANSIBLE_CONFIG": str(self._folder / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(self._collections)},
             check=False, timeout=900,
         )  # fmt: skip
         assert done.returncode == 0, f"{program} {arguments}:\n{done.stdout[-5000:]}{done.stderr[-2000:]}"
