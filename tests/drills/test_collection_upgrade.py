@@ -17,7 +17,7 @@ from .drill import HERE, KUBECONFIG, ROOT, Cluster, KubeClient, converge, load_d
 
 Record = Callable[..., None]
 
-OLD = "0d546fa04773645772c83a61502fbd19f5e5cb59"
+OLD = "0d546fa04"
 """The last commit of 0.1.0."""
 
 PARTS = ("cluster", "storage", "serving", "autoscaling")

@@ -21,7 +21,7 @@ SLOWER_MAX = 1.2
 
 def test_hostile_clients(cluster: Cluster, server: str, run: int, record: Callable[..., None]) -> None:
     # As users have it: with the fifth of it that the other drills make do with, refusing is all that the proxies get done.
-    converge("playbooks/serving.yml", "-e", "serving_model_version=1", "-e", "serving_proxy_cpu=200m")
+    converge("playbooks/promote.yml", "-e", "promote_version=1", "-e", "serving_proxy_cpu=200m")
     cluster.wait_for_replicas(server, 2)
     quiet: dict[str, Any] = {}
     with load_during(cluster, server, quiet, RATE, int(SECONDS / 5 * RATE)):
