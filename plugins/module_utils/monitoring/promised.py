@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..loadtest.slo import Limit, SloError, parse
+from .rules import AVAILABILITY_LEAST
 
 Json = dict[str, Any]
 _PERCENTILE = re.compile(r"p([\d.]+)_ms")
@@ -26,7 +27,7 @@ def promised(limits: Iterable[Any]) -> Json:
         percentile = _PERCENTILE.fullmatch(comparison.metric)
         if percentile and "quantile" not in found:
             found |= {"latency_ms": comparison.limit, "quantile": round(float(percentile[1]) / 100, 6)}
-        elif comparison.metric == "failed_percent" and comparison.limit < 100:
+        elif comparison.metric == "failed_percent" and 1 - comparison.limit / 100 > AVAILABILITY_LEAST:
             found.setdefault("availability", round(1 - comparison.limit / 100, 9))
     return found
 

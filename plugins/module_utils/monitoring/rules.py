@@ -46,6 +46,9 @@ _WANTED, _AVAILABLE, READY, MAXIMUM, TARGET, _CONDITION, DESIRED, MEASURED = KUB
 BURNS = (("page", 14.4, "1h", "5m"), ("ticket", 6.0, "6h", "30m"))
 """Severity, how many times too fast the budget of errors is spent, and the long and the short window."""
 
+AVAILABILITY_LEAST = 1 - 1 / max(factor for _severity, factor, *_windows in BURNS)
+"""Less can't be watched: its budget is not spent so many times too fast even if every request fails."""
+
 WINDOW = "2m"
 """Over which rates are taken that people look at: eight looks at the pods, with the role's own 15 s."""
 QUANTILES = (0.5, 0.95, 0.99)
@@ -73,6 +76,11 @@ class Objectives:
         for name, value in (("availability", self.availability), ("quantile", self.quantile)):
             if not 0 < value < 1:
                 raise ValueError(f"{name} is {value}, and has to be between 0 and 1.")
+        if self.availability <= AVAILABILITY_LEAST:
+            raise ValueError(
+                f"availability is {self.availability}: no alert would fire even if every request failed. It has to be more "
+                f"than {AVAILABILITY_LEAST:.3f}."
+            )
         if self.latency_ms <= 0 or self.start_seconds <= 0:
             raise ValueError("latency_ms and start_seconds have to be more than 0.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..monitoring.rules import AVAILABILITY_LEAST
 from .reading import Variables, is_true
 
 _INTERVAL_MAX = 30
@@ -21,6 +22,12 @@ def check_monitoring(variables: Variables) -> None:
             found = variables.number(name)
             if found is not None and not 0 < found < 1:
                 variables.refuse(name, "it is no share", "Write one between 0 and 1, such as 0.999")
+            elif found is not None and name == "monitoring_availability" and found <= AVAILABILITY_LEAST:
+                variables.refuse(
+                    name,
+                    "no alert would fire even if every request failed",
+                    f"Write more than {AVAILABILITY_LEAST:.3f}, such as 0.999",
+                )
     if variables.given.get("monitoring_latency_ms") not in (None, ""):
         found = variables.number("monitoring_latency_ms")
         if found == 0:

@@ -12,7 +12,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mlops.tfserving.plugins.filter.alert_rules import alert_rules
 from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.runtime import TF_SERVING
 from ansible_collections.mlops.tfserving.plugins.module_utils.monitoring import rules as made
-from played import play, promtool
+from by_promtool import play, promtool
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]

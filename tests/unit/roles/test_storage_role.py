@@ -34,15 +34,17 @@ def test_bucket_versions_and_pruning(
         "GCP_AUTH_KIND": "accesstoken",
         "GCP_ACCESS_TOKEN": emulator.token,
     }
+    named = {"serving_model_uri": "gs://models/models/m/1"}
     runs = [
         # From where Ansible is started, and not from the playbook.
         {"storage_model_source": str(MODEL.relative_to(ROOT)), "storage_versions_in_use": [1]},
-        {"storage_model_source": str(other), "storage_versions_in_use": [1]},
+        {"storage_model_source": str(other), "storage_versions_in_use": [2]},
         {"storage_model_source": str(other), "storage_versions_in_use": [2]},
     ]
     plays = [
         HEAD
         | {"roles": [{"role": "mlops.tfserving.storage", **role, **run}]}
+        | {"vars": HEAD["vars"] | (named if run is runs[1] else {})}
         | {
             "post_tasks": [
                 {
