@@ -18,10 +18,10 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.monitoring.dashboa
     dashboard as described,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.monitoring.rules import Objectives
+from by_promtool import play
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
-from by_promtool import play
 from site_metrics import SHOWN, SITE, STEP, STEPS, scraped
 
 from sandbox.google.discovery import load
