@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
@@ -36,6 +37,8 @@ HOST_FOLDERS = (
     "/var/log/pods",
 )
 _CONTAINERD = "/run/containerd/containerd.sock"
+_KUBELET_STARTS = 40
+_TOO_EARLY = "server is not initialized yet"
 _KUBELET = "/var/lib/kubelet"
 _SPEC = "container.json"
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
@@ -104,6 +107,7 @@ class Node:
         self.namespace = f"sbx-{plane.addresses.index}-{number}"
         self._link = f"sbx{plane.addresses.index}n{number}"
         self._processes: list[Process] = []
+        self._kubelet_command: list[str] = []
         self._busy = threading.Lock()
         self._unwanted = threading.Event()
         # From being Ready until it is to go.
@@ -143,8 +147,7 @@ class Node:
         self._start_kubelet(containerd.pid)
         self._start_proxy(containerd.pid)
         path = f"/api/v1/nodes/{self.spec.name}"
-        kubelet = self._processes[1]
-        self._await(kubelet, lambda: self._pod_range(path), "no pod address range")
+        kubelet = self._joined(path)
         if self.pods is None:
             raise DidNotStart(f"node {self.spec.name} got no range of pod addresses")
         # Of two nodes that start side by side, the one that comes here last sees the other's range.
@@ -155,6 +158,26 @@ class Node:
                 network.add_route(node.pods, node.address, [self.namespace])
         self._configure_pod_network()
         self._await(kubelet, lambda: _is_ready(self._get(path)), "not Ready")
+
+    def _joined(self, path: str) -> Process:
+        """The kubelet, once the node is in the cluster.
+
+        One that comes before containerd's CRI service, which follows the socket, ends, and is started again, as systemd does.
+        """
+        for _unused in range(_KUBELET_STARTS):
+            kubelet = self._processes[1]
+            try:
+                self._await(kubelet, lambda: self._pod_range(path), "no pod address range")
+            except DidNotStart:
+                if _TOO_EARLY not in kubelet.last_words(1):
+                    raise
+            else:
+                return kubelet
+            time.sleep(0.5)
+            self._processes[1] = Process(kubelet.name, self._kubelet_command, kubelet.log)
+        raise DidNotStart(
+            f"node {self.spec.name}: containerd's CRI service does not come:\n{kubelet.last_words()}"
+        )
 
     def _await(self, process: Process, ready: Callable[[], bool], what: str) -> None:
         def wanted_and_ready() -> bool:
@@ -272,6 +295,7 @@ class Node:
         ]  # fmt: skip
         if self.spec.taints:
             command.append(f"--register-with-taints={','.join(map(str, self.spec.taints))}")
+        self._kubelet_command = command
         self._spawn("kubelet", command)
 
     def _labels(self) -> dict[str, str]:
