@@ -7,11 +7,25 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from .drill import Cluster, converge, load_during, playbook, refused
 
 Record = Callable[..., None]
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def end(workers: list[int]) -> None:
+    """Those of a killed ansible-playbook that would stay: one that writes a long result waits for its reader for ever."""
+    for pid in workers:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b"promote.yml" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_scale_down_by_the_hpa(cluster: Cluster, server: str, run: int, record: Record) -> None:
@@ -95,9 +109,11 @@ def test_ansible_killed_during_a_promotion(cluster: Cluster, server: str, run: i
     with load_during(cluster, server, results):
         promotion = playbook("playbooks/promote.yml", "-e", "promote_version=2")
         time.sleep(after)
+        workers = children(promotion.pid)
         os.kill(promotion.pid, signal.SIGKILL)
         promotion.wait()
         converge("playbooks/promote.yml", "-e", "promote_version=2")
+        end(workers)
         assert cluster.versions(server) == {"2"}
         assert cluster.pods(f"{server}-gate") == []
     record(results, f"killed after {after:.0f} s, and run again")
