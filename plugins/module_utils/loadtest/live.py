@@ -80,11 +80,14 @@ def _await(child: int) -> None:
 
 def _keep_up(folder: Path, told: Json, pipe: int) -> None:
     """Pages until the pipe says how the run ended, or nothing, since nobody is there to say it any more."""
-    wait = LEAST_SECONDS
-    draw(folder, told, wait)  # loads what it needs, too, which is no part of a page's time
+    wait = due = LEAST_SECONDS
+    began = time.process_time()
+    draw(folder, told, due)
     while not select.select([pipe], [], [], wait)[0]:
+        # How long the next page takes to come is known when this one is made; the first loads what is needed, too, and is no less.
+        due = pause(time.process_time() - began)
         began = time.process_time()
-        draw(folder, told, wait)
+        draw(folder, told, due)
         wait = pause(time.process_time() - began)
     draw(folder, told, None, os.read(pipe, 65536).decode(errors="replace") or KILLED)
 
