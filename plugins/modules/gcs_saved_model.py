@@ -122,7 +122,7 @@ removed_versions:
 versions:
   description:
     - Every version in the bucket, the oldest first.
-    - C(state) is C(complete), C(unfinished) (somebody began to publish it), C(damaged) (not what its
+    - C(state) is C(complete), C(unfinished) (somebody began to publish or remove it), C(damaged) (not what its
       manifest says) or C(unmanaged) (without manifest); C(problems) says what is wrong.
   type: list
   elements: dict

@@ -61,7 +61,10 @@ def remove_own(storage: Storage, bucket: str, path: str | None, *, ours: bool, c
         for version in versions:
             model.remove(version)
         if not kept:
-            for item in every:
+            # Removing a version leaves earlier generations of its claim where the bucket keeps them.
+            claims = storage.objects(bucket, f"{folder}/{CLAIMS}/", versions=True) if folder else []
+            left = {(item["name"], item["generation"]): item for item in (*every, *claims)}
+            for item in left.values():
                 storage.delete_generation(bucket, item["name"], item["generation"])
             storage.delete_bucket(bucket)
     removed = sorted(going if kept else going | {item["name"] for item in every})

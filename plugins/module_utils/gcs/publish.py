@@ -8,20 +8,24 @@ The protocol, and why nobody ever gets a mixture (docs/publishing.md has it at l
 3. It creates the data, then the manifest, then saved_model.pb (or .pbtxt), each under the condition that it does not exist.
    Nothing is ever replaced or deleted.
 4. Before saved_model.pb it compares everything that is there, and that the claim is still the one it had.
-5. It removes the claim.
+5. It removes the claim, and where that was no longer its own looks once more.
+
+Who removes a version claims it, too, in place of the claim that it was seen with, looks again, and leaves it where anything
+came there since. So one of the two sees the other.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..gcp.errors import BadInput
+from ..gcp.errors import BadInput, GoogleError
 from ..saved_model.files import MANIFEST, ModelFile
 from ..saved_model.graph import GRAPHS, graph_file
-from .manifest import agree, files_of, object_file, same
+from .manifest import agree, files_of, object_file, same, to_text
 
 Json = dict[str, Any]
 
@@ -41,9 +45,17 @@ class Refused(BadInput):
     """The version can't be published so; the text says why and the way out."""
 
 
+class Busy(GoogleError):
+    """The version is not removed, since somebody publishes it at this moment."""
+
+
+_REMOVAL = "removal"
+"""What a claim to remove a version says beside its manifest, so that another run knows what was published."""
+
+
 @dataclass(frozen=True)
 class Claim:
-    """Somebody began to publish a version. ``created``: when, by the service's clock. ``text``: the manifest to be."""
+    """Somebody began to publish or remove a version. ``created``: when, by the service's clock. ``text``: the manifest."""
 
     manifest: Json | None
     generation: str
@@ -52,7 +64,25 @@ class Claim:
 
     def __str__(self) -> str:
         by = (self.manifest or {}).get("creator", "somebody unknown")
-        return f"{by} since {self.created.isoformat(timespec='seconds').replace('+00:00', 'Z')}"
+        return f"{by} since {self._since}"
+
+    @property
+    def _since(self) -> str:
+        return self.created.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+    @property
+    def removes(self) -> bool:
+        """Whether it is that of somebody who removes the version."""
+        try:
+            return bool(json.loads(self.text).get(_REMOVAL))
+        except (ValueError, AttributeError, RecursionError):
+            return False
+
+    def removal_words(self, number: int) -> str:
+        return (
+            f"is being removed since {self._since}. Wait for it to end and run again (state: absent, version: {number} "
+            "finishes it where that run was killed), or publish under another number"
+        )
 
 
 @dataclass(frozen=True)
@@ -68,6 +98,8 @@ class Version:
     @property
     def problems(self) -> list[str]:
         """What is not as the manifest says."""
+        if self.claim is not None and self.claim.removes:
+            return ["it is being removed"]
         if self.manifest is None:
             damaged = MANIFEST in self.objects
             return [f"{MANIFEST} is damaged" if damaged else f"there is no {MANIFEST}"]
@@ -75,7 +107,7 @@ class Version:
 
     @property
     def state(self) -> str:
-        """complete, unfinished (claimed), damaged (has a manifest), or unmanaged (others put it there)."""
+        """complete, unfinished (claimed, by whom publishes or removes it), damaged (has a manifest), or unmanaged (others put it there)."""
         if not self.problems:
             return "complete"
         if self.claim is not None:
@@ -193,9 +225,10 @@ def _choose(files: list[ModelFile], versions: Mapping[int, Version], now: dateti
     if copied:
         return max(copied)
     for version in versions.values():
-        if version.state == "unfinished" and version.claim and now - version.claim.created < LIVE:
+        claim = version.claim
+        if version.state == "unfinished" and claim and not claim.removes and now - claim.created < LIVE:
             raise Refused(
-                f"version {version.number} is being published with other content by {version.claim}. Wait for it to end, "
+                f"version {version.number} is being published with other content by {claim}. Wait for it to end, "
                 "or say under which number this content is wanted"
             )
     return max(versions, default=0) + 1
@@ -204,6 +237,8 @@ def _choose(files: list[ModelFile], versions: Mapping[int, Version], now: dateti
 def _refusal(files: list[ModelFile], version: Version) -> str | None:
     """Why this content can't become that version; None when it can, or is it already."""
     number = version.number
+    if version.claim is not None and version.claim.removes:
+        return f"version {number} {version.claim.removal_words(number)}"
     if version.manifest is not None and not agree(files, files_of(version.manifest)):
         return (
             f"version {number} is published with other content (sha256 {str(version.digest)[:12]}…), and a published "
@@ -229,7 +264,7 @@ def _refusal(files: list[ModelFile], version: Version) -> str | None:
 def prunable(
     versions: Mapping[int, Version], keep: int, in_use: Iterable[int], *, now: datetime
 ) -> tuple[list[int], list[int]]:
-    """Numbers that go: published ones beyond the newest ``keep`` complete ones, and abandoned attempts.
+    """Numbers that go: published ones beyond the newest ``keep`` complete ones, and abandoned attempts and removals.
 
     Versions in use stay, and so do those that others put there.
     """
@@ -245,9 +280,28 @@ def prunable(
     abandoned = [
         v.number
         for v in versions.values()
-        if v.state == "unfinished" and v.claim and now - v.claim.created > ABANDONED and v.number not in used
+        if v.state == "unfinished"
+        and v.claim
+        and v.number not in used
+        and (v.claim.removes or now - v.claim.created > ABANDONED)
     ]
     return sorted(old), sorted(abandoned)
+
+
+def removal_text(version: Version) -> bytes:
+    """The claim to remove a version: the same from every remover, so that they go on with one another's."""
+    manifest = version.manifest or (version.claim.manifest if version.claim else None)
+    return to_text({**(manifest or {}), _REMOVAL: True})
+
+
+def came_since(seen: Version, fresh: Version) -> list[str]:
+    """Paths of what was published after the version was seen."""
+    generations = {path: item["generation"] for path, item in seen.objects.items()}
+    return [
+        path
+        for path, item in fresh.published().objects.items()
+        if generations.get(path) != item["generation"]
+    ]
 
 
 def removal_order(version: Version) -> list[str]:

@@ -12,20 +12,21 @@ from typing import Any
 
 from ..gcp.errors import ApiError, BadInput, GoogleError
 from ..saved_model.files import MANIFEST, ModelFile
-from ..saved_model.graph import GRAPHS, SAVED_MODEL, graph_file
+from ..saved_model.graph import SAVED_MODEL, graph_file
+from .claims import Claims
 from .manifest import agree, files_of, parse_manifest, to_text
 from .publish import (
-    CLAIMS,
+    Busy,
     Claim,
     Plan,
     Refused,
     Version,
+    came_since,
     differences,
     group,
     plan,
     removal_order,
     some,
-    time_of,
 )
 from .source import Source
 from .storage import Storage, uri
@@ -35,7 +36,6 @@ Json = dict[str, Any]
 PARALLEL = 6
 """Files on their way at once."""
 
-_TRIES = 3
 _TELL_SECONDS = 2.0
 
 
@@ -50,6 +50,7 @@ class Model:
         self._storage = storage
         self._bucket, self._path = bucket, path
         self._tell = tell
+        self._claims = Claims(storage, bucket, path)
 
     def __str__(self) -> str:
         return uri(self._bucket, self._path)
@@ -69,84 +70,51 @@ class Model:
         numbers = sorted(objects.keys() | claims.keys())
         with ThreadPoolExecutor(PARALLEL) as pool:
             found = pool.map(
-                lambda n: self._version(n, objects.get(n, {}), self._claim_of(n, claims.get(n))), numbers
+                lambda n: self._version(n, objects.get(n, {}), self._claims.of(n, claims.get(n))), numbers
             )
-            return dict(zip(numbers, found, strict=True))
+            versions = dict(zip(numbers, found, strict=True))
+        return {number: v for number, v in versions.items() if v.objects or v.claim}
 
     def _version(self, number: int, objects: dict[str, Json], claim: Claim | None) -> Version:
         name = f"{self._path}/{number}/{MANIFEST}"
         found = self._storage.read(self._bucket, name) if MANIFEST in objects else None
+        if MANIFEST in objects and found is None:  # removed since it was listed
+            return self._fresh(number, claim)
         text = found[0] if found else b""
         return Version(number, objects, parse_manifest(text), claim, text)
 
-    def _claim_of(self, number: int, item: Json | None) -> Claim | None:
-        """The claim that was listed, with its content."""
-        found = self._storage.read(self._bucket, self._claim_name(number)) if item else None
-        if item is None or found is None:
-            return None
-        text, generation = found
-        return Claim(parse_manifest(text), generation or str(item["generation"]), time_of(item), text)
-
-    def _fresh(self, number: int, held: Claim) -> Version:
+    def _fresh(self, number: int, held: Claim | None) -> Version:
         """One version as it is now. ``held``: the claim that it had."""
         objects, _unused = group(self._storage.objects(self._bucket, f"{self._path}/{number}/"), self._path)
-        item = self._storage.object(self._bucket, self._claim_name(number))
-        same = item is not None and str(item["generation"]) == held.generation
-        claim = held if same else self._claim_of(number, item)
-        return self._version(number, objects.get(number, {}), claim)
-
-    def _claim_name(self, number: int) -> str:
-        return f"{self._path}/{CLAIMS}/{number}.json"
+        return self._version(number, objects.get(number, {}), self._claims.now(number, held))
 
     def publish(self, source: Source, todo: Plan, manifest: Json, current: Version) -> Json:
         """Publishes; the manifest of what is published then. Safe against others that do the same."""
         if not todo.upload:
-            self._release(todo.version, current.claim)
+            self._end(todo.version, current.claim)
             return current.manifest or manifest
-        claim = self._claim(source.files, todo.version, current.manifest_text or to_text(manifest))
+        claim = self._claims.to_publish(
+            source.files, todo.version, current.manifest_text or to_text(manifest)
+        )
         try:
             fresh = self._fresh(todo.version, claim)
             todo = plan(source.files, {todo.version: fresh}, todo.version, now=datetime.now(UTC))
         except Refused:
             # The version was completed between our look and our claim.
-            self._release(todo.version, claim)
+            self._claims.release(todo.version, claim)
             raise
         if todo.upload:
             fresh = self._upload(source, todo, claim)
-        self._release(todo.version, claim)
+        self._end(todo.version, claim)
         return fresh.manifest or manifest
 
-    def _claim(self, files: list[ModelFile], number: int, text: bytes) -> Claim:
-        """The claim to the number: ours, or that of an earlier or other run with the same content."""
-        name = self._claim_name(number)
-        for _unused in range(_TRIES):
-            try:
-                made = self._storage.create(self._bucket, name, text, content_type="application/json")
-            except ApiError as error:
-                if error.status != 412:
-                    raise
-                item = self._storage.object(self._bucket, name)
-                claim = self._claim_of(number, item)
-                if claim is None:
-                    continue  # released at this moment
-                if claim.manifest is None or not agree(files, files_of(claim.manifest)):
-                    raise Refused(
-                        f"version {number} is being published with other content by {claim}. Wait for it to end, or "
-                        "publish under another number"
-                    ) from None
-                return claim
-            return Claim(parse_manifest(text), str(made["generation"]), time_of(made), text)
+    def _end(self, number: int, claim: Claim | None) -> None:
+        """Gives the claim back. Raises ``GoogleError`` where it was gone, and the version with it."""
+        if claim is None or self._claims.release(number, claim) or self._fresh(number, claim).complete:
+            return
         raise GoogleError(
-            f"{uri(self._bucket, name)} comes and goes: several publishers are at this version."
+            f"{uri(self._bucket, f'{self._path}/{number}')} was being removed while it was published: run again."
         )
-
-    def _release(self, number: int, claim: Claim | None) -> None:
-        if claim is not None:
-            try:
-                self._storage.delete(self._bucket, self._claim_name(number), claim.generation)
-            except ApiError as error:
-                if error.status != 412:  # somebody else's by now
-                    raise
 
     def _upload(self, source: Source, todo: Plan, claim: Claim) -> Version:
         by_path = {file.path: file for file in source.files}
@@ -186,7 +154,7 @@ class Model:
             problems = [problem for problem in problems if not problem.startswith(f"{without} ")]
         if fresh.claim is None or fresh.claim.generation != claim.generation:
             problems.append(
-                f"{self._claim_name(number)} was taken away: somebody removed this version meanwhile"
+                f"{self._claims.name(number)} was taken away: somebody removed this version meanwhile"
             )
         if problems:
             raise GoogleError(
@@ -222,32 +190,34 @@ class Model:
                 raise error
 
     def remove(self, version: Version) -> list[str]:
-        """Removes a version, what makes it loadable first; the names of what is gone."""
-        names = self.names(version)
-        generations = {
-            f"{self._path}/{version.number}/{path}": o["generation"] for path, o in version.objects.items()
-        }
-        if version.claim:
-            generations[self._claim_name(version.number)] = version.claim.generation
-        for name in names:
+        """Removes a version as it was seen, what makes it loadable first; the names of what is gone.
+
+        Raises ``Busy`` and leaves it when somebody publishes it at this moment. Killed, the next remover goes on.
+        """
+        claim = self._claims.to_remove(version)
+        if came_since(version, self._fresh(version.number, claim)):
+            raise self._busy(version.number, claim)
+        for path in removal_order(version):
+            name = f"{self._path}/{version.number}/{path}"
             try:
-                self._storage.delete(self._bucket, name, generations[name])
+                self._storage.delete(self._bucket, name, version.objects[path]["generation"])
             except ApiError as error:
                 if error.status == 412:
-                    raise GoogleError(
-                        f"{uri(self._bucket, name)} was replaced while the version was being removed: somebody is "
-                        "publishing it."
-                    ) from error
+                    raise self._busy(version.number, claim) from error
                 raise
-        return names
+        self._claims.release(version.number, claim)
+        return self.names(version)
+
+    def _busy(self, number: int, claim: Claim) -> Busy:
+        self._claims.release(number, claim)
+        return Busy(
+            f"version {number} in {self} is not removed: it was published anew while it was to be removed"
+        )
 
     def names(self, version: Version) -> list[str]:
-        """Objects of a version in the order of their removal: after saved_model.pb the claim, then all else."""
+        """Objects of a version in the order of their removal: last the claim that it was seen with."""
         names = [f"{self._path}/{version.number}/{path}" for path in removal_order(version)]
-        if version.claim:
-            loadable = sum(name in version.objects for name in GRAPHS)
-            names.insert(loadable, self._claim_name(version.number))
-        return names
+        return names + ([self._claims.name(version.number)] if version.claim else [])
 
 
 @dataclass

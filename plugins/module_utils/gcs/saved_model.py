@@ -18,7 +18,7 @@ from ..saved_model.errors import InvalidModel
 from ..saved_model.files import MANIFEST
 from .bucket import check_name
 from .manifest import make_manifest
-from .publish import Version, plan, prunable, some
+from .publish import Busy, Version, plan, prunable, some
 from .publisher import Model
 from .source import Folder, Prefix, Source, is_prefix
 from .storage import Storage
@@ -133,9 +133,10 @@ def _absent(model: Model, params: Json, check_mode: bool) -> Json:
     if number in params["in_use"]:
         raise BadInput(f"version {number} of {model} is in use: serve another one first.")
     version = model.versions(lenient=True).get(number)
-    if version is not None and version.state == "unfinished" and not params["force"]:
+    claimed = version is not None and version.state == "unfinished" and version.claim
+    if claimed and not claimed.removes and not params["force"]:
         raise BadInput(
-            f"version {number} of {model} is being published by {version.claim}. Wait for it to end; if that publisher "
+            f"version {number} of {model} is being published by {claimed}. Wait for it to end; if that publisher "
             "is gone for good, set force: true."
         )
     names = model.names(version) if version else []
@@ -150,16 +151,22 @@ def _pruned(model: Model, params: Json, check_mode: bool) -> Json:
     # What others put into a version's folder stays.
     published = {number: versions[number].published() for number in sorted(old + abandoned)}
     going = [number for number, version in published.items() if model.names(version)]
-    names = [name for number in going for name in model.names(published[number])]
+    left: dict[int, str] = {}
     if not check_mode:
         for number in going:
             progress(f"removing version {number} of {model}")
-            model.remove(published[number])
+            try:
+                model.remove(published[number])
+            except Busy as error:
+                left[number] = str(error)
+    gone = [number for number in going if number not in left]
+    names = [name for number in gone for name in model.names(published[number])]
     return {
         "changed": bool(names),
         "removed": names,
-        "removed_versions": going,
+        "removed_versions": gone,
         "diff": {"before": _lines(names), "after": ""},
+        **({"warnings": list(left.values())} if left else {}),
     }
 
 

@@ -168,10 +168,11 @@ class Storage:
         *,
         checksum: str = "",
         content_type: str = "application/octet-stream",
+        generation: str = "0",
     ) -> Json:
-        """Creates an object that must not exist yet in one request; the service checks the crc32c.
+        """Creates an object in one request, in place of ``generation`` of it (0: none); the service checks the crc32c.
 
-        Raises ``ApiError`` with 412 when it exists with other content, with 400 when ``checksum`` is of other data.
+        Raises ``ApiError`` with 412 when another one exists with other content, with 400 when ``checksum`` is of other data.
         """
         checksum, boundary = checksum or crc32c(data), uuid.uuid4().hex
         metadata = json.dumps({"name": name, "crc32c": checksum, "contentType": content_type})
@@ -186,7 +187,7 @@ class Storage:
                 f"/upload/storage/v1/b/{bucket}/o",
                 body,
                 {"Content-Type": f"multipart/related; boundary={boundary}"},
-                query={"uploadType": "multipart", "ifGenerationMatch": "0"},
+                query={"uploadType": "multipart", "ifGenerationMatch": generation},
                 repeatable=True,
                 what=uri(bucket, name),
                 of_json=True,
@@ -243,13 +244,14 @@ class Storage:
             )
         return made
 
-    def delete(self, bucket: str, name: str, generation: str | None = None) -> None:
-        """Removes the object, or this generation of it alone."""
+    def delete(self, bucket: str, name: str, generation: str | None = None) -> bool:
+        """Removes the object, or this generation of it alone; whether there was one at the last try."""
         query = {"ifGenerationMatch": generation} if generation else None
-        self.google.send(
+        answer = self.google.send(
             "DELETE", _path(bucket, name), None, {}, query=query, repeatable=True, accept=(404,),
             what=uri(bucket, name),
         )  # fmt: skip
+        return answer.status != 404
 
     def delete_generation(self, bucket: str, name: str, generation: str) -> None:
         """Removes a generation for good, one that was replaced, too."""
