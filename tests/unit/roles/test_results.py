@@ -64,6 +64,13 @@ def named(version: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def noted(version: int, served: str) -> dict[str, Any]:
+    return {
+        **named(version),
+        "metadata": {"name": "m", "annotations": {"mlops.tfserving/served-version": served}},
+    }
+
+
 def test_results(tmp_path: Path) -> None:
     cluster_only = {
         **SERVICE,
@@ -80,6 +87,8 @@ def test_results(tmp_path: Path) -> None:
             {"serving_compared": compared(cluster_only)},
             {"serving_compared": {"skipped": True}},
             {"serving_compared": compared(named(3), pending=True), "serving_running": {"resources": [named(2)]}},
+            {"serving_compared": compared(named(3), pending=True), "serving_running": {"resources": [noted(2, "1")]}},
+            {"serving_compared": compared(named(3), pending=True), "serving_running": {"resources": [noted(2, "none")]}},
             {"serving_compared": compared(named(3), pending=True), "serving_running": {"resources": [named(3)]}},
             {"serving_compared": compared(named(3)), "serving_running": {"resources": [named(2)]}},
         ],
@@ -92,6 +101,9 @@ def test_results(tmp_path: Path) -> None:
         {"tfserving_address": "10.0.0.1"},
         {},
         {"tfserving_model_version": "3", "tfserving_replaced_version": "2"},
+        # The rollout of 2 was broken off: it never served.
+        {"tfserving_model_version": "3", "tfserving_replaced_version": "1"},
+        {"tfserving_model_version": "3"},
         {"tfserving_model_version": "3"},
         {"tfserving_model_version": "3"},
     ]  # fmt: skip
