@@ -85,6 +85,7 @@ site:
   contains:
     namespace: {type: str, description: The namespace.}
     deployment: {type: str, description: The Deployment that was loaded.}
+    cluster: {type: str, description: "UID of the cluster's namespace kube-system; empty where the run does not say."}
 proposal:
   description: With O(propose), what was found.
   type: dict

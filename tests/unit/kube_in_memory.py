@@ -15,7 +15,12 @@ import yaml
 
 Json = dict[str, Any]
 DISCOVERY: Json = {
-    "/api/v1": {"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": True}]},
+    "/api/v1": {
+        "resources": [
+            {"name": "configmaps", "kind": "ConfigMap", "namespaced": True},
+            {"name": "namespaces", "kind": "Namespace", "namespaced": False},
+        ]
+    },
     "/apis/autoscaling/v2": {
         "resources": [
             {"name": "horizontalpodautoscalers", "kind": "HorizontalPodAutoscaler", "namespaced": True}

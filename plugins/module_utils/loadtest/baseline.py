@@ -47,10 +47,12 @@ def compare(report: Mapping[str, Any], earlier: Mapping[str, Any], name: str) ->
             {"name": words, "before": then, "now": now, "change_percent": _percent(then, now),
              "judgement": _judge(then, now, more_is_worse)}
         )  # fmt: skip
+    ours, theirs = report.get("environment", {}), earlier.get("environment", {})
     differs = sorted(
         key
-        for key in {*report.get("environment", {}), *earlier.get("environment", {})}
-        if report.get("environment", {}).get(key) != earlier.get("environment", {}).get(key)
+        for key in {*ours, *theirs}
+        # Earlier versions did not write down which cluster it was.
+        if ours.get(key) != theirs.get(key) and (key != "cluster" or key in ours.keys() & theirs.keys())
     )
     return {
         "run": name,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..gcp.errors import BadInput
 from ..k8s.errors import KubeError
+from ..k8s.identity import cluster_uid
 from ..k8s.options import client_from_params
 from ..outcome import failure
 from ..preflight.bill import read_terms
@@ -71,6 +72,7 @@ def _run(params: Json, folder: Path) -> Json:
         locustfile=params.get("locustfile"),
         plan=Plan.from_json(params["plan"]) if params["plan"] else None,
         kubernetes=(api.get_or_none("/version") or {}).get("gitVersion"),
+        cluster=cluster_uid(api),
     )
     clock = steady_clock()
     locust = Locust(api, params["namespace"], params["service"])

@@ -53,6 +53,7 @@ class Settings:
     plan: Plan | None = None
     locustfile: str | None = None
     kubernetes: str | None = None
+    cluster: str | None = None
 
 
 class LoadTest:
@@ -89,7 +90,7 @@ class LoadTest:
             namespace=self._settings.namespace, deployment=self._settings.deployment,
             replicas=pods, nodes=nodes, workers=self._settings.workers,
             plan=None if plan is None else plan.as_json(), locustfile=self._settings.locustfile,
-            kubernetes=self._settings.kubernetes,
+            kubernetes=self._settings.kubernetes, cluster=self._settings.cluster,
         )  # fmt: skip
         self._timeline.add("run", **run)
         self.begun = True

@@ -90,6 +90,10 @@ class Run(TypedDict):
         str | None, "name of the locustfile of somebody's own whose users came; null for the role's"
     ]
     kubernetes: Annotated[str | None, "the API server's version; null in runs of early versions"]
+    cluster: Annotated[
+        str | None,
+        "which cluster: UID of its namespace kube-system; null where that may not be read, and in runs of early versions",
+    ]
 
 
 class Standstill(TypedDict):
@@ -576,7 +580,8 @@ class Report(TypedDict):
     cost: Annotated[Cost | None, "what it cost; null for a run without load"]
     plan: Annotated[PlannedLoad | None, "the load that was planned"]
     environment: Annotated[
-        dict[str, Any], "what was written down about the run; always `namespace` and `deployment`"
+        dict[str, Any],
+        "what was written down about the run; always `namespace` and `deployment`, and `cluster` where the timeline has it",
     ]
     started: Annotated[Moment, "first line of the timeline"]
     began: Annotated[Moment | None, "when the load began: seconds in pictures and tables count from here"]

@@ -70,7 +70,7 @@ def _is_event(found: Any) -> bool:
 
 
 _ADDED: dict[str, Json] = {
-    "run": {"workers": None, "plan": None, "locustfile": None, "kubernetes": None},
+    "run": {"workers": None, "plan": None, "locustfile": None, "kubernetes": None, "cluster": None},
     "load": {
         "elapsed": None, "finished": None, "offered": None, "errors": {}, "examples": {}, "standstills": [], "silent_s": 0.0,
         "clock_s": 0.0, "backlog": 0, "in_flight": 0, "late_ms": 0.0, "started": 0,

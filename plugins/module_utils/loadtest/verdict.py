@@ -47,6 +47,7 @@ def analyse(
     failed = [check for check in checks if not check.ok]
     verdict = "invalid" if made["problems"] else "fail" if failed else "pass"
     moments = [event["t"] for event in events]
+    cluster = {"cluster": run["cluster"]} if run.get("cluster") else {}
     report = {
         "verdict": verdict,
         "exit_code": EXIT_CODES[verdict],
@@ -57,7 +58,7 @@ def analyse(
         "generator": made,
         "cost": cost_of_run(events, terms or Terms()),
         "plan": run.get("plan"),
-        "environment": {**environment, "namespace": run.get("namespace"), "deployment": app},
+        "environment": {**environment, "namespace": run.get("namespace"), "deployment": app, **cluster},
         "started": min(moments, default=None),
         "began": run.get("t", min(moments, default=None)),
         "ended": max(moments, default=None),

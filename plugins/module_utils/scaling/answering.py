@@ -34,7 +34,11 @@ def answer(params: Json, *, check_mode: bool) -> Json:
         return failure(f"{folder.name}: {error}")
     except OSError as error:
         return failure(f"{error.filename}: {error.strerror}. Is {folder} the folder of a load test's run?")
-    site = {"namespace": found.run.namespace, "deployment": found.run.deployment}
+    site = {
+        "namespace": found.run.namespace,
+        "deployment": found.run.deployment,
+        "cluster": found.run.cluster,
+    }
     lines = [*table(told), f"The limit: {told['limit']}.", f"{error_words(told['error'])}."]
     result: Json = {}
     if proposal is not None:

@@ -103,6 +103,8 @@ class Measured:
     """seconds of an answer when there is little to do: the run's fifth percentile"""
     namespace: str = ""
     deployment: str = ""
+    cluster: str = ""
+    """empty where the run does not say"""
 
 
 _ASSUMED = {"start": 20.0, "drain": 20.0, "node_start": 100.0, "node_end": 600.0}
@@ -145,7 +147,7 @@ def measured(events: list[Json], slo: Sequence[str]) -> Measured:
         load=load, service=service, times=_times(events, app, late), site=_site(events, run, app),
         actual=_actual(events, app, run, ready, limit, ends), hpa=specs[-1]["spec"], limit=limit, share=share,
         limit_words=words, began=begin, observed=tuple(observed), fastest=fastest,
-        namespace=run["namespace"], deployment=app,
+        namespace=run["namespace"], deployment=app, cluster=run.get("cluster") or "",
     )  # fmt: skip
 
 
