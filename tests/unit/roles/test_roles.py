@@ -55,3 +55,22 @@ def test_nothing_in_the_collection_knows_the_sandbox() -> None:
     files = [p for d in ("plugins", "roles", "playbooks") for p in (ROOT / d).rglob("*") if p.is_file()]
     texts = [p for p in files if p.suffix in (".py", ".yml", ".j2")]
     assert [str(p) for p in texts if "sandbox" in p.read_text().lower()] == []
+
+
+def facts_of(tasks: list[dict[str, Any]]) -> set[str]:
+    """Names of facts that tasks set, in blocks, too."""
+    found: set[str] = set()
+    for task in tasks:
+        found |= set(task.get("ansible.builtin.set_fact", {}))
+        for part in ("block", "rescue", "always"):
+            found |= facts_of(task.get(part, []))
+    return found
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_fact_takes_the_place_of_what_the_role_derives(role: str) -> None:
+    """A fact holds for the rest of the play, where the role may be used again with other variables."""
+    folder = ROOT / "roles" / role
+    derived = set(load(folder / "vars/main.yml")) if (folder / "vars/main.yml").exists() else set()
+    facts = {name for path in (folder / "tasks").glob("*.yml") for name in facts_of(load(path))}
+    assert facts & derived == set()

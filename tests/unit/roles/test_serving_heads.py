@@ -40,7 +40,9 @@ def used(status: int) -> int:
 @pytest.mark.parametrize("by", UNFINISHED)
 def test_they_hold_so_much_and_so_long(tmp_path: Path, by: str) -> None:
     text = files_of(
-        serving_max_request_bytes=LARGEST, serving_client_connections=CONNECTIONS, serving_client_timeout=TIMEOUT
+        serving_max_request_bytes=LARGEST,
+        serving_client_connections=CONNECTIONS,
+        serving_client_timeout=TIMEOUT,
     )["haproxy.cfg"]
     with proxy(tmp_path, text) as ports, ExitStack() as stack:
         quiet, most = used(ports["status"]), 0
