@@ -222,3 +222,38 @@ def test_a_label_that_google_gives_is_free_elsewhere() -> None:
 def test_prices_that_are_none_are_told() -> None:
     with pytest.raises(AnsibleError, match="preflight_prices: there is no cpu"):
         panels(preflight_prices={"cpu": 1})
+
+
+def seen(kind: str, *places: str, **annotations: str) -> Json:
+    named = [place.split("/") for place in places]
+    return {
+        "resources": [
+            {
+                "metadata": {
+                    "namespace": namespace, "name": name if kind == "Deployment" else f"{name}-dashboard",
+                    "labels": {"app": name}, **({"annotations": annotations} if annotations else {}),
+                }
+            }
+            for namespace, name in named
+        ]
+    }  # fmt: skip
+
+
+def test_what_an_earlier_name_left_is_told_and_another_site_is_not() -> None:
+    beside = {"mlops.tfserving/beside": "dashboard prometheus"}
+    dashboards = seen(
+        "ConfigMap",
+        "tfserving/old",
+        "old/image-classifier",
+        "team/words",
+        "tfserving/image-classifier",
+        **beside,
+    )
+    files = seen("ConfigMap", "tfserving/files")
+    maps = {"resources": dashboards["resources"] + files["resources"]}
+    deployments = seen("Deployment", "tfserving/image-classifier", "team/words")
+    assert evaluate("monitoring_orphans", monitoring_elsewhere={"results": [maps, deployments]}) == [
+        "tfserving/old", "old/image-classifier",
+    ]  # fmt: skip
+    forbidden = {"failed": False, "reason": "Forbidden"}
+    assert evaluate("monitoring_orphans", monitoring_elsewhere={"results": [maps, forbidden]}) == []
