@@ -253,7 +253,7 @@ def test_what_an_earlier_name_left_is_told_and_another_site_is_not() -> None:
     maps = {"resources": dashboards["resources"] + files["resources"]}
     deployments = seen("Deployment", "tfserving/image-classifier", "team/words")
     assert evaluate("monitoring_orphans", monitoring_elsewhere={"results": [maps, deployments]}) == [
-        "tfserving/old", "old/image-classifier",
+        "old/image-classifier", "tfserving/old",
     ]  # fmt: skip
     forbidden = {"failed": False, "reason": "Forbidden"}
     assert evaluate("monitoring_orphans", monitoring_elsewhere={"results": [maps, forbidden]}) == []
