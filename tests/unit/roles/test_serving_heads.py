@@ -51,6 +51,6 @@ def test_they_hold_so_much_and_so_long(tmp_path: Path, by: str) -> None:
                 connection = stack.enter_context(socket.create_connection(("127.0.0.1", ports[by]), 20))
                 connection.sendall(UNFINISHED[by])
             most = max(most, used(ports["status"]) - quiet)
-        # One more by HTTP/2, which has its heads decoded in a buffer of its own.
-        assert (CONNECTIONS - 1) * BUFFER < most < (CONNECTIONS + 2) * BUFFER
+        # Of three times as many connections; the looks themselves take a few buffers, and HTTP/2 one to decode heads in.
+        assert (CONNECTIONS - 1) * BUFFER < most < (CONNECTIONS + 6) * BUFFER
         until(lambda: used(ports["status"]) - quiet < BUFFER)
