@@ -24,6 +24,7 @@ description:
     that does not answer for a moment. What a readiness probe answers is told meanwhile, and in the error when
     time is over.
   - Says on the terminal what it is waiting for, whenever that changes.
+  - Meanwhile the HPA of a Deployment does not ask for more replicas because of the pods that a rollout has more for a while.
 author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
   - mlops.tfserving.options.k8s_rollout
@@ -41,6 +42,7 @@ attributes:
     support: partial
     description: O(state=undone) without O(revision) swaps the last two revisions each time.
 notes:
+  - With O(hold_hpa) it must be allowed to list, get and patch C(horizontalpodautoscalers) of C(autoscaling).
   - The identity in the kubeconfig must be allowed to read the workload and its ReplicaSets or ControllerRevisions,
     pods, pod logs and events in the namespace. Where it may list nodes, too, a pod that can never fit is found
     sooner, and a lost node is named.
@@ -58,6 +60,13 @@ revision:
   - The revision to return to with O(state=undone), as C(kubectl rollout history) lists it.
   - Without it the one before the present, so that undoing twice is as before.
 timeout: Seconds to wait at most.
+hold_hpa:
+  - Whether the HPA that scales a Deployment gets a tolerance downwards of 1 meanwhile, and then its own back. The controller
+    counts the pods of a surge, and below its target asks for more replicas because of them. Above its target it scales out as
+    ever; it scales in after the rollout.
+  - Nothing is held on Kubernetes before 1.35, which has no such field, where KEDA owns the HPA, and where this identity may not
+    list HPAs. Who may list but not change them is warned.
+  - A process in the background gives the tolerance back where this one is killed.
 """
 
 EXAMPLES = r"""
@@ -144,13 +153,16 @@ SPEC = module_spec(
     state={"type": "str", "choices": ["waited", "undone"], "default": "waited"},
     revision={"type": "int"},
     timeout={"type": "int", "default": 300},
+    hold_hpa={"type": "bool", "default": True},
 )
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:
     def work() -> Json:
         check(params)
-        return converge(client_from_params(params), params, check_mode)
+        return converge(
+            client_from_params(params), params, check_mode, again=lambda: client_from_params(params)
+        )
 
     return answered(work)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..outcome import failure
@@ -12,6 +13,7 @@ from .errors import KubeError
 from .objects import Json
 from .rollback import rollback
 from .rollout import RolloutFailed, status_now, wait_for_rollout
+from .surge import held
 from .workloads import Counts, revision_of
 
 
@@ -23,8 +25,14 @@ def check(params: Json) -> None:
         )
 
 
-def converge(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None = None) -> Json:
-    """The module's result; raises KubeError."""
+def converge(
+    api: KubeApi,
+    params: Json,
+    check_mode: bool,
+    clock: Clock | None = None,
+    again: Callable[[], KubeApi] | None = None,
+) -> Json:
+    """The module's result; raises KubeError. ``again``: another client of the same cluster, for a process beside this one."""
     clock = clock or Clock()
     kind, namespace, name = params["kind"], params["namespace"], params["name"]
     result: dict[str, Any] = {"changed": False}
@@ -35,6 +43,15 @@ def converge(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None =
         result.update(changed=changed, diff={"before": before, "after": after})
     if check_mode:
         return {**result, "status": status_now(api, kind, namespace, name, clock.wall())}
+    if kind != "Deployment" or not params["hold_hpa"]:
+        return result | _followed(api, params, clock)
+    with held(api, again or (lambda: api), namespace, name, clock) as warnings:
+        result |= _followed(api, params, clock)
+    return result | ({"warnings": warnings} if warnings else {})
+
+
+def _followed(api: KubeApi, params: Json, clock: Clock) -> Json:
+    kind, namespace, name = params["kind"], params["namespace"], params["name"]
     try:
         workload, status = wait_for_rollout(
             api, kind, namespace, name, timeout=params["timeout"], clock=clock, say=progress
@@ -51,7 +68,6 @@ def converge(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None =
             container=failed.container or "",
         )
     return {
-        **result,
         "status": status,
         "replicas": Counts.of(kind, workload).available,
         "revision": revision_of(kind, workload),

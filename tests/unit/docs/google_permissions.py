@@ -85,7 +85,9 @@ IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
     ("deployments.list", "loadtest/watch.py", "/deployments"),
     ("deployments.update", "k8s/rollback.py", "api.patch("),
     ("events.list", "k8s/rollout.py", "/events"),
+    ("horizontalPodAutoscalers.get", "k8s/surge.py", "api.get("),
     ("horizontalPodAutoscalers.list", "loadtest/watch.py", "/horizontalpodautoscalers"),
+    ("horizontalPodAutoscalers.update", "k8s/surge.py", "api.patch("),
     ("jobs.list", "loadtest/prepare.py", '"jobs": "/apis/batch/v1"'),
     ("jobs.delete", "loadtest/prepare.py", "delete(api"),
     *(

@@ -43,6 +43,7 @@ def run(api: ScriptedApi, *, check_mode: bool = False, **params: Any) -> dict[st
         "state": "waited",
         "revision": None,
         "timeout": 30,
+        "hold_hpa": True,
     }
     return converge(api, {**defaults, **params}, check_mode, api.clock)
 
