@@ -25,6 +25,10 @@ class Runtime:
     loopback_grpc_port: int
     loopback_rest_port: int
     """Where it listens behind a proxy, which has the ports above."""
+    peers_port: int
+    peers_grpc_port: int
+    peers_rest_port: int
+    """Where the proxies of its replicas ask each other how much they have under way, and give each other requests."""
     rest_path: str
     """What the paths of its REST API are, as a regular expression; others are none of its clients' business."""
     rest_verbs: tuple[str, ...]
@@ -86,6 +90,9 @@ TF_SERVING = Runtime(
     rest_port=8501,
     loopback_grpc_port=18500,
     loopback_rest_port=18501,
+    peers_port=8405,
+    peers_grpc_port=8510,
+    peers_rest_port=8511,
     rest_path=r"/v1/models/\w[\w.-]*(?:/versions/\d+|/labels/\w[\w.-]*)?(?:/metadata|:predict|:classify|:regress)?",
     rest_verbs=("predict", "classify", "regress"),
     models_path="/v1/models",

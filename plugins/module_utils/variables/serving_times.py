@@ -44,6 +44,13 @@ def _check_queue(variables: Variables) -> None:
     request = variables.integer("serving_request_timeout", 1, unit="seconds")
     waiting = variables.integer("serving_queue_timeout", 1, unit="seconds")
     variables.integer("serving_load_seconds", 0, 600, unit="seconds")
+    if variables.text("serving_balancing") != "connection" and not variables.flag("serving_proxy_enabled"):
+        variables.refuse(
+            "serving_balancing",
+            "it is the proxies that hand requests on, and there are none (serving_proxy_enabled)",
+            "Write connection, or set serving_proxy_enabled: true",
+            rule="balancing-proxy",
+        )
     if request is not None and waiting is not None and waiting > request:
         reason = f"a request would wait longer for its turn than it may take in all (serving_request_timeout, {request} s)"
         refuse("serving_queue_timeout", reason, f"Write {request} or less")

@@ -312,6 +312,22 @@ def test_one_client_does_not_fill_the_queue(start: Start) -> None:
     assert guarded.count("backend_http_requests_total", "rest_client") == 1
 
 
+def test_who_asks_once_does_not_wait_for_who_asks_for_all_at_once(start: Start) -> None:
+    guarded = start(serving_concurrency=1)
+    guarded.server.released.clear()
+    with ThreadPoolExecutor(16) as pool:
+        first = pool.submit(guarded.ask, b'{"many": 0}')
+        until(lambda: guarded.server.working == 1)
+        asked = [first, *(pool.submit(guarded.ask, b'{"many": %d}' % number) for number in range(1, 13))]
+        until(lambda: guarded.count("backend_current_queue", "rest") == 12)
+        asked.append(pool.submit(guarded.ask, b'{"one": 0}', source="127.0.0.2"))
+        until(lambda: guarded.count("backend_current_queue", "rest") == 13)
+        guarded.server.released.set()
+        assert [one.result(20).status for one in asked] == [200] * 14
+    order = [body for _, _, body in guarded.server.asked]
+    assert order.index(b'{"one": 0}') <= 6, "at most the half of them first"
+
+
 def test_large_requests_of_one_client_leave_room_for_others(start: Start) -> None:
     guarded = start()
     large = body_of(LARGEST // 4)
