@@ -22,10 +22,21 @@ Y = 2.0 * X + 1.0
 TIMEOUT = 10.0
 
 
+TURN, QUIET, SETTLES = 90, 30, 12
+"""Seconds by the clock: where others disturb in turns, each begins with a quiet time, at the beginning of which what they left ends."""
+
+
+def turn(at: float) -> str:
+    """Which part of a turn a moment (seconds since 1970) belongs to; nothing for one that tells of neither."""
+    part = at % TURN
+    return "disturbed" if part >= QUIET else "quiet" if part >= SETTLES else ""
+
+
 class Tally:
     """What came of the requests so far; latencies in milliseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, turns: bool = False) -> None:
+        self.parts: dict[str, list[float]] | None = {"quiet": [], "disturbed": []} if turns else None
         self.lock = threading.Lock()
         self.ok = 0
         self.failed = 0
@@ -38,6 +49,8 @@ class Tally:
             if problem is None:
                 self.ok += 1
                 self.latencies.append(seconds * 1000)
+                if self.parts and (part := turn(time.time())):
+                    self.parts[part].append(seconds * 1000)
             else:
                 self.failed += 1
                 if len(self.failures) < 20:
@@ -45,13 +58,18 @@ class Tally:
 
     def show(self) -> dict:
         with self.lock:
-            ordered = sorted(self.latencies)
-            at = lambda share: round(ordered[int(share * (len(ordered) - 1))], 2) if ordered else None  # noqa: E731
+            at = lambda share: percentile(self.latencies, share)  # noqa: E731
+            parts = {f"p95_ms_{part}": percentile(of, 0.95) for part, of in (self.parts or {}).items()}
             return {
                 "requests": self.ok + self.failed, "ok": self.ok, "failed": self.failed,
                 "connections": self.connections, "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99),
-                "failures": self.failures,
+                **parts, "failures": self.failures,
             }  # fmt: skip
+
+
+def percentile(values: list[float], share: float) -> float | None:
+    ordered = sorted(values)
+    return round(ordered[int(share * (len(ordered) - 1))], 2) if ordered else None
 
 
 class Rest:
@@ -162,7 +180,7 @@ class Load:
     """The same clients in this process: for the way through the load balancer."""
 
     def __init__(self, config: dict) -> None:
-        self.tally, self.stop = Tally(), threading.Event()
+        self.tally, self.stop = Tally(turns=config["turns"]), threading.Event()
         self._threads = [
             threading.Thread(target=run, args=(config, self.tally, self.stop, number), daemon=True)
             for number in range(config["connections"])

@@ -123,6 +123,8 @@ class Clients:
 
     kind = "client"
     images: ClassVar[dict[str, str]] = _IMAGES
+    turns: ClassVar = False
+    """Whether what disturbs does so in turns, so that both parts of each are told apart."""
 
     def __init__(self, cluster: Cluster, app: str, rate: float = _RATE) -> None:
         self._cluster = cluster
@@ -166,6 +168,7 @@ class Clients:
         return {
             "protocol": protocol, "host": host, "port": 8501 if protocol == "rest" else 8500, "model": "drill",
             "rate": self._rate, "connections": _CONNECTIONS,
+            "turns": self.turns,
         }  # fmt: skip
 
     def _proxy(self, name: str, path: str) -> str:
@@ -242,6 +245,12 @@ class FromOutside(Clients):
     """Through the load balancer alone: a pod that asks could not stay where it is while every node is replaced."""
 
     images: ClassVar = {}
+
+
+class InTurns(Clients):
+    """Beside hostile clients, which are there and away in turns."""
+
+    turns = True
 
 
 class Hostile(Clients):

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from client import Grpc, Load, Tally, serve
+from client import Grpc, Load, Tally, serve, turn
 
 PREDICT = "POST /v1/models/{model}:predict HTTP/1.1"
 LARGEST, DEEPEST = 1_048_576, 16
@@ -118,6 +118,8 @@ def run(kind: Callable[[dict], str | None], config: dict, tally: Tally, stop: th
         tally.add(time.monotonic() - started, problem and f"{kind.__name__}: {problem}")
 
     while not stop.wait(pause):
+        if turn(time.time()) != "disturbed":
+            continue
         threading.Thread(target=once, daemon=True).start()
 
 
