@@ -24,7 +24,8 @@ HINTS = {
     "fetch": "Make image and model smaller, or bring them nearer: image streaming, a model baked in or on a disk.",
     "load": "Loading and warming take the time: a smaller model, more CPU while it starts, fewer warm-up requests; "
     "or start earlier, with a lower target of the HPA.",
-    "serve": "A ready pod got no traffic: let clients renew their connections more often.",
+    "serve": "A ready pod got no traffic: clients keep the connections that they have. serving_balancing: least_requests hands it "
+    "requests at once.",
 }
 """What would shorten a phase."""
 
@@ -170,6 +171,7 @@ def _shares(report: Mapping[str, Any]) -> list[Finding]:
     return [
         Finding(
             f"Load was shared unevenly: one pod had {skew:.1f} times its fair share.",
-            "Let clients renew their connections more often (loadtest_requests_per_connection), or balance requests.",
+            "Clients stay with the replica that their connection leads to: serving_balancing: least_requests lets replicas hand "
+            "requests on to one that has less to do.",
         )
     ]
