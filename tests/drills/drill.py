@@ -14,8 +14,12 @@ from typing import Any, ClassVar
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 
+from sandbox.releases import DEFAULT, RELEASES
+
 from . import client
 
+OLD, NEW = (release.rpartition(".")[0] for release in (DEFAULT, RELEASES[RELEASES.index(DEFAULT) + 1]))
+"""The sandbox's usual version of Kubernetes and the one after it, as MAJOR.MINOR."""
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 KUBECONFIG = Path.home() / ".kube/mlops-tfserving/sandbox-project_us-central1-f_cluster-1.yml"

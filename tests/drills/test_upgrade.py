@@ -11,11 +11,10 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import 
 
 from sandbox.releases import DEFAULT, RELEASES
 
-from .drill import KUBECONFIG, Cluster, FromOutside, converge, load_during
+from .drill import KUBECONFIG, NEW, OLD, Cluster, FromOutside, converge, load_during
 
 Record = Callable[..., None]
 
-OLD, NEW = (release.rpartition(".")[0] for release in (DEFAULT, RELEASES[RELEASES.index(DEFAULT) + 1]))
 POOL = {
     "name": "default-pool",
     "machine_type": "e2-medium",

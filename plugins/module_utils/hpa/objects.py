@@ -60,6 +60,8 @@ def next_look(
         (Recommendation(status.get("desiredReplicas") or 0, now if held else _LONG_AGO),),
         scaled_to_zero=condition(hpa, "ScaledToZero").get("status") == "True",
     )
+    if current == 0 and memory.scaled_to_zero and any(isinstance(reading, str) for reading in readings):
+        return "there is no replica, since nobody asked: it took the last itself, and sets one when somebody asks"
     seen = Seen(now, current, current, seen_pods, readings)
     words = sentence(look(spec, seen, memory, controller), seen, spec)
     strangers = ", ".join(foreign(hpa["spec"]["scaleTargetRef"]["name"], pods))

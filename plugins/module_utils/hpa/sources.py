@@ -30,13 +30,20 @@ _LOAD = {
 }
 """The same as averaged gauges of the proxy's own: roles/serving/templates/load.lua.j2."""
 
+ASKED: Metric = {"type": "asked"}
+"""Whether anything was asked of late: with it the HPA goes down to zero, and not by gauges, which a short request escapes."""
+
 _DUTY_CYCLE_SECONDS = 180
 """Google's GPU metrics come once a minute. https://cloud.google.com/monitoring/api/metrics_kubernetes"""
 
 
 @dataclass(frozen=True)
 class Site:
-    """What is scaled, and how it is asked about. ``seconds``: over which gauges are averaged; 0 takes them as they are."""
+    """What is scaled, and how it is asked about. ``seconds``: over which gauges are averaged; 0 takes them as they are.
+
+    ``zero``: whether it may have no replica, so that pods that hold requests tell of them; ``idle``: for so many seconds a
+    request counts before the last replica may go; with it the HPA's own window begins.
+    """
 
     name: str
     namespace: str
@@ -45,6 +52,8 @@ class Site:
     source: str
     seconds: int
     prometheus: str
+    zero: bool = False
+    idle: int = 120
 
     @classmethod
     def of(cls, variables: Mapping[str, Any]) -> Site:
@@ -57,7 +66,14 @@ class Site:
             str(variables["autoscaling_metrics_source"]),
             int(variables["autoscaling_average_seconds"]),
             str(variables["autoscaling_prometheus_url"]) or f"http://{name}-prometheus.{namespace}.svc:9090",
+            int(variables["autoscaling_min_replicas"]) == 0,
+            int(variables["autoscaling_idle_seconds"]),
         )
+
+    @property
+    def holder(self) -> str:
+        """The ``app`` of the pods that hold requests."""
+        return f"{self.name}-hold"
 
 
 def amount(value: Any) -> str:
@@ -101,12 +117,54 @@ def external_name(one: Metric, site: Site) -> str:
 
 
 def promql(one: Metric, site: Site) -> str:
-    """The total over all replicas. Pods are told from a canary's by how a Deployment's are named."""
+    """The total over all replicas. Where there may be none, it is 0 only if the holding proxies say that there is none: of
+    replicas that can't be read there is no answer.
+    """
     kind = one["type"]
     if kind == "promql":
         return str(one["query"])
-    pods = site.name.replace(".", "\\\\.") + "-[a-z0-9]+-[a-z0-9]+"
-    of_pods = f'namespace="{site.namespace}",pod=~"{pods}"'
+    if kind == "asked":
+        return _asked(site)
+    query = _of_replicas(one, site)
+    if not site.zero:
+        return query
+    query = f"({query} or 0 * (max({_held('tfserving_replicas', site)}) == 0))"
+    return f"{query} + sum({_held('tfserving_requests_held', site)})" if kind in GAUGES else query
+
+
+def _asked(site: Site) -> str:
+    """1 where a request came of late, is under way, or may be: where fewer replicas are read than there are.
+    No answer where no holding proxy is read, or a replica has been read only once.
+    """
+    of_proxy = f'{_of_pods(site)},proxy=~"rest|grpc"'
+    sessions = f"haproxy_backend_current_sessions{{{of_proxy}}}"
+    read = f'(count(haproxy_backend_current_sessions{{{_of_pods(site)},proxy="rest"}}) or vector(0))'
+    rate = f"sum(rate(haproxy_backend_http_requests_total{{{of_proxy}}}[{site.idle}s]))"
+    parts = (
+        f"(min({_held('tfserving_idle_seconds', site)}) < bool {site.idle})",
+        f"(max({_held('tfserving_replicas', site)}) > bool {read})",
+        f"({rate} or 0 * ({read} == 0))",
+        f"(sum({sessions}) or vector(0))",
+    )
+    return f"({' + '.join(parts)}) > bool 0"
+
+
+def _held(gauge: str, site: Site) -> str:
+    """A gauge of the holding proxies: roles/serving/templates/hold.lua.j2."""
+    return f'{gauge}{{namespace="{site.namespace}",pod=~"{_pods(site.holder)}"}}'
+
+
+def _pods(deployment: str) -> str:
+    """Pods are told from a canary's by how a Deployment's are named."""
+    return deployment.replace(".", "\\\\.") + "-[a-z0-9]+-[a-z0-9]+"
+
+
+def _of_pods(site: Site) -> str:
+    return f'namespace="{site.namespace}",pod=~"{_pods(site.name)}"'
+
+
+def _of_replicas(one: Metric, site: Site) -> str:
+    kind, pods, of_pods = one["type"], _pods(site.name), _of_pods(site)
     of_proxy = f'{of_pods},proxy=~"rest|grpc"'
     if kind == "gpu" and site.source == "gke":
         labels = f'monitored_resource="k8s_container",namespace_name="{site.namespace}",pod_name=~"{pods}"'
@@ -136,7 +194,7 @@ def trigger(one: Metric, site: Site) -> Json:
         "metadata": {
             "serverAddress": site.prometheus,
             "query": promql(one, site),
-            "threshold": amount(one["target"]),
+            "threshold": amount(one.get("target", 1)),
             "ignoreNullValues": "false",
         },
     }
@@ -168,6 +226,8 @@ def adapter_rules(wanted: Iterable[Metric], site: Site) -> list[Json]:
     https://github.com/kubernetes-sigs/prometheus-adapter/blob/master/docs/externalmetrics.md
     """
     there = f'{GAUGES["in_flight"]}{{namespace="{site.namespace}",proxy="rest",pod=~"{site.name}-.*"}}'
+    if site.zero:
+        there = _held("tfserving_replicas", site)
     return [
         {
             "seriesQuery": there,
@@ -187,11 +247,17 @@ def prometheus_config(wanted: Iterable[Metric], site: Site) -> Json:
     for one in wanted:
         if one["type"] == "gauge":
             places.setdefault(_place(one, "/metrics"), []).append(str(one["gauge"]))
+    scraped = [
+        _scraped(site, site.name, port, path, dict.fromkeys(series))
+        for (port, path), series in places.items()
+    ]
+    if site.zero:
+        # A look of the HPA between a request and what tells of it would take the replica that is on its way.
+        holder = _scraped(site, site.holder, PROXY_PORT, "/metrics", ["tfserving_.*"])
+        scraped.append(holder | {"job_name": "hold", "scrape_interval": "1s", "scrape_timeout": "1s"})
     return {
         "global": {"scrape_interval": f"{SCRAPE_SECONDS}s", "scrape_timeout": f"{SCRAPE_SECONDS - 1}s"},
-        "scrape_configs": [
-            _scraped(site, port, path, dict.fromkeys(series)) for (port, path), series in places.items()
-        ],
+        "scrape_configs": scraped,
     }
 
 
@@ -211,12 +277,12 @@ def relabel_configs(apps: Iterable[str], port: int) -> list[Json]:
     ]
 
 
-def _scraped(site: Site, port: int, path: str, series: Iterable[str]) -> Json:
+def _scraped(site: Site, app: str, port: int, path: str, series: Iterable[str]) -> Json:
     return {
         "job_name": f"{port}{path}",
         "metrics_path": path,
         "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": [site.namespace]}}],
-        "relabel_configs": relabel_configs([site.name], port),
+        "relabel_configs": relabel_configs([app], port),
         "metric_relabel_configs": [
             {"source_labels": ["__name__"], "regex": "|".join(series), "action": "keep"}
         ],
@@ -230,7 +296,7 @@ def _percent(one: Metric, site: Site) -> int:
 def _target(one: Metric) -> Json:
     if str(one.get("per_replica", True)).lower() in ("false", "no"):
         return {"type": "Value", "value": amount(one["target"])}
-    return {"type": "AverageValue", "averageValue": amount(one["target"])}
+    return {"type": "AverageValue", "averageValue": amount(one.get("target", 1))}
 
 
 def _is_gauge_of_pods(one: Metric) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .sources import (
+    ASKED,
     Site,
     adapter_rules,
     amount,
@@ -29,6 +30,7 @@ https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#toler
 def parts(variables: Mapping[str, Any]) -> Json:
     """The HPA's ``metrics`` and ``behavior``, and what brings metrics to it. ``variables``: the role's, by their names."""
     site, wanted = Site.of(variables), list(variables["autoscaling_metrics"])
+    wanted += [ASKED] if site.zero else []
     found: Json = {
         "behavior": behavior(variables),
         "metrics": [hpa_metric(one, site) for one in wanted],

@@ -97,6 +97,11 @@ def hpa_version(settings: Settings, project: Project) -> Iterator[Said]:
             f"{' and '.join(scaling.tolerances)}: the cluster is of {newest[0]}, which drops tolerances without a word",
             "Upgrade to 1.35 or later (cluster_min_master_version), or leave them at 0.1.",
         )
+    if newest and scaling.minimum == 0 and scaling.source == "prometheus" and not at_least("1.37", newest[0]):
+        yield (
+            f"autoscaling_min_replicas is 0, and the cluster is of {newest[0]}, whose HPA goes down to 1 at least",
+            "Upgrade to 1.37 or later (cluster_min_master_version), or set autoscaling_metrics_source: keda, or a minimum of 1.",
+        )
     if scaling.source != "gke":
         return
     if newest and not at_least("1.37", newest[0]):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..k8s.objects import condition, is_true, name_of, seconds_since
-from ..loadtest.hpa import scales
+from ..loadtest.hpa import scales, took_the_last
 from ..loadtest.objects import summary as node_facts
 from ..preflight.bill import Terms
 from ..preflight.bill import now as costs
@@ -44,7 +44,7 @@ def summary(objects: Objects, app: str, now: float, start_seconds: float, terms:
         "replicas": {
             "ready": _number(deployment, "status", "availableReplicas"),
             "wanted": _number(deployment, "spec", "replicas"),
-            "min": int(hpa["spec"].get("minReplicas") or 1) if hpa else None,
+            "min": int(hpa["spec"].get("minReplicas", 1)) if hpa else None,
             "max": int(hpa["spec"]["maxReplicas"]) if hpa else None,
         },
         "cost": costs([node_facts("node", node) or {} for node in nodes], terms or Terms(), balanced=_balanced(objects)),
@@ -82,7 +82,7 @@ def _down(objects: Objects, app: str, deployment: Json | None) -> Iterator[str]:
     if deployment is None:
         yield f"there is no Deployment {app}"
     elif not _number(deployment, "status", "availableReplicas"):
-        yield "no replica is ready"
+        yield from _without_replicas(objects, app, deployment)
     service = next((one for one in objects["Service"] if name_of(one) == app), None)
     if service is None:
         yield f"there is no Service {app}"
@@ -90,6 +90,18 @@ def _down(objects: Objects, app: str, deployment: Json | None) -> Iterator[str]:
         service.get("status", {}).get("loadBalancer") or {}
     ).get("ingress"):
         yield "the load balancer has no address"
+
+
+def _without_replicas(objects: Objects, app: str, deployment: Json) -> Iterator[str]:
+    """Nobody answers, unless requests are held, and it is an autoscaler that took the replicas and gives them back."""
+    holder = next((one for one in objects["Deployment"] if name_of(one) == f"{app}-hold"), None)
+    hpa = next((one for one in objects["HorizontalPodAutoscaler"] if scales(one, app)), None)
+    if holder is None:
+        yield "no replica is ready"
+    elif not _number(holder, "status", "availableReplicas"):
+        yield f"no replica is ready, and no pod of {app}-hold, which would hold requests"
+    elif not _number(deployment, "spec", "replicas") and (hpa is None or not took_the_last(hpa)):
+        yield "there is no replica, and it was no autoscaler that took the last: none comes until somebody sets one"
 
 
 def _degraded(

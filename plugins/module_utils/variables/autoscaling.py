@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
-from ..hpa.sources import is_sourced, name_of
+from ..hpa.sources import ASKED, is_sourced, name_of
 from ..hpa.wanted import TOLERANCE
 from .images import check_images
 from .names import is_label
 from .reading import Variables, whole
 
 _METRICS = "autoscaling_metrics"
+_MINIMUM = "autoscaling_min_replicas"
 _TARGET = "autoscaling_target_cpu_percent"
 _WINDOW_MAX = 3600
 _SERIES = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -38,14 +40,15 @@ def check_autoscaling(variables: Variables) -> None:
     minimum, maximum = (
         whole(variables.given.get(f"autoscaling_{end}_replicas")) or 0 for end in ("min", "max")
     )
-    if not 1 <= minimum <= maximum:
+    if not 0 <= minimum <= maximum or maximum == 0:
         variables.refuse(
-            "autoscaling_min_replicas",
+            _MINIMUM,
             f"with autoscaling_max_replicas ({maximum}) it is no range",
-            "Let the minimum be at least 1 and at most the maximum",
+            "Let the minimum be at least 0 and at most the maximum",
             rule="replicas-range",
         )
     variables.integer("autoscaling_buffer_replicas", 0, unit="replicas")
+    variables.integer("autoscaling_idle_seconds", 15, 3600, unit="seconds")
     check_images(variables, "autoscaling")
     tolerances = _tolerances(variables)
     _check_metrics(variables, tolerances["up"])
@@ -78,13 +81,51 @@ def _check_metrics(variables: Variables, tolerance: float) -> None:
     for metric in metrics:
         _check_metric(variables, metric, tolerance)
     _check_source(variables, metrics)
-    if not any(metric.get("type") == "cpu" for metric in metrics):
+    source = variables.text("autoscaling_metrics_source")
+    if _to_zero(variables):
+        _check_zero(variables, metrics, source)
+    if not any(metric.get("type") == "cpu" for metric in metrics) and not (
+        _to_zero(variables) and source == "prometheus"
+    ):
         variables.refuse(
             _METRICS,
             "where the source of the others fails, nothing is left to scale by",
             "Add {type: cpu}: of several metrics the HPA goes by the one that asks for most replicas",
             rule="metrics-without-cpu",
         )
+
+
+def _to_zero(variables: Variables) -> bool:
+    return whole(variables.given.get(_MINIMUM)) == 0
+
+
+def _check_zero(variables: Variables, metrics: Collection[Mapping[str, Any]], source: str) -> None:
+    """Where the last replica may go: what an HPA can't look at then, or never finds at nothing."""
+    refuse = partial(variables.refuse, rule="down-to-zero")
+    if source not in ("prometheus", "keda"):
+        refuse(
+            _MINIMUM,
+            f"what autoscaling_metrics_source {source} brings are metrics of pods, and without pods there are none",
+            "Set autoscaling_metrics_source: prometheus (Kubernetes 1.37) or keda, or a minimum of 1",
+        )
+    if source == "prometheus":
+        for metric in metrics:
+            of_pods = (metric.get("metric") or {}).get("type") not in ("External", "Object")
+            if metric.get("type") == "cpu" or (metric.get("type") == "kubernetes" and of_pods):
+                refuse(
+                    _METRICS,
+                    "of an idle replica it is more than nothing, so the HPA would keep it, and without pods it has no value",
+                    "Leave it out; in_flight or requests scale as well, and where their source fails the HPA takes no replica",
+                    value=_shown(metric),
+                )
+        if not any(metric.get("type") not in ("cpu", "kubernetes") for metric in metrics):
+            refuse(
+                _METRICS,
+                "nothing would ever ask for a second replica",
+                "Add {type: in_flight, target: 3}, for one",
+            )
+    if any(metric.get("name") == ASKED["type"] for metric in metrics):
+        refuse(_METRICS, "the role has a metric named asked of its own", "Give it another name")
 
 
 def _check_metric(variables: Variables, metric: Mapping[str, Any], tolerance: float) -> None:
@@ -213,6 +254,13 @@ def check_against_serving(variables: Variables) -> None:
             f"the pods have {' and '.join(containers)}: the HPA would find nothing to measure, and never scale",
             "Set autoscaling_container: tfserving",
             rule="hpa-request",
+        )
+    if _to_zero(variables) != variables.flag("serving_hold"):
+        variables.refuse(
+            "serving_hold",
+            f"autoscaling_min_replicas is {variables.given.get(_MINIMUM)}: requests are held where there may be no replica, and only there",
+            "Leave serving_hold out: it follows autoscaling_min_replicas",
+            rule="down-to-zero",
         )
     metrics = [one for one in variables.listing(_METRICS) if isinstance(one, Mapping)]
     of_proxy = [one["type"] for one in metrics if one.get("type") in ("in_flight", "queue", "requests")]

@@ -11,6 +11,7 @@ from typing import Any
 
 from .names import is_hostname, is_label, is_subdomain
 from .reading import Variables
+from .serving_hold import check_hold
 
 # The longest addition is that of the ConfigMaps, "-" and ten digits; the longest name of a Service is 63.
 _NAME_MAX = 52
@@ -46,6 +47,8 @@ def check_access(variables: Variables) -> None:
     _check_internal(variables, kind, internal=internal)
     if kind == "Gateway":
         _check_gateway(variables)
+    if variables.flag("serving_hold"):
+        check_hold(variables, kind)
 
 
 def _check_ranges(variables: Variables, kind: str, *, internal: bool) -> None:

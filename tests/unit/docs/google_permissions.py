@@ -120,9 +120,10 @@ CUSTOM_GROUPS = (
     "monitoring.coreos.com", "monitoring.googleapis.com", "networking.gke.io",
 )  # fmt: skip
 
-# What binds roles of Kubernetes, registers APIs and ranks pods is not for these roles: docs/autoscaling.md says who may make it.
+# What binds roles of Kubernetes, registers APIs, ranks pods and leads a Service elsewhere is not for these roles:
+# docs/autoscaling.md says who may make it.
 ADMINS_ONLY = (
-    "aPIServices", "clusterRoleBindings", "customResourceDefinitions", "priorityClasses", "roleBindings", "roles",
+    "aPIServices", "clusterRoleBindings", "customResourceDefinitions", "endpointSlices", "priorityClasses", "roleBindings", "roles",
 )  # fmt: skip
 
 # The DNS endpoint of a control plane asks for a permission of its own.

@@ -165,3 +165,25 @@ def test_mappings_of_a_template_count_too(monkeypatch: pytest.MonkeyPatch) -> No
         for one in (pod("a"), pod("b"))
     ]
     assert "wants 3, has 2" in said(pods, [sample("a", "240m"), sample("b", "250m")])
+
+
+def test_at_zero_its_nonsense_of_a_value_is_not_repeated() -> None:
+    hpa = copy.deepcopy(HPA)
+    target = {"type": "AverageValue", "averageValue": "1"}
+    hpa["spec"] |= {
+        "minReplicas": 0,
+        "metrics": [{"type": "External", "external": {"metric": {"name": "m-asked"}, "target": target}}],
+    }
+    hpa["status"] = {
+        "currentReplicas": 0, "desiredReplicas": 0,
+        "conditions": [{"type": "ScaledToZero", "status": "True"}],
+        "currentMetrics": [{"type": "External", "external": {
+            "metric": {"name": "m-asked"}, "current": {"averageValue": "-9223372036854775808m"}}}],
+    }  # fmt: skip
+    assert said([], [], hpa=hpa) == (
+        "there is no replica, since nobody asked: it took the last itself, and sets one when somebody asks"
+    )
+    hpa["status"]["conditions"] = [{"type": "ScaledToZero", "status": "False"}]
+    assert said([], [], hpa=hpa) == (
+        "there is no replica, and it was not the HPA that took the last: it waits until somebody sets one"
+    )

@@ -49,6 +49,7 @@ COMPUTED: Json = {
     "serving_source_ranges": ["203.0.113.0/24"],
     "serving_drain_seconds": 30,
     "serving_load_seconds": 0,
+    "serving_hold": False,
     "storage_model_source": "/models/m",
 }
 POOL: Json = {

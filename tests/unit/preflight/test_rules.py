@@ -37,6 +37,18 @@ GRANTS = [{"role": READS, "members": [NODES]}]
 IN_FLIGHT = [{"type": "cpu"}, {"type": "in_flight", "target": 3}]
 GPU = [{"type": "cpu"}, {"type": "gpu", "target": 70}]
 OF_GKE = {"autoscaling_metrics_source": "gke", "cluster_hpa_profile": "PERFORMANCE"}
+ZERO = {
+    "autoscaling_min_replicas": 0,
+    "serving_hold": True,
+    "autoscaling_metrics_source": "prometheus",
+    "autoscaling_metrics": IN_FLIGHT[1:],
+}
+GATEWAY = {
+    "serving_service_type": "Gateway",
+    "serving_gateway_name": "g",
+    "serving_service_internal": True,
+    "serving_source_ranges": [],
+}
 KUBERNETES = {"type": "kubernetes", "metric": {"type": "Pods"}}
 PREEMPTIBLE = pool(preemptible=True)
 G2 = {"g2-standard-4": {zone: MachineType(4, 16384, (("nvidia-l4", 1),)) for zone in ZONES}}
@@ -75,7 +87,24 @@ def cluster(**changed: Any) -> dict[str, Any]:
 CASES = [
     Case("replicas-range", "most below least", {"autoscaling_min_replicas": 3, "autoscaling_max_replicas": 2},
          {"autoscaling_min_replicas": 3, "autoscaling_max_replicas": 3}),
-    Case("replicas-range", "none at all", {"autoscaling_min_replicas": 0}, {"autoscaling_min_replicas": 1}),
+    Case("replicas-range", "none at all", {"autoscaling_min_replicas": 0, "autoscaling_max_replicas": 0, **ZERO}, {"autoscaling_min_replicas": 0, **ZERO}),
+    Case("down-to-zero", "no source", {**ZERO, "autoscaling_metrics": [{"type": "cpu"}], "autoscaling_metrics_source": "none"}, ZERO),
+    Case("down-to-zero", "metrics of pods", {**ZERO, "autoscaling_metrics_source": "gke", "cluster_hpa_profile": "PERFORMANCE"}, ZERO),
+    Case("down-to-zero", "the CPU of an idle replica", {**ZERO, "autoscaling_metrics": IN_FLIGHT},
+         {**ZERO, "autoscaling_metrics": IN_FLIGHT, "autoscaling_metrics_source": "keda"}),
+    Case("down-to-zero", "a metric of pods", {**ZERO, "autoscaling_metrics": [*IN_FLIGHT[1:], KUBERNETES]},
+         {**ZERO, "autoscaling_metrics": [*IN_FLIGHT[1:], {"type": "kubernetes", "metric": {"type": "External"}}]}),
+    Case("down-to-zero", "nothing to scale by", {**ZERO, "autoscaling_metrics": []}, ZERO),
+    Case("down-to-zero", "the role's own name",
+         {**ZERO, "autoscaling_metrics": [{"type": "promql", "name": "asked", "query": "x", "target": 1}]},
+         {**ZERO, "autoscaling_metrics": [{"type": "promql", "name": "asked-for", "query": "x", "target": 1}]}),
+    Case("down-to-zero", "nobody holds", {**ZERO, "serving_hold": False}, ZERO),
+    Case("down-to-zero", "nobody tells", {**ZERO, "serving_proxy_enabled": False}, ZERO),
+    Case("down-to-zero", "a Gateway", {**ZERO, **GATEWAY}, GATEWAY),
+    Case("down-to-zero", "held for too long", {**ZERO, "serving_hold_seconds": 600}, {**ZERO, "serving_hold_seconds": 400}),
+    Case("proxy-memory", "of those that wait", {**ZERO, "serving_hold_requests": 1000}, {**ZERO, "serving_hold_requests": 300}),
+    Case("hpa-version", "down to zero", {**ZERO, **cluster(currentMasterVersion="1.36.9-gke.100")},
+         {**ZERO, **cluster(currentMasterVersion="1.37.1-gke.100")}),
     Case("replicas-exceed-nodes", "the lab's fourth replica",
          {"autoscaling_max_replicas": 4, "cluster_node_pools": pool(autoscaling={"max_node_count": 3})},
          {"autoscaling_max_replicas": 3, "cluster_node_pools": pool(autoscaling={"max_node_count": 3})}),

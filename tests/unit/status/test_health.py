@@ -194,3 +194,40 @@ def test_health_that_is_not_wanted_ends_the_task(health: str, word: str | None) 
     assert looking.status({"summary": given, "fail_on": []}, lambda: pytest.fail("nothing is read")).keys() == {
         "changed", "summary", "line",
     }  # fmt: skip
+
+
+def to_zero(site: Objects, *, by_hpa: bool, holders: int) -> None:
+    """No replica, and pods that hold requests."""
+    site["Deployment"][0]["spec"]["replicas"] = 0
+    site["Deployment"][0]["status"].pop("availableReplicas")
+    site["Deployment"].append(
+        {"metadata": {"name": "m-hold"}, "spec": {"replicas": 2}, "status": {"availableReplicas": holders}}
+    )
+    hpa = site["HorizontalPodAutoscaler"][0]
+    hpa["spec"]["minReplicas"] = 0
+    hpa["status"]["conditions"].append({"type": "ScaledToZero", "status": "True" if by_hpa else "False"})
+    site["Pod"].clear()
+
+
+def test_a_site_that_nobody_asks_is_healthy_without_a_replica(site: Objects) -> None:
+    to_zero(site, by_hpa=True, holders=2)
+    assert judged(site) == ("healthy", [])
+    assert summary(site, "m", NOW, START)["replicas"] == {"ready": 0, "wanted": 0, "min": 0, "max": 4}
+
+
+def test_a_replica_that_is_on_its_way_is_waited_for(site: Objects) -> None:
+    to_zero(site, by_hpa=True, holders=2)
+    site["Deployment"][0]["spec"]["replicas"] = 1
+    assert judged(site) == ("healthy", [])
+
+
+def test_a_site_that_somebody_else_took_to_zero_is_down(site: Objects) -> None:
+    to_zero(site, by_hpa=False, holders=2)
+    assert judged(site) == ("down", [
+        "there is no replica, and it was no autoscaler that took the last: none comes until somebody sets one"
+    ])  # fmt: skip
+
+
+def test_without_those_who_hold_requests_it_is_down(site: Objects) -> None:
+    to_zero(site, by_hpa=True, holders=0)
+    assert judged(site) == ("down", ["no replica is ready, and no pod of m-hold, which would hold requests"])
