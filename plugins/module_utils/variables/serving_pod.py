@@ -146,7 +146,9 @@ def _check_proxy_memory(variables: Variables, memory: Fraction | None) -> None:
         return
     # By REST and by gRPC each; and as many requests, and large ones, as haproxy.cfg.j2 lets in at once.
     large, begun = 4 * max(concurrency, 8), 2 * max(concurrency + queue, 8)
-    needed = _PROXY_BYTES + 2 * connections * _CONNECTION_BYTES
+    # Those of other replicas come in as many again, and with questions (256).
+    of_peers = 2 * connections + 256 if variables.text("serving_balancing") == "least_requests" else 0
+    needed = _PROXY_BYTES + (2 * connections + of_peers) * _CONNECTION_BYTES
     needed += large * largest + max(begun - large, 0) * (largest // 8 + _BEGUN_BYTES)
     if memory < needed:
         variables.refuse(

@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -100,4 +101,5 @@ def replicas(
             stack.callback(found[-1].end)
         for one in found:
             until(lambda one=one: one.knows() == number)  # type: ignore[misc]
+        time.sleep(0.6)  # peers.lua looks twice a second at what was found
         yield found, names

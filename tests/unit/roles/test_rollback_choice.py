@@ -51,33 +51,60 @@ def test_what_served_last(name: str) -> None:
     assert version_before(history, present)["version"] == before
 
 
-def test_the_playbook_says_why_and_takes_what_is_named(tmp_path: Path) -> None:
+BROKEN_OFF = [replica_set(2, "2", "2"), replica_set(3, "1", "2")]
+"""From 2 back to 1: killed before 1 was noted."""
+
+
+@pytest.mark.parametrize(
+    ("history", "noted", "asked"),
+    [
+        (
+            HISTORIES["3 was undone"][0], "2",
+            [
+                ({}, "Version 1 is the last that served before 2. Passed over: 3, rolled out here later and undone"),
+                ({"rollback_version": 3}, "Version 3 was named."),
+            ],
+        ),
+        (
+            BROKEN_OFF, "2",
+            [
+                ({}, "a return to it was broken off. Finish that with -e rollback_version=1, or serve 2 again"),
+                ({"rollback_version": 1}, "Version 1 was named."),
+            ],
+        ),
+        (
+            [replica_set(1, "1", "1"), replica_set(2, "2", "1")], "1",
+            [({}, "Version 1 is the last that served before 2.")],
+        ),
+    ],
+    ids=["undone", "a return broken off", "a promotion broken off"],
+)  # fmt: skip
+def test_the_playbook_says_why_and_takes_what_is_named(
+    tmp_path: Path, history: list[dict[str, Any]], noted: str, asked: list[tuple[dict[str, Any], str]]
+) -> None:
     kube = KubeInMemory()
-    history, _present, _before = HISTORIES["3 was undone"]
     for number, found in enumerate(history):
         kube.put(
             f"{NAMESPACE}/replicasets/r{number}", {"spec": found["spec"]}, labels=LABELS,
             annotations=found["metadata"]["annotations"],
         )  # fmt: skip
-    kube.put(f"{NAMESPACE}/deployments/image-classifier", {"spec": history[-1]["spec"]}, labels=LABELS)
+    kube.put(
+        f"{NAMESPACE}/deployments/image-classifier", {"spec": history[-1]["spec"]}, labels=LABELS,
+        annotations={"mlops.tfserving/served-version": noted},
+    )  # fmt: skip
     kinds = {"Deployment": "deployments", "ReplicaSet": "replicasets"}
     kube.put(
         "/apis/apps/v1", {"resources": [{"name": n, "kind": k, "namespaced": True} for k, n in kinds.items()]}
     )
     with kube.served(tmp_path) as kubeconfig:
-        for given, words in (
-            (
-                {},
-                "Version 1 is the last that served before 2. Passed over: 3, rolled out here later and undone",
-            ),
-            ({"rollback_version": 3}, "Version 3 was named."),
-        ):
+        for given, words in asked:
             done = subprocess.run(
                 [Path(sys.executable).parent / "ansible-playbook", "-i", "inventories/existing", "playbooks/rollback.yml",
                  "-e", json.dumps({"cluster_existing_kubeconfig": str(kubeconfig), **given})],
                 cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
                 env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"},
             )  # fmt: skip
-            # That the model is in an image here ends it.
-            assert done.returncode == 2 and "The model is in a image" in done.stdout
+            # That the model is in an image here ends it, where nothing else did.
+            ended = "The model is in a image" in done.stdout
+            assert done.returncode == 2 and ended != ("broken off. Finish" in words), done.stdout
             assert words in " ".join(done.stdout.split()), done.stdout

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import socket
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.request import urlopen
 
 import grpc
 import pytest
@@ -94,6 +96,25 @@ def test_nobody_else_can_give_a_replica_requests(tmp_path: Path) -> None:
                     opened.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
                 assert b"200" not in opened.recv(1000)
         assert found[0].rest.asked == []
+
+
+def test_what_replicas_have_open_takes_no_place_of_a_health_check(tmp_path: Path) -> None:
+    """Nor do clients, as many as may be connected."""
+    with (
+        replicas(tmp_path, 2, serving_proxy_connections=40, serving_client_connections=0) as (found, _),
+        ExitStack() as stack,
+    ):
+        for port, number, source in (
+            (8501, 40, "127.0.255.9"),
+            (8500, 40, "127.0.255.9"),
+            (8511, 40, found[1].address),
+            (8510, 40, found[1].address),
+        ):
+            for _unused in range(number):
+                opened = socket.create_connection((found[0].address, port), 20, source_address=(source, 0))
+                stack.enter_context(opened)
+        with urlopen(f"http://{found[0].address}:8404/healthz", timeout=5) as answer:
+            assert answer.status == 200
 
 
 def test_only_the_site_s_pods_reach_these_ports() -> None:

@@ -118,6 +118,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"serving_proxy_image": "haproxy 3"}, "serving_proxy_image", "no image's name", "REGISTRY/PATH:TAG"),
     ({"serving_queue_length": 400}, "serving_proxy_memory", "816 requests", "fewer or smaller"),
     ({"serving_proxy_connections": 5000}, "serving_proxy_memory", "5000 connections", "fewer connections"),
+    ({"serving_balancing": "least_requests", "serving_proxy_connections": 1500}, "serving_proxy_memory", "1500 connections", "fewer connections"),
     ({"serving_proxy_memory": "1Mi"}, "serving_proxy_memory", "less than 16Mi", "128Mi"),
     ({"serving_user": 0}, "serving_user", "as root", "65532"),
     ({"serving_gpus": 1}, "serving_image", "on processors only", "-gpu"),
