@@ -10,8 +10,10 @@ https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#toler
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from ..background import in_background
 from ..retry import Clock
@@ -29,29 +31,43 @@ LOOK = 0.5
 """Seconds between looks whether who holds it still lives."""
 
 
-def holding(hpa: Json) -> Json | None:
-    """The patch that holds it; None where it is held, scales by no behaviour of its own, or is another's to write."""
+def holding(hpa: Json, who: str = "") -> Json | None:
+    """The patch that holds it; None where this one holds it, it scales by no behaviour of its own, or is another's to write.
+
+    Who comes to one that is held, such as by a run that was killed, holds it on.
+    """
     down = (hpa["spec"].get("behavior") or {}).get("scaleDown")
-    if down is None or NOTE in _notes(hpa) or _is_kedas(hpa):
+    if down is None or _is_kedas(hpa):
         return None
-    return {
+    before, by = _noted(hpa) if NOTE in _notes(hpa) else (str(down.get("tolerance") or ""), None)
+    if by == who:
+        return None
+    patch: Json = {
         "metadata": {
             "resourceVersion": hpa["metadata"]["resourceVersion"],
-            "annotations": {NOTE: str(down.get("tolerance") or "")},
-        },
-        "spec": {"behavior": {"scaleDown": {"tolerance": HELD}}},
+            "annotations": {NOTE: f"{before}@{who}"},
+        }
     }
+    if by is None:
+        patch["spec"] = {"behavior": {"scaleDown": {"tolerance": HELD}}}
+    return patch
 
 
-def giving_back(hpa: Json) -> Json | None:
-    """The patch that gives it its tolerance back, if it still has the one that holds it; None where it is not held."""
+def giving_back(hpa: Json, who: str | None = None) -> Json | None:
+    """The patch that gives it its tolerance back, if it still has the one that holds it; None where it is not held.
+
+    ``who``: None too where another one than this holds it.
+    """
     if NOTE not in _notes(hpa):
+        return None
+    before, by = _noted(hpa)
+    if who not in (None, by):
         return None
     patch: Json = {
         "metadata": {"resourceVersion": hpa["metadata"]["resourceVersion"], "annotations": {NOTE: None}}
     }
     if is_held(hpa):
-        patch["spec"] = {"behavior": {"scaleDown": {"tolerance": _notes(hpa)[NOTE] or None}}}
+        patch["spec"] = {"behavior": {"scaleDown": {"tolerance": before or None}}}
     return patch
 
 
@@ -71,10 +87,11 @@ def held(
     """
     warnings: list[str] = []
     path = _find(api, namespace, name)
-    ours = path is not None and _hold(api, path, warnings, clock)
+    who = uuid.uuid4().hex[:8]
+    ours = path is not None and _hold(api, path, who, warnings, clock)
     if ours and path is not None:
         me, hpa = os.getpid(), path
-        in_background(lambda: _give_back_after(me, again, hpa, clock))
+        in_background(lambda: _give_back_after(me, again, hpa, who, clock))
     try:
         yield warnings
     finally:
@@ -96,9 +113,9 @@ def _find(api: KubeApi, namespace: str, name: str) -> str | None:
     return None
 
 
-def _hold(api: KubeApi, path: str, warnings: list[str], clock: Clock) -> bool:
+def _hold(api: KubeApi, path: str, who: str, warnings: list[str], clock: Clock) -> bool:
     try:
-        kept = _patched(api, path, holding, clock)
+        kept = _patched(api, path, partial(holding, who=who), clock)
         if not is_held(kept):  # Kubernetes before 1.35 forgets it
             _patched(api, path, giving_back, clock)
     except KubeError as error:
@@ -110,9 +127,9 @@ def _hold(api: KubeApi, path: str, warnings: list[str], clock: Clock) -> bool:
     return is_held(kept)
 
 
-def _give_back(api: KubeApi, path: str, warnings: list[str], clock: Clock) -> None:
+def _give_back(api: KubeApi, path: str, warnings: list[str], clock: Clock, who: str | None = None) -> None:
     try:
-        _patched(api, path, giving_back, clock)
+        _patched(api, path, partial(giving_back, who=who), clock)
     except KubeError as error:
         if error.status != 404:  # gone meanwhile
             warnings.append(
@@ -121,10 +138,11 @@ def _give_back(api: KubeApi, path: str, warnings: list[str], clock: Clock) -> No
             )
 
 
-def _give_back_after(process: int, again: Callable[[], KubeApi], path: str, clock: Clock) -> None:
+def _give_back_after(process: int, again: Callable[[], KubeApi], path: str, who: str, clock: Clock) -> None:
+    """What the process itself has given back, the next one may hold by then: that stays."""
     while alive(process):
         clock.sleep(LOOK)
-    _give_back(again(), path, [], clock)
+    _give_back(again(), path, [], clock, who)
 
 
 def _patched(api: KubeApi, path: str, patch: Callable[[Json], Json | None], clock: Clock) -> Json:
@@ -145,6 +163,12 @@ def _patched(api: KubeApi, path: str, patch: Callable[[Json], Json | None], cloc
 
 def _notes(hpa: Json) -> Json:
     return hpa["metadata"].get("annotations") or {}
+
+
+def _noted(hpa: Json) -> tuple[str, str]:
+    """The tolerance that it had, and who holds it."""
+    before, _unused, by = _notes(hpa)[NOTE].partition("@")
+    return before, by
 
 
 def _is_kedas(hpa: Json) -> bool:

@@ -193,3 +193,17 @@ def test_one_that_a_killed_run_held_is_held_on_and_given_back(
     with hold(cluster):
         assert down(cluster)["tolerance"] == surge.HELD
     assert down(cluster)["tolerance"] == "250m"
+
+
+def test_who_waits_next_holds_it_although_who_waited_before_has_ended(
+    beside: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollout that fails is undone in the same second, before the process beside the first wait looks again."""
+    cluster = Cluster(hpa(tolerance="250m"))
+    monkeypatch.setattr(surge, "alive", lambda process: False)
+    with hold(cluster):
+        pass
+    with hold(cluster):
+        beside[0]()
+        assert down(cluster)["tolerance"] == surge.HELD
+    assert down(cluster)["tolerance"] == "250m"
