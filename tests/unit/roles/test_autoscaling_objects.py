@@ -272,3 +272,32 @@ def test_a_place_that_somebody_else_has_by_now_is_not_taken_away() -> None:
 
     assert removed(own) == [role, own]
     assert removed(OTHERS[0]) == removed(OTHERS[1]) == [role]
+
+
+@pytest.mark.parametrize(
+    ("found", "variables", "goes"),
+    [
+        ({}, {}, False),
+        ({"metadata": {}, "spec": {"behavior": {"scaleDown": {}}}}, {}, False),
+        ({"metadata": {}, "spec": {}}, {}, False),
+        ({"metadata": {"annotations": {"mlops.tfserving/held-tolerance": "@1"}}, "spec": {}}, {}, True),
+        ({"metadata": {}, "spec": {"behavior": {"scaleDown": {"tolerance": "50m"}}}}, {}, True),
+        (
+            {"metadata": {}, "spec": {"behavior": {"scaleDown": {"tolerance": "50m"}}}},
+            {"autoscaling_tolerance_down": 0.05},
+            False,
+        ),
+    ],
+)
+def test_a_tolerance_that_a_rollout_gave_back_goes_when_it_is_no_longer_asked_for(
+    found: dict[str, Any], variables: dict[str, Any], goes: bool
+) -> None:
+    """The rollout owns it then, so that an apply without it leaves it there.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+    """
+    resources = {"autoscaling_found": {"resources": [found] if found else []}}
+    assert evaluate("autoscaling_held", **resources, **variables) is goes
+    if goes:
+        given = evaluate("autoscaling_given_back", **resources, **variables)
+        assert given["spec"]["behavior"]["scaleDown"] == {"tolerance": None}
