@@ -22,7 +22,7 @@ from typing import Any
 import grpc
 import pytest
 from haproxy import HAPROXY, metrics, until
-from holding import NAME, SCALE, Api, authority, replica
+from holding import HPA, NAME, SCALE, Api, authority, replica
 from serving_role import render
 
 WAKE_UPS = int(os.environ.get("TFSERVING_WAKE_UPS", "30"))
@@ -231,6 +231,16 @@ def test_a_pause_by_hand_stays_one(held: Held) -> None:
     assert held.api.replicas == 0
     held.api.by_hpa = True
     assert held.ask() == (200, b"{}")
+
+
+def test_an_hpa_that_says_a_moment_later_that_it_took_the_last_is_believed(held: Held) -> None:
+    """It sets the scale, and then its status."""
+    held.api.by_hpa = False
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(held.ask)
+        until(lambda: ("GET", HPA, 200) in held.api.asked)
+        held.api.by_hpa = True
+        assert asked.result() == (200, b"{}")
 
 
 def test_without_an_autoscaler_nothing_is_woken(held: Held) -> None:
