@@ -15,17 +15,19 @@ from ..module_utils.monitoring.rules import Objectives, rules
 DOCUMENTATION = r"""
 name: alert_rules
 short_description: Recording rules and alerts of a site for Prometheus
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Makes the content of a file of rules from what is promised of a site. Alerts are burn rates of availability, latency, full
-    queues, replicas that are missing, an HPA at its maximum, and one that does not know its metrics.
+    queues, replicas that are missing, an HPA at its maximum, one that does not know its metrics, a version that the gate
+    refused, and certificates that end.
   - It takes metrics of the pods' proxies and of TF Serving, with the labels C(namespace) and C(pod), and of kube-state-metrics.
 author: The mlops.tfserving developers (!UNKNOWN)
 options:
   _input:
     description:
       - C(app) and C(namespace) of the site; C(availability) (0.999), C(latency_ms) (500) of the share C(quantile) (0.95),
-        C(start_seconds) (300) that a replica takes to come, and C(labels) of every alert.
+        C(start_seconds) (300) that a replica takes to come, C(labels) of every alert, and C(hosts) whose certificates a
+        blackbox exporter sees.
     type: dict
     required: true
 """

@@ -1,7 +1,8 @@
 """Recording rules and alerts for a site, as Prometheus takes them, from its objectives. Pure.
 
 Burn rates: https://sre.google/workbook/alerting-on-slos (multiwindow, multi-burn-rate alerts). What is counted: HAProxy's own
-exporter at the pods' proxies, TF Serving's histogram, kube-state-metrics. Durations are Prometheus'.
+exporter at the pods' proxies, TF Serving's histogram, kube-state-metrics, and what a blackbox exporter sees of an
+endpoint's certificate. Durations are Prometheus'.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ LATENCY = f"{TF_SERVING.latency_histogram}_bucket"
 _DEPLOYMENT, _HPA = ("namespace", "deployment"), ("namespace", "horizontalpodautoscaler")
 _OF_A_METRIC = (*_HPA, "metric_name", "metric_target_type")
 KUBE_STATE = {
+    "kube_configmap_created": ("namespace", "configmap"),
     "kube_deployment_spec_replicas": _DEPLOYMENT,
     "kube_deployment_status_replicas_available": _DEPLOYMENT,
     "kube_deployment_status_replicas_ready": _DEPLOYMENT,
@@ -41,7 +43,14 @@ KUBE_STATE = {
 }
 """Metrics of kube-state-metrics that are looked at, and the labels by which.
 https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics/workload"""
-_WANTED, _AVAILABLE, READY, MAXIMUM, TARGET, _CONDITION, DESIRED, MEASURED = KUBE_STATE
+_NOTED, _WANTED, _AVAILABLE, READY, MAXIMUM, TARGET, _CONDITION, DESIRED, MEASURED = KUBE_STATE
+CERTIFICATE = "probe_ssl_earliest_cert_expiry"
+"""Of a blackbox exporter; ``instance`` is what is asked, if its targets are relabelled as its README has it.
+https://github.com/prometheus/blackbox_exporter#prometheus-configuration"""
+CERTIFICATE_DAYS = 14
+"""So long before its end a certificate calls somebody. Google renews its own a month before, cert-manager at two thirds."""
+REFUSED_SECONDS = 3600
+"""So long a refused version calls somebody."""
 
 BURNS = (("page", 14.4, "1h", "5m"), ("ticket", 6.0, "6h", "30m"))
 """Severity, how many times too fast the budget of errors is spent, and the long and the short window."""
@@ -60,7 +69,7 @@ class Objectives:
     """What is promised of a site. ``availability``: share of requests that are answered without an error of the server.
 
     ``latency_ms``: what the share ``quantile`` of requests does not exceed in the model server. ``start_seconds``: how long a
-    replica may take to come. ``labels``: of every alert, beside ``severity``.
+    replica may take to come. ``labels``: of every alert, beside ``severity``. ``hosts``: whose certificates clients see.
     """
 
     app: str
@@ -70,6 +79,7 @@ class Objectives:
     quantile: float = 0.95
     start_seconds: int = 300
     labels: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for what no site can promise."""
@@ -102,6 +112,7 @@ class Objectives:
             float(given.get("quantile", cls.quantile)),
             int(given.get("start_seconds", cls.start_seconds)),
             dict(given.get("labels") or {}),
+            tuple(str(host) for host in given.get("hosts") or ()),
         )
 
     @property
@@ -137,6 +148,7 @@ def rules(site: Objectives) -> Json:
                 "rules": [*_shared(site), *_recorded(site), *_burning(site), _slow(site), _full(site)],
             },
             {"name": f"{site.app}-replicas", "rules": [_down(site), _late(site), _at_maximum(site), _blind(site)]},
+            {"name": f"{site.app}-news", "rules": [_refused(site), *([_expires(site)] if site.hosts else [])]},
         ]
     }  # fmt: skip
 
@@ -254,6 +266,27 @@ def _blind(site: Objectives) -> Json:
         f'max({_CONDITION}{{{site.hpa},condition="ScalingActive",status="false"}}) == 1', "5m", "page",
         "The HPA does not know its metrics, and so does not scale.",
         "playbooks/status.yml names the metric; look at metrics-server, or at what brings it.",
+    )  # fmt: skip
+
+
+def _refused(site: Objectives) -> Json:
+    """By the note that a gate leaves: roles/serving/templates/refused.yml.j2."""
+    return _alert(
+        site, "TFServingModelRefused",
+        f'time() - max({_NOTED}{{namespace="{site.namespace}",configmap="{site.app}-refused"}}) < {REFUSED_SECONDS}',
+        "0s", "ticket", "The gate refused a version within the last hour; what ran before runs on.",
+        f"kubectl -n {site.namespace} describe configmap {site.app}-refused says which one, and why.",
+    )  # fmt: skip
+
+
+def _expires(site: Objectives) -> Json:
+    hosts = "|".join(_escaped(host).replace("*", "[^.]+") for host in site.hosts)
+    return _alert(
+        site, "TFServingCertificateExpires",
+        f'min({CERTIFICATE}{{instance=~"([a-z]+://)?({hosts})([:/].*)?"}}) - time()'
+        f" < {CERTIFICATE_DAYS * 86400}",
+        "15m", "ticket", f"A certificate of {', '.join(site.hosts)} ends within {CERTIFICATE_DAYS} days.",
+        "Whatever renews it has not: cert-manager, Certificate Manager, or whoever made the Secret of the Gateway's listener.",
     )  # fmt: skip
 
 

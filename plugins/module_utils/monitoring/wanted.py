@@ -66,6 +66,7 @@ def _objectives(variables: Mapping[str, Any]) -> Objectives:
             "namespace": variables["monitoring_namespace"],
             "start_seconds": variables["monitoring_start_seconds"],
             "labels": variables["monitoring_alert_labels"],
+            "hosts": variables["monitoring_hosts"],
         }
     )
 

@@ -64,6 +64,7 @@ def _of_kubernetes() -> dict[str, str]:
     cpu = f'{hpa},metric_name="cpu",metric_target_type="utilization"'
     under_way = f'{hpa},metric_name="m-in-flight",metric_target_type="average"'
     values = {
+        'kube_configmap_created{namespace="s",configmap="m-refused"}': 0,
         f"kube_deployment_spec_replicas{{{deployment}}}": 3,
         f"kube_deployment_status_replicas_available{{{deployment}}}": 2,
         f"kube_deployment_status_replicas_ready{{{deployment}}}": 2,

@@ -16,7 +16,12 @@ from by_promtool import play, promtool
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]
-SITE = {"app": "m", "namespace": "s", "start_seconds": 120}
+SITE = {
+    "app": "m",
+    "namespace": "s",
+    "start_seconds": 120,
+    "hosts": ["models.example.com", "*.ml.example.com"],
+}
 POD = 'namespace="s",pod="m-1-x"'
 HPA = 'namespace="s",horizontalpodautoscaler="m"'
 DEPLOYMENT = 'namespace="s",deployment="m"'
@@ -68,6 +73,18 @@ def refused(proxy: str, share: int) -> dict[str, str]:
     }
 
 
+def noted(created: int, configmap: str = "m-refused") -> dict[str, str]:
+    """``created``: in minutes."""
+    return {f'kube_configmap_created{{namespace="s",configmap="{configmap}"}}': f"{created * 60}x{MINUTES}"}
+
+
+def certificate(instance: str, days: float) -> dict[str, str]:
+    """One that ends so long after the 20th minute."""
+    return {
+        f'probe_ssl_earliest_cert_expiry{{instance="{instance}"}}': f"{1200 + days * 86400:.0f}x{MINUTES}"
+    }
+
+
 CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
     # Name, what is scraped each minute, when it is looked at, which alerts fire.
     ("nothing is scraped", {}, "400m", set()),
@@ -90,6 +107,13 @@ CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
     ("another one's HPA at its maximum", autoscaler(4, 'namespace="s",horizontalpodautoscaler="n"'), "60m", set()),
     ("metrics fail", active("false"), "6m", {"TFServingAutoscalerBlind"}),
     ("metrics failed for a moment", active("false"), "4m", set()),
+    ("a version was refused", noted(10), "69m", {"TFServingModelRefused"}),
+    ("a version was refused an hour ago", noted(10), "71m", set()),
+    ("another site's version was refused", noted(10, "n-refused"), "69m", set()),
+    ("a certificate ends", certificate("https://models.example.com/v1", 13.9), "20m", {"TFServingCertificateExpires"}),
+    ("one of many hosts'", certificate("a.ml.example.com:443", 1), "20m", {"TFServingCertificateExpires"}),
+    ("a certificate ends later", certificate("https://models.example.com", 14.1), "20m", set()),
+    ("another host's certificate ends", certificate("https://models.example.com.other.org", 1), "20m", set()),
     ("another condition is false", active("false", "ScalingLimited"), "60m", set()),
 ]  # fmt: skip
 
@@ -117,7 +141,7 @@ def test_who_is_called_and_who_is_not(
 
 def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(alert_rules(SITE | {"labels": {"team": "ml"}})))
-    assert "SUCCESS: 16 rules found" in promtool("check", "rules", "rules.yml", folder=tmp_path)
+    assert "SUCCESS: 18 rules found" in promtool("check", "rules", "rules.yml", folder=tmp_path)
 
 
 def test_each_alert_has_fired_in_a_case() -> None:
@@ -135,7 +159,7 @@ def test_expressions_name_no_other_metrics_than_the_tables() -> None:
     }
     named = set(re.findall(r"(:?[a-z][a-z0-9_:]*)\{", text))
     dashboards = {made.IN_FLIGHT, made.QUEUED, made.READY, made.TARGET, made.MEASURED}
-    assert named == {*made.HAPROXY, *made.KUBE_STATE, made.LATENCY, *own} - dashboards - {
+    assert named == {*made.HAPROXY, *made.KUBE_STATE, made.LATENCY, made.CERTIFICATE, *own} - dashboards - {
         made.RATE,
         made.LATENCY_MS,
     }
