@@ -84,7 +84,7 @@ lab: setup ## the lab that this grew from, with its own commands and manifests, 
 drills: setup ## what happens to requests when pods and nodes go, versions change, models are bad; an hour (needs root)
 	@DRILL_RUNS=$${DRILL_RUNS:-3} .venv/bin/pytest tests/drills -vv
 
-metrics: setup ## what brings metrics to the HPA, for real: a Prometheus, prometheus-adapter, GKE's adapter; on loopback, then on the sandbox; half an hour (needs root)
+metrics: setup ## what brings metrics to the HPA, for real: a Prometheus, prometheus-adapter, GKE's adapter; on loopback, then on the sandbox; and each alert by its fault; an hour (needs root)
 	@.venv/bin/python -m sandbox build metrics
 	@.venv/bin/pytest tests/metrics -vv --durations=6
 

@@ -21,7 +21,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .paths import cache_dir
-from .releases import COREDNS, CUSTOM_METRICS, DEFAULT, METRICS_SERVER, PROMETHEUS_ADAPTER
+from .releases import (
+    COREDNS,
+    CUSTOM_METRICS,
+    DEFAULT,
+    KUBE_STATE_METRICS,
+    METRICS_SERVER,
+    PROMETHEUS_ADAPTER,
+)
 
 _SOURCES = Path(__file__).parent / "go"
 # In the cache: what each step of a build took, a JSON object a line.
@@ -33,11 +40,14 @@ _COMMON = {
     "metrics-server": f"sigs.k8s.io/metrics-server v{METRICS_SERVER}",
     "pause": "",
 }
-# GKE's adapter goes into the default release's module graph; prometheus-adapter has one of its own, the one that it was
-# released with, since its last release knows no newer Kubernetes.
+# GKE's adapter goes into the default release's module graph; these have one of their own each, the one that they were
+# released with, since they know no newer Kubernetes: by name, module, version, and the package of the program.
+AS_RELEASED = {
+    "prometheus-adapter": ("sigs.k8s.io/prometheus-adapter", PROMETHEUS_ADAPTER, "/cmd/adapter"),
+    "kube-state-metrics": ("k8s.io/kube-state-metrics/v2", KUBE_STATE_METRICS, ""),
+}
 _GKE_ADAPTER = "gke-metrics-adapter"
 _ON_CUSTOM_METRICS = f"require sigs.k8s.io/custom-metrics-apiserver v{CUSTOM_METRICS}"
-_PROMETHEUS_ADAPTER = "sigs.k8s.io/prometheus-adapter"
 
 # Go's compilers are short-lived: seldom collecting their garbage saves a fifth of the CPU time, within bounds of memory.
 _ENVIRONMENT = {
@@ -92,36 +102,24 @@ def build_gke_adapter(progress: Callable[[str], None]) -> Path:
     return _compiled(target, DEFAULT, [_GKE_ADAPTER], what, progress, _ON_CUSTOM_METRICS) / _GKE_ADAPTER
 
 
-def prometheus_adapter_dir() -> Path:
-    """Where prometheus-adapter is, built or not."""
-    return cache_dir() / f"prometheus-adapter-{digest_of(PROMETHEUS_ADAPTER)}"
+def released_dir(name: str) -> Path:
+    """Where one of ``AS_RELEASED`` is, built or not."""
+    _, version, _ = AS_RELEASED[name]
+    return cache_dir() / f"{name}-{digest_of(version)}"
 
 
-def build_prometheus_adapter(progress: Callable[[str], None]) -> Path:
-    """The folder with ``prometheus-adapter``; built if missing. Raises as ``build_binaries`` does."""
+def build_released(name: str, progress: Callable[[str], None]) -> Path:
+    """The folder with one of ``AS_RELEASED``; built if missing. Raises as ``build_binaries`` does."""
+    source, version, package = AS_RELEASED[name]
 
     def build(draft: Path, module: Path, environment: dict[str, str]) -> None:
-        go = "\n".join(
-            ["module sandbox.local", "go 1.26.0", f"require {_PROMETHEUS_ADAPTER} v{PROMETHEUS_ADAPTER}", ""]
-        )
+        go = "\n".join(["module sandbox.local", "go 1.26.0", f"require {source} v{version}", ""])
         (module / "go.mod").write_text(go)
         flags = [NO_DEBUG, "-ldflags=-s -w"]
-        command = [
-            "go",
-            "build",
-            *flags,
-            "-o",
-            str(draft / "prometheus-adapter"),
-            f"{_PROMETHEUS_ADAPTER}/cmd/adapter",
-        ]
-        watched(command, "compiling prometheus-adapter", progress, cwd=module, env=environment)
+        command = ["go", "build", *flags, "-o", str(draft / name), f"{source}{package}"]
+        watched(command, f"compiling {name}", progress, cwd=module, env=environment)
 
-    return _kept(
-        prometheus_adapter_dir(),
-        f"prometheus-adapter {PROMETHEUS_ADAPTER}: minutes, this once",
-        progress,
-        build,
-    )
+    return _kept(released_dir(name), f"{name} {version}: minutes, this once", progress, build)
 
 
 def _compiled(

@@ -16,9 +16,10 @@ RELEASES = ("1.34.4", "1.35.4", "1.36.3", "1.37.2")
 # release's client-go. They serve clusters of every release: DNS and the metrics API are the same in all.
 COREDNS = "1.14.7"
 METRICS_SERVER = "0.9.0"
-# What brings metrics to HPAs, for who asks for it: the library of GKE's adapter, and the other adapter as it was released.
+# What brings metrics, for who asks for it: the library of GKE's adapter, and what is built as it was released.
 CUSTOM_METRICS = "1.36.0"
 PROMETHEUS_ADAPTER = "0.12.0"
+KUBE_STATE_METRICS = "2.18.0"
 _OF_GOOGLE = "-gke.1000000"
 
 

@@ -1,4 +1,5 @@
-"""Draws the pictures of the run that docs/autoscaling.md tells, from its timeline, as a report has them.
+"""Draws the pictures of the run that docs/autoscaling.md tells, from its timeline, as a report has them; and the dashboard of the
+run that docs/monitoring.md tells.
 
 python tools/pictures.py
 """
@@ -12,8 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from plugins.module_utils.loadtest import figures, timeline, verdict  # noqa: E402
+from tools import dashboard_picture  # noqa: E402
 
 RUN = ROOT / "tests/unit/loadtest/data/demo.jsonl"
+WATCHED = ROOT / "tests/unit/monitoring/data/watched.json"
 
 
 def files() -> dict[Path, bytes]:
@@ -21,7 +24,8 @@ def files() -> dict[Path, bytes]:
     events = timeline.read(RUN)
     report = verdict.analyse(events, slo=["p95_ms <= 300"], workers=2, users=36, environment={})
     drawn = figures.draw_all(events, report)
-    return {Path(f"docs/images/autoscaling-{name}.png"): drawn[name][0] for name in ("timeline", "waterfall")}
+    run = {Path(f"docs/images/autoscaling-{name}.png"): drawn[name][0] for name in ("timeline", "waterfall")}
+    return {**run, Path("docs/images/dashboard.png"): dashboard_picture.picture(WATCHED)}
 
 
 if __name__ == "__main__":

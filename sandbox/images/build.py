@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..build import (
+    AS_RELEASED,
     BuildFailed,
     binaries_dir,
     build_binaries,
-    build_prometheus_adapter,
+    build_released,
     cache_lock,
     digest_of,
-    prometheus_adapter_dir,
+    released_dir,
     watched,
 )
 from ..paths import MARKER, cache_dir
@@ -55,10 +56,10 @@ IMAGES = {
     "locust": "sandbox.local/locust:2.47.0",
     "tensorflow-serving": "sandbox.local/tensorflow-serving:2.21.0",
 }
-# For who asks for them: Debian's Prometheus, and prometheus-adapter.
+# For who asks for them: Debian's Prometheus, and what it lives with.
 METRICS_IMAGES = {
     "prometheus": "sandbox.local/prometheus:2.53",
-    "prometheus-adapter": "sandbox.local/prometheus-adapter:0.12.0",
+    **{name: f"sandbox.local/{name}:{version}" for name, (_, version, _) in AS_RELEASED.items()},
 }
 # What an image is called elsewhere: the lab's manifests name it so.
 ALIASES = {"docker.io/tensorflow/serving:2.8.0": IMAGES["tensorflow-serving"]}
@@ -101,7 +102,8 @@ def prometheus_program() -> Path:
 def _compile(progress: Progress, *, metrics: bool) -> None:
     build_binaries(progress)
     if metrics:
-        build_prometheus_adapter(progress)
+        for name in AS_RELEASED:
+            build_released(name, progress)
 
 
 class _Builder:
@@ -112,7 +114,7 @@ class _Builder:
         binaries = binaries_dir()
         # Images that hold a program of ours, and where that is.
         self._compiled = {
-            "pause": binaries, "coredns": binaries, "prometheus-adapter": prometheus_adapter_dir(),
+            "pause": binaries, "coredns": binaries, **{name: released_dir(name) for name in AS_RELEASED},
         }  # fmt: skip
         self._progress = progress
         self._work = cache_dir() / "images.work"

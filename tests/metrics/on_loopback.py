@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 
-from sandbox.build import build_gke_adapter, prometheus_adapter_dir
+from sandbox.build import build_gke_adapter, released_dir
 from sandbox.images.build import prometheus_program
 from sandbox.kube.addons import apply_addons, apply_gke_metrics
 from sandbox.kube.pki import Authority
@@ -258,7 +258,7 @@ class OnLoopback:
         arguments = [
             f"--{key}={value}" for key, value in given.items() if key not in ("secure-port", "cert-dir")
         ]
-        program = str(prometheus_adapter_dir() / "prometheus-adapter")
+        program = str(released_dir("prometheus-adapter") / "prometheus-adapter")
         self._run(f"{pod}/adapter", [program, *arguments, *self._asked_at(port, "lister-kubeconfig")])
         self._ports[f"{address}:6443"] = port
         self._lead_to([address])
