@@ -1,4 +1,4 @@
-"""What the collection costs on the sandbox with everything converged: the site, the serving role, a rollout, the proxy.
+"""What the collection costs on the sandbox with everything converged: the site, the serving role, status, a rollout, the proxy.
 
 Needs root, and minutes: it starts the sandbox, puts the whole site into it, and removes it at the end. With BEFORE in
 the environment, the folder of an older checkout, the site of both is compared.
@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
+from day_two import cgroup, cpu_seconds, scraping, status_time
 from run import ROOT, entry
 
 from tests.drills.drill import KUBECONFIG
@@ -79,12 +80,14 @@ def converged() -> list[Json]:
                 took.setdefault(name, []).append(play(file, unchanged=True))
             for file in (naive, bare):
                 took.setdefault(file.stem, []).append(play(str(file)))
+        status = status_time(play, str(bare))
     found = {name: statistics.median(seconds) for name, seconds in took.items()}
     return [
         entry("site.yml, nothing to do", found["site"], "s", 8, "a task an object, stock modules", found["naive"]),
         entry("site.yml, nothing to do, against the naive form", found["site"] / found["naive"], "ratio", 1 / 3),
         entry("serving role, nothing to do", found["role"] - found["bare"], "s", 2),
         entry("playbooks/preflight.yml", found["preflight"], "s", 1.5, "a play without tasks", found["bare"]),
+        *status, scraping("tfserving", "image-classifier"),
     ]  # fmt: skip
 
 
@@ -297,20 +300,8 @@ class Server:
     def _usage(self) -> Iterator[dict[str, float]]:
         """The CPU seconds that the pod's processes take meanwhile, from its cgroups."""
         pods = self._api.get("/api/v1/namespaces/bench/pods", labelSelector=f"app={self._name}")["items"]
-        pattern = f"**/pod{pods[0]['metadata']['uid']}"
-        folder = next(
-            path
-            for root in ("cpu,cpuacct", "cpuacct", ".")
-            for path in (Path("/sys/fs/cgroup") / root).glob(pattern)
-            if (path / "cpuacct.usage").exists() or (path / "cpu.stat").exists()
-        )
+        folder = cgroup(pods[0]["metadata"]["uid"])
         used: dict[str, float] = {}
-        before = _cpu_seconds(folder)
+        before = cpu_seconds(folder)
         yield used
-        used["cpu"] = _cpu_seconds(folder) - before
-
-
-def _cpu_seconds(cgroup: Path) -> float:
-    if (cgroup / "cpuacct.usage").exists():
-        return int((cgroup / "cpuacct.usage").read_text()) / 1e9
-    return int((cgroup / "cpu.stat").read_text().split()[1]) / 1e6
+        used["cpu"] = cpu_seconds(folder) - before
