@@ -87,8 +87,24 @@ context: Name of the context in the kubeconfig; its current one if unset.
 """)
 
 
+_NEWER: dict[ModuleType, dict[str, tuple[str, ...]]] = {
+    gcs_bucket: {"0.2.0": ("model_path", "own_only")},
+    gcs_saved_model: {"0.2.0": ("tags",)},
+    gke_cluster: {"0.2.0": ("node_pools.create_pod_range", "own_only")},
+    gke_cluster_info: {"0.2.0": ("process",)},
+    gke_node_pool: {"0.2.0": ("create_pod_range",)},
+    k8s_objects_info: {"0.2.0": ("condition", "timeout")},
+    locust_prepare: {"0.2.0": ("locustfile", "token_renewed")},
+    locust_run: {"0.2.0": ("billing", "environment", "locustfile", "slo")},
+    saved_model_info: {"0.2.0": ("tags",)},
+    scaling_report: {"0.2.0": ("billing",)},
+}
+"""Options that came after their modules, by version."""
+
+
 def _of(module: ModuleType, common: Json) -> str:
-    return documented(module.SPEC["argument_spec"], common | words(module.OPTIONS))
+    since = {name: version for version, names in _NEWER.get(module, {}).items() for name in names}
+    return documented(module.SPEC["argument_spec"], common | words(module.OPTIONS), since)
 
 
 class ModuleDocFragment:

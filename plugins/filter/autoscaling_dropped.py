@@ -13,7 +13,7 @@ from ..module_utils.hpa.wanted import dropped
 DOCUMENTATION = r"""
 name: autoscaling_dropped
 short_description: What a cluster dropped of an HPA's behaviour
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Kubernetes takes an HPA with fields that it does not know, and drops them without a word; so does KEDA's definition of a
     C(ScaledObject).

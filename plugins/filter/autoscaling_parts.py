@@ -13,7 +13,7 @@ from ..module_utils.hpa.wanted import parts
 DOCUMENTATION = r"""
 name: autoscaling_parts
 short_description: What the variables of the autoscaling role ask for, as parts of objects
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - For the templates of the role.
 author: The mlops.tfserving developers (!UNKNOWN)

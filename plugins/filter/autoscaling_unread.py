@@ -13,7 +13,7 @@ from ..module_utils.hpa.objects import unread
 DOCUMENTATION = r"""
 name: autoscaling_unread
 short_description: Which of its metrics an HPA has not read
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - An HPA says C(ScalingActive) as soon as it can read one of its metrics. Without the others it goes on, and scales in no more.
 author: The mlops.tfserving developers (!UNKNOWN)

@@ -13,7 +13,7 @@ from ..module_utils.serving.clients import clients_hidden
 DOCUMENTATION = r"""
 name: clients_hidden
 short_description: What puts an address of its own in place of the clients'
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - For the proxy's configuration, which has limits for each client's address only where it sees it, so that the rules about
     variables know what it knows.

@@ -16,7 +16,7 @@ from ..module_utils.gke.role_options import role_options
 DOCUMENTATION = r"""
 name: cluster_options
 short_description: Options of gke_cluster from the variables of the cluster role
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - What C(cluster_options) has, under the variables that are named for an option each.
   - Null and the empty text are unset, and leave an option as it is. False and empty lists and dictionaries are values.

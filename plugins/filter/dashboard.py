@@ -19,7 +19,7 @@ from ..module_utils.monitoring.rules import Objectives
 DOCUMENTATION = r"""
 name: dashboard
 short_description: A dashboard of a site for Grafana or Cloud Monitoring
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Load, latency, replicas desired and ready, nodes, the HPA's metrics against their targets, each pod's share, a canary beside the
     version that runs, and what the nodes cost an hour.

@@ -17,7 +17,7 @@ Json = Mapping[str, Any]
 DOCUMENTATION = r"""
 name: hpa_look
 short_description: What a HorizontalPodAutoscaler would decide now, and by which rule
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Computes as the HPA's controller of Kubernetes 1.34 to 1.37 does, of what the API shows of its pods and their samples,
     and says in a sentence what it wants, what it has, and why.

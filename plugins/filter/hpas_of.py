@@ -14,7 +14,7 @@ from ..module_utils.loadtest.objects import summary
 DOCUMENTATION = r"""
 name: hpas_of
 short_description: The HorizontalPodAutoscalers that scale a Deployment, in short
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - An HPA belongs to the Deployment that its C(scaleTargetRef) names, whatever its own name is.
   - A value that is none, as that of an average over no replica, is null.

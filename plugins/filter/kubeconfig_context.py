@@ -15,7 +15,7 @@ import yaml
 DOCUMENTATION = r"""
 name: kubeconfig_context
 short_description: The current context of a kubeconfig
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Its name, for modules to be given by that. Each module reads the file anew, and C(kubectl config use-context) or
     C(gcloud container clusters get-credentials) in another terminal would else lead the rest of a run to another cluster.

@@ -15,7 +15,7 @@ from ..module_utils.paths import absolute_path
 DOCUMENTATION = r"""
 name: kubeconfig_path
 short_description: The path of a kubeconfig, with which every module reaches the same cluster
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - An absolute path, as by P(mlops.tfserving.absolute_path#filter). Of several with a C(:) between them, as kubectl takes
     them in E(KUBECONFIG), those that are there.

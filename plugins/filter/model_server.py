@@ -15,7 +15,7 @@ from ..module_utils.model_server.runtime import RUNTIMES, as_data
 DOCUMENTATION = r"""
 name: model_server
 short_description: Ports, paths, metrics and container of a model server
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - What is the same for every installation of a model server, so that templates need not repeat it.
 author: The mlops.tfserving developers (!UNKNOWN)

@@ -16,7 +16,7 @@ from ..module_utils.monitoring.wanted import parts
 DOCUMENTATION = r"""
 name: monitoring_parts
 short_description: What the variables of the monitoring role ask for, as parts of objects
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - For the templates of the role.
 author: The mlops.tfserving developers (!UNKNOWN)

@@ -14,7 +14,7 @@ from ..module_utils.loadtest.runs import is_under_way, newest
 DOCUMENTATION = r"""
 name: newest_run
 short_description: The newest load test that has a report, and the one that is under way
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - The link C(latest) leads to a run from its start; this tells a run that goes on, or was killed, from one that has ended.
 author: The mlops.tfserving developers (!UNKNOWN)

@@ -13,7 +13,7 @@ from ..module_utils.variables.pod_needs import pod_needs
 DOCUMENTATION = r"""
 name: pod_needs
 short_description: What a model server's pod asks of nodes, and how long it takes to go
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - For the pod's template, so that the rules about variables and preflight know what it knows.
 author: The mlops.tfserving developers (!UNKNOWN)

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: variable_problems
 short_description: Everything that is wrong with the variables of a role
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Judges a role's variables by the rules that M(mlops.tfserving.preflight) has for them, too (C(docs/preflight.md)), and
     tells what is an error. What C(preflight_ignore) names is left out.

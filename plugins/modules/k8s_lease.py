@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: k8s_lease
 short_description: Let one run at a time change a namespace
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Takes the Lease C(mlops-tfserving) of a namespace for the rest of the run, or waits for another run that has it.
   - A process in the background renews it every five seconds, and gives it back when the run has ended in whatever way. After

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: k8s_teardown
 short_description: Remove what this collection made in a namespace
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Removes the objects that the roles serving, autoscaling and loadtest made for a site. They are known by their labels.
   - The namespace itself goes where the serving role created it, which it noted in the annotation

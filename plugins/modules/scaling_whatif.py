@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: scaling_whatif
 short_description: What a load test would have been with other settings of the autoscaler
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Reads C(timeline.jsonl) of a run, measures in it what a replica can do and how long everything takes, and simulates the same
     load, or another, with other settings, by the HPA's own rules. See docs/tuning.md for how, and for what is not in it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: site_leftovers_info
 short_description: Look in a Google Cloud project for what is, or was, a site's
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Looks in GKE, Compute Engine (instances, disks, forwarding rules, target pools, backend services, addresses, firewall
     rules, network endpoint groups), IAM and Cloud Storage for everything that a site has or left behind.

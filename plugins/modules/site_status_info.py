@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: site_status_info
 short_description: Tell whether a site is healthy, degraded or down, once or for a while
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Reads nodes, and of a namespace pods, Services, Deployments and HPAs, and judges whether the site is healthy.
   - It is C(down) where nobody is answered, without a ready replica, a Service or the load balancer's address. It is C(degraded)

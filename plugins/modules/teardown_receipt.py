@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: teardown_receipt
 short_description: Write down what a teardown removed, and what is left
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Writes C(receipt.json) and, for people, C(receipt.txt). It says what was there, what is gone, what is left and why, what
     removes that by hand, and what it would cost a month.

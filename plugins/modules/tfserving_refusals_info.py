@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: tfserving_refusals_info
 short_description: Tell how many requests the proxies before model servers refused
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Reads the counters of the proxy in each pod, through the API server. They begin with the pod, and end with it.
   - A pod without a proxy, or one that does not answer, is left out.

@@ -20,22 +20,25 @@ def words(text: str) -> Json:
     return dict(yaml.safe_load(text))
 
 
-def documented(arguments: Mapping[str, Json], texts: Json) -> str:
+def documented(arguments: Mapping[str, Json], texts: Json, since: Mapping[str, str] | None = None) -> str:
     """Documentation as a fragment has it. Raises ``KeyError`` for an option without words.
 
     An option is described by its full dotted name (``autoscaling.enabled``), or by the end of it that is in ``texts``:
-    a part that several options have in common is described once.
+    a part that several options have in common is described once. ``since``: the version that an option came with, by its full
+    name, where that is not its module's.
     """
-    return json.dumps({"options": _options(arguments, texts, "")})
+    return json.dumps({"options": _options(arguments, texts, since or {}, "")})
 
 
-def _options(arguments: Mapping[str, Json], texts: Json, at: str) -> Json:
+def _options(arguments: Mapping[str, Json], texts: Json, since: Mapping[str, str], at: str) -> Json:
     found: Json = {}
     for name, spec in arguments.items():
         found[name] = {key: spec[key] for key in _TOLD if key in spec}
         found[name]["description"] = _description(f"{at}{name}", texts)
+        if f"{at}{name}" in since:
+            found[name]["version_added"] = since[f"{at}{name}"]
         if "options" in spec:
-            found[name]["suboptions"] = _options(spec["options"], texts, f"{at}{name}.")
+            found[name]["suboptions"] = _options(spec["options"], texts, since, f"{at}{name}.")
     return found
 
 

@@ -12,7 +12,7 @@ from ..module_utils.k8s.objects import is_ours
 DOCUMENTATION = r"""
 name: ours
 short_description: Whether an object in a cluster was applied by the collection's roles
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - True for an object with the label C(app.kubernetes.io/managed-by=mlops.tfserving), which all have that roles apply.
   - Nothing else is removed by roles, whatever name it has.

@@ -13,7 +13,7 @@ from ..module_utils.k8s.answers import refused_for_good
 DOCUMENTATION = r"""
 name: settled
 short_description: Whether a result of kubernetes.core is final
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - True for a success, and for a failure in which an API server refuses for good, such as one for lack of a permission.
   - False for a failure that may pass, such as a connection that was lost or an API server that is not ready; for C(until).
