@@ -236,8 +236,11 @@ def _full(site: Objectives) -> Json:
 
 
 def _down(site: Objectives) -> Json:
+    """Where an HPA may have none (``autoscaling_min_replicas: 0``), the first one has its time to come."""
     return _alert(
-        site, "TFServingDown", f"max({_AVAILABLE}{{{site.deployment}}}) == 0", "1m", "page",
+        site, "TFServingDown",
+        f"max({_AVAILABLE}{{{site.deployment}}}) == 0"
+        f" and min(min_over_time({_WANTED}{{{site.deployment}}}[{site.start_seconds}s])) > 0", "1m", "page",
         "No replica is available: nobody is answered.", "playbooks/status.yml says why.",
     )  # fmt: skip
 
@@ -261,9 +264,11 @@ def _at_maximum(site: Objectives) -> Json:
 
 
 def _blind(site: Objectives) -> Json:
+    """An HPA of none looks at nothing."""
     return _alert(
         site, "TFServingAutoscalerBlind",
-        f'max({_CONDITION}{{{site.hpa},condition="ScalingActive",status="false"}}) == 1', "5m", "page",
+        f'max({_CONDITION}{{{site.hpa},condition="ScalingActive",status="false"}}) == 1'
+        f" and max({_WANTED}{{{site.deployment}}}) > 0", "5m", "page",
         "The HPA does not know its metrics, and so does not scale.",
         "playbooks/status.yml names the metric; look at metrics-server, or at what brings it.",
     )  # fmt: skip

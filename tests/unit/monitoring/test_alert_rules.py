@@ -54,6 +54,13 @@ def replicas(available: int, wanted: int = 3) -> dict[str, str]:
     }
 
 
+def woken(minute: int) -> dict[str, str]:
+    """None is wanted until then, and none is available afterwards."""
+    return replicas(0) | {
+        f"kube_deployment_spec_replicas{{{DEPLOYMENT}}}": f"0x{minute} 1x{MINUTES - minute}"
+    }
+
+
 def autoscaler(desired: int, hpa: str = HPA) -> dict[str, str]:
     return {
         f"kube_horizontalpodautoscaler_spec_max_replicas{{{hpa}}}": f"4x{MINUTES}",
@@ -99,14 +106,17 @@ CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
     ("slow", latency(900), "10m", {"TFServingSlow"}),
     ("nearly slow", latency(300), "10m", set()),
     ("no replica", replicas(0), "3m", {"TFServingDown", "TFServingReplicasMissing"}),
+    ("none is wanted", replicas(0, 0) | active("false"), "60m", set()),
+    ("none was wanted", woken(60), "62m", set()),
+    ("none was wanted a while ago", woken(60), "66m", {"TFServingDown", "TFServingReplicasMissing"}),
     ("one is missing", replicas(2), "3m", {"TFServingReplicasMissing"}),
     ("one is on its way", replicas(2), "1m", set()),
     ("at the maximum", autoscaler(4), "16m", {"TFServingAtMaximum"}),
     ("at the maximum for a while", autoscaler(4), "14m", set()),
     ("below it", autoscaler(3), "60m", set()),
     ("another one's HPA at its maximum", autoscaler(4, 'namespace="s",horizontalpodautoscaler="n"'), "60m", set()),
-    ("metrics fail", active("false"), "6m", {"TFServingAutoscalerBlind"}),
-    ("metrics failed for a moment", active("false"), "4m", set()),
+    ("metrics fail", active("false") | replicas(3), "6m", {"TFServingAutoscalerBlind"}),
+    ("metrics failed for a moment", active("false") | replicas(3), "4m", set()),
     ("a version was refused", noted(10), "69m", {"TFServingModelRefused"}),
     ("a version was refused an hour ago", noted(10), "71m", set()),
     ("another site's version was refused", noted(10, "n-refused"), "69m", set()),
