@@ -13,7 +13,7 @@ from ..module_utils.serving.history import version_before
 DOCUMENTATION = r"""
 name: version_before
 short_description: The version that served last before the present one
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Of a Deployment of the serving role, by its ReplicaSets. A version that was rolled out and undone, or whose rollout was
     broken off, is passed over.

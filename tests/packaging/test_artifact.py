@@ -72,6 +72,21 @@ def test_the_version_is_semantic_and_that_of_the_newest_options() -> None:
             assert tuple(map(int, since.split("."))) <= parts, f"{module.name} has something of {since}"
 
 
+def test_what_came_with_a_release_is_what_its_changelog_names() -> None:
+    """So that nothing new says that it was there before."""
+    releases = load("changelogs/changelog.yaml")["releases"]
+    for version, release in releases.items():
+        kinds = {"modules": release.get("modules", []), **release.get("plugins", {})}
+        named = {f"{kind.removesuffix('s')}/{one['name']}" for kind, ones in kinds.items() for one in ones}
+        there = {
+            f"{file.parent.name.removesuffix('s')}/{file.stem}"
+            for kind in ("modules", "filter", "lookup", "test")
+            for file in (ROOT / "plugins" / kind).glob("*.py")
+            if f"\nversion_added: {version}\n" in file.read_text()
+        }
+        assert there == named, version
+
+
 def test_a_release_can_be_made_of_the_fragments(tmp_path: Path) -> None:
     """In a copy: the changelog has the version, and every fragment is used up."""
     for name in ("changelogs", "plugins", "meta"):
