@@ -48,6 +48,8 @@ class Replica:
             "127.0.0.1:18500": f"127.0.0.1:{port}",
             "127.0.0.1:8510": f"{address}:8510",
             "127.0.0.1:8511": f"{address}:8511",
+            # Where they share a network, the address that each comes from has to be said.
+            "weight 0 resolvers": f"weight 0 source {address} resolvers",
             "parse-resolv-conf": f"nameserver loopback 127.0.0.1:{names.port}",
         }
         for old, new in changes.items():
@@ -101,5 +103,5 @@ def replicas(
             stack.callback(found[-1].end)
         for one in found:
             until(lambda one=one: one.knows() == number)  # type: ignore[misc]
-        time.sleep(0.6)  # peers.lua looks twice a second at what was found
+        time.sleep(1)  # peers.lua looks twice a second
         yield found, names
