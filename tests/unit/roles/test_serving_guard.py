@@ -369,14 +369,12 @@ def test_the_largest_message_passes_and_one_byte_more_does_not(
     with channel(guarded) as opened:
         call = opened.unary_unary(GRPC_PREDICT)
         assert len(call(b"x" * (LARGEST - 5), timeout=20)) == LARGEST - 5
-        for size, code, words in (
-            (LARGEST - 4, grpc.StatusCode.RESOURCE_EXHAUSTED, f"the request is larger than {LARGEST} bytes"),
-            # Refused before it is there; gRPC then reads the end of the stream alone.
-            (4 * LARGEST, grpc.StatusCode.CANCELLED, "RST_STREAM"),
-        ):
+        told = {grpc.StatusCode.RESOURCE_EXHAUSTED: f"the request is larger than {LARGEST} bytes"}
+        # Refused before it is there; of HAProxy 2.6 gRPC then reads the end of the stream alone.
+        cut = told | {grpc.StatusCode.CANCELLED: "RST_STREAM"}
+        for size, possible in ((LARGEST - 4, told), (4 * LARGEST, cut)):
             refused = refusal(partial(call, b"x" * size, timeout=20))
-            assert refused.code() == code
-            assert words in refused.details()
+            assert possible[refused.code()] in refused.details()
     assert calls[0].asked == 1
     assert guarded.count("backend_http_requests_total", "grpc_size") == 2
 
