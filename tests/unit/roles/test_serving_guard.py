@@ -376,7 +376,7 @@ def test_the_largest_message_passes_and_one_byte_more_does_not(
             refused = refusal(partial(call, b"x" * size, timeout=20))
             assert possible[refused.code()] in refused.details()
     assert calls[0].asked == 1
-    assert guarded.count("backend_http_requests_total", "grpc_size") == 2
+    until(lambda: guarded.count("backend_http_requests_total", "grpc_size") == 2)
 
 
 def test_by_grpc_compressed_requests_are_refused_in_words(start: Start, calls: tuple[Calls, int]) -> None:
