@@ -146,10 +146,12 @@ def _check_proxy_memory(variables: Variables, memory: Fraction | None) -> None:
         return
     # By REST and by gRPC each; and as many requests, and large ones, as haproxy.cfg.j2 lets in at once.
     large, begun = 4 * max(concurrency, 8), 2 * max(concurrency + queue, 8)
-    # Those of other replicas come in as many again, and with questions (256).
-    of_peers = 2 * connections + 256 if variables.text("serving_balancing") == "least_requests" else 0
+    # Where replicas balance, those of others come in as many again, and with questions (256); and a request that is handed on is
+    # kept, since it may come back.
+    balances = variables.text("serving_balancing") == "least_requests"
+    of_peers, copies = (2 * connections + 256, 2) if balances else (0, 1)
     needed = _PROXY_BYTES + (2 * connections + of_peers) * _CONNECTION_BYTES
-    needed += large * largest + max(begun - large, 0) * (largest // 8 + _BEGUN_BYTES)
+    needed += copies * large * largest + max(begun - large, 0) * (copies * (largest // 8) + _BEGUN_BYTES)
     if memory < needed:
         variables.refuse(
             "serving_proxy_memory",

@@ -77,9 +77,9 @@ class Replica:
         up = r'^haproxy_server_status{proxy="peers_rest",server="peer\d+",state="(?:UP|DRAIN)"} 1'
         return len(re.findall(up, self.tells(), re.MULTILINE))
 
-    def ask(self) -> http.client.HTTPConnection:
+    def ask(self, body: bytes = b"{}") -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection(self.address, 8501, timeout=30)
-        connection.request("POST", "/v1/models/m:predict", body=b"{}")
+        connection.request("POST", "/v1/models/m:predict", body=body)
         return connection
 
     def end(self) -> None:

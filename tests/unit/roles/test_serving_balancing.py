@@ -68,6 +68,19 @@ def test_one_that_dies_unseen_costs_nobody_a_request(tmp_path: Path, end: signal
         assert [one.getresponse().status for one in asked] == [200] * 4
 
 
+def test_large_ones_come_back_as_well(tmp_path: Path) -> None:
+    """As many as are let in at once, counted once."""
+    largest = b'["' + b"x" * 900 + b'"]'
+    with replicas(
+        tmp_path, 2, serving_max_request_bytes=1024, serving_client_requests=0, serving_client_connections=0
+    ) as (found, _):
+        asked = [found[0].ask(largest) for _ in range(32)]
+        until(lambda: working(found) == [4, 4])
+        found[1].end()
+        found[0].rest.released.set()
+        assert [one.getresponse().status for one in asked] == [200] * 32
+
+
 def test_one_that_fills_up_meanwhile_gives_it_back(tmp_path: Path) -> None:
     """Sixteen at once all find the other one idle; it has room for four, and the replica that was asked for the rest."""
     with replicas(tmp_path, 2, serving_queue_length=0, serving_concurrency=8) as (found, _):
