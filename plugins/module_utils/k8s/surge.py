@@ -28,7 +28,10 @@ NOTE = "mlops.tfserving/held-tolerance"
 
 HELD = "1"
 LOOK = 0.5
-"""Seconds between looks whether who holds it still lives."""
+"""Seconds between looks whether who holds it still lives, and before a patch is tried again."""
+
+GIVEN_BACK = 60
+"""Times that giving back is tried again: half a minute, as a control plane takes to start anew."""
 
 
 def holding(hpa: Json, who: str = "") -> Json | None:
@@ -129,7 +132,7 @@ def _hold(api: KubeApi, path: str, who: str, warnings: list[str], clock: Clock) 
 
 def _give_back(api: KubeApi, path: str, warnings: list[str], clock: Clock, who: str | None = None) -> None:
     try:
-        _patched(api, path, partial(giving_back, who=who), clock)
+        _patched(api, path, partial(giving_back, who=who), clock, GIVEN_BACK)
     except KubeError as error:
         if error.status != 404:  # gone meanwhile
             warnings.append(
@@ -145,9 +148,11 @@ def _give_back_after(process: int, again: Callable[[], KubeApi], path: str, who:
     _give_back(again(), path, [], clock, who)
 
 
-def _patched(api: KubeApi, path: str, patch: Callable[[Json], Json | None], clock: Clock) -> Json:
+def _patched(
+    api: KubeApi, path: str, patch: Callable[[Json], Json | None], clock: Clock, tries: int = 3
+) -> Json:
     """The HPA after the patch, which is tried again where others write at the same moment or the answer is lost."""
-    for left in (3, 2, 1, 0):
+    for left in range(tries, -1, -1):
         found = api.get(path)
         body = patch(found)
         if body is None:

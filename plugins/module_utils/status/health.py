@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..k8s.objects import condition, is_true, name_of, seconds_since
+from ..k8s.surge import NOTE as HOLDS
 from ..loadtest.hpa import scales, took_the_last
 from ..loadtest.objects import summary as node_facts
 from ..preflight.bill import Terms
@@ -119,6 +120,12 @@ def _degraded(
     for hpa in objects["HorizontalPodAutoscaler"]:
         if scales(hpa, app):
             yield from _autoscaler(hpa)
+            if (
+                deployment is not None
+                and HOLDS in (hpa["metadata"].get("annotations") or {})
+                and _settled(deployment)
+            ):
+                yield "the HPA is held by a rollout that is over, and scales in by nothing: run playbooks/autoscaling.yml"
 
 
 def _late(pod: Json, now: float, start_seconds: float) -> Iterator[str]:
@@ -140,6 +147,14 @@ def _late(pod: Json, now: float, start_seconds: float) -> Iterator[str]:
         yield f"pod {name_of(pod)} can't start: {waiting[0]}"
     elif late > start_seconds:
         yield f"pod {name_of(pod)} is not ready since {late:.0f} s"
+
+
+def _settled(deployment: Json) -> bool:
+    """Whether no rollout is under way."""
+    status = deployment.get("status", {})
+    counts = {status.get(name, 0) for name in ("updatedReplicas", "replicas", "availableReplicas")}
+    is_seen = bool(status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0))
+    return is_seen and counts == {_number(deployment, "spec", "replicas")}
 
 
 def _autoscaler(hpa: Json) -> Iterator[str]:

@@ -74,6 +74,12 @@ def condition(site: Objects, kind: str, **fields: str) -> None:
     next(one for one in conditions if one["type"] == kind).update(fields)
 
 
+def held(site: Objects, **status: int) -> None:
+    """As a rollout holds it, which stands so."""
+    site["HorizontalPodAutoscaler"][0]["metadata"]["annotations"] = {"mlops.tfserving/held-tolerance": "@me"}
+    site["Deployment"][0]["status"].update(status)
+
+
 def waits(reason: str) -> Json:
     return {
         **ready(is_ready=False, since=10),
@@ -101,6 +107,8 @@ def waits(reason: str) -> Json:
          "the HPA can't scale: FailedGetScale"),
         (lambda s: condition(s, "ScalingLimited", status="True", reason="TooManyReplicas"), "degraded",
          "the HPA wants more than its maximum of 4 replicas"),
+        (lambda s: held(s, updatedReplicas=2, replicas=2), "degraded",
+         "the HPA is held by a rollout that is over, and scales in by nothing: run playbooks/autoscaling.yml"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told(
@@ -122,6 +130,7 @@ def test_what_is_wrong_is_told(
         lambda s: s["HorizontalPodAutoscaler"].clear(),
         lambda s: condition(s, "ScalingLimited", status="True", reason="TooFewReplicas"),
         lambda s: condition(s, "ScalingActive", status="False", reason="ScalingDisabled"),
+        lambda s: held(s, updatedReplicas=1, replicas=3),
         lambda s: s["Service"][0].update(spec={"type": "ClusterIP"}, status={}),
     ],
 )  # fmt: skip
