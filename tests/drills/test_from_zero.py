@@ -19,7 +19,7 @@ from .drill import KUBECONFIG, NAMESPACE, NEW, Cluster, converge
 Record = Callable[..., None]
 
 WAKE_UPS = int(os.environ.get("DRILL_WAKE_UPS", "10"))
-AT_ONCE = 4
+AT_ONCE = 24
 GIVEN = {
     "autoscaling_min_replicas": 0,
     "autoscaling_max_replicas": 2,

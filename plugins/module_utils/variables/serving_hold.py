@@ -47,6 +47,13 @@ def check_hold(variables: Variables, kind: str) -> None:
             f"a pod that goes waits for what it holds, {grace} s in all, and Google's autoscaler kills it after {GRACE_MAX} s",
             f"Write {max(seconds - (grace - GRACE_MAX), 1)} or less",
         )
+    rate = whole(variables.given.get("serving_client_rate")) or 0
+    if requests is not None and 0 < 10 * rate < 2 * requests:
+        refuse(
+            "serving_client_rate",
+            f"a replica that comes gets up to {2 * requests} requests that a pod held (serving_hold_requests), from its one address",
+            f"Write {-(-2 * requests // 10)} or more, or 0, or fewer serving_hold_requests",
+        )
     variables.amount("serving_hold_cpu", "1m", "50m")
     memory = variables.amount("serving_hold_memory", "1Mi", "128Mi")
     needed = _BARE + 4 * _BUFFER * (requests or 0)

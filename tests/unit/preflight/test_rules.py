@@ -101,6 +101,7 @@ CASES = [
     Case("down-to-zero", "nobody holds", {**ZERO, "serving_hold": False}, ZERO),
     Case("down-to-zero", "nobody tells", {**ZERO, "serving_proxy_enabled": False}, ZERO),
     Case("down-to-zero", "a Gateway", {**ZERO, **GATEWAY}, GATEWAY),
+    Case("down-to-zero", "held ones are one client's", {**ZERO, "serving_client_rate": 19}, {**ZERO, "serving_client_rate": 20}),
     Case("down-to-zero", "held for too long", {**ZERO, "serving_hold_seconds": 600}, {**ZERO, "serving_hold_seconds": 400}),
     Case("proxy-memory", "of those that wait", {**ZERO, "serving_hold_requests": 1000}, {**ZERO, "serving_hold_requests": 300}),
     Case("hpa-version", "down to zero", {**ZERO, **cluster(currentMasterVersion="1.36.9-gke.100")},

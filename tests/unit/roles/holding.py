@@ -66,6 +66,7 @@ class Api:
         self.token = "first"  # pragma: allowlist secret
         self.faults: list[int] = []
         self.start = 0.1
+        self.address = REPLICA
         self.replicas, self.ready, self.by_hpa = 0, False, True
         self.has_hpa, self.owners = True, []  # type: ignore[var-annotated]
         self.asked: list[tuple[str, str, int]] = []
@@ -190,7 +191,7 @@ class Api:
                 self._tell_endpoints()
 
     def _tell_endpoints(self) -> None:
-        endpoint = {"addresses": [REPLICA], "conditions": {"ready": self.ready, "serving": self.ready}}
+        endpoint = {"addresses": [self.address], "conditions": {"ready": self.ready, "serving": self.ready}}
         name = f"{NAME}-vwxyz"
         if name not in self.slices:
             self.slices[name] = self._slice(name, {"kubernetes.io/service-name": NAME}, [])
@@ -270,6 +271,8 @@ def replica(api: Api, rest: int, by_grpc: int) -> Iterator[list[str]]:
             return request
 
     class Web(http.server.ThreadingHTTPServer):
+        request_queue_size = 500  # as the proxy of a replica has
+
         def handle_error(self, *_: Any) -> None:
             return  # Who gave up is no longer there for its answer.
 

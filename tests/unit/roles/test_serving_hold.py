@@ -21,9 +21,9 @@ from typing import Any
 
 import grpc
 import pytest
-from haproxy import HAPROXY, metrics, until
+from haproxy import HAPROXY, Server, answering, metrics, proxy, until
 from holding import HPA, NAME, SCALE, Api, authority, replica
-from serving_role import render
+from serving_role import files_of, render
 
 WAKE_UPS = int(os.environ.get("TFSERVING_WAKE_UPS", "30"))
 """How often a replica is brought; drills.md has what came of a thousand."""
@@ -74,6 +74,15 @@ class Held:
         lua = lua.replace('"127.0.0.1", 8402', f'"127.0.0.1", {self.ports["api"]}')
         (self.folder / "haproxy.cfg").write_text(text)
         (self.folder / "hold.lua").write_text(lua)
+        self._begin()
+
+    def again(self) -> None:
+        """With the configuration as it now stands in its file."""
+        self.process.kill()
+        self.process.wait()
+        self._begin()
+
+    def _begin(self) -> None:
         assert HAPROXY, "no haproxy: run tools/setup, or apt-get install haproxy"
         place = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.api.port)}
         self.process = subprocess.Popen(
@@ -219,6 +228,34 @@ def test_no_more_wait_than_may(held: Held) -> None:
             held.call()
         assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.UNAVAILABLE, FULL)
         assert [one.result() for one in waiting] == [(200, b"{}")] * 3 + [b"\0"] * 3
+
+
+def test_as_many_as_were_held_come_past_the_proxy_of_the_first_replica(tmp_path: Path) -> None:
+    """For which they are one client; a hundred at once would be turned away, by its limits for one."""
+    made, server = Held(tmp_path), Server()
+    behind = tmp_path / "replica"
+    behind.mkdir()
+    server.released.set()
+    try:
+        with answering() as (handler, port):
+            handler.released.set()
+            with proxy(behind, files_of()["haproxy.cfg"], rest=server.port, grpc=port) as ports:
+                text = (tmp_path / "haproxy.cfg").read_text()
+                for name in ("rest", "grpc"):
+                    text = text.replace(f"0.0.0.0:{made.ports['far_' + name]}", f"0.0.0.0:{ports[name]}")
+                (tmp_path / "haproxy.cfg").write_text(text)
+                made.again()
+                made.api.address = "127.0.0.1"
+                made.api.start = 2
+                until(lambda: "tfserving_replicas 0" in (metrics(made.ports["status"]) or ""))
+                with ThreadPoolExecutor(200) as pool:
+                    asked = [pool.submit(made.ask, b"x" * 200_000) for _ in range(100)]
+                    called = [pool.submit(made.call, b"\0" * 100) for _ in range(100)]
+                    assert {one.result()[0] for one in asked} == {200}
+                    assert {one.result() for one in called} == {b"\0" * 100}
+    finally:
+        server.close()
+        made.close()
 
 
 def test_a_pause_by_hand_stays_one(held: Held) -> None:
