@@ -35,10 +35,15 @@ OWN_KINDS = {
     "GRPCRoute": "/apis/gateway.networking.k8s.io/v1",
     "HealthCheckPolicy": "/apis/networking.gke.io/v1",
     "GCPBackendPolicy": "/apis/networking.gke.io/v1",
+    "EndpointSlice": "/apis/discovery.k8s.io/v1",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1",
+    "Role": "/apis/rbac.authorization.k8s.io/v1",
 }
 """What roles create, in the order in which it goes: the cloud forgets a load balancer whose Service goes last."""
 
 _GATEWAYS = ("HTTPRoute", "GRPCRoute", "HealthCheckPolicy", "GCPBackendPolicy")
+_ADMINS = ("EndpointSlice", "RoleBinding", "Role")
+"""Of others they keep no namespace: clusters put rights into namespaces by themselves."""
 
 OTHER_KINDS = {
     "Pod": "/api/v1",
@@ -74,7 +79,7 @@ def is_own(item: Mapping[str, Any], app: str) -> bool:
     name = str(labels.get("app", ""))
     ours = name in (
         app,
-        *(f"{app}-{part}" for part in ("canary", "gate", "prometheus", "metrics-adapter", "buffer")),
+        *(f"{app}-{part}" for part in ("canary", "gate", "hold", "prometheus", "metrics-adapter", "buffer")),
     )
     return ours and is_ours(item)
 
@@ -92,7 +97,7 @@ def judge(
             continue  # goes and stays with what is in the list by itself
         if kind in OWN_KINDS and is_own(item, app):
             going.append((kind, name_of(item)))
-        else:
+        elif kind not in _ADMINS:
             others.append(f"{kind}/{name_of(item)}")
     made_here = MADE_HERE in (namespace["metadata"].get("annotations") or {})
     name = name_of(namespace)
@@ -146,8 +151,8 @@ def _listed(api: KubeApi, kind: str, namespace: str) -> list[Json]:
     try:
         return [item for page in pages(api, _place(kind, namespace)) for item in page]
     except KubeError as error:
-        # A cluster without this kind; or an account that may not see what leads from a Gateway, and so made none.
-        if error.status == 404 or (error.status == 403 and kind in _GATEWAYS):
+        # A cluster without this kind; or an account that may not see what leads from a Gateway, or rights, and so made none.
+        if error.status == 404 or (error.status == 403 and kind in (*_GATEWAYS, *_ADMINS)):
             return []
         raise
 

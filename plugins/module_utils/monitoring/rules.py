@@ -135,6 +135,11 @@ class Objectives:
         return f'namespace="{self.namespace}",deployment="{self.app}"'
 
     @property
+    def holder(self) -> str:
+        """Those that hold requests while there is no replica; most sites have none."""
+        return f'namespace="{self.namespace}",deployment="{self.app}-hold"'
+
+    @property
     def hpa(self) -> str:
         return f'namespace="{self.namespace}",horizontalpodautoscaler="{self.app}"'
 
@@ -236,12 +241,13 @@ def _full(site: Objectives) -> Json:
 
 
 def _down(site: Objectives) -> Json:
-    """Where an HPA may have none (``autoscaling_min_replicas: 0``), the first one has its time to come."""
+    """Where an HPA may have none (``autoscaling_min_replicas: 0``), the first one has its time to come, and others hold requests."""
     return _alert(
         site, "TFServingDown",
         f"max({_AVAILABLE}{{{site.deployment}}}) == 0"
-        f" and min(min_over_time({_WANTED}{{{site.deployment}}}[{site.start_seconds}s])) > 0", "1m", "page",
-        "No replica is available: nobody is answered.", "playbooks/status.yml says why.",
+        f" and min(min_over_time({_WANTED}{{{site.deployment}}}[{site.start_seconds}s])) > 0"
+        f" or max({_WANTED}{{{site.deployment}}}) == 0 and max({_AVAILABLE}{{{site.holder}}}) == 0", "1m", "page",
+        "No replica is available, or none is wanted and no pod holds requests: nobody is answered.", "playbooks/status.yml says why.",
     )  # fmt: skip
 
 

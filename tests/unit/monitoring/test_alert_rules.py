@@ -54,6 +54,13 @@ def replicas(available: int, wanted: int = 3) -> dict[str, str]:
     }
 
 
+def holding(available: int) -> dict[str, str]:
+    """Of two pods that hold requests."""
+    return {
+        'kube_deployment_status_replicas_available{namespace="s",deployment="m-hold"}': f"{available}x{MINUTES}"
+    }
+
+
 def woken(minute: int) -> dict[str, str]:
     """None is wanted until then, and none is available afterwards."""
     return replicas(0) | {
@@ -107,6 +114,9 @@ CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
     ("nearly slow", latency(300), "10m", set()),
     ("no replica", replicas(0), "3m", {"TFServingDown", "TFServingReplicasMissing"}),
     ("none is wanted", replicas(0, 0) | active("false"), "60m", set()),
+    ("none is wanted, and requests are held", replicas(0, 0) | holding(1), "60m", set()),
+    ("none is wanted, and nobody holds requests", replicas(0, 0) | holding(0), "3m", {"TFServingDown"}),
+    ("replicas are there, and nobody would hold requests", replicas(3) | holding(0), "60m", set()),
     ("none was wanted", woken(60), "62m", set()),
     ("none was wanted a while ago", woken(60), "66m", {"TFServingDown", "TFServingReplicasMissing"}),
     ("one is missing", replicas(2), "3m", {"TFServingReplicasMissing"}),

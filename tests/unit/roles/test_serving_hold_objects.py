@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.teardown import (
+    MADE_HERE,
+    OWN_KINDS,
+    judge,
+)
 from serving_role import container, evaluate, pod_of, render
 
 Json = dict[str, Any]
@@ -32,6 +37,19 @@ def test_what_is_made_goes_again(objects: dict[str, Json]) -> None:
     kinds = {f"{one['apiVersion']}/{one['kind']}" for one in objects.values()}
     assert kinds == set(evaluate("serving_hold_kinds"))
     assert {one["metadata"]["name"] for one in objects.values()} == {NAME}
+
+
+def test_teardown_takes_all_of_it(objects: dict[str, Json]) -> None:
+    """Else the pods stay, and with them a namespace that was made for the site."""
+    theirs: Json = {"metadata": {"name": "given-by-the-cluster"}}
+    found = [*((one["kind"], one) for one in objects.values()), ("RoleBinding", theirs), ("Role", theirs)]
+    assert {kind for kind, _ in found} <= {*OWN_KINDS}
+    shared = judge({"metadata": {"name": "n"}}, found, "image-classifier", whole=False)
+    assert {f"{kind}/{name}" for kind, name in shared.going} == {*objects}
+    made = judge(
+        {"metadata": {"name": "n", "annotations": {MADE_HERE: "it"}}}, found, "image-classifier", whole=False
+    )
+    assert made.whole, made.kept
 
 
 def test_its_pods_are_nobody_else_s(objects: dict[str, Json]) -> None:
