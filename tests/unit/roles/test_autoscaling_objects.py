@@ -239,6 +239,28 @@ def test_what_a_scaled_object_was_given_is_known_by_itself() -> None:
     assert set(left) == {"prometheus", "keda"}
 
 
+@pytest.mark.parametrize(
+    ("status", "owner", "asleep"),
+    [
+        ({"conditions": [{"type": "ScalingActive", "status": "False"}]}, "ScaledObject", True),
+        ({"conditions": [{"type": "ScalingActive", "status": "False"}], "currentReplicas": 1}, "ScaledObject", False),
+        ({"conditions": [{"type": "ScaledToZero", "status": "True"}], "currentReplicas": 0}, "", True),
+        ({"conditions": [{"type": "ScaledToZero", "status": "True"}], "currentReplicas": 1}, "", False),
+        ({"conditions": [{"type": "ScaledToZero", "status": "False"}], "currentReplicas": 0}, "", False),
+        ({"conditions": [{"type": "ScalingActive", "status": "False"}]}, "", False),
+        ({}, "ScaledObject", False),
+    ],
+)  # fmt: skip
+def test_an_hpa_that_has_no_replica_to_look_at_is_not_waited_for(
+    status: dict[str, Any], owner: str, asleep: bool
+) -> None:
+    """KEDA's is never active at zero (reason ScalingDisabled): each further run would wait, and fail."""
+    owners = [{"kind": owner, "name": "image-classifier"}] if owner else []
+    found = {"resources": [{"metadata": {"ownerReferences": owners}, "status": status}]}
+    assert evaluate("autoscaling_asleep", autoscaling_found=found) is asleep
+    assert evaluate("autoscaling_asleep", autoscaling_found={"resources": []}) is False
+
+
 def answering(name: str, namespace: str = "tfserving") -> dict[str, Any]:
     service = {"name": name, "namespace": namespace, "port": 443}
     return {"kind": "APIService", "metadata": {"name": "e"}, "spec": {"service": service}}
