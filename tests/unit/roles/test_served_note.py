@@ -43,18 +43,34 @@ class Noting(KubeInMemory):
         return super().answer(method, target, body)
 
 
-@pytest.mark.parametrize(("before", "applied"), [("none", 1), ("2", 1), ("3", 0)])
-def test_it_is_noted_by_an_owner_of_its_own(tmp_path: Path, before: str, applied: int) -> None:
+@pytest.mark.parametrize(
+    ("before", "replicas", "gate", "applied"),
+    [
+        ("none", 1, True, 1),
+        ("2", 1, False, 1),
+        ("3", 1, True, 0),
+        pytest.param("2", 0, True, 1, id="the gate's has answered"),
+        pytest.param("2", 0, False, 0, id="nobody has answered"),
+    ],
+)
+def test_it_is_noted_by_an_owner_of_its_own(
+    tmp_path: Path, before: str, replicas: int, gate: bool, applied: int
+) -> None:
     template = {"metadata": {"annotations": MARKS}}
     kube = Noting()
     for path, found in APPS.items():
         kube.put(path, found)
-    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": template}}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "spec": {"replicas": replicas, "template": template},
+    }
     kube.put(DEPLOYMENT, deployment, namespace="tfserving", annotations={NOTE: before})
     play: dict[str, Any] = {
         "hosts": "localhost", "gather_facts": False,
         "vars": {
             "ansible_python_interpreter": sys.executable, "serving_namespace": "tfserving", "serving_name": "image-classifier",
+            "serving_gate_enabled": gate,
             "serving_compared": {"objects": [{"kind": "Deployment", "spec": {"template": template}}]},
         },
         "tasks": [{"ansible.builtin.include_role": {"name": "mlops.tfserving.serving", "tasks_from": "vouch.yml"}}],
