@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..module_utils.loadtest.hpa import scales
+from ..module_utils.k8s.autoscalers import scales
 from ..module_utils.loadtest.objects import summary
 
 DOCUMENTATION = r"""

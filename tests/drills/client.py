@@ -180,7 +180,7 @@ class Load:
     """The same clients in this process: for the way through the load balancer."""
 
     def __init__(self, config: dict) -> None:
-        self.tally, self.stop = Tally(turns=config["turns"]), threading.Event()
+        self.tally, self.stop = Tally(turns=config.get("turns", False)), threading.Event()
         self._threads = [
             threading.Thread(target=run, args=(config, self.tally, self.stop, number), daemon=True)
             for number in range(config["connections"])

@@ -62,11 +62,14 @@ def refused(name: str, *arguments: str) -> str:
 class Cluster:
     """The cluster that the drills happen in."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, namespace: str = NAMESPACE) -> None:
         self.api = KubeClient(str(kubeconfig))
+        self._namespace = namespace
 
     def pods(self, app: str) -> list[Json]:
-        found = self.api.get(f"/api/v1/namespaces/{NAMESPACE}/pods", labelSelector=f"app={app}")["items"]
+        found = self.api.get(f"/api/v1/namespaces/{self._namespace}/pods", labelSelector=f"app={app}")[
+            "items"
+        ]
         return [dict(pod) for pod in found]
 
     def ready(self, app: str) -> list[Json]:
@@ -98,7 +101,7 @@ class Cluster:
         return str(pods[0]["spec"]["nodeName"])
 
     def address(self, service: str) -> str:
-        found = self.api.get(f"/api/v1/namespaces/{NAMESPACE}/services/{service}")
+        found = self.api.get(f"/api/v1/namespaces/{self._namespace}/services/{service}")
         return str(found["status"]["loadBalancer"]["ingress"][0]["ip"])
 
     def restarts(self, app: str) -> int:
@@ -107,7 +110,7 @@ class Cluster:
         return sum(one["restartCount"] for one in statuses)
 
     def replicas_between(self, app: str, low: int, high: int) -> None:
-        path = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{app}"
+        path = f"/apis/autoscaling/v2/namespaces/{self._namespace}/horizontalpodautoscalers/{app}"
         body = {"spec": {"minReplicas": low, "maxReplicas": high}}
         self.api.patch(path, body, content_type="application/merge-patch+json")
 

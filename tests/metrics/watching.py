@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 from ansible_collections.mlops.tfserving.plugins.module_utils.monitoring.dashboard import Panel
 
 from tests.drills.client import Load
-from tests.drills.drill import KUBECONFIG
+from tests.drills.drill import KUBECONFIG, Cluster
 
 from .shortened import shortened
 
@@ -44,7 +43,8 @@ class Watched:
     """The site NAME, and what watches it."""
 
     def __init__(self) -> None:
-        self.api = KubeClient(str(KUBECONFIG))
+        self._cluster = Cluster(KUBECONFIG, NAMESPACE)
+        self.api = self._cluster.api
 
     def watch(self) -> None:
         """Brings Prometheus with the role's rules, and with the shortened ones, and waits until it reads everything."""
@@ -119,20 +119,10 @@ class Watched:
 
     def ready(self) -> list[Json]:
         """Its pods that are ready and stay."""
-        found = self.api.get(f"/api/v1/namespaces/{NAMESPACE}/pods", labelSelector=f"app={NAME}")["items"]
-        return [
-            dict(pod)
-            for pod in found
-            if not pod["metadata"].get("deletionTimestamp")
-            and any(
-                c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])
-            )
-        ]
+        return self._cluster.ready(NAME)
 
     def replicas_between(self, low: int, high: int) -> None:
-        path = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{NAME}"
-        body = {"spec": {"minReplicas": low, "maxReplicas": high}}
-        self.api.patch(path, body, content_type="application/merge-patch+json")
+        self._cluster.replicas_between(NAME, low, high)
 
     def scale(self, deployment: str, replicas: int) -> None:
         path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{deployment}"
@@ -142,10 +132,9 @@ class Watched:
     @contextmanager
     def asked(self, rate: float, connections: int) -> Iterator[Load]:
         """REST clients through the load balancer, as long as the block lasts."""
-        service = self.api.get(f"/api/v1/namespaces/{NAMESPACE}/services/{NAME}")
         load = Load(
             {
-                "protocol": "rest", "host": service["status"]["loadBalancer"]["ingress"][0]["ip"], "port": 8501,
+                "protocol": "rest", "host": self._cluster.address(NAME), "port": 8501,
                 "model": NAME, "rate": rate, "connections": connections,
             }
         )  # fmt: skip

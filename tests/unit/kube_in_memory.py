@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from sandbox.gcs.rules import merge
+
 Json = dict[str, Any]
 DISCOVERY: Json = {
     "/api/v1": {
@@ -71,9 +73,7 @@ class KubeInMemory:
             wanted = (body or {}).get("metadata", {}).get("resourceVersion")
             if wanted and wanted != found["metadata"]["resourceVersion"]:
                 return _refused(409, "Conflict", path)
-            return 200, self.put(
-                path, {**found, "spec": {**found.get("spec", {}), **(body or {}).get("spec", {})}}
-            )
+            return 200, self.put(path, merge(found, body or {}))
         if method == "DELETE":
             wanted = ((body or {}).get("preconditions") or {}).get("resourceVersion")
             if wanted and wanted != found["metadata"]["resourceVersion"]:

@@ -17,6 +17,7 @@ from functools import partial
 
 from ..background import in_background
 from ..retry import Clock
+from .autoscalers import is_kedas, scales
 from .client import KubeApi
 from .errors import KubeError
 from .lease import alive
@@ -40,7 +41,7 @@ def holding(hpa: Json, who: str = "") -> Json | None:
     Who comes to one that is held, such as by a run that was killed, holds it on.
     """
     down = (hpa["spec"].get("behavior") or {}).get("scaleDown")
-    if down is None or _is_kedas(hpa):
+    if down is None or is_kedas(hpa):
         return None
     before, by = _noted(hpa) if NOTE in _notes(hpa) else (str(down.get("tolerance") or ""), None)
     if by == who:
@@ -90,16 +91,16 @@ def held(
     """
     warnings: list[str] = []
     path = _find(api, namespace, name)
-    who = uuid.uuid4().hex[:8]
-    ours = path is not None and _hold(api, path, who, warnings, clock)
-    if ours and path is not None:
-        me, hpa = os.getpid(), path
-        in_background(lambda: _give_back_after(me, again, hpa, who, clock))
+    if path is None:
+        yield warnings
+        return
+    me, who = os.getpid(), uuid.uuid4().hex[:8]
+    if _hold(api, path, who, warnings, clock):
+        in_background(lambda: _give_back_after(me, again, path, who, clock))
     try:
         yield warnings
     finally:
-        if path is not None:
-            _give_back(api, path, warnings, clock)
+        _give_back(api, path, warnings, clock)
 
 
 def _find(api: KubeApi, namespace: str, name: str) -> str | None:
@@ -108,8 +109,7 @@ def _find(api: KubeApi, namespace: str, name: str) -> str | None:
     try:
         for page in pages(api, listed):
             for hpa in page:
-                target = hpa["spec"].get("scaleTargetRef") or {}
-                if (target.get("kind"), target.get("name")) == ("Deployment", name):
+                if scales(hpa, name):
                     return f"{listed}/{hpa['metadata']['name']}"
     except KubeError:
         pass
@@ -174,11 +174,6 @@ def _noted(hpa: Json) -> tuple[str, str]:
     """The tolerance that it had, and who holds it."""
     before, _unused, by = _notes(hpa)[NOTE].partition("@")
     return before, by
-
-
-def _is_kedas(hpa: Json) -> bool:
-    """Whether KEDA owns it, which would write it back."""
-    return any(owner.get("kind") == "ScaledObject" for owner in hpa["metadata"].get("ownerReferences") or [])
 
 
 def _named(path: str) -> str:

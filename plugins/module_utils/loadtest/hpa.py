@@ -1,4 +1,4 @@
-"""What a HorizontalPodAutoscaler (autoscaling/v2) looks at, and which one it is. Pure."""
+"""What a HorizontalPodAutoscaler (autoscaling/v2) looks at. Pure."""
 
 from __future__ import annotations
 
@@ -6,27 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..hpa.objects import NO_VALUE
-from ..k8s.objects import is_true
 from ..k8s.quantities import quantity
 from .schema import Json, Metric
 
 _FIELDS = {"Utilization": "averageUtilization", "AverageValue": "averageValue", "Value": "value"}
 _UNITS = {"cpu": "cores", "memory": "bytes"}
-
-
-def scales(hpa: Json, deployment: str) -> bool:
-    """Whether it is this Deployment's, whatever its own name: KEDA calls its HPAs keda-hpa-NAME."""
-    target = hpa["spec"]["scaleTargetRef"]
-    return bool(target["kind"] == "Deployment" and target["name"] == deployment)
-
-
-def took_the_last(hpa: Json) -> bool:
-    """Whether it was the HPA that took the last replica, or KEDA, whose HPA goes when it pauses: then it brings the next.
-
-    roles/serving/templates/hold.lua.j2 reads the same.
-    """
-    owners = hpa["metadata"].get("ownerReferences") or []
-    return is_true(hpa, "ScaledToZero") or any(one["kind"] == "ScaledObject" for one in owners)
 
 
 def metrics_of(hpa: Json) -> list[Metric]:

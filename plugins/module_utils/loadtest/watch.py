@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+from ..k8s.autoscalers import scales
 from ..k8s.errors import KubeError
-from .hpa import scales
 from .objects import ASIDE, summary
 from .schema import Gap, Json
 from .timeline import Timeline

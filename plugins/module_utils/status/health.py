@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..k8s.autoscalers import scales, took_the_last
 from ..k8s.objects import condition, is_true, name_of, seconds_since
 from ..k8s.surge import NOTE as HOLDS
-from ..loadtest.hpa import scales, took_the_last
+from ..k8s.workloads import Counts, is_observed
 from ..loadtest.objects import summary as node_facts
 from ..preflight.bill import Terms
 from ..preflight.bill import now as costs
+from ..serving.history import VERSION
 
 Json = dict[str, Any]
 Objects = Mapping[str, list[Json]]
 """By their kind: nodes of the cluster, and of the namespace pods, Services, Deployments and HPAs."""
 
 HEALTHY, DEGRADED, DOWN = "healthy", "degraded", "down"
-_VERSION, _TRACK = "mlops.tfserving/model-version", "mlops.tfserving/track"
+_TRACK = "mlops.tfserving/track"
 _STUCK = (
     "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "ErrImagePull", "ImagePullBackOff",
     "InvalidImageName", "RunContainerError",
@@ -53,7 +55,7 @@ def summary(objects: Objects, app: str, now: float, start_seconds: float, terms:
         "pods": [
             {
                 "name": name_of(pod), "ready": is_true(pod, "Ready"), "canary": _TRACK in _labels(pod),
-                "version": (pod["metadata"].get("annotations") or {}).get(_VERSION, ""),
+                "version": (pod["metadata"].get("annotations") or {}).get(VERSION, ""),
                 "node": pod.get("spec", {}).get("nodeName", ""),
             }
             for pod in sorted(pods, key=name_of)
@@ -151,10 +153,7 @@ def _late(pod: Json, now: float, start_seconds: float) -> Iterator[str]:
 
 def _settled(deployment: Json) -> bool:
     """Whether no rollout is under way."""
-    status = deployment.get("status", {})
-    counts = {status.get(name, 0) for name in ("updatedReplicas", "replicas", "availableReplicas")}
-    is_seen = bool(status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0))
-    return is_seen and counts == {_number(deployment, "spec", "replicas")}
+    return is_observed("Deployment", deployment) and Counts.of("Deployment", deployment).done
 
 
 def _autoscaler(hpa: Json) -> Iterator[str]:

@@ -19,6 +19,8 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.k8s import surge
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 
+from sandbox.gcs.rules import merge
+
 Json = dict[str, Any]
 PATH = "/apis/autoscaling/v2/namespaces/ns/horizontalpodautoscalers"
 
@@ -67,7 +69,7 @@ class Cluster:
         found = self.hpas[path]
         if body["metadata"].pop("resourceVersion") != found["metadata"]["resourceVersion"]:
             raise KubeError(409, "Conflict", "the object has been modified")
-        _merge(found, copy.deepcopy(body))
+        found = self.hpas[path] = merge(found, copy.deepcopy(body))
         found["metadata"]["resourceVersion"] += "1"
         if self.forgets:
             found["spec"]["behavior"]["scaleDown"].pop("tolerance", None)
@@ -75,17 +77,6 @@ class Cluster:
             self.loses_answers -= 1
             raise KubeError(503, "ServiceUnavailable", "no answer")
         return copy.deepcopy(found)
-
-
-def _merge(into: Json, patch: Json) -> None:
-    """RFC 7396."""
-    for key, value in patch.items():
-        if value is None:
-            into.pop(key, None)
-        elif isinstance(value, dict):
-            _merge(into.setdefault(key, {}), value)
-        else:
-            into[key] = value
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,8 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mlops.tfserving.plugins.filter.hpas_of import hpas_of
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.hpa import leading, metrics_of, scales
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.autoscalers import scales
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.hpa import leading, metrics_of
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.hpa import words as amount
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "playbooks/templates/status.txt.j2"

@@ -107,7 +107,7 @@ def waits(reason: str) -> Json:
          "the HPA can't scale: FailedGetScale"),
         (lambda s: condition(s, "ScalingLimited", status="True", reason="TooManyReplicas"), "degraded",
          "the HPA wants more than its maximum of 4 replicas"),
-        (lambda s: held(s, updatedReplicas=2, replicas=2), "degraded",
+        (lambda s: held(s, updatedReplicas=2, replicas=2, readyReplicas=2), "degraded",
          "the HPA is held by a rollout that is over, and scales in by nothing: run playbooks/autoscaling.yml"),
     ],
 )  # fmt: skip
