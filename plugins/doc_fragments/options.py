@@ -88,7 +88,7 @@ context: Name of the context in the kubeconfig; its current one if unset.
 
 
 _NEWER: dict[ModuleType, dict[str, tuple[str, ...]]] = {
-    gcs_bucket: {"0.2.0": ("model_path", "own_only")},
+    gcs_bucket: {"0.2.0": ("model_path", "own_only"), "0.3.0": ("site",)},
     gcs_saved_model: {"0.2.0": ("tags",)},
     gke_cluster: {"0.2.0": ("node_pools.create_pod_range", "own_only")},
     gke_cluster_info: {"0.2.0": ("process",)},

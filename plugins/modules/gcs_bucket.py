@@ -69,6 +69,12 @@ model_path:
   - With O(own_only), the folder of a model whose published versions go. What else the bucket holds stays, and the bucket
     with it, unless O(force) says otherwise of a bucket that was made here.
   - Published is what a version's manifest names and nobody changed.
+  - Otherwise, with O(site), the folder that the site uses.
+site:
+  - What a site is called among those that share the bucket, as C(PROJECT/LOCATION/CLUSTER/NAMESPACE/NAME). The bucket gets a
+    label that says so for the model below O(model_path), beside whatever O(labels) has.
+  - With O(state=absent) and O(own_only) neither the model's versions nor the bucket go while another site has such a label
+    for them, also with O(force). This site's label goes.
 """
 
 EXAMPLES = r"""
@@ -113,6 +119,11 @@ objects_removed:
   description: How many objects were deleted, or would be.
   type: int
   returned: with state absent
+shared_with:
+  description: Other sites that use the model below O(model_path), by the bucket's labels.
+  type: list
+  elements: str
+  returned: with state present
 kept:
   description: Why the bucket stays, with O(own_only); empty when it does not.
   type: str
@@ -169,6 +180,7 @@ SPEC = module_spec(
     force={"type": "bool", "default": False},
     own_only={"type": "bool", "default": False},
     model_path={"type": "str"},
+    site={"type": "str"},
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..gcp.errors import BadInput
 from ..gcp.labels import MARK, as_texts, is_ours
+from . import sites
 
 Json = dict[str, Any]
 
@@ -108,7 +109,7 @@ def _camel(name: str) -> str:
 def creation(options: Mapping[str, Any]) -> Json:
     """The body that creates the bucket, with our mark; private unless asked otherwise."""
     body = desired(options)
-    body["labels"] = body.get("labels", {}) | MARK
+    body["labels"] = body.get("labels", {}) | MARK | _site(options)
     access = {"uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "enforced"}
     body["iamConfiguration"] = access | body.get("iamConfiguration", {})
     return {
@@ -126,14 +127,20 @@ def patch(options: Mapping[str, Any], current: Json) -> Json:
             f"bucket {options['name']} is in {current['location']}, not in {location.upper()}, and a bucket can't be moved: "
             "set location to where it is, or choose another name."
         )
-    goal = desired(options)
-    if "labels" in goal and is_ours(current.get("labels")):
-        goal["labels"] |= MARK
+    goal, labels = desired(options), current.get("labels") or {}
+    if "labels" in goal:
+        goal["labels"] |= (MARK if is_ours(labels) else {}) | sites.every(labels) | _site(options)
+    elif not _site(options).items() <= labels.items():
+        goal["labels"] = labels | _site(options)
     body = _changed(goal, current)
     if "labels" in body:
         # A label that is not wanted goes by an explicit null.
         body["labels"] = {**dict.fromkeys(current.get("labels", {})), **body["labels"]}
     return body
+
+
+def _site(options: Mapping[str, Any]) -> dict[str, str]:
+    return sites.label(options.get("site"), options.get("model_path"))
 
 
 def _changed(desired: Json, current: Json) -> Json:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ..gcp.errors import ApiError, BadInput
 from ..gcp.labels import is_ours
 from . import bucket as plan
-from . import iam
+from . import iam, sites
 from .own import remove_own
 from .storage import Storage
 
@@ -42,6 +42,7 @@ def present(storage: Storage, params: Json, check_mode: bool) -> Json:
             "changed": True,
             "bucket": current or {},
             "iam": desired,
+            "shared_with": [],
             "diff": {"before": {}, "after": after},
         }
 
@@ -64,6 +65,7 @@ def present(storage: Storage, params: Json, check_mode: bool) -> Json:
         "changed": bool(after),
         "bucket": current,
         "iam": desired,
+        "shared_with": sites.others(current.get("labels"), params["site"], params["model_path"]),
         "diff": {"before": before, "after": after},
     }
 
@@ -76,8 +78,15 @@ def absent(storage: Storage, params: Json, check_mode: bool) -> Json:
             "changed": False, "bucket": {}, "objects_removed": 0, "kept": "", "diff": {"before": {}, "after": {}},
         }  # fmt: skip
     ours = is_ours(current.get("labels"))
-    if params["own_only"] and not (ours and params["force"]):
-        done = remove_own(storage, name, params["model_path"], ours=ours, check_mode=check_mode)
+    of = current.get("labels"), params["site"], params["model_path"]
+    shared, neighbours = (sites.others(*of), sites.neighbours(*of)) if params["site"] else ([], [])
+    if params["own_only"] and (neighbours or not (ours and params["force"])):
+        done = remove_own(
+            storage, name, params["model_path"],
+            ours=ours, shared=shared, neighbours=neighbours, check_mode=check_mode,
+        )  # fmt: skip
+        if done["kept"]:
+            done = _without_site(storage, params, done, check_mode=check_mode)
         return {**done, "bucket": current if done["kept"] else {}}
     objects = list(storage.objects(name, "", versions=True))
     if objects and not params["force"]:
@@ -88,6 +97,21 @@ def absent(storage: Storage, params: Json, check_mode: bool) -> Json:
         storage.delete_bucket(name)
     diff = {"before": {"name": name, "objects": [item["name"] for item in objects]}, "after": {}}
     return {"changed": True, "bucket": {}, "objects_removed": len(objects), "kept": "", "diff": diff}
+
+
+def _without_site(storage: Storage, params: Json, done: Json, *, check_mode: bool) -> Json:
+    """The bucket stays, and this site uses it no longer."""
+    own = sites.label(params["site"], params["model_path"])
+
+    def converge() -> bool:
+        found = _own(storage, params["project"], params["name"]) or {}
+        going = own.keys() & (found.get("labels") or {}).keys()
+        if going and not check_mode:
+            storage.patch_bucket(params["name"], {"labels": dict.fromkeys(going)}, found["metageneration"])
+        return bool(going)
+
+    is_named = _again(converge)
+    return {**done, "changed": done["changed"] or is_named}
 
 
 def _own(storage: Storage, project: str, name: str) -> Json | None:

@@ -16,10 +16,28 @@ from .storage import Storage
 Json = dict[str, Any]
 
 
-def kept_words(name: str, *, ours: bool, others: Collection[str]) -> str:
-    """Why the bucket stays; empty when it goes. ``others``: names of objects that were not published by us. Pure."""
+def kept_words(
+    name: str,
+    *,
+    ours: bool,
+    others: Collection[str],
+    shared: Collection[str] = (),
+    neighbours: Collection[str] = (),
+) -> str:
+    """Why the bucket stays; empty when it goes. Pure.
+
+    ``others``: names of objects that were not published by us; ``shared``: other sites that use the model; ``neighbours``: other
+    sites that use the bucket.
+    """
+    if shared:
+        return (
+            f"bucket {name} stays, and the model's versions in it: by the bucket's labels they are used by {some(sorted(shared))}, "
+            "too"
+        )
     if not ours:
         return f"bucket {name} stays: it does not have the {MARK_WORDS} of what this collection made"
+    if not others and neighbours:
+        return f"bucket {name} stays: by its labels it is used by {some(sorted(neighbours))}, too"
     if not others:
         return ""
     return (
@@ -28,11 +46,25 @@ def kept_words(name: str, *, ours: bool, others: Collection[str]) -> str:
     )
 
 
-def remove_own(storage: Storage, bucket: str, path: str | None, *, ours: bool, check_mode: bool) -> Json:
+def remove_own(
+    storage: Storage,
+    bucket: str,
+    path: str | None,
+    *,
+    ours: bool,
+    shared: Collection[str] = (),
+    neighbours: Collection[str] = (),
+    check_mode: bool,
+) -> Json:
     """Removes the versions published below the path, and the bucket, if it is ours and holds nothing else.
 
-    Without a path no object goes. Raises ``GoogleError``.
+    Without a path no object goes, nor where other sites use the model (``shared``). Raises ``GoogleError``.
     """
+    if shared:
+        return {
+            "changed": False, "objects_removed": 0, "kept": kept_words(bucket, ours=ours, others=(), shared=shared),
+            "diff": {"before": {}, "after": {}},
+        }  # fmt: skip
     folder = (path or "").strip("/")
     model = Model(storage, bucket, folder, progress)
     versions = [version.published() for version in model.versions().values()] if folder else []
@@ -56,7 +88,7 @@ def remove_own(storage: Storage, bucket: str, path: str | None, *, ours: bool, c
         raise BadInput(
             f"bucket {bucket} holds {len(others)} objects: set force: true to delete them with it."
         )
-    kept = kept_words(bucket, ours=ours, others=others)
+    kept = kept_words(bucket, ours=ours, others=others, neighbours=neighbours)
     if not check_mode:
         for version in versions:
             model.remove(version)

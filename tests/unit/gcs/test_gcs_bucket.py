@@ -256,6 +256,36 @@ def test_what_others_have_in_a_bucket_of_ours_keeps_it(call: Call, objects: Obje
 
 
 @pytest.mark.usefixtures("cache")
+def test_what_another_site_uses_stays(call: Call, objects: Objects) -> None:
+    """Two sites with the default bucket and model, and one with a model of its own."""
+    one = {"name": "models", "model_path": "models/m", "site": "p/us-central1/Dev/tfserving/m"}
+    two, three = {**one, "site": "p/us-central1/prod/tfserving/m"}, {**one, "model_path": "models/n"}
+    own = {"state": "absent", "own_only": True}
+    assert call(gcs_bucket, **one)["shared_with"] == []
+    assert call(gcs_bucket, **two)["shared_with"] == ["p_us-central1_dev_tfserving_m"]
+    call(gcs_bucket, **three)
+    for site in (one, two, three):
+        again = call(gcs_bucket, **site, labels={"team": "ml"})
+        assert not call(gcs_bucket, **site, labels={"team": "ml"})["changed"]
+        assert len(again["bucket"]["labels"]) == 5, "ours, the team's, three sites'"
+    call(gcs_saved_model, **PUBLISHED)
+    for force in (False, True):
+        would = call(gcs_bucket, check=True, **one, **own, force=force)
+        assert would["changed"] and would["objects_removed"] == 0
+        assert "they are used by p_us-central1_prod_tfserving_m, too" in would["kept"]
+    assert call(gcs_bucket, **one, **own)["changed"]
+    assert not call(gcs_bucket, **one, **own)["changed"]
+    assert len(objects.names("models")) > 1
+    # The last one that uses the model takes it along, and the last one of the bucket the bucket.
+    assert (
+        "by its labels it is used by p_us-central1_dev_tfserving_m, too"
+        in call(gcs_bucket, **two, **own)["kept"]
+    )
+    assert objects.names("models") == []
+    assert call(gcs_bucket, **three, **own)["kept"] == ""
+
+
+@pytest.mark.usefixtures("cache")
 def test_a_bucket_of_ours_goes_with_its_versions(call: Call, objects: Objects) -> None:
     call(gcs_bucket, name="models", versioning=True)
     call(gcs_saved_model, **PUBLISHED)
