@@ -10,8 +10,6 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils.monitoring.rules import Objectives, rules
-
 DOCUMENTATION = r"""
 name: alert_rules
 short_description: Recording rules and alerts of a site for Prometheus
@@ -48,6 +46,8 @@ _value:
 
 
 def alert_rules(objectives: Mapping[str, Any]) -> dict[str, Any]:
+    from ..module_utils.monitoring.rules import Objectives, rules  # noqa: PLC0415 - Ansible reads all filters to find one
+
     try:
         return rules(Objectives.of(objectives))
     except (TypeError, ValueError) as error:

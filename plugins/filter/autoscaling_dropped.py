@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..module_utils.hpa.wanted import dropped
-
 DOCUMENTATION = r"""
 name: autoscaling_dropped
 short_description: What a cluster dropped of an HPA's behaviour
@@ -44,8 +42,14 @@ _value:
 """
 
 
+def autoscaling_dropped(*given: Any) -> Any:
+    from ..module_utils.hpa.wanted import dropped  # noqa: PLC0415 - Ansible reads all filters to find one
+
+    return dropped(*given)
+
+
 class FilterModule:
     """The filter by its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"autoscaling_dropped": dropped}
+        return {"autoscaling_dropped": autoscaling_dropped}

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..module_utils.hpa.objects import unread
-
 DOCUMENTATION = r"""
 name: autoscaling_unread
 short_description: Which of its metrics an HPA has not read
@@ -38,8 +36,14 @@ _value:
 """
 
 
+def autoscaling_unread(*given: Any) -> Any:
+    from ..module_utils.hpa.objects import unread  # noqa: PLC0415 - Ansible reads all filters to find one
+
+    return unread(*given)
+
+
 class FilterModule:
     """The filter by its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"autoscaling_unread": unread}
+        return {"autoscaling_unread": autoscaling_unread}

@@ -11,7 +11,6 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils.gcp.errors import BadInput
-from ..module_utils.gke.role_options import role_options
 
 DOCUMENTATION = r"""
 name: cluster_options
@@ -47,6 +46,8 @@ _value:
 
 
 def cluster_options(variables: Mapping[str, Any]) -> dict[str, Any]:
+    from ..module_utils.gke.role_options import role_options  # noqa: PLC0415 - Ansible reads all filters to find one
+
     try:
         return role_options(variables)
     except BadInput as error:

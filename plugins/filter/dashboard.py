@@ -10,12 +10,6 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils.monitoring.cloud_monitoring import cloud_monitoring
-from ..module_utils.monitoring.dashboard import Price
-from ..module_utils.monitoring.dashboard import dashboard as described
-from ..module_utils.monitoring.grafana import grafana
-from ..module_utils.monitoring.rules import Objectives
-
 DOCUMENTATION = r"""
 name: dashboard
 short_description: A dashboard of a site for Grafana or Cloud Monitoring
@@ -62,17 +56,22 @@ _value:
   type: dict
 """
 
-FORMS = {"grafana": grafana, "cloud_monitoring": cloud_monitoring}
-
 
 def dashboard(
     objectives: Mapping[str, Any], form: str = "grafana", node_hour: Any = 0, currency: str = "USD"
 ) -> dict[str, Any]:
-    if form not in FORMS:
-        raise AnsibleFilterError(f"dashboard: there is no form {form!r}: there is {', '.join(FORMS)}")
+    from ..module_utils.monitoring.cloud_monitoring import cloud_monitoring  # noqa: PLC0415 - Ansible reads all filters to find one
+    from ..module_utils.monitoring.dashboard import Price  # noqa: PLC0415
+    from ..module_utils.monitoring.dashboard import dashboard as described  # noqa: PLC0415
+    from ..module_utils.monitoring.grafana import grafana  # noqa: PLC0415
+    from ..module_utils.monitoring.rules import Objectives  # noqa: PLC0415
+
+    forms = {"grafana": grafana, "cloud_monitoring": cloud_monitoring}
+    if form not in forms:
+        raise AnsibleFilterError(f"dashboard: there is no form {form!r}: there is {', '.join(forms)}")
     try:
         price = Price(float(node_hour), str(currency))
-        return FORMS[form](described(Objectives.of(objectives), price))
+        return forms[form](described(Objectives.of(objectives), price))
     except (TypeError, ValueError) as error:
         raise AnsibleFilterError(f"dashboard: {error}") from None
 

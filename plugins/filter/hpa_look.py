@@ -9,9 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..module_utils.hpa.objects import next_look, under
-from ..module_utils.hpa.seen import Controller
-
 Json = Mapping[str, Any]
 
 DOCUMENTATION = r"""
@@ -67,6 +64,9 @@ _value:
 def hpa_look(
     hpa: Json, deployments: Iterable[Json], pods: Iterable[Json], samples: Iterable[Json], version: str
 ) -> str:
+    from ..module_utils.hpa.objects import next_look, under  # noqa: PLC0415 - Ansible reads all filters to find one
+    from ..module_utils.hpa.seen import Controller  # noqa: PLC0415
+
     return next_look(hpa, under(hpa, deployments, pods), samples, time.time(), Controller.of(version))
 
 

@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..module_utils.k8s.autoscalers import scales
-from ..module_utils.loadtest.objects import summary
-
 DOCUMENTATION = r"""
 name: hpas_of
 short_description: The HorizontalPodAutoscalers that scale a Deployment, in short
@@ -49,6 +46,9 @@ _value:
 
 
 def hpas_of(hpas: Iterable[dict[str, Any]], deployment: str) -> list[Mapping[str, Any] | None]:
+    from ..module_utils.k8s.autoscalers import scales  # noqa: PLC0415 - Ansible reads all filters to find one
+    from ..module_utils.loadtest.objects import summary  # noqa: PLC0415
+
     return [summary("hpa", hpa) for hpa in hpas if scales(hpa, deployment)]
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils.gcp.errors import BadInput
-from ..module_utils.monitoring.wanted import parts
 
 DOCUMENTATION = r"""
 name: monitoring_parts
@@ -43,6 +42,8 @@ _value:
 
 
 def monitoring_parts(variables: Mapping[str, Any]) -> dict[str, Any]:
+    from ..module_utils.monitoring.wanted import parts  # noqa: PLC0415 - Ansible reads all filters to find one
+
     try:
         return parts(variables)
     except (BadInput, TypeError, ValueError) as error:

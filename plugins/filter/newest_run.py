@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..module_utils.loadtest.runs import is_under_way, newest
-
 DOCUMENTATION = r"""
 name: newest_run
 short_description: The newest load test that has a report, and the one that is under way
@@ -41,6 +39,8 @@ _value:
 
 
 def newest_run(reports: str) -> dict[str, Any]:
+    from ..module_utils.loadtest.runs import is_under_way, newest  # noqa: PLC0415 - Ansible reads all filters to find one
+
     folder = Path(reports).resolve()
     found, latest = newest(folder), (folder / "latest").resolve()
     return {

@@ -49,11 +49,10 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
-from ..module_utils.variables.check import CHECKS
-from ..module_utils.variables.findings import kept, names_of_rules
+from ..module_utils.variables.findings import Finding, kept, names_of_rules
 from ..module_utils.variables.rules import NEVER_IGNORED
 from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS
-from ..plugin_utils.role_variables import ROLES, environment, role_findings, unknown
+from ..plugin_utils.names import ROLES, environment, unknown
 
 
 class LookupModule(LookupBase):
@@ -62,11 +61,9 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         given = variables or {}
-        if others := set(terms) - set(CHECKS):
-            raise AnsibleLookupError(f"variable_problems: there is no role {', '.join(map(str, others))}")
-        facts = {name: self._templar.template(given[name]) for name in self.get_option("facts")}
-        found = [finding for role in terms for finding in role_findings(role, self._templar, given, **facts)]
-        if not terms:
+        if terms:
+            found = self._of_roles(terms, given)
+        else:
             ignore = names_of_rules(self._templar.template(given.get("preflight_ignore")))
             found = kept(
                 [*environment(), *unknown(given, [*ROLES, *PLAYBOOKS, GOOGLE])], ignore, NEVER_IGNORED
@@ -75,3 +72,12 @@ class LookupModule(LookupBase):
             if finding.id == "renamed-variable":
                 Display().warning(str(finding))
         return [str(finding) for finding in found if finding.severity == "error"]
+
+    def _of_roles(self, terms: list[str], given: Any) -> list[Finding]:
+        from ..module_utils.variables.check import CHECKS  # noqa: PLC0415 - names are judged faster without the rules
+        from ..plugin_utils.role_variables import role_findings  # noqa: PLC0415
+
+        if others := set(terms) - set(CHECKS):
+            raise AnsibleLookupError(f"variable_problems: there is no role {', '.join(map(str, others))}")
+        facts = {name: self._templar.template(given[name]) for name in self.get_option("facts")}
+        return [finding for role in terms for finding in role_findings(role, self._templar, given, **facts)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ansible.module_utils.basic import missing_required_lib
@@ -11,8 +11,8 @@ from .no_log import Module
 
 Json = dict[str, Any]
 
-Packages = Mapping[str, str | None]
-"""Python packages that a module needs, and the error of their import, or None."""
+Packages = Mapping[str, str | None] | Callable[[Json], Mapping[str, str | None]]
+"""Python packages that a module needs, always or for such options, and the error of their import, or None."""
 
 
 class Answer(Protocol):
@@ -25,7 +25,9 @@ def main(spec: Json, packages: Packages, answer: Answer) -> None:
     """The module in a process of its own: reads options, answers, ends."""
     module = Module(**spec)
     result = dict(
-        missing(packages) or negative(module.params) or answer(module.params, check_mode=module.check_mode)
+        missing(needed(packages, module.params))
+        or negative(module.params)
+        or answer(module.params, check_mode=module.check_mode)
     )
     for warning in result.pop("warnings", []):
         module.warn(warning)
@@ -47,7 +49,12 @@ def negative(params: Json) -> Json | None:
     return None
 
 
-def missing(packages: Packages, reason: str | None = None) -> Json | None:
+def needed(packages: Packages, params: Json) -> Mapping[str, str | None]:
+    """Those for these options."""
+    return packages if isinstance(packages, Mapping) else packages(params)
+
+
+def missing(packages: Mapping[str, str | None], reason: str | None = None) -> Json | None:
     """The failure, in one line, of a module whose Python lacks a package."""
     for name, error in packages.items():
         if error is not None:

@@ -13,3 +13,6 @@ from ansible.plugins.loader import filter_loader, test_loader
 # Asked for one of its own, a loader reads all that come with Ansible; every task has a condition or an option with some.
 filter_loader.get("ternary")
 test_loader.get("version")
+# Of a collection's it reads all, too.
+filter_loader.get("mlops.tfserving.absolute_path")
+test_loader.get("mlops.tfserving.ours")

@@ -26,7 +26,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.no_log import secrets, shown
-from ..module_utils.outcome import Answer, Packages, failure, negative
+from ..module_utils.outcome import Answer, Packages, failure, needed, negative
 from ..module_utils.progress import VARIABLE
 from . import before_forks  # noqa: F401
 
@@ -75,7 +75,7 @@ class ModuleAction(ActionBase):
             or self._play_context.become
             or self._task.async_val
             or any(self._task.environment or [])
-            or any(self._module().PACKAGES.values())
+            or any(needed(self._module().PACKAGES, self._task.args).values())
         )
 
     def _in_a_process(self, task_vars: Json | None, environment: dict[str, str]) -> Json:

@@ -6,27 +6,20 @@
 from __future__ import annotations
 
 import inspect
-import os
-import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleError
 
-from ..module_utils.k8s.environment import contradiction
 from ..module_utils.variables.arguments import typed
 from ..module_utils.variables.check import CHECKS, judged
 from ..module_utils.variables.findings import Finding, kept, names_of_rules
 from ..module_utils.variables.rules import NEVER_IGNORED
-from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS, unknown_names
+from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS
+from .names import ROLES, ROOT, environment, options_of, unknown
 
 Json = dict[str, Any]
 
-ROOT = Path(__file__).resolve().parents[2]
-ROLES = (*CHECKS, "preflight")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HINT = "The role's meta/argument_specs.yml says what it takes."
 
 
@@ -35,7 +28,7 @@ def role_findings(role: str, templar: Any, variables: Mapping[str, Any], **facts
 
     ``facts``: what else the rules know by name, templated.
     """
-    options = _options(role)
+    options = options_of(role)
     values, wrongs = _read(templar, {name: variables[name] for name in options if name in variables}, options)
     values = {name: option.get("default") for name, option in options.items()} | values | facts
     project = templar.template(variables.get("gcp_project", ""))
@@ -65,7 +58,7 @@ def project_variables(
             templar.available_variables = {**of_all, **task_vars, "role_path": str(ROOT / "roles" / role)}
             raw = {name: task_vars.get(name, default) for name, default in defaults[role].items()}
             # What is empty by default comes from another role's run, or is not wanted.
-            values, wrong = _read(templar, raw, _options(role), may_be_empty=set(raw) - set(task_vars))
+            values, wrong = _read(templar, raw, options_of(role), may_be_empty=set(raw) - set(task_vars))
             wrongs += wrong
             for name in raw.keys() - values.keys():
                 values[name] = _default(templar, of_all, name, wrongs)
@@ -78,29 +71,6 @@ def project_variables(
     finally:
         templar.available_variables = before
     return found, [*wrongs, *told]
-
-
-def environment() -> list[Finding]:
-    """What is wrong with the environment that Ansible's own tasks run in."""
-    reason, hint = contradiction(os.environ)
-    return [Finding("one-cluster", "error", reason, hint)] if reason else []
-
-
-def unknown(variables: Iterable[str], owners: Iterable[str]) -> Iterable[Finding]:
-    """The names that begin as those of these roles and playbooks do, and are none of theirs."""
-    begins = re.compile(rf"(?:{'|'.join(owners)})_")
-    suspects = {name for name in map(str, variables) if begins.match(name)}
-    real = {name for role in ROLES if begins.match(f"{role}_") for name in _options(role)}
-    if not suspects - real:
-        return []
-    texts = "\n".join(
-        path.read_text(encoding="utf-8")
-        for folder in ("roles/*/tasks", "roles/*/vars", "playbooks")
-        for path in ROOT.glob(f"{folder}/**/*.yml")
-    )
-    used = set(re.findall(r"\w+", texts))
-    playbooks = re.findall(rf"\b(?:{'|'.join((*PLAYBOOKS, GOOGLE))})_\w+", texts)
-    return unknown_names(suspects, real | set(filter(begins.match, playbooks)), used)
 
 
 def _others(findings: Iterable[Finding], wrongs: Iterable[Finding]) -> list[Finding]:
@@ -159,13 +129,6 @@ def _defaults(loader: Any, role: str) -> Json:
     path = str(ROOT / "roles" / role / "defaults/main.yml")
     knows_trust = "trusted_as_template" in inspect.signature(loader.load_from_file).parameters
     return dict(loader.load_from_file(path, **({"trusted_as_template": True} if knows_trust else {})))
-
-
-def _options(role: str) -> Json:
-    """A role's variables by its argument spec. It holds no templates, so the fastest way to read YAML will do."""
-    text = (ROOT / "roles" / role / "meta/argument_specs.yml").read_text(encoding="utf-8")
-    specs = yaml.load(text, Loader=_LOADER)  # noqa: S506 both are safe loaders
-    return dict(specs["argument_specs"]["main"]["options"])
 
 
 def _first_line(error: Exception) -> str:

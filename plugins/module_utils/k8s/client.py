@@ -8,33 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
-import os
-import ssl
-import traceback
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from ..no_log import MASK, SECRET, is_text, sound_token
-from ..paths import absolute_path
+from ..no_log import MASK
 from ..retry import Clock, Policy, Transient, retried, seconds_of
 from .answers import error_of, object_of, refuse_nonsense
+from .connection import Kubeconfig, configuration, connection
 from .errors import KubeError
 from .port_forward import ForwardedPort
 
-KUBERNETES_IMPORT_ERROR: str | None = None
-try:
-    import kubernetes.client
-    import kubernetes.config
+with contextlib.suppress(ImportError):  # `lacking` says so
     import urllib3
     import urllib3.exceptions
-    import yaml
-    from kubernetes.config.config_exception import ConfigException
-except ImportError:
-    KUBERNETES_IMPORT_ERROR = traceback.format_exc()
-else:
+
     _NEVER_REACHED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 
 Json = dict[str, Any]
@@ -50,8 +38,6 @@ APPLY = "application/apply-patch+yaml"
 
 READS = Policy(attempts=7, first=0.5, longest=4.0, deadline=45.0)
 """Of one read: some ten seconds of short answers, in which a load balancer finds another API server; two time-outs."""
-
-_PLUGIN_WORDS = 400
 
 CONNECTS = Policy(attempts=3, first=0.3, longest=1.0)
 """Of everything else: only what never reached the server is sent again, since a lost answer may have been an effect."""
@@ -91,7 +77,7 @@ class KubeClient:
 
     def __init__(
         self,
-        kubeconfig: Mapping[str, Any] | str | None = None,
+        kubeconfig: Kubeconfig = None,
         context: str | None = None,
         *,
         reads: Policy = READS,
@@ -104,10 +90,9 @@ class KubeClient:
 
         Raises KubeError(reason="Kubeconfig") when it is missing or unusable; does not connect yet.
         """
-        configuration = _configuration(kubeconfig, context)
         self._given = (kubeconfig, context)
-        self._api = kubernetes.client.ApiClient(configuration)
-        self._host = str(configuration.host).rstrip("/")
+        self._connection = connection(kubeconfig, context)
+        self._host = self._connection.host
         self._reads = reads
         self._clock = clock or Clock()
 
@@ -217,10 +202,12 @@ class KubeClient:
 
         Whether anything listens on the port shows later (`ForwardedPort.error`).
         """
-        import kubernetes.stream  # noqa: PLC0415 - what few need costs the others no time
+        import kubernetes.client  # noqa: PLC0415 - what few need costs the others no time
+        import kubernetes.stream  # noqa: PLC0415
 
         # The client's own port forward changes the ApiClient it uses while it connects: give it one of its own.
-        core = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self._api.configuration))
+        found = getattr(self._connection, "configuration", None) or configuration(*self._given)
+        core = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(found))
         try:
             forward = kubernetes.stream.portforward(
                 core.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)
@@ -285,9 +272,10 @@ class KubeClient:
         url = self._host + path + (f"?{words}" if words else "")
 
         def once() -> Any:
-            self._api.update_params_for_auth(sent, [], ["BearerToken"], path, method, body)
+            if header := self._connection.authorization():
+                sent["authorization"] = header
             try:
-                return self._api.rest_client.pool_manager.request(
+                return self._connection.pool.request(
                     method,
                     url,
                     body=body,
@@ -320,19 +308,19 @@ class KubeClient:
         kubeconfig, context = self._given
         if isinstance(kubeconfig, Mapping):
             return False
-        mine = self._api.configuration
         try:
-            now = _configuration(kubeconfig, context)
+            now = connection(kubeconfig, context)
+            new = now.authorization()
+            if not new or now.host != self._host or new == self._connection.authorization():
+                return False
         except KubeError:
             return False
-        if not now.api_key or now.api_key == mine.api_key:
-            return False
-        mine.api_key, mine.refresh_api_key_hook = now.api_key, now.refresh_api_key_hook
+        self._connection = now
         return True
 
     def _without_token(self, content: bytes) -> bytes:
         """What a server says of a refusal, which may repeat what it was sent."""
-        _kind, _blank, token = self._api.configuration.api_key.get("BearerToken", "").partition(" ")
+        _kind, _blank, token = self._connection.authorization().partition(" ")
         return content.replace(token.encode(), MASK) if token else content
 
     def _no_answer(self, method: str, path: str, error: Exception) -> KubeError:
@@ -344,147 +332,6 @@ class KubeClient:
         else:
             hint = "Is the cluster running, and is its address reachable from here (firewall, VPN)?"
         return KubeError(0, "NoAnswer", f"{method} {path}: no answer from {self._host}: {text}. {hint}")
-
-
-def _configuration(kubeconfig: Mapping[str, Any] | str | None, context: str | None) -> Any:
-    configuration = kubernetes.client.Configuration()
-    where = "the kubeconfig given"
-    kubeconfig = kubeconfig.strip() if isinstance(kubeconfig, str) else kubeconfig
-    try:
-        if isinstance(kubeconfig, Mapping):
-            with _plugin_asked(where, configuration):
-                kubernetes.config.load_kube_config_from_dict(
-                    dict(kubeconfig),
-                    context=context,
-                    client_configuration=configuration,
-                    persist_config=False,
-                )
-        else:
-            path = kubeconfig or os.environ.get("K8S_AUTH_KUBECONFIG")
-            if not path and not context and _is_in_a_pod(configuration):
-                _trim_tokens(configuration, "this pod's account")
-                return configuration
-            path = path or os.environ.get("KUBECONFIG")
-            if path and is_text(path):
-                # It holds secrets, and is not to be shown.
-                raise KubeError(
-                    0, "Kubeconfig",
-                    "`kubeconfig` is what is in a kubeconfig, as text: give the file's path, or a dict, by "
-                    "`| ansible.builtin.from_yaml`.",
-                )  # fmt: skip
-            where = path or "~/.kube/config"
-            with _plugin_asked(where, configuration):
-                kubernetes.config.load_kube_config(
-                    config_file=absolute_path(path) if path and os.pathsep not in path else path,
-                    context=context,
-                    client_configuration=configuration,
-                    persist_config=False,
-                )
-        if configuration.cert_file and configuration.key_file:
-            # Each connection would fail at it. A password keeps OpenSSL from asking for one.
-            pair = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            pair.load_cert_chain(configuration.cert_file, configuration.key_file, password="")
-    except (
-        ConfigException,
-        yaml.YAMLError,
-        OSError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
-        words = _complaint(error)
-        if not isinstance(kubeconfig, Mapping):
-            if os.pathsep not in where and not Path(absolute_path(where)).exists():
-                words = "there is no such file"
-            if not where.startswith(("/", "~")):
-                words = f"{words} (a relative path begins in {Path.cwd()})"
-        raise KubeError(
-            0,
-            "Kubeconfig",
-            f"cannot use {where}: {words}. Give `kubeconfig` as a path or a dict, "
-            "and `context` if it has several.",
-        ) from error
-    _trim_tokens(configuration, where)
-    return configuration
-
-
-class _Heard(logging.Filter):
-    """Keeps what the client only logs: why a kubeconfig's plugin has no credentials. It asks anonymously then."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.words: list[str] = []
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if Path(record.pathname).name != "kube_config.py":
-            return True
-        self.words.append(record.getMessage())
-        return False
-
-
-@contextlib.contextmanager
-def _plugin_asked(where: str, configuration: Any, *, renews: bool = False) -> Iterator[None]:
-    """Raises KubeError, with the words of the kubeconfig's exec plugin, when that was asked for credentials in vain."""
-    heard, log = _Heard(), logging.getLogger()
-    log.addFilter(heard)
-    try:
-        yield
-    finally:
-        log.removeFilter(heard)
-    if heard.words and (renews or not (configuration.api_key or configuration.cert_file)):
-        words = SECRET.sub(MASK.decode(), " ".join(heard.words[-1].split()))
-        raise KubeError(
-            0, "Kubeconfig",
-            f"cannot use {where}: its plugin for credentials (users[].user.exec) failed: {words[:_PLUGIN_WORDS]}. Run its "
-            "command by hand, as the user and with the PATH that Ansible has here, or give a kubeconfig that needs no plugin.",
-        )  # fmt: skip
-
-
-def _complaint(error: Exception) -> str:
-    """In one line, and without what is in the file."""
-    if isinstance(error, yaml.YAMLError):
-        mark = getattr(error, "problem_mark", None)
-        return f"it is not YAML{f' (line {mark.line + 1})' if mark else ''}"
-    if isinstance(error, ssl.SSLError):
-        return "its client certificate and key are no pair of PEM files without a password"
-    if isinstance(error, UnicodeError):
-        return "it has a character that can't stand there"
-    return str(error).split("\n", maxsplit=1)[0].rstrip(".")
-
-
-def _trim_tokens(configuration: Any, where: str) -> None:
-    """Now, and whenever the client reads its token anew: as kubectl does it. Raises KubeError for an unfit one."""
-    renew = configuration.refresh_api_key_hook
-
-    def hook(configuration: Any) -> None:
-        if renew:
-            with _plugin_asked(where, configuration, renews=True):
-                renew(configuration)  # Puts itself in this one's place.
-            configuration.refresh_api_key_hook = hook
-        kind, _blank, token = configuration.api_key.get("BearerToken", "").partition(" ")
-        if not kind or kind == "Basic":
-            return
-        found = sound_token(token)
-        if found is None:
-            raise KubeError(
-                0, "Kubeconfig",
-                f"cannot use {where}: its token is empty, or has a blank, a line break, a quote or another character "
-                "that no token has. Put it there as it was handed out, and nothing else.",
-            )  # fmt: skip
-        configuration.api_key["BearerToken"] = f"{kind} {found}"
-
-    hook(configuration)
-    configuration.refresh_api_key_hook = hook
-
-
-def _is_in_a_pod(configuration: Any) -> bool:
-    """Whether this is a pod with an account of its own, whose cluster the configuration then has."""
-    try:
-        kubernetes.config.load_incluster_config(client_configuration=configuration)
-    except ConfigException:
-        return False
-    return True
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[Json]:

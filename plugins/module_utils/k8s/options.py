@@ -8,14 +8,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..outcome import failure
-from .client import KUBERNETES_IMPORT_ERROR, KubeClient
+from .client import KubeClient
+from .connection import lacking
 from .environment import contradiction
 from .errors import KubeError
 
 Json = dict[str, Any]
 
-PACKAGES = {"kubernetes": KUBERNETES_IMPORT_ERROR}
-"""What every one of these modules needs, and why it can't be imported here, if so."""
+
+def PACKAGES(params: Mapping[str, Any]) -> Mapping[str, str | None]:
+    """What every one of these modules needs for such options, and why it can't be imported here, if so."""
+    return {"kubernetes": lacking(params.get("kubeconfig"), params.get("context"))}
+
 
 _NAMES = ("app", "deployment", "name", "namespace", "run", "service")
 _NAME = re.compile("[A-Za-z0-9._:-]{1,253}")

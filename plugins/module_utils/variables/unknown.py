@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 
-from ..gke.desired import CLUSTER_ARGUMENTS
 from .findings import Finding
 from .renamed import RENAMED
 from .rules import RULES
@@ -22,6 +21,8 @@ _NEARLY = 0.85
 
 def unknown_names(names: Iterable[str], real: Collection[str], used: Collection[str]) -> Iterator[Finding]:
     """``names``: that a play has. ``real``: those that may be set. ``used``: that roles and playbooks have for themselves."""
+    from ..gke.desired import CLUSTER_ARGUMENTS  # noqa: PLC0415 - mistakes are rare
+
     rule = RULES["unknown-variable"]
     for name in sorted(set(names) - {*real, *used}):
         if new := RENAMED.get(name):

@@ -12,7 +12,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.gke.role_options i
     variable_of,
     with_options,
 )
-from ansible_collections.mlops.tfserving.plugins.plugin_utils.role_variables import ROOT
+from ansible_collections.mlops.tfserving.plugins.plugin_utils.names import ROOT
 
 VARIABLES = {"cluster_options", *(
     line.partition(":")[0]

@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.findings import kept
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.renamed import RENAMED
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.unknown import GOOGLE, PLAYBOOKS
-from ansible_collections.mlops.tfserving.plugins.plugin_utils.role_variables import ROLES, unknown
+from ansible_collections.mlops.tfserving.plugins.plugin_utils.names import ROLES, unknown
 from serving_role import evaluate
 
 EVERYWHERE = [*ROLES, *PLAYBOOKS, GOOGLE]
