@@ -6,6 +6,7 @@ import re
 
 from ..gcp.errors import BadInput
 from .check_pool import check_pool, check_upgrade_settings
+from .places import is_zone
 from .rules import (
     check_cidr,
     check_comparable_version,
@@ -18,7 +19,6 @@ from .rules import (
     check_tags,
     check_version,
     check_zones,
-    is_zone,
     moment,
 )  # fmt: skip
 from .schema import Json

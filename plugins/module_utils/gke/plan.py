@@ -18,8 +18,8 @@ from . import sizes
 from .cluster_options import CLUSTER_OPTIONS
 from .compare import restrict
 from .option import AT_CREATION, IN_PLACE, NEVER, RECREATE, Option
+from .places import is_zone
 from .pool_options import POOL_OPTIONS
-from .rules import is_zone
 from .schema import Json, look_up, put, write
 
 FAILED = "ERROR"

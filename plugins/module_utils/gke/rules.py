@@ -10,10 +10,9 @@ from typing import Any
 
 from ..gcp.errors import BadInput
 from .option import version
+from .places import REGION, ZONE, is_zone, region_of
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
-_REGION = re.compile(r"[a-z]+(?:-[a-z]+)+[0-9]+")
-_ZONE = re.compile(rf"({_REGION.pattern})-[a-z](?:[a-z]*\d+[a-z])?")
 _PROJECT = re.compile(r"(?:[a-z][-a-z0-9.]*:)?[a-z][-a-z0-9]{4,28}[a-z0-9]|[0-9]+")
 _NODE_LABEL = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -37,17 +36,8 @@ def check_project(project: str) -> None:
 
 
 def check_location(location: str) -> None:
-    if not (_REGION.fullmatch(location) or _ZONE.fullmatch(location)):
+    if not (REGION.fullmatch(location) or ZONE.fullmatch(location)):
         raise BadInput(f"location '{location}' is neither a zone (us-central1-f) nor a region (us-central1).")
-
-
-def is_zone(location: str) -> bool:
-    return bool(_ZONE.fullmatch(location))
-
-
-def region_of(location: str) -> str:
-    found = _ZONE.fullmatch(location)
-    return found[1] if found else location
 
 
 def check_zones(what: str, zones: Iterable[str], location: str, *, with_own: bool) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..hpa.objects import NO_VALUE
 from ..k8s.quantities import quantity
-from .schema import Json, Metric
+
+if TYPE_CHECKING:  # long, and nothing but types is wanted of it
+    from .schema import Metric
+
+Json = dict[str, Any]
 
 _FIELDS = {"Utilization": "averageUtilization", "AverageValue": "averageValue", "Value": "value"}
 _UNITS = {"cpu": "cores", "memory": "bytes"}

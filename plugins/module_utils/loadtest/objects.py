@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..hpa.objects import amounts
 from ..variables.pod_needs import GPU
 from .hpa import averages_of, metrics_of
-from .schema import Deployment, Event, Hpa, HpaSpec, Json, Node, Pod, PodSpec
+
+if TYPE_CHECKING:  # long, and nothing but types is wanted of it
+    from .schema import Deployment, Event, Hpa, HpaSpec, Node, Pod, PodSpec
+
+Json = dict[str, Any]
 
 EVENT_REASONS = frozenset(
     {

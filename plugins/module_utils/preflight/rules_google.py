@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..gke.option import at_least
-from ..gke.rules import region_of
+from ..gke.places import region_of
 from ..gke.sizes import bounds
 from ..variables.settings import Cluster, Pool, Settings
 from .judge import Rule, Said

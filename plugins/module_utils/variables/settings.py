@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..gke.rules import region_of
+from ..gke.places import region_of
 
 DEFAULT_MACHINE_TYPE, DEFAULT_DISK_TYPE, DEFAULT_DISK_GB = "e2-medium", "pd-balanced", 100
 """Of a node pool that does not say. https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/NodeConfig"""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..gcp.errors import BadInput
+from ..gke.places import is_zone
 from ..gke.role_options import with_options
-from ..gke.rules import is_zone
 from ..hpa.wanted import TOLERANCE
 from ..k8s.quantities import quantity
 from ..model_server.runtime import TF_SERVING

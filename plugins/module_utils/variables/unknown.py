@@ -21,8 +21,6 @@ _NEARLY = 0.85
 
 def unknown_names(names: Iterable[str], real: Collection[str], used: Collection[str]) -> Iterator[Finding]:
     """``names``: that a play has. ``real``: those that may be set. ``used``: that roles and playbooks have for themselves."""
-    from ..gke.desired import CLUSTER_ARGUMENTS  # noqa: PLC0415 - mistakes are rare
-
     rule = RULES["unknown-variable"]
     for name in sorted(set(names) - {*real, *used}):
         if new := RENAMED.get(name):
@@ -35,6 +33,8 @@ def unknown_names(names: Iterable[str], real: Collection[str], used: Collection[
                 name,
             )
             continue
+        from ..gke.desired import CLUSTER_ARGUMENTS  # noqa: PLC0415 - mistakes are rare
+
         is_googles = name.startswith(f"{GOOGLE}_")
         near = get_close_matches(name, sorted(real), 1, _NEARLY if is_googles else 0.6)
         if is_googles and not near:

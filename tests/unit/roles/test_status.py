@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kube_in_memory import KubeInMemory
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,7 +49,8 @@ def status(kube: KubeInMemory, folder: Path, **variables: Any) -> tuple[int, str
             [Path(sys.executable).parent / "ansible-playbook", "-i", "inventories/existing", "playbooks/status.yml",
              "-e", json.dumps(given)],
             cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"},
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+                 "ANSIBLE_SHOW_CUSTOM_STATS": "1", "GCP_ACCESS_TOKEN": "t"},
         )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
@@ -61,6 +63,7 @@ def test_a_healthy_site_on_the_screen_and_for_machines(kube: KubeInMemory, tmp_p
     assert "pod         image-classifier-1: version 3, ready, on n-1" in said
     assert "endpoint    http://192.0.2.1:8501/v1/models/image_classifier:predict" in said
     assert "changed=0" in said
+    assert '"tfserving_health": "healthy"' in said
     told = json.loads(file.read_text())
     assert (told["health"], told["replicas"]["ready"], told["pods"][0]["version"]) == ("healthy", 1, "3")
 
@@ -82,3 +85,23 @@ def test_one_that_is_down_ends_in_4(kube: KubeInMemory, tmp_path: Path) -> None:
     code, said = status(kube, tmp_path, status_exit="true")
     assert code == 4, said
     assert "health      down: no replica is ready" in said
+
+
+def test_a_cluster_that_does_not_exist_is_down(tmp_path: Path) -> None:
+    """Google knows none of its name: the API in memory, which has nothing at that path."""
+    google, file = KubeInMemory(), tmp_path / "status.json"
+    with google.served(tmp_path) as kubeconfig:
+        endpoint = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+        code, said = status(
+            google, tmp_path, status_exit=True, status_file=str(file), cluster_existing_kubeconfig="",
+            cluster_kubeconfig_path=str(tmp_path / "none"), cluster_api_endpoint=endpoint,
+            gcp_project="my-project", gcp_auth_kind="accesstoken",
+        )  # fmt: skip
+    assert code == 4, said
+    assert "health      down: the cluster does not exist" in said
+    assert "does not exist (ansible-playbook site.yml creates it)" in said
+    assert '"tfserving_health": "down"' in said
+    assert json.loads(file.read_text())["health"] == "down"
+    assert [path for _, path in google.requests] == [
+        "/v1/projects/my-project/locations/us-central1-f/clusters/cluster-1"
+    ]
