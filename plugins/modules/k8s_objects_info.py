@@ -26,6 +26,9 @@ seealso:
 OPTIONS = r"""
 api_version: Group and version of the kind.
 kind: The kind.
+objects:
+  - Instead of a kind, manifests; of each its C(apiVersion), C(kind), name and namespace. Those that are there are returned.
+  - Of a kind that the cluster does not have there are none. What may not be read is told in RV(forbidden).
 namespace: Namespace of the objects; all namespaces if unset.
 name: Name of the one object to return.
 label_selectors: What the labels must be, all of them.
@@ -49,6 +52,11 @@ resources:
   type: list
   elements: dict
   returned: success
+forbidden:
+  description: Of O(objects) those that may not be read, as KIND NAME.
+  type: list
+  elements: str
+  returned: with O(objects)
 reason:
   description: Kubernetes' word for why.
   type: str
@@ -56,13 +64,15 @@ reason:
 """
 
 from ..module_utils import outcome
-from ..module_utils.k8s.listing import awaited
+from ..module_utils.k8s.listing import awaited, those_there
 from ..module_utils.k8s.options import PACKAGES, Json, answered, client_from_params, module_spec
 from ..module_utils.retry import Clock
 
 SPEC = module_spec(
+    rules={"required_one_of": [["kind", "objects"]], "mutually_exclusive": [["kind", "objects"]]},
     api_version={"type": "str", "default": "v1"},
-    kind={"type": "str", "required": True},
+    kind={"type": "str"},
+    objects={"type": "list", "elements": "dict"},
     namespace={"type": "str"},
     name={"type": "str"},
     label_selectors={"type": "list", "elements": "str", "default": []},
@@ -72,9 +82,14 @@ SPEC = module_spec(
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:
-    return answered(
-        lambda: {"changed": False, "resources": awaited(client_from_params(params), params, Clock())}
-    )
+    def work() -> Json:
+        api = client_from_params(params)
+        if params["objects"] is None:
+            return {"changed": False, "resources": awaited(api, params, Clock())}
+        found, forbidden = those_there(api, params["objects"])
+        return {"changed": False, "resources": found, "forbidden": forbidden}
+
+    return answered(work)
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ resources:
       description: Google's number for it, where it has one.
       type: str
 unread:
-  description: What could not be looked at, as C(what), with C(reason) and C(hint).
+  description: What could not be looked at, as C(what), with the C(kinds) of resources that this leaves unknown, C(reason) and C(hint).
   type: list
   elements: dict
   returned: success

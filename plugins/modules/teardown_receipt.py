@@ -74,6 +74,7 @@ receipt:
     there: {type: list, elements: dict, description: What was there.}
     objects: {type: list, elements: str, description: As O(objects).}
     gone: {type: list, elements: str, description: What of it is gone.}
+    not_known: {type: list, elements: str, description: What of it could not be looked for.}
     left: {type: list, elements: dict, description: "What is left, with C(reason), C(command) and C(month)."}
     not_looked_at: {type: list, elements: dict, description: As O(unread).}
     month: {type: float, description: What all that is left costs in a month.}

@@ -20,6 +20,10 @@ from .names import ROLES, ROOT, environment, options_of, unknown
 
 Json = dict[str, Any]
 
+_NOT_NULL = {
+    "int": "a number", "float": "a number", "bool": "true or false", "list": "a list, if empty []", "dict": "a dictionary, if empty {}",
+}  # fmt: skip
+"""What a variable of a type has to be where its role's default is something: null would be taken for false or nothing."""
 _HINT = "The role's meta/argument_specs.yml says what it takes."
 
 
@@ -96,8 +100,8 @@ def _read(
         option = options[name]
         spec = {key: setting for key, setting in option.items() if key not in ("description", "default")}
         checked, errors = typed({name: found}, {name: {**spec, "required": False}})
-        if found is None and spec.get("type") in ("int", "float") and option.get("default") is not None:
-            errors = [f"{name} is null, and has to be a number"]
+        if found is None and spec.get("type") in _NOT_NULL and option.get("default") is not None:
+            errors = [f"{name} is null, and has to be {_NOT_NULL[spec['type']]}"]
         if errors:
             text = "; ".join(errors)
             wrong.append(_wrong(name, text if name in text else f"{text}: {name}"))

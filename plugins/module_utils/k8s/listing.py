@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..retry import Clock, paged
@@ -44,6 +44,27 @@ def read(api: KubeApi, params: Json) -> list[Json]:
     # A list's items don't say what they are.
     known = {"apiVersion": api_version, "kind": kind}
     return [{**known, **item} for page in pages(api, path, labelSelector=selector) for item in page]
+
+
+def those_there(api: KubeApi, wanted: Iterable[Json]) -> tuple[list[Json], list[str]]:
+    """Of objects that manifests name, the ones that are there, and those that may not be read, as KIND NAME. Raises KubeError.
+
+    A kind that the server does not have any more took its objects along.
+    """
+    resources, found, forbidden = Resources(api), list[Json](), list[str]()
+    for one in wanted:
+        metadata = one["metadata"]
+        try:
+            path = resources.path(one["apiVersion"], one["kind"], metadata.get("namespace"), metadata["name"])
+            there = api.get_or_none(path)
+        except KubeError as error:
+            if error.reason == "Forbidden":
+                forbidden.append(f"{one['kind']} {metadata['name']}")
+            elif error.reason != "NoKind":
+                raise
+            continue
+        found += [] if there is None else [{"apiVersion": one["apiVersion"], "kind": one["kind"], **there}]
+    return found, forbidden
 
 
 def awaited(api: KubeApi, params: Json, clock: Clock) -> list[Json]:

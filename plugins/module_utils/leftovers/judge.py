@@ -37,16 +37,16 @@ def judge(site: Site, answers: Answers, table: Mapping[str, Any]) -> list[Found]
     ]
 
 
-def unread(answers: Answers) -> list[tuple[str, Unread]]:
-    """What could not be looked at."""
-    every: list[tuple[str, object]] = [
-        ("clusters", answers.clusters),
-        *((plural(KINDS[noun]), found) for noun, found in answers.compute.items()),
-        ("service accounts", answers.accounts),
-        ("the bucket", answers.bucket),
-        ("the bucket's IAM policy", answers.policy),
+def unread(answers: Answers) -> list[tuple[str, tuple[str, ...], Unread]]:
+    """What could not be looked at, in words, and which kinds of resources that leaves unknown."""
+    every: list[tuple[str, tuple[str, ...], object]] = [
+        ("clusters", ("cluster",), answers.clusters),
+        *((plural(KINDS[noun]), (KINDS[noun],), found) for noun, found in answers.compute.items()),
+        ("service accounts", ("service-account",), answers.accounts),
+        ("the bucket", ("bucket", "binding"), answers.bucket),
+        ("the bucket's IAM policy", ("binding",), answers.policy),
     ]
-    return [(what, found) for what, found in every if isinstance(found, Unread)]
+    return [(what, kinds, found) for what, kinds, found in every if isinstance(found, Unread)]
 
 
 def _clusters(site: Site, answers: Answers, table: Mapping[str, Any]) -> Iterator[Found]:

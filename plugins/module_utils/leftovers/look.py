@@ -32,14 +32,24 @@ def look(params: Json, clock: Clock | None = None) -> Json:
         accounts=tuple(params["accounts"]), addresses=tuple(params["addresses"]),
     )  # fmt: skip
     table, apis = prices(params["prices"]), _apis(params)
-    began, told = clock.now(), ""
+    began, told, first = clock.now(), "", None
     while True:
         answers = gather(site, apis)
         found = judge(site, answers, table)
         going = [one for one in found if one.sure and one.of in params["until_gone"]]
-        if not going or clock.now() - began >= params["timeout"]:
+        blind = {what for what, _kinds, _why in unread(answers)}
+        first = blind if first is None else first
+        if (
+            not (going or blind - first)
+            or clock.now() - began >= params["timeout"]
+            or not params["until_gone"]
+        ):
             break
-        words = f"{len(going)} resources are still there, such as {named(going[0])}"
+        words = (
+            f"{len(going)} resources are still there, such as {named(going[0])}"
+            if going
+            else f"{', '.join(sorted(blind - first))} can't be read at the moment"
+        )
         if words != told:
             progress(words)
         told = words
@@ -47,7 +57,10 @@ def look(params: Json, clock: Clock | None = None) -> Json:
     return {
         "changed": False,
         "resources": [asdict(one) for one in found],
-        "unread": [{"what": what, "reason": why.reason, "hint": why.hint} for what, why in unread(answers)],
+        "unread": [
+            {"what": what, "kinds": list(kinds), "reason": why.reason, "hint": why.hint}
+            for what, kinds, why in unread(answers)
+        ],
         "prices": {key: table[key] for key in ("currency", "date", "region", "source")},
     }
 

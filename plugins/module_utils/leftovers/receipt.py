@@ -51,12 +51,16 @@ def finished(
         | {"reason": reason(one, kept, cluster_stays=stays), "command": command(one, receipt["site"])}
         for one in now
     ]
+    missing = [one for one in there if _key(one) not in _keys(now)]
+    # A list that could not be read shows nothing, whatever there is.
+    unknown = {kind for one in unread for kind in one["kinds"]}
     priced = [one["month"] for one in left if one["month"] is not None]
     return receipt | {
         "finished": True,
         "ended": when,
         "there": there,
-        "gone": [_name(one) for one in there if _key(one) not in _keys(now)],
+        "gone": [_name(one) for one in missing if one["kind"] not in unknown],
+        "not_known": [_name(one) for one in missing if one["kind"] in unknown],
         "left": left,
         "not_looked_at": unread,
         "month": round(sum(priced), 2),
@@ -122,6 +126,7 @@ def words(receipt: Json) -> list[str]:
     for one in receipt["left"]:
         price = "price not known" if one["month"] is None else f"{one['month']:.2f} {currency} a month"
         lines.append(f"left: {_name(one)} ({price}): {one['reason']}. {one['command']}")
+    lines += [f"not known: {name}" for name in receipt["not_known"]]
     for one in receipt["not_looked_at"]:
         lines.append(f"not looked at: {one['what']}: {one['reason']}. {one['hint']}".rstrip())
     if receipt["left"]:

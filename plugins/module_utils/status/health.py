@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..hpa.objects import unread
 from ..k8s.autoscalers import scales, took_the_last
 from ..k8s.objects import condition, is_true, name_of, seconds_since
 from ..k8s.surge import NOTE as HOLDS
@@ -117,8 +118,12 @@ def _degraded(
         yield f"the rollout does not go on: {condition(deployment, 'Progressing').get('message', '')}".rstrip(
             ": "
         )
+    if deployment is not None and deployment["spec"].get("paused"):
+        yield "the Deployment is paused: no change of its pods is rolled out"
     for pod in pods:
         yield from _late(pod, now, start_seconds)
+    if deployment is not None and not any(scales(hpa, app) for hpa in objects["HorizontalPodAutoscaler"]):
+        yield "there is no HPA, so it does not scale: run playbooks/autoscaling.yml"
     for hpa in objects["HorizontalPodAutoscaler"]:
         if scales(hpa, app):
             yield from _autoscaler(hpa)
@@ -161,6 +166,8 @@ def _autoscaler(hpa: Json) -> Iterator[str]:
     able = condition(hpa, "AbleToScale")
     if active.get("status") == "False" and active.get("reason") != "ScalingDisabled":
         yield f"the HPA does not know its metrics: {active.get('message', active.get('reason', ''))}"
+    elif active.get("status") == "True" and (blind := unread(hpa)):
+        yield f"the HPA can't read {', '.join(blind)}, and so does not scale in"
     if able.get("status") == "False":
         yield f"the HPA can't scale: {able.get('message', able.get('reason', ''))}"
     if limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas":

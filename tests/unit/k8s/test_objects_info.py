@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
-from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.listing import awaited, pages
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.listing import awaited, pages, those_there
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.options import client_from_params
 from ansible_collections.mlops.tfserving.plugins.module_utils.outcome import negative
 from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
@@ -64,6 +64,25 @@ def test_a_condition_is_waited_for_and_told_in_its_own_words() -> None:
         with pytest.raises(KubeError, match="ConfigMap c is not Ready after 1 s: Slow no metrics yet"):
             awaited(api, {**params, "timeout": 1}, clock)
         assert awaited(api, {**params, "timeout": 9}, clock) == [found]
+
+
+def test_of_several_objects_those_that_are_there_are_read_and_the_forbidden_told() -> None:
+    def answer(method: str, path: str, query: Any, body: bytes) -> tuple[int, Any]:
+        if path == "/api/v1":
+            return 200, KINDS
+        status = {"there": 200, "not": 403}.get(path.rpartition("/")[2], 404)
+        return status, {"metadata": {"name": "there"}} if status == 200 else {
+            "kind": "Status", "code": status, "reason": {403: "Forbidden", 404: "NotFound"}[status],
+        }  # fmt: skip
+
+    def named(name: str, api: str = "v1", kind: str = "ConfigMap") -> Json:
+        return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "n"}}
+
+    wanted = [named("there"), named("gone"), named("not"), named("x", "keda.sh/v1alpha1", "ScaledObject")]
+    with Unlucky(answer, "reset", 0).served() as served:
+        found, forbidden = those_there(KubeClient(served.kubeconfig), wanted)
+    assert found == [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "there"}}]
+    assert forbidden == ["ConfigMap not"]
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a?b", "a b", "a%2Fb"])

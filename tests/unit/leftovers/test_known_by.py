@@ -162,7 +162,7 @@ def test_parts_of_names_that_resources_have_in_common(name: str, part: str) -> N
 def test_what_could_not_be_read_is_told() -> None:
     why = Unread("Required 'compute.disks.list'", "Allow it.")
     assert unread(Answers(compute={"disks": why, "instances": []}, policy=why)) == [
-        ("disks", why), ("the bucket's IAM policy", why),
+        ("disks", ("disk",), why), ("the bucket's IAM policy", ("binding",), why),
     ]  # fmt: skip
 
 

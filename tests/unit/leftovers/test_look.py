@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.leftovers import look as looking
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project import Unread
 from ansible_collections.mlops.tfserving.plugins.modules import gcs_bucket, gke_cluster, site_leftovers_info
 from emulator import PROJECT, ZONE, Emulator
 from objects import Objects
@@ -102,6 +104,29 @@ def test_what_may_not_be_read_is_told_and_the_rest_is_looked_at(
     assert kinds(answer) == ["bucket"]
     (told,) = answer["unread"]
     assert told["what"] == "disks" and "disks" in told["reason"] and told["hint"]
+    assert told["kinds"] == ["disk"]
+
+
+@pytest.mark.usefixtures("left_behind")
+def test_a_list_that_can_not_be_read_for_a_moment_is_no_sign_that_all_is_gone(
+    call: Call, http: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second look at the forwarding rules fails; what they are waited for would be taken for gone."""
+    monkeypatch.setattr(looking, "POLL_SECONDS", 0.05)
+    real, looks = looking.gather, []
+
+    def gather(site: Any, apis: Any) -> Any:
+        looks.append(1)
+        answers = real(site, apis)
+        if len(looks) == 2:
+            compute = {noun: Unread("503", "Try again.") for noun in answers.compute}
+            return replace(answers, compute=compute)
+        return answers
+
+    monkeypatch.setattr(looking, "gather", gather)
+    answer = call(site_leftovers_info, **SITE, until_gone=["service"], timeout=1)
+    assert len(looks) > 2
+    assert answer["unread"] == [] and "forwarding-rule" in kinds(answer)
 
 
 def test_it_looks_again_until_what_goes_is_gone(

@@ -106,8 +106,13 @@ def test_what_came_meanwhile_is_told_as_left() -> None:
 def test_nothing_is_left_is_said_only_where_everything_was_looked_at() -> None:
     receipt = begun(None, PLACE, ALL, [], "now")
     assert words(end(receipt, []))[-1] == "Nothing is left."
-    blind = [{"what": "disks", "reason": "Required 'compute.disks.list'", "hint": "Allow it."}]
-    said = words(finished(receipt, [], blind, {}, PRICES, "later"))
+    blind = [
+        {"what": "disks", "kinds": ["disk"], "reason": "Required 'compute.disks.list'", "hint": "Allow it."}
+    ]
+    made = finished(receipt, [], blind, {}, PRICES, "later")
+    assert (len(made["gone"]), made["not_known"]) == (len(ALL) - 1, ["disk pvc-1 in us-central1-f"])
+    said = words(made)
+    assert "gone: 4 of 5" in said and "not known: disk pvc-1 in us-central1-f" in said
     assert said[-1] == "not looked at: disks: Required 'compute.disks.list'. Allow it."
 
 

@@ -160,7 +160,9 @@ def test_the_next_run_removes_what_is_no_longer_asked_for() -> None:
     """By what the HPA that is there says; whoever has none of ours keeps what has such a name."""
 
     def removed(mark: str, **variables: Any) -> list[str]:
-        mine = {"metadata": {"annotations": {"mlops.tfserving/beside": mark}} if mark else {}}
+        mine = {
+            "metadata": {"name": "m", **({"annotations": {"mlops.tfserving/beside": mark}} if mark else {})}
+        }
         left = evaluate("autoscaling_objects_left", autoscaling_found={"resources": [mine]}, **variables)
         return sorted({one["kind"] for one in left})
 
@@ -174,6 +176,17 @@ def test_the_next_run_removes_what_is_no_longer_asked_for() -> None:
         autoscaling_metrics_source="prometheus",
         autoscaling_prometheus_url="http://p:9090",
     )
+
+
+def test_without_the_autoscaler_that_says_what_was_made_everything_is_looked_for() -> None:
+    """As when somebody has deleted it for a pause; what is asked for is not among it."""
+    none = {"autoscaling_found": {"resources": []}}
+    left = evaluate("autoscaling_objects_left", **none, **ASKED, autoscaling_metrics_source="prometheus")
+    kinds = {one["kind"] for one in left}
+    assert {"ScaledObject", "AutoscalingMetric", "PriorityClass", "CapacityBuffer"} <= kinds
+    assert not {"APIService", "ClusterRoleBinding", "HorizontalPodAutoscaler"} & kinds
+    assert "APIService" in {one["kind"] for one in evaluate("autoscaling_objects_left", **none)}
+    assert evaluate("autoscaling_objects_left") == [], "a dry run without a cluster"
 
 
 REQUESTS = {"cpu": "3", "memory": "4Gi"}
@@ -191,7 +204,7 @@ def test_room_in_stock_is_kept_by_the_cluster_or_by_pods_as_large_as_a_replica()
     ]  # fmt: skip
     without = {**kept, "autoscaling_buffer_kinds": {"reason": "NoKind", "resources": []}}
     assert applied(**without) == [
-        "HorizontalPodAutoscaler/image-classifier", "PriorityClass/tfserving-image-classifier-buffer",
+        "HorizontalPodAutoscaler/image-classifier", "PriorityClass/tfserving.image-classifier-buffer",
         "Deployment/image-classifier-buffer",
     ]  # fmt: skip
     made_of = objects("balloon", **without)
@@ -289,8 +302,7 @@ def test_a_place_that_somebody_else_has_by_now_is_not_taken_away() -> None:
     role: dict[str, Any] = {"kind": "Role", "metadata": {"name": "r"}}
 
     def removed(*there: dict[str, Any]) -> Any:
-        found = {"results": [{"resources": [role]}, {"resources": list(there)}, {"reason": "NoKind"}]}
-        return evaluate("autoscaling_unneeded", autoscaling_unwanted=found)
+        return evaluate("autoscaling_unneeded", autoscaling_unwanted={"resources": [role, *there]})
 
     assert removed(own) == [role, own]
     assert removed(OTHERS[0]) == removed(OTHERS[1]) == [role]

@@ -21,7 +21,7 @@ READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 
 @pytest.fixture
 def kube() -> KubeInMemory:
-    """A healthy site, but for its HPA, without which it is healthy, too."""
+    """A healthy site."""
     found = KubeInMemory()
     sizes = {"allocatable": {"cpu": "2", "memory": "4Gi"}, "nodeInfo": {"kubeletVersion": "v1.35.0"}}
     found.put("/api/v1/nodes/n-1", {"status": READY | sizes}, labels={})
@@ -29,11 +29,14 @@ def kube() -> KubeInMemory:
         "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
     })  # fmt: skip
     found.put(f"/apis/apps/v1/{SPACE}/deployments/image-classifier", {
-        "spec": {"replicas": 1}, "status": {"availableReplicas": 1}}, annotations={})  # fmt: skip
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "image-classifier"}}},
+        "status": {"availableReplicas": 1}}, annotations={})  # fmt: skip
     found.put(f"/api/v1/{SPACE}/pods/image-classifier-1", {"spec": {"nodeName": "n-1"}, "status": READY},
               labels={"app": "image-classifier"}, annotations={"mlops.tfserving/model-version": "3"})  # fmt: skip
-    found.put(f"/apis/autoscaling/v2/{SPACE}/horizontalpodautoscalers/other", {
-        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "other"}, "maxReplicas": 1}})  # fmt: skip
+    for name in ("image-classifier", "other"):
+        found.put(f"/apis/autoscaling/v2/{SPACE}/horizontalpodautoscalers/{name}", {
+            "spec": {"scaleTargetRef": {"kind": "Deployment", "name": name}, "maxReplicas": 1},
+            "status": {"currentMetrics": [{"type": "Resource"}]}})  # fmt: skip
     return found
 
 

@@ -46,7 +46,7 @@ def site() -> Objects:
             "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
         }],
         "Deployment": [{"metadata": {"name": "m"}, "spec": {"replicas": 2}, "status": {"availableReplicas": 2}}],
-        "HorizontalPodAutoscaler": [{"metadata": {"name": "m"}, "spec": hpa, "status": {"conditions": [
+        "HorizontalPodAutoscaler": [{"metadata": {"name": "m"}, "spec": hpa, "status": {"currentMetrics": [{"type": "Resource"}], "conditions": [
             {"type": "ScalingActive", "status": "True"}, {"type": "AbleToScale", "status": "True"},
             {"type": "ScalingLimited", "status": "False"}]}}],
     }  # fmt: skip
@@ -67,6 +67,16 @@ def test_what_machines_are_told(site: Objects) -> None:
         ("m-1", "3", False), ("m-2", "3", False), ("m-canary-1", "3", True),
     ]  # fmt: skip
     assert line(found) == "healthy: 2 of 2 replicas, 1 of 1 nodes ready"
+
+
+def two_metrics(site: Objects, *others: Json) -> None:
+    """CPU, which is read, and memory."""
+    hpa = site["HorizontalPodAutoscaler"][0]
+    target = {"type": "Utilization", "averageUtilization": 60}
+    hpa["spec"]["metrics"] = [
+        {"type": "Resource", "resource": {"name": name, "target": target}} for name in ("cpu", "memory")
+    ]
+    hpa["status"]["currentMetrics"] = [{"type": "Resource"}, *others]
 
 
 def condition(site: Objects, kind: str, **fields: str) -> None:
@@ -107,6 +117,10 @@ def waits(reason: str) -> Json:
          "the HPA can't scale: FailedGetScale"),
         (lambda s: condition(s, "ScalingLimited", status="True", reason="TooManyReplicas"), "degraded",
          "the HPA wants more than its maximum of 4 replicas"),
+        (lambda s: s["HorizontalPodAutoscaler"].clear(), "degraded", "there is no HPA, so it does not scale: run playbooks/autoscaling.yml"),
+        (lambda s: s["Deployment"][0]["spec"].update(paused=True), "degraded",
+         "the Deployment is paused: no change of its pods is rolled out"),
+        (lambda s: two_metrics(s, {"type": ""}), "degraded", "the HPA can't read memory, and so does not scale in"),
         (lambda s: held(s, updatedReplicas=2, replicas=2, readyReplicas=2), "degraded",
          "the HPA is held by a rollout that is over, and scales in by nothing: run playbooks/autoscaling.yml"),
     ],
@@ -127,10 +141,10 @@ def test_what_is_wrong_is_told(
         lambda s: s["Pod"].append(pod("theirs", "x", **waits("CrashLoopBackOff"))),
         lambda s: s["Pod"][0]["metadata"].update(deletionTimestamp=ago(1)) or s["Pod"][0].update(status=ready(is_ready=False)),
         lambda s: s["Deployment"][0]["spec"].update(replicas=3),
-        lambda s: s["HorizontalPodAutoscaler"].clear(),
         lambda s: condition(s, "ScalingLimited", status="True", reason="TooFewReplicas"),
         lambda s: condition(s, "ScalingActive", status="False", reason="ScalingDisabled"),
         lambda s: held(s, updatedReplicas=1, replicas=3),
+        lambda s: two_metrics(s, {"type": "Resource"}),
         lambda s: s["Service"][0].update(spec={"type": "ClusterIP"}, status={}),
     ],
 )  # fmt: skip
