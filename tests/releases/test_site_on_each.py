@@ -9,7 +9,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import 
 from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.runtime import TF_SERVING
 
 from sandbox.releases import RELEASES
-from tests.drills.drill import KUBECONFIG
+from tests.drills.drill import KUBECONFIG, Cluster
 from tests.integration.conftest import ROOT, daemon_log, leftovers, playbook, report, sandbox
 
 
@@ -36,19 +36,19 @@ def test_the_site_and_its_load_test(release: str) -> None:
     assert report()["verdict"] == "pass", report()["checks"]
     assert playbook(*site).ok().changed == 0
     assert (ROOT / "reports/latest/report.html").exists()
-    images_by_digest(api)
+    images_by_digest(Cluster(KUBECONFIG, "tfserving"))
 
 
-def images_by_digest(api: KubeClient) -> None:
+def images_by_digest(site: Cluster) -> None:
     """The images that run, by the digests that the cluster itself shows, are rolled out as well."""
-    pods = "/api/v1/namespaces/tfserving/pods?labelSelector=app.kubernetes.io/name%3Dimage-classifier"
-    found = {one["name"]: one["imageID"] for one in api.get(pods)["items"][0]["status"]["containerStatuses"]}
+    (pod, *_others) = site.ready("image-classifier")
+    found = {one["name"]: one["imageID"] for one in pod["status"]["containerStatuses"]}
     variables = {"serving_image": TF_SERVING.container, "serving_proxy_image": "proxy"}
     digests = {name: found[container] for name, container in variables.items()}
     assert all("@sha256:" in image for image in digests.values()), found
     chosen = [word for name, image in digests.items() for word in ("-e", f"{name}={image}")]
     assert playbook("playbooks/serving.yml", *chosen).ok().changed > 0
     assert playbook("playbooks/serving.yml", *chosen).ok().changed == 0
-    for pod in api.get(pods)["items"]:
+    for pod in site.ready("image-classifier"):
         asked = {one["name"]: one["image"] for one in pod["spec"]["containers"]}
         assert {name: asked[container] for name, container in variables.items()} == digests
