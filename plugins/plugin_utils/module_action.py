@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -31,6 +32,10 @@ from ..module_utils.progress import VARIABLE
 from . import before_forks  # noqa: F401
 
 _SECONDS = 0.5
+
+_PACKAGE = "kubernetes"
+_WANTED = Path(constants.DEFAULT_LOCAL_TMP) / _PACKAGE
+"""There once a task of this run imported that package, which only some kubeconfigs need, and which takes half a second."""
 
 Json = dict[str, Any]
 
@@ -75,8 +80,13 @@ class ModuleAction(ActionBase):
             or self._play_context.become
             or self._task.async_val
             or any(self._task.environment or [])
-            or any(needed(self._module().PACKAGES, self._task.args).values())
+            or self._lacks_a_package()
         )
+
+    def _lacks_a_package(self) -> bool:
+        # Paths count from where a module of this play would start.
+        with contextlib.chdir(self._loader.get_basedir()):
+            return any(needed(self._module().PACKAGES, self._task.args).values())
 
     def _in_a_process(self, task_vars: Json | None, environment: dict[str, str]) -> Json:
         before = self._task.environment
@@ -97,9 +107,10 @@ class ModuleAction(ActionBase):
         else:
             self._run_by = os.getppid()
             os.environ[VARIABLE] = lines
-            # Paths count from where a module of this play would start.
             with contextlib.chdir(self._loader.get_basedir()):
                 found = negative(params) or module.answer(params, check_mode=self._task.check_mode)
+            if _PACKAGE in sys.modules:
+                _WANTED.touch()
         found = {name: value for name, value in found.items() if name != "warnings" or value}
         if _shows_options(task_vars):
             found["invocation"] = {"module_args": shown(options, params)}
@@ -149,10 +160,12 @@ def module_of(action: str) -> Module:
     """The module that has the name of an action plugin's file.
 
     Ansible reads that file before it forks a process for each task: a file that calls this or ``action_of`` as it is
-    read has its module imported once in a run. (The files are no links to one: antsibull-docs takes a link for another name of what it
+    read has its module imported once in a run, and with it what tasks before had to import each by itself. (The files are no links to one: antsibull-docs takes a link for another name of what it
     leads to, and leaves the module's page out.)
     """
     name = action.rpartition(".")[2]
+    if _WANTED.exists():
+        importlib.import_module(f"{_PACKAGE}.config")
     return cast(Module, importlib.import_module(f"..modules.{name}", __package__))
 
 

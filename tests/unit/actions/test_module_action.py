@@ -168,6 +168,37 @@ def test_where_a_package_is_missing_the_hosts_python_is_asked(stage: Stage) -> N
     assert "Failed to import the required Python library (kubernetes)" in found["nowhere"]["msg"]
 
 
+IMPORTED = """
+import sys
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION, CALLBACK_NAME = 2.0, "imported"
+
+    def v2_playbook_on_stats(self, stats):
+        self._display.display(f"imported: {'kubernetes' in sys.modules}")
+"""
+"""Runs in the process from which Ansible forks one for each task."""
+
+
+def test_a_package_that_a_kubeconfig_needs_is_imported_once_for_all_tasks(stage: Stage) -> None:
+    """And for no other kubeconfig."""
+    folder = stage.write("callbacks/imported.py", IMPORTED).parent
+    stage.write("plain", json.dumps(stage.kubeconfig(token=SECRET)))
+    for kubeconfig, imported in (("plain", False), ("kubeconfig", True)):
+        ask, pods = (
+            {"kind": "Namespace", "kubeconfig": kubeconfig},
+            {"namespace": "n", "label_selector": "a=b"},
+        )
+        played = stage.play(
+            {"name": "first", "mlops.tfserving.k8s_objects_info": ask},
+            {"name": "next", "mlops.tfserving.tfserving_refusals_info": {**pods, "kubeconfig": kubeconfig}},
+            ANSIBLE_CALLBACK_PLUGINS=str(folder), ANSIBLE_CALLBACKS_ENABLED="imported",
+        )  # fmt: skip
+        assert not played.results["first"]["failed"], played.results
+        assert f"imported: {imported}" in played.output
+
+
 def alike(stage: Stage) -> dict[str, tuple[str, Json]]:
     """The cloud repeats what it was sent, and wrong options hold secrets. By name: module and options."""
     kubernetes = {"kubeconfig": stage.kubeconfig(token=SECRET)}
