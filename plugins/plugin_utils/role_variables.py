@@ -22,8 +22,9 @@ Json = dict[str, Any]
 
 _NOT_NULL = {
     "int": "a number", "float": "a number", "bool": "true or false", "list": "a list, if empty []", "dict": "a dictionary, if empty {}",
+    "str": "a text", "path": "a path",
 }  # fmt: skip
-"""What a variable of a type has to be where its role's default is something: null would be taken for false or nothing."""
+"""What a variable of a type has to be where its role's default is something: null would be taken for false, nothing or None."""
 _HINT = "The role's meta/argument_specs.yml says what it takes."
 
 
@@ -100,7 +101,7 @@ def _read(
         option = options[name]
         spec = {key: setting for key, setting in option.items() if key not in ("description", "default")}
         checked, errors = typed({name: found}, {name: {**spec, "required": False}})
-        if found is None and spec.get("type") in _NOT_NULL and option.get("default") is not None:
+        if found is None and spec.get("type") in _NOT_NULL and option.get("default") not in (None, ""):
             errors = [f"{name} is null, and has to be {_NOT_NULL[spec['type']]}"]
         if errors:
             text = "; ".join(errors)

@@ -98,7 +98,7 @@ def test_what_can_not_be_read_hides_nothing_else(emulator: Emulator, url: str) -
     code, output = play(
         emulator, url, "dev", storage_model_source=MODEL, serving_cpu="many", cluster_name="{{ not_there }}",
         autoscaling_max_replicas=None, serving_batching=-1, cluster_node_pools=[{"machine_type": "e2-standard-5"}], serving_source_ranges=[],
-        serving_gate_enabled=None, serving_models=None,
+        serving_gate_enabled=None, serving_models=None, serving_image=None,
     )  # fmt: skip
     assert code == 2
     for words in (
@@ -106,6 +106,7 @@ def test_what_can_not_be_read_hides_nothing_else(emulator: Emulator, url: str) -
         "error [types] cluster_name can't be read",
         "error [types] autoscaling_max_replicas is null, and has to be a number",
         "error [types] serving_gate_enabled is null, and has to be true or false",
+        "error [types] serving_image is null, and has to be a text",
         "error [types] serving_models is null, and has to be a list, if empty []",
         "error [cluster-options] cluster_node_pools[0], without a name: missing required arguments: name",
         "error [types] serving_batching is -1, and has to be a dict.",
