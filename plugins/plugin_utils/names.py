@@ -33,15 +33,19 @@ def unknown(variables: Iterable[str], owners: Iterable[str]) -> Iterable[Finding
     begins = re.compile(rf"(?:{'|'.join(owners)})_")
     suspects = {name for name in map(str, variables) if begins.match(name)}
     concerned = {role for role in ROLES if any(name.startswith(f"{role}_") for name in suspects)}
-    if not suspects - {name for role in concerned for name in options_of(role)}:
+    suspects -= {name for role in concerned for name in options_of(role)}
+    if not suspects:
         return []
-    real = {name for role in ROLES if begins.match(f"{role}_") for name in options_of(role)}
     texts = "\n".join(
         path.read_text(encoding="utf-8")
         for folder in ("roles/*/tasks", "roles/*/vars", "playbooks")
         for path in ROOT.glob(f"{folder}/**/*.yml")
     )
     used = set(re.findall(r"\w+", texts))
+    suspects -= used
+    if not suspects:
+        return []
+    real = {name for role in ROLES if begins.match(f"{role}_") for name in options_of(role)}
     playbooks = re.findall(rf"\b(?:{'|'.join((*PLAYBOOKS, GOOGLE))})_\w+", texts)
     return unknown_names(suspects, real | set(filter(begins.match, playbooks)), used)
 
