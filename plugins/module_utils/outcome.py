@@ -11,8 +11,11 @@ from .no_log import Module
 
 Json = dict[str, Any]
 
-Packages = Mapping[str, str | None] | Callable[[Json], Mapping[str, str | None]]
-"""Python packages that a module needs, always or for such options, and the error of their import, or None."""
+Needed = Mapping[str, str | None]
+"""Python packages that a module needs, and the error of their import, or None."""
+
+Packages = Needed | Callable[[Json], Needed]
+"""Of a module that always needs the same, or as its options want it."""
 
 
 class Answer(Protocol):
@@ -49,12 +52,12 @@ def negative(params: Json) -> Json | None:
     return None
 
 
-def needed(packages: Packages, params: Json) -> Mapping[str, str | None]:
+def needed(packages: Packages, params: Json) -> Needed:
     """Those for these options."""
     return packages if isinstance(packages, Mapping) else packages(params)
 
 
-def missing(packages: Mapping[str, str | None], reason: str | None = None) -> Json | None:
+def missing(packages: Needed, reason: str | None = None) -> Json | None:
     """The failure, in one line, of a module whose Python lacks a package."""
     for name, error in packages.items():
         if error is not None:
