@@ -52,6 +52,8 @@ class ModelServer:
     def __init__(self) -> None:
         self.answer: Callable[[int], tuple[int, bytes]] = lambda number: (200, GOOD)
         self.delay: Callable[[int], float] = lambda number: 0.0
+        self.drip: Callable[[int], float] = lambda number: 0.0
+        """Seconds from each byte of an answer to the next."""
         self.count = 0
         self.connections = self.open = 0
         self.took: list[float] = []
@@ -91,7 +93,10 @@ class ModelServer:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                pause = owner.drip(number)
+                for part in [content[n : n + 1] for n in range(len(content))] if pause else [content]:
+                    self.wfile.write(part)
+                    time.sleep(pause)
                 owner.took.append(1000 * (time.perf_counter() - begun))
 
             def log_message(self, *_: Any) -> None:

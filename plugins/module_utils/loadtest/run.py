@@ -115,13 +115,19 @@ class LoadTest:
 
     def _stop(self, master: str) -> None:
         """Ends the load and takes down the last counts, as far as the master still answers and is the same."""
-        if not self._locust.stop():
-            return
-        deadline = self._clock.now() + QUIET_SECONDS
-        stats = self._locust.poll()
-        while (stats is None or stats["outstanding"]) and self._clock.now() < deadline:
-            self._clock.sleep(QUIET_PAUSE)
-            stats = self._locust.poll() or stats
+        self._locust.stop()
+        stats, begun, patience = None, self._clock.now(), QUIET_SECONDS
+        # As an observer: a master that could not be told has its dead man's switch.
+        while (stats is None or stats["outstanding"]) and self._clock.now() < begun + patience:
+            if stats is not None:
+                self._clock.sleep(QUIET_PAUSE)
+            looked = self._locust.poll(observer=True)
+            if looked is None:
+                self._clock.sleep(QUIET_PAUSE)
+                continue
+            if looked["state"] in ("spawning", "running"):
+                self._locust.stop()
+            stats, patience = looked, QUIET_SECONDS + looked["stop_s"]
         if stats is not None and str(stats.get("id", "")) == master:
             self._sample(stats, self._clock.now())
 
@@ -250,6 +256,7 @@ class LoadTest:
             clock_s=max((worker.get("clock_s", 0.0) for worker in alive), default=0.0, key=abs),
             backlog=sum(worker.get("backlog", 0) for worker in alive),
             in_flight=sum(worker.get("in_flight", 0) for worker in alive),
+            leaving=sum(worker.get("leaving", 0) for worker in alive),
             late_ms=max((worker.get("late_ms", 0.0) for worker in alive), default=0.0),
             started=stats["started"],
             histogram={str(bucket): count for bucket, count in fresh.items()},

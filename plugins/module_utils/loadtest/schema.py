@@ -119,7 +119,8 @@ class Load(TypedDict):
     requests: Annotated[int, "answered, well or badly"]
     failures: Annotated[int, "of these the ones that failed"]
     errors: Annotated[
-        dict[str, int], "failures by kind: dns, connect, timeout, reset, answer, other, `http 503` and so on"
+        dict[str, int],
+        "failures by kind: dns, connect, timeout, reset, answer, unanswered, other, `http 503` and so on",
     ]
     examples: Annotated[dict[str, str], "one message of each kind"]
     rate: Annotated[PerSecond, "requests answered, over the last 6 s"]
@@ -132,6 +133,7 @@ class Load(TypedDict):
     clock_s: Annotated[Seconds, "how far the worst worker's clock is from the master's"]
     backlog: Annotated[int, "open model: requests that are due and could not be sent yet"]
     in_flight: Annotated[int, "open model: requests that wait for their answer"]
+    leaving: Annotated[int, "users who were told to go and wait for their last answer"]
     late_ms: Annotated[Milliseconds, "open model: how late the latest request was sent"]
     started: Annotated[int, "open model: requests that were sent"]
     histogram: Annotated[

@@ -73,7 +73,7 @@ _ADDED: dict[str, Json] = {
     "run": {"workers": None, "plan": None, "locustfile": None, "kubernetes": None, "cluster": None},
     "load": {
         "elapsed": None, "finished": None, "offered": None, "errors": {}, "examples": {}, "standstills": [], "silent_s": 0.0,
-        "clock_s": 0.0, "backlog": 0, "in_flight": 0, "late_ms": 0.0, "started": 0,
+        "clock_s": 0.0, "backlog": 0, "in_flight": 0, "leaving": 0, "late_ms": 0.0, "started": 0,
     },
     "hpa": {"averages": [], "conditions": {}, "rescaled": None, "gone": False}, "deployment": {"selector": {}, "gone": False},
     "node": {"pool": "", "machine": "", "spot": False, "accelerators": {}, "disk_type": "", "gone": False},

@@ -47,7 +47,7 @@ _OWN = (
     "what the users of {} ask and take for a good answer, which times they tell, whether they follow redirects (a request more "
     "for the server), and whether they ever connect anew, without which new replicas get nothing to do"
 )
-_UNANSWERED = ("dns", "connect", "timeout", "reset")
+_UNANSWERED = ("dns", "connect", "timeout", "reset", "unanswered")
 
 
 def generator(events: list[Json], workers: int, users: int) -> Generator:
@@ -133,7 +133,8 @@ def _schedule(running: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
         if event["elapsed"] < delay:
             low = 0.0
         slack = max(1.0, 0.05 * curve.peak)
-        off += not low - slack <= event["users"] <= high + slack
+        # Who was told to go waits for the server, not for the generator.
+        off += not low - slack <= event["users"] <= high + slack + event["leaving"]
     if off > max(2, SHARE * len(timed)):
         yield (
             f"the schedule was not kept: users were off the plan in {off} of {len(timed)} samples; add workers, "

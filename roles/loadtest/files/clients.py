@@ -11,7 +11,7 @@ import select
 import time
 from typing import Any
 
-from failures import Refused
+from failures import Refused, Unanswered
 from gevent.monkey import get_original
 from geventhttpclient import HTTPClient
 from geventhttpclient.connectionpool import ConnectionPool
@@ -130,10 +130,14 @@ class Lane:
             length = self._client.ask(index)
         except Exception as error:  # noqa: BLE001 - whatever it is, the request has failed and is counted
             wrong = error
-        self._fire(
-            request_type="gRPC" if GRPC else "POST", name=NAMES[index], response_length=length, exception=wrong,
-            context={}, response_time=1000 * (time.perf_counter() - begun),
-        )  # fmt: skip
+        except BaseException:
+            wrong = Unanswered()
+            raise
+        finally:
+            self._fire(
+                request_type="gRPC" if GRPC else "POST", name=NAMES[index], response_length=length, exception=wrong,
+                context={}, response_time=1000 * (time.perf_counter() - begun),
+            )  # fmt: skip
         self._sent += 1
         if self._sent % CONFIG["requests_per_connection"] == 0:
             self._client.reconnect()

@@ -93,8 +93,10 @@ class Standstills:
 
 COUNTS, STANDSTILLS = Counts(), Standstills()
 # Of the open model: requests under way, due ones that wait for a place now, and at most since the last report;
-# and whether no more will be due.
-FLOW = {"in_flight": 0, "waiting": 0, "backlog": 0, "late_ms": 0.0, "started": 0, "all_due": False}
+# and whether no more will be due. Of both: users who were told to go and wait for their last answer.
+FLOW = {
+    "in_flight": 0, "waiting": 0, "backlog": 0, "late_ms": 0.0, "started": 0, "all_due": False, "leaving": 0,
+}  # fmt: skip
 
 
 @events.test_start.add_listener

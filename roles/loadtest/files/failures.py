@@ -27,6 +27,16 @@ class Refused(Exception):
         self.example = f"{words}: {content[:160].decode('utf-8', 'replace')}"
 
 
+class Unanswered(Exception):
+    """Who had sent the request had to go before it was answered."""
+
+    kind = "unanswered"
+
+    def __init__(self) -> None:
+        super().__init__("not answered when the test ended")
+        self.example = str(self)
+
+
 def kind_of(error: BaseException) -> str:
     """As docs/report-format.md has them."""
     for one in causes(error):
@@ -50,7 +60,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _kind_of(error: BaseException) -> str | None:
-    if isinstance(error, Refused):
+    if isinstance(error, Refused | Unanswered):
         return error.kind
     if GRPC and isinstance(error, predict.Failed):
         return predict.kind_of(error)

@@ -27,7 +27,7 @@ from counting import FLOW, STANDSTILLS
 from locust import LoadTestShape, TaskSet, User, between, constant, events, task
 from locust.user.task import LOCUST_STATE_STOPPING
 from master import DRIVER, REPORTS, here, show
-from settings import CONFIG, CURVE, OPEN, OWN, PATIENCE, PLAN
+from settings import CONFIG, CURVE, OPEN, OWN, PATIENCE, PLAN, STOP_SECONDS
 
 # Locust rounds times to two digits; with our buckets its tables and ours agree.
 locust.stats.bucket_response_time = lambda milliseconds: histogram.rounded(
@@ -39,6 +39,8 @@ locust.stats.bucket_response_time = lambda milliseconds: histogram.rounded(
 locust.argument_parser.default_args_dict = functools.cache(locust.argument_parser.default_args_dict)
 
 locust.runners.HEARTBEAT_LIVENESS = PATIENCE
+# A worker hears nothing of its master while its users go, and takes it for dead after a minute.
+locust.runners.MASTER_HEARTBEAT_TIMEOUT = 60 + 2 * STOP_SECONDS
 
 
 # Locust (2.47) kills a user who pauses, one turn of its loop after it was told to: whose pause ends in that turn has sent a
@@ -56,7 +58,12 @@ def stop(user: User, force: bool = False) -> bool:
     if force or user._state is None:
         return bool(kill(user, force))
     user._state = LOCUST_STATE_STOPPING
-    told_to_go(user).set()
+    told = told_to_go(user)
+    if not told.is_set():
+        told.set()
+        user.told_at = time.perf_counter()
+        FLOW["leaving"] += 1
+        user._greenlet.link(lambda _: FLOW.update(leaving=FLOW["leaving"] - 1))
     return False
 
 
@@ -70,12 +77,18 @@ TaskSet._sleep = pause
 
 @events.init.add_listener
 def wire(environment: Any, **_: Any) -> None:
-    # Whoever is to go finishes the request it has sent, so that every request is counted.
-    environment.stop_timeout = min(10.0, CONFIG["timeout"])
+    environment.stop_timeout = STOP_SECONDS
     if environment.web_ui is None:
         gevent.spawn(STANDSTILLS.run)
     else:
         show(environment)
+
+
+@events.test_stop.add_listener
+def end(environment: Any, **_: Any) -> None:
+    # When its users have gone, a worker of Locust (2.47) waits for as long again. The next start sets it anew.
+    if environment.web_ui is None:
+        environment.stop_timeout = 0.0
 
 
 class _Client(User):
@@ -90,6 +103,10 @@ class _Client(User):
     @task
     def predict(self) -> None:
         self.lane.send()
+
+
+LONGEST_WAIT = 0.1
+"""Seconds that the open model waits for a place without looking whether it is told to go."""
 
 
 class _Arrivals(User):
@@ -116,13 +133,17 @@ class _Arrivals(User):
         waiting: collections.deque[float] = collections.deque()
         gevent.spawn(self._fill, begun, due_times, waiting)
         # The shape ends, once everything that was due has been answered; this only stops when it is told to.
-        while self._state != LOCUST_STATE_STOPPING:
-            while waiting:
-                due = waiting[0]
-                self.pool.spawn(self._send, due)
-                waiting.popleft()
-                FLOW["waiting"] = len(waiting)
-            gevent.sleep(0.002)
+        try:
+            while self._state != LOCUST_STATE_STOPPING:
+                if waiting and self.pool.wait_available(LONGEST_WAIT):
+                    self.pool.spawn(self._send, waiting.popleft())
+                    FLOW["waiting"] = len(waiting)
+                elif not waiting:
+                    gevent.sleep(0.002)
+            self.pool.join()
+        except gevent.GreenletExit:
+            self.pool.kill()
+            raise
 
     def _fill(self, begun: float, due_times: Iterator[float], waiting: collections.deque[float]) -> None:
         """Puts what is due into the queue, so that its length is the backlog."""
@@ -152,8 +173,10 @@ class _Arrivals(User):
 
 # Locust starts the user classes that it finds here.
 if OWN:
+    import own_clients
     import own_locustfile
 
+    own_clients.count_unanswered()
     globals().update(
         {
             name: thing

@@ -71,7 +71,7 @@ def received(client_id: str, data: dict[str, Any], **_: Any) -> None:
     clock: float = min(OFFSETS[client_id], key=abs)
     REPORTS[client_id] = {
         key: part[key]
-        for key in ("in_flight", "waiting", "backlog", "late_ms", "started", "all_due", "still")
+        for key in ("in_flight", "waiting", "backlog", "late_ms", "started", "all_due", "leaving", "still")
     } | {"clock_s": round(clock, 3), "had_users": data["user_count"]}
 
 
@@ -138,6 +138,7 @@ def look(environment: Any, silent: float) -> dict[str, Any]:
         "buckets": {str(bucket): number for bucket, number in COUNTS.buckets.items()},
         "started": sum(last["started"] for last in REPORTS.values()),
         "outstanding": outstanding(runner),
+        "stop_s": environment.stop_timeout,
         "workers": workers,
     }
 

@@ -21,3 +21,6 @@ PATIENCE = CONFIG["patience"]
 """Seconds of silence until the master takes a worker for lost and gives its users to others. Locust's own 3 are less than
 a busy worker's pause: it would come back with users that are others' by then. After 8 the run is invalid in any case."""
 WEIGHTS = [body["weight"] for body in CONFIG["bodies"]]
+STOP_SECONDS = (2 if OWN else 1) * CONFIG["timeout"] + 5
+"""How long whoever is told to go may take: until the request that is under way is answered or has failed by itself. Users of
+one's own may have to ask more, as long as one request may take, and then have this last one."""

@@ -62,7 +62,7 @@ class World:
                 "id": "master", "time": self.now, "state": "ready" if elapsed is None else "running" if users else "stopped",
                 "stopped_by": None, "elapsed": elapsed if users else None, "users": users or 0,
                 "requests": requests, "failures": 0, "buckets": {"200": requests}, "workers": self.workers,
-                "errors": {}, "examples": {}, "started": requests, "outstanding": 0,
+                "errors": {}, "examples": {}, "started": requests, "outstanding": 0, "stop_s": 5,
             },
         )  # fmt: skip
 
@@ -220,6 +220,31 @@ def test_counts_that_never_come_are_not_waited_for_without_end(world: World) -> 
     report = world.report()
     assert report["verdict"] == "invalid"
     assert "the last counts of 1 workers never came" in report["summary"]
+
+
+def test_who_waits_for_a_last_answer_is_waited_for_when_the_run_is_interrupted(world: World) -> None:
+    """A server that hangs, and a master that says how long its users may take."""
+
+    def hang(t: float, look: dict[str, Any]) -> dict[str, Any]:
+        if t >= 30:
+            world.cancel = "the run was interrupted"
+        if 30 <= t < 65:
+            return {**look, "state": "stopping", "requests": 300, "outstanding": 2, "stop_s": 35}
+        return {**look, "requests": min(look["requests"], 306), "failures": 6 if t >= 65 else 0, "stop_s": 35}
+
+    world.change = hang
+    world.test.run()
+    requests = world.report()["requests"]
+    assert (requests["total"], requests["failed"]) == (306, 6)
+
+
+def test_users_who_wait_for_their_last_answer_are_not_off_the_plan(world: World) -> None:
+    many = during(6, 20, other(users=6))
+    world.change = lambda t, look: {
+        **many(t, look), "workers": [{**w, "leaving": 2 if t < 20 else 0} for w in look["workers"]],
+    }  # fmt: skip
+    world.test.run()
+    assert world.report()["verdict"] == "pass", world.report()["summary"]
 
 
 def test_a_clock_that_jumps_is_caught(world: World) -> None:
