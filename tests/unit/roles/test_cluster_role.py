@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from emulator import PROJECT, ZONE, Emulator
-from played import HEAD, play
+from played import HEAD, play, run
 from starlette.testclient import TestClient
 
 SWITCHES = {
@@ -48,6 +49,27 @@ def test_false_turns_off_what_was_on(
     turned_off = run(**dict.fromkeys(SWITCHES, off))
     assert play(tmp_path, [turned_off, turned_off], environment)["changed"] == 1, "and nothing again"
     assert shown() == set()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("cluster_context=two", "cluster_context is two by an extra variable"),
+        ("cluster_kubeconfig=/elsewhere", "cluster_kubeconfig is /elsewhere by an extra variable"),
+        ("cluster_existing_context=two", ""),
+    ],
+)
+def test_an_extra_variable_leads_to_no_other_cluster(tmp_path: Path, given: str, words: str) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    contexts = [{"name": name, "context": {"cluster": name, "user": "u"}} for name in ("one", "two")]
+    kubeconfig.write_text(yaml.safe_dump({"current-context": "one", "contexts": contexts}))
+    role = {"name": "mlops.tfserving.cluster", "tasks_from": "connect.yml"}
+    asked = {"cluster_existing_kubeconfig": str(kubeconfig)}
+    tasks = [{"ansible.builtin.include_role": role, "vars": asked}]
+    code, output, _unused = run(tmp_path, [HEAD | {"tasks": tasks}], {}, "-e", given)
+    said = " ".join(output.split())
+    assert (code == 2) is bool(words), said
+    assert words in said and ("give cluster_existing_kubeconfig" in said) is bool(words)
 
 
 def _at(resource: Any, path: str) -> Any:

@@ -37,7 +37,7 @@ def test_a_misspelt_name_is_told_with_the_nearest(name: str, near: str) -> None:
 
 def test_what_roles_and_playbooks_set_themselves_is_known() -> None:
     own = ["serving_pod", "storage_model_uri", "cluster_kubeconfig", "loadtest_report", "rollback_found", "preflight_found",
-           "promote_uri", "serving_index"]  # fmt: skip
+           "promote_several", "serving_index"]  # fmt: skip
     assert list(unknown(own, EVERYWHERE)) == []
 
 
