@@ -13,8 +13,10 @@ from typing import Any
 import grpc
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils import protos
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import steady_until
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
 from driving import LONG, Driven
-from loopback import ModelServer, passed
+from loopback import GOOD, ModelServer, passed
 from test_locust_counts import grpc_body
 
 CLOSED = {"kind": "constant", "level": 4, "duration": 6}
@@ -176,3 +178,46 @@ def test_users_who_wait_for_their_last_answer_are_told_apart(
     leaving = [event["leaving"] for event in load.timeline.events if event["kind"] == "load"]
     assert 0 < max(leaving) <= 4
     assert leaving[-1] == 0
+
+
+RAMP_DOWN = {"kind": "constant", "level": 4, "duration": 6, "ramp_down": 6, "spawn_rate": 4}
+
+
+def test_what_was_asked_under_load_failed_under_load(
+    driven: Callable[..., Driven], server: ModelServer
+) -> None:
+    """It is lost by a timeout when the load has long begun to go."""
+    server.delay = later(4, 90.0)
+    load = driven(RAMP_DOWN, timeout=9)
+    report = load.run()
+    requests = report["requests"]
+    assert requests["failed_steady"] == requests["failed"] == 4
+    moments = [event["t"] for event in load.timeline.events if event["kind"] == "load" and event["failures"]]
+    assert min(moments) > steady_until(load.timeline.events)
+    check = analyse(
+        load.timeline.events, slo=["failed == 0 while steady"], workers=2, users=4, environment={}
+    )["checks"][0]
+    assert (check["value"], check["ok"]) == (4, False)
+
+
+def test_what_was_asked_in_the_ramp_down_is_told_apart(
+    driven: Callable[..., Driven], server: ModelServer
+) -> None:
+    slow = later(8, 1.0)
+    server.answer = lambda number: (503, b"full") if slow(number) == 1.0 else (200, GOOD)
+    report = driven(RAMP_DOWN).run()
+    requests = report["requests"]
+    assert requests["failed_steady"] == 0 < requests["failed"]
+    assert requests["errors"] == {"http 503": requests["failed"]}
+
+
+def test_what_is_refused_at_once_was_not_in_time(driven: Callable[..., Driven], server: ModelServer) -> None:
+    server.answer = lambda number: (503, b"full") if number % 10 else (200, GOOD)
+    server.delay = lambda number: 0.0 if number % 10 else 0.2
+    load = driven(CLOSED)
+    requests = load.run()["requests"]
+    assert requests["failed"] == sum(number % 10 > 0 for number in range(server.count)) > 50
+    assert requests["p50_ms"] is requests["p95_ms"] is None
+    assert requests["p95_answered_ms"] >= 200
+    loads = [event for event in load.timeline.events if event["kind"] == "load" and event["rate"] > 0]
+    assert all(event["p95_ms"] is None for event in loads)

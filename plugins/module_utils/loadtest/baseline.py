@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +46,7 @@ def compare(report: Mapping[str, Any], earlier: Mapping[str, Any], name: str) ->
             continue
         rows.append(
             {"name": words, "before": then, "now": now, "change_percent": _percent(then, now),
-             "judgement": _judge(then, now, more_is_worse)}
+             "judgement": _judge(_weighed(earlier, key, then), _weighed(report, key, now), more_is_worse)}
         )  # fmt: skip
     ours, theirs = report.get("environment", {}), earlier.get("environment", {})
     differs = sorted(
@@ -69,13 +70,22 @@ def _percent(then: float | None, now: float | None) -> float | None:
     return round(100 * (now - then) / then, 1)
 
 
+def _weighed(report: Mapping[str, Any], key: str, value: float | None) -> float | None:
+    """A percentile that there is none of, since too many failed, is worse than any."""
+    if value is None and key in ("p50_ms", "p95_ms", "p99_ms") and report["requests"].get("failed"):
+        return math.inf
+    return value
+
+
 def _judge(then: float | None, now: float | None, more_is_worse: bool | None) -> str:
     if then is None or now is None:
         return "only in one run"
     if more_is_worse is None:
         return "same" if then == now else "different"
+    if then == now:
+        return "same"
     change = now - then
-    if abs(change) <= abs(then) * TOLERANCE / 100:
+    if math.isfinite(change) and abs(change) <= abs(then) * TOLERANCE / 100:
         return "same"
     return "worse" if (change > 0) == more_is_worse else "better"
 
@@ -86,8 +96,12 @@ def words(comparison: Mapping[str, Any]) -> str:
     if not worse:
         return f"Nothing is worse than in run {comparison['run']}."
     told = "; ".join(
-        f"{row['name']} {row['before']} → {row['now']}"
+        f"{row['name']} {_shown(row['before'])} → {_shown(row['now'])}"
         + (f" ({row['change_percent']:+.0f} %)" if row["change_percent"] is not None else "")
         for row in worse
     )
     return f"Worse than in run {comparison['run']}: {told}."
+
+
+def _shown(value: float | None) -> str:
+    return "none (too many failed)" if value is None else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from typing import Any
 
@@ -105,7 +106,7 @@ def _latency(axis: Any, events: list[Json], report: Json, origin: float) -> None
     x = [event["t"] - origin for event in loads]
     if loads:
         axis.fill_between(
-            x, [e["p50_ms"] for e in loads], [e["p99_ms"] for e in loads], color=ORANGE, alpha=0.28,
+            x, [e["p50_ms"] for e in loads], [_number(e["p99_ms"]) for e in loads], color=ORANGE, alpha=0.28,
             linewidth=0, label="p50 to p99",
         )  # fmt: skip
         axis.plot(x, [event["p95_ms"] for event in loads], color=VERMILION, label="p95")
@@ -116,7 +117,7 @@ def _latency(axis: Any, events: list[Json], report: Json, origin: float) -> None
     if limit is not None:
         axis.axhline(limit, color=FORE, linewidth=1, linestyle=(0, (6, 3)), label="limit of p95")
     _heading(axis, "Response time", "ms")
-    top = max([*(event["p99_ms"] for event in loads), limit or 0, 1])
+    top = max([*(event["p99_ms"] or event["p95_ms"] for event in loads), limit or 0, 1])
     axis.set_ylim(0, top * 1.3)
     worst = next((f for f in report.get("findings", []) if f["t"] is not None and "p95" in f["short"]), None)
     if worst is not None and loads:
@@ -128,6 +129,11 @@ def _latency(axis: Any, events: list[Json], report: Json, origin: float) -> None
             bbox={"boxstyle": "round,pad=0.3", "facecolor": BACK, "edgecolor": SOFT, "linewidth": 0.7},
             arrowprops={"arrowstyle": "-|>", "color": FORE, "linewidth": 0.9}, annotation_clip=False,
         )  # fmt: skip
+
+
+def _number(milliseconds: float | None) -> float:
+    """Where more failed than a percentile leaves out there is nothing to draw."""
+    return math.nan if milliseconds is None else milliseconds
 
 
 def _latency_limit(report: Json) -> float | None:

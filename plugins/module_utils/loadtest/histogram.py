@@ -50,9 +50,12 @@ def total(parts: Iterable[Buckets]) -> Buckets:
     return whole
 
 
-def percentile(buckets: Buckets, share: float) -> float | None:
-    """The time that this share (0 to 1) of the requests did not exceed, in ms; None without requests."""
-    count = sum(buckets.values())
+def percentile(buckets: Buckets, share: float, *, beyond: int = 0) -> float | None:
+    """The time that this share (0 to 1) of the requests did not exceed, in ms; None without requests.
+
+    ``beyond``: requests that were slower than any in the buckets; None where the share reaches into them.
+    """
+    count = sum(buckets.values()) + beyond
     if not count:
         return None
     rank, seen = max(1, math.ceil(share * count)), 0

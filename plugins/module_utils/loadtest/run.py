@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..retry import Clock
-from . import histogram
+from . import answers, histogram
 from .locust import Locust, LocustError
-from .schema import ClockOffset, Gap, Json, Load, Run, Standstill, Trouble
+from .schema import ClockOffset, Gap, Going, Json, Load, Run, Standstill, Trouble
 from .shapes import Plan
 from .timeline import Timeline
 from .watch import Follower
@@ -73,7 +73,7 @@ class LoadTest:
         self._clock = clock
         self._say = say
         self._told = -math.inf
-        self._polls: deque[tuple[float, int, histogram.Buckets]] = deque()
+        self._polls: deque[tuple[float, int, _Counted]] = deque()
         self._first_nodes = 0
         self._drift = self._wall_drift()
         self.troubles: list[str] = []
@@ -216,18 +216,17 @@ class LoadTest:
         )
 
     def _sample(self, stats: Json, now: float) -> None:
-        buckets = histogram.parse(stats["buckets"])
-        before = self._polls[-1][2] if self._polls else {}
-        self._polls.append((now, stats["requests"], buckets))
+        counted = {name: histogram.parse(stats[name]) for name in _HISTOGRAMS}
+        before = self._polls[-1][2] if self._polls else {name: {} for name in _HISTOGRAMS}
+        self._polls.append((now, stats["requests"], counted))
         while len(self._polls) > 2 and self._polls[1][0] <= now - WINDOW_SECONDS:
             self._polls.popleft()
         then, requests, earlier = self._polls[0]
         rate = (stats["requests"] - requests) / (now - then) if now > then else 0.0
-        window = histogram.difference(buckets, earlier)
-        p50, p95, p99 = (
-            histogram.rounded(histogram.percentile(window, share)) for share in (0.5, 0.95, 0.99)
-        )
-        fresh = histogram.difference(buckets, before)
+        window = _new(counted, earlier)
+        met = answers.of({"histogram": window["buckets"], "failed_histogram": window["failed_buckets"]})
+        p50, p95, p99 = (histogram.rounded(met.percentile(share)) for share in (0.5, 0.95, 0.99))
+        fresh = _new(counted, before)
         alive = _alive(stats)
         elapsed, plan = stats.get("elapsed"), self._settings.plan
         sample = Load(
@@ -259,7 +258,9 @@ class LoadTest:
             leaving=sum(worker.get("leaving", 0) for worker in alive),
             late_ms=max((worker.get("late_ms", 0.0) for worker in alive), default=0.0),
             started=stats["started"],
-            histogram={str(bucket): count for bucket, count in fresh.items()},
+            histogram=fresh["buckets"],
+            failed_histogram=fresh["failed_buckets"],
+            going=Going(histogram=fresh["going_buckets"], failed_histogram=fresh["going_failed_buckets"]),
             p50_ms=p50,
             p95_ms=p95,
             p99_ms=p99,
@@ -324,6 +325,18 @@ class LoadTest:
         if self._clock.now() - self._told >= PROGRESS_SECONDS:
             self._told = self._clock.now()
             self._say(text)
+
+
+_HISTOGRAMS = ("buckets", "failed_buckets", "going_buckets", "going_failed_buckets")
+_Counted = dict[str, histogram.Buckets]
+
+
+def _new(later: _Counted, earlier: _Counted) -> dict[str, dict[str, int]]:
+    """What was counted between two looks, as a timeline has it."""
+    return {
+        name: {str(b): count for b, count in histogram.difference(later[name], earlier[name]).items()}
+        for name in _HISTOGRAMS
+    }
 
 
 def _alive(stats: Json) -> list[Json]:

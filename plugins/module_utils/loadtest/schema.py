@@ -68,6 +68,10 @@ class PlannedLoad(TypedDict):
     users: Annotated[int, "most users at a time; 0 in the open model"]
     requests: Annotated[float | None, "requests that are due in all; null in the closed model"]
     seconds: Annotated[Seconds, "length of the curve"]
+    ramp_down: Annotated[
+        Seconds,
+        "of it, at its end, in which the load goes; what came before is what `while steady` speaks of",
+    ]
 
 
 class Line(TypedDict):
@@ -106,6 +110,13 @@ class Standstill(TypedDict):
     ]  # fmt: skip
 
 
+class Going(TypedDict):
+    """The part of a sample's new requests that began after the load had begun to go (`ramp_down`)."""
+
+    histogram: Annotated[dict[str, int], "requests by bucket of response time"]
+    failed_histogram: Annotated[dict[str, int], "of these the ones that failed"]
+
+
 class Load(TypedDict):
     """A look at Locust's master, every 2 s; counts are since the begin of the run."""
 
@@ -139,7 +150,17 @@ class Load(TypedDict):
     histogram: Annotated[
         dict[str, int], "requests since the last look by bucket of response time, each 2 % wide"
     ]
-    p50_ms: Annotated[Milliseconds | None, "median response time of the last 6 s; null without requests"]
+    failed_histogram: Annotated[
+        dict[str, int] | None, "of these the ones that failed; null in runs of early versions"
+    ]
+    going: Annotated[
+        Going | None,
+        "of these the ones that began after the load had begun to go; null in runs of early versions",
+    ]
+    p50_ms: Annotated[
+        Milliseconds | None,
+        "median response time of the last 6 s, where a failed request is slower than any; null without requests, or where it failed itself",
+    ]
     p95_ms: Annotated[Milliseconds | None, "95th percentile of the same"]
     p99_ms: Annotated[Milliseconds | None, "99th percentile of the same"]
 
@@ -472,13 +493,19 @@ class Requests(TypedDict):
 
     total: Annotated[int, "requests"]
     failed: Annotated[int, "of these the ones that failed"]
-    failed_steady: Annotated[int, "those that failed before the load began to go for good"]
+    failed_steady: Annotated[int, "failed ones that began before the load began to go (`ramp_down`)"]
     rate: Annotated[PerSecond, "requests over the whole time with load"]
     rate_max: Annotated[PerSecond, "most in 6 s"]
-    p50_ms: Annotated[Milliseconds | None, "median of all response times, failures included"]
-    p95_ms: Annotated[Milliseconds | None, "95th percentile"]
-    p99_ms: Annotated[Milliseconds | None, "99th percentile"]
-    p95_steady_ms: Annotated[Milliseconds | None, "95th percentile before the load began to go for good"]
+    p50_ms: Annotated[
+        Milliseconds | None,
+        "median over all requests, where a failed one is slower than any; null where more failed than it leaves out",
+    ]
+    p95_ms: Annotated[Milliseconds | None, "95th percentile of the same"]
+    p99_ms: Annotated[Milliseconds | None, "99th percentile of the same"]
+    p95_steady_ms: Annotated[
+        Milliseconds | None, "95th percentile of those that began before the load began to go"
+    ]
+    p95_answered_ms: Annotated[Milliseconds | None, "95th percentile of the answered requests alone"]
     errors: Annotated[dict[str, int], "failures by kind"]
     examples: Annotated[dict[str, str], "one message of each kind"]
     backlog_max: Annotated[int, "open model: most requests that were due and waited to be sent"]

@@ -40,6 +40,8 @@ class Plan:
     spawn_rate: float
     arrivals: str
     moments: tuple[float, ...] = ()
+    ramp_down: float = 0.0
+    """seconds at the end of the curve in which the load goes"""
 
     @property
     def users(self) -> int:
@@ -71,13 +73,14 @@ class Plan:
             "users": self.users,
             "requests": self.requests,
             "seconds": round(self.curve.length, 3),
+            "ramp_down": self.ramp_down,
         }
 
     @classmethod
     def from_json(cls, made: Given) -> Plan:
         return cls(
             str(made["kind"]), str(made["model"]), Curve(made["pieces"]), float(made["spawn_rate"]),
-            str(made["arrivals"]), tuple(made["moments"]),
+            str(made["arrivals"]), tuple(made["moments"]), float(made["ramp_down"]),
         )  # fmt: skip
 
     def words(self) -> str:
@@ -116,15 +119,15 @@ def plan(shape: Given) -> Plan:
         key: shape.get(key) if shape.get(key) is not None else default for key, default in known.items()
     }
     pieces, moments = make(values, model)
-    down = _number(shape, "ramp_down", 0.0)
-    if down and pieces and pieces[-1][2] > 0:
+    down = _number(shape, "ramp_down", 0.0) if pieces and pieces[-1][2] > 0 else 0.0
+    if down:
         pieces.append((down, pieces[-1][2], 0.0))
     curve = Curve(pieces)
     if curve.length <= 0 or curve.peak <= 0:
         raise ShapeError(f"this shape of kind {kind} has no load at all")
     _refuse_endless(curve.length)
     rate = _number(shape, "spawn_rate", 0.0) or max(1.0, math.ceil(curve.peak))
-    return Plan(kind, model, curve, rate, "recorded" if moments else arrivals, tuple(moments))
+    return Plan(kind, model, curve, rate, "recorded" if moments else arrivals, tuple(moments), down)
 
 
 def read_shape(given: Given) -> dict[str, Any]:

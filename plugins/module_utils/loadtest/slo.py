@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import histogram
+from .answers import Answers, each, of, together
 from .hpa import share
 from .phases import PHASES
 from .schema import Check, Json
-from .timeline import counts_over_time, falls_at, of_kind, since, value_at
+from .timeline import counts_over_time, of_kind, since, steady_until, value_at
 
 SETTLE_SECONDS = 6.0
 """Requests in a sample were answered within the 6 s before it: a report each 3 s, a look each 2 s."""
@@ -177,12 +178,21 @@ def _value(
         return None, f"{evidence}: nothing was measured there"
     share = _PERCENTILE.fullmatch(metric)
     if share is not None:
-        whole = histogram.total(histogram.parse(sample["histogram"]) for sample in samples)
-        count = sum(whole.values())
-        return histogram.percentile(whole, float(share[1]) / 100), f"{evidence}, {count} requests"
+        met, part = together(sample["answers"] for sample in samples), float(share[1])
+        evidence = f"{evidence}, {met.total} requests"
+        if met.failed:
+            evidence += f", {met.failed} of them failed"
+        value = met.percentile(part / 100)
+        if value is None and met.total:
+            evidence += f": more than {100 - part:g} %, so that there is no {metric.removesuffix('_ms')}"
+        return value, evidence
     if _sampled(metric):
         worst = max if comparison.relation in ("<=", "<") else min
-        values = [sample[metric] for sample in samples if sample.get(metric) is not None]
+        values = [
+            sample[metric]
+            for sample in samples
+            if sample.get(metric) is not None and (sample["calm"] or not limit.steady)
+        ]
         return (worst(values) if values else None), f"{evidence}, the {worst.__name__}imum"
     requests, failed = sum(s["fresh_requests"] for s in samples), sum(s["fresh_failures"] for s in samples)
     if metric == "failed_percent":
@@ -219,8 +229,9 @@ def samples_of(events: list[Json]) -> list[Json]:
     replicas = since(counts_over_time(events, "pod", app=app), begun, run.get("replicas", 0))
     nodes = since(counts_over_time(events, "node"), begun, run.get("nodes", 0))
     metrics = _metrics_over_time(events)
+    steady = steady_until(events)
     found, requests, failures = [], 0, 0
-    for event in of_kind(events, "load"):
+    for event, answers in each(events):
         t = event["t"]
         found.append(
             {
@@ -228,6 +239,8 @@ def samples_of(events: list[Json]) -> list[Json]:
                 "replicas": value_at(replicas, t),
                 "nodes": value_at(nodes, t),
                 **{name: value_at(steps, t) for name, steps in metrics.items() if steps[0][0] <= t},
+                "calm": t < steady,
+                "answers": answers,
                 "fresh_requests": event["requests"] - requests,
                 "fresh_failures": event["failures"] - failures,
             }
@@ -250,8 +263,7 @@ def chosen(limit: Limit, events: list[Json]) -> list[Json]:
     """The samples that a limit speaks of."""
     samples = samples_of(events)
     if limit.steady:
-        falls = falls_at(events)
-        samples = [sample for sample in samples if falls is None or sample["t"] < falls]
+        samples = [part for part in map(_before_it_goes, samples) if part is not None]
     if not limit.conditions:
         return samples
     broken = float("-inf")
@@ -262,6 +274,21 @@ def chosen(limit: Limit, events: list[Json]) -> list[Json]:
         elif sample["t"] - broken > SETTLE_SECONDS:
             found.append(sample)
     return found
+
+
+def _before_it_goes(sample: Json) -> Json | None:
+    """The part of a sample whose requests began before the load began to go; None for nothing."""
+    if sample["going"] is None:
+        return sample if sample["calm"] else None
+    going = of(sample["going"])
+    left = sample["fresh_requests"] - going.total
+    if left <= 0 and not sample["calm"]:
+        return None
+    met: Answers = sample["answers"]
+    return {
+        **sample, "answers": met.without(going), "fresh_requests": left,
+        "fresh_failures": sample["fresh_failures"] - going.failed,
+    }  # fmt: skip
 
 
 def _holds(condition: Comparison, sample: Json) -> bool:

@@ -276,6 +276,8 @@ if (Date.now() / 1000 > late.dataset.due) {
 {% endif %}
 {% if numbers.errors %}
 <section><h2>What failed</h2>
+<p>In percentiles a failed request is slower than any that was answered, and where more failed than one leaves out there is none.
+ p95 of those that were answered: {{ numbers.p95_answered_ms | number }} ms.</p>
 <div class="wide"><table><tr><th>what</th><th class=n>requests</th><th>one of them</th></tr>
 {% for kind, count in numbers.errors | dictsort(by="value", reverse=true) %}
 <tr><td>{{ kind }}</td><td class=n>{{ count | number }}</td><td>{{ numbers.examples[kind] }}</td></tr>

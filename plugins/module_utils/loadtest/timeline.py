@@ -74,6 +74,7 @@ _ADDED: dict[str, Json] = {
     "load": {
         "elapsed": None, "finished": None, "offered": None, "errors": {}, "examples": {}, "standstills": [], "silent_s": 0.0,
         "clock_s": 0.0, "backlog": 0, "in_flight": 0, "leaving": 0, "late_ms": 0.0, "started": 0,
+        "failed_histogram": None, "going": None,
     },
     "hpa": {"averages": [], "conditions": {}, "rescaled": None, "gone": False}, "deployment": {"selector": {}, "gone": False},
     "node": {"pool": "", "machine": "", "spot": False, "accelerators": {}, "disk_type": "", "gone": False},
@@ -90,11 +91,22 @@ def lift(event: Json) -> Json:
     )  # a percentile of wake-ups, in which a loop that mostly stood still was punctual
     if event["kind"] == "gap":
         event.setdefault("since", round(event["t"] - event["seconds"], 3))
+    if event["kind"] == "run" and event["plan"] and "ramp_down" not in event["plan"]:
+        event["plan"] = {**event["plan"], "ramp_down": _ramp_down(event["plan"])}
     if event["kind"] == "hpa" and "metrics" not in event:
         seen = {"current": event.pop("cpu_percent", None), "target": event.pop("target_percent", None)}
         event.pop("ready", None)
         event["metrics"] = [{"name": "cpu", "type": "ContainerResource", "of": "", **seen, "unit": "%"}]
     return event
+
+
+def _ramp_down(plan: Json) -> float:
+    """Of a plan that does not say so. A sine that falls, and a last stage to 0, are the load itself."""
+    pieces: list[list[float]] = plan["pieces"] or [[0.0, 0.0, 0.0]]
+    seconds, first, last = pieces[-1]
+    flat = plan["kind"] in ("steps", "constant", "spike", "replay")
+    added = flat or (plan["kind"] == "ramp" and len(pieces) > 1)
+    return seconds if added and first > last == 0 else 0.0
 
 
 def of_kind(events: Iterable[Json], kind: str) -> list[Json]:
@@ -135,11 +147,33 @@ def load_of(event: Json) -> float:
     return float(event["users"])
 
 
-def falls_at(events: list[Json]) -> float | None:
-    """When the load begins to go for good; None while it has not."""
-    loads = of_kind(events, "load")
-    if not loads:
-        return None
-    top = max(load_of(event) for event in loads)
-    last_top = max(index for index, event in enumerate(loads) if load_of(event) == top)
-    return float(loads[last_top + 1]["t"]) if last_top + 1 < len(loads) else None
+HELD_SECONDS = 30.0
+"""A level that was held for longer is none of a ramp on its way down, where no plan says which that is."""
+
+
+def steady_until(events: list[Json]) -> float:
+    """When the load begins to go: with the plan's `ramp_down`. Infinite where it ends at once, or goes on."""
+    run = next(iter(of_kind(events, "run")), {})
+    loads, plan = of_kind(events, "load"), run.get("plan")
+    if plan is None:
+        return _falls_at(loads)
+    if not plan["ramp_down"]:
+        return math.inf
+    begun = next((event["t"] - event["elapsed"] for event in loads if event["elapsed"] is not None), run["t"])
+    return float(begun + plan["seconds"] - plan["ramp_down"])
+
+
+def _falls_at(loads: list[Json]) -> float:
+    """The same of an early run that says nothing of its plan: the begin of the last fall that does not rest."""
+    levels = [load_of(event) for event in loads]
+    found, index = math.inf, len(loads) - 1
+    while index > 0 and levels[index] <= levels[index - 1]:
+        first = index - 1
+        while first > 0 and levels[first - 1] == levels[first]:
+            first -= 1
+        if levels[index] < levels[index - 1]:
+            found = float(loads[index]["t"])
+            if loads[index]["t"] - loads[first]["t"] > HELD_SECONDS:
+                break
+        index = first
+    return found

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .answers import Answers, each
 from .curve import Curve
 from .histogram import DELAYS
 from .schema import Gap, Generator, Json, StoodStill
@@ -185,9 +186,11 @@ def _standstills(events: list[Json]) -> list[StoodStill]:
     before: dict[str, list[float]] = {}
     longest: dict[str, float] = {}
     seconds, still, delayed = 0.0, Counter[str](), Counter[str]()
-    for event in loads:
+    for event, answers in each(loads):
         seconds, time = seconds + event["t"] - time, event["t"]
-        rung = max(0, bisect.bisect_right(DELAYS, DELAY_PART * (event["p95_ms"] or 0.0)) - 1)
+        # Where so many failed that there is none: of those that were answered.
+        p95 = event["p95_ms"] or Answers(answers.answered).percentile(0.95) or 0.0
+        rung = max(0, bisect.bisect_right(DELAYS, DELAY_PART * p95) - 1)
         for stood in event["standstills"]:
             worker, now = stood["worker"], stood["delayed_s"]
             then = before.get(worker, nothing)

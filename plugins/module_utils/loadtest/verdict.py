@@ -8,13 +8,14 @@ from typing import Any
 from ..preflight.bill import Terms
 from ..scaling.judged import best, cost_of_run
 from . import baseline, histogram
+from .answers import Answers, together
 from .explain import findings
 from .phases import reactions
 from .retrace import looks
 from .schema import Check, Generator, Json, Metric, MetricSeen, Requests, as_json
 from .shares import refused, shares, skew_max
-from .slo import evaluate, parse
-from .timeline import counts_over_time, falls_at, load_of, of_kind, since
+from .slo import Limit, chosen, evaluate, parse, samples_of
+from .timeline import counts_over_time, load_of, of_kind, since
 from .validity import generator
 
 EXIT_CODES = {"pass": 0, "fail": 2, "invalid": 3}
@@ -73,29 +74,29 @@ def _requests(events: list[Json]) -> Requests:
     loads = of_kind(events, "load")
     if not loads:
         return {"total": 0, "failed": 0, "failed_steady": 0, "rate": 0.0, "rate_max": 0.0, "p50_ms": None,
-                "p95_ms": None, "p99_ms": None, "p95_steady_ms": None, "errors": {}, "examples": {},
+                "p95_ms": None, "p99_ms": None, "p95_steady_ms": None, "p95_answered_ms": None,
+                "errors": {}, "examples": {},
                 "backlog_max": 0, "refused": {}}  # fmt: skip
-    falls = falls_at(events)
-    steady = [event for event in loads if falls is None or event["t"] < falls]
+    steady = chosen(Limit("", steady=True), events)
     working = [event for event in loads if load_of(event) > 0]
-    whole = histogram.total(histogram.parse(event["histogram"]) for event in loads)
-    calm = histogram.total(histogram.parse(event["histogram"]) for event in steady)
+    whole = together(sample["answers"] for sample in samples_of(events))
     length = working[-1]["t"] - working[0]["t"] if working else 0
 
-    def at(buckets: histogram.Buckets, share: float) -> float | None:
-        return histogram.rounded(histogram.percentile(buckets, share))
+    def at(met: Answers, share: float) -> float | None:
+        return histogram.rounded(met.percentile(share))
 
     return {
         "total": loads[-1]["requests"],
         "failed": loads[-1]["failures"],
-        # What fails while pods go is told apart: until the users begin to go nothing goes.
-        "failed_steady": steady[-1]["failures"] if steady else 0,
+        # What fails while the load goes at the end is told apart.
+        "failed_steady": sum(sample["fresh_failures"] for sample in steady),
         "rate": round(loads[-1]["requests"] / length, 2) if length else 0.0,
         "rate_max": max(event["rate"] for event in loads),
         "p50_ms": at(whole, 0.5),
         "p95_ms": at(whole, 0.95),
         "p99_ms": at(whole, 0.99),
-        "p95_steady_ms": at(calm, 0.95),
+        "p95_steady_ms": at(together(sample["answers"] for sample in steady), 0.95),
+        "p95_answered_ms": at(Answers(whole.answered), 0.95),
         "errors": loads[-1]["errors"],
         "examples": loads[-1]["examples"],
         "backlog_max": max(event["backlog"] for event in loads),
@@ -156,14 +157,22 @@ def _seconds_at_zero(steps: list[tuple[float, int]], end: float) -> float:
 def _words(verdict: str, numbers: Requests, scaling: Json, failed: list[Check], made: Generator) -> str:
     if verdict == "invalid":
         return f"The run proves nothing: {'; '.join(made['problems'])}."
+    going = numbers["failed"] - numbers["failed_steady"]
     told = (
-        f"{numbers['total']} requests, {numbers['failed_steady']} failed under load, p95 {numbers['p95_ms']} ms; "
+        f"{numbers['total']} requests, {numbers['failed_steady']} failed under load"
+        f"{f' and {going} in the ramp-down' if going else ''}, {_p95(numbers)}; "
         f"replicas {scaling['replicas_min']} to {scaling['replicas_max']} and back to {scaling['replicas_end']}, "
         f"nodes {scaling['nodes_min']} to {scaling['nodes_max']} and back to {scaling['nodes_end']}."
     )
     if not failed:
         return told
     return f"{'; '.join(map(miss, failed))}. {told}"
+
+
+def _p95(numbers: Requests) -> str:
+    if numbers["p95_ms"] is None and numbers["failed"]:
+        return "no p95, as more than 5 % failed"
+    return f"p95 {numbers['p95_ms']} ms"
 
 
 def miss(check: Check) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from ..hpa.seen import Controller
 from ..hpa.spec import read_spec
 from ..loadtest import histogram
+from ..loadtest.answers import each, together
 from ..loadtest.retrace import looks
 from ..loadtest.timeline import counts_over_time, of_kind, since, value_at
 from .service import Curve, Load, Observation, Outcome, Server, Service, in_time, on_average
@@ -167,10 +168,14 @@ def _limit(slo: Sequence[str], loads: list[Json]) -> tuple[float, float, str]:
         if found:
             seconds = float(found[2]) * (1.0 if found[3] == "s" else 0.001)
             return seconds, float(found[1]) / 100, line
-    whole = histogram.total(histogram.parse(event["histogram"]) for event in loads)
-    own = histogram.percentile(whole, 0.95)
+    met = together(answers for _event, answers in each(loads))
+    own = met.percentile(0.95)
     if own is None:
-        raise NotMeasured("no request was answered")
+        raise NotMeasured(
+            f"{met.failed} of {met.total} requests failed: there is no p95 to go by; give a limit, as `p95_ms <= 300`"
+            if met.answered
+            else "no request was answered"
+        )
     return own / 1000, 0.95, f"p95_ms <= {histogram.words(own)} (the run's own: no percentile has a limit)"
 
 
@@ -297,9 +302,7 @@ def _service(
 ) -> tuple[Service, list[Observation], float]:
     """(the service, what it was made of, seconds of an answer when there is little to do)"""
     cpu_ms, idle, request, most = sizes
-    fastest = histogram.percentile(
-        histogram.total(histogram.parse(event["histogram"]) for event in loads), 0.05
-    )
+    fastest = histogram.percentile(together(answers for _event, answers in each(loads)).answered, 0.05)
     if not most:
         # Without a limit a replica can use what its node has left, which the run has not shown.
         raise NotMeasured(
@@ -330,17 +333,10 @@ def _service(
 
 
 def _answered(loads: list[Json], limit: float) -> Iterator[tuple[Json, int, float]]:
-    """(look at the load, requests answered since the one before, those of them that were in time). What failed was not,
-    however quickly it did; a request that failed by a timeout was late anyway."""
-    failed = 0
-    for event in loads:
-        quick = event["failures"] - event["errors"].get("timeout", 0)
-        fresh, failed = max(0, quick - failed), max(failed, quick)
-        buckets = histogram.parse(event["histogram"])
-        count = sum(buckets.values())
-        good = sum(n for bucket, n in buckets.items() if histogram.value_of(bucket) <= limit * 1000)
-        if count:
-            yield event, count, float(max(0, good - fresh))
+    """(look at the load, requests since the one before, those of them that were answered in time)"""
+    for event, answers in each(loads):
+        if answers.total:
+            yield event, answers.total, float(answers.within(limit * 1000))
 
 
 def _pressures(load: Load, service: Service, ready: Sequence[int]) -> list[float]:

@@ -14,8 +14,11 @@ import gevent
 import histogram
 from failures import kind_of
 from locust import events
+from settings import STEADY_SECONDS
 
 LOOK_SECONDS = 0.01
+HISTOGRAMS = ("buckets", "failed_buckets", "going_buckets", "going_failed_buckets")
+"""Requests by response time; those that failed; and of both those that began after the load had begun to go."""
 
 
 class Counts:
@@ -27,14 +30,21 @@ class Counts:
     def clear(self) -> None:
         self.requests = 0
         self.failures = 0
-        self.buckets: collections.Counter[int] = collections.Counter()
+        self.histograms = {name: collections.Counter[int]() for name in HISTOGRAMS}
         self.errors: collections.Counter[str] = collections.Counter()
         self.examples: dict[str, str] = {}
 
-    def add(self, milliseconds: float, error: BaseException | None) -> None:
+    def add(self, milliseconds: float, error: BaseException | None, *, going: bool = False) -> None:
+        """``going``: it began after the load had begun to go."""
         self.requests += 1
-        self.buckets[histogram.bucket_of(milliseconds)] += 1
+        bucket = histogram.bucket_of(milliseconds)
+        self.histograms["buckets"][bucket] += 1
+        if going:
+            self.histograms["going_buckets"][bucket] += 1
         if error is not None:
+            self.histograms["failed_buckets"][bucket] += 1
+            if going:
+                self.histograms["going_failed_buckets"][bucket] += 1
             self.failures += 1
             kind = kind_of(error)
             self.errors[kind] += 1
@@ -44,8 +54,9 @@ class Counts:
 
     def take(self) -> dict[str, Any]:
         taken = {
-            "requests": self.requests, "failures": self.failures, "buckets": dict(self.buckets),
+            "requests": self.requests, "failures": self.failures,
             "errors": dict(self.errors), "examples": dict(self.examples),
+            **{name: dict(counted) for name, counted in self.histograms.items()},
         }  # fmt: skip
         self.clear()
         return taken
@@ -53,7 +64,8 @@ class Counts:
     def merge(self, other: dict[str, Any]) -> None:
         self.requests += other["requests"]
         self.failures += other["failures"]
-        self.buckets.update({int(bucket): count for bucket, count in other["buckets"].items()})
+        for name, counted in self.histograms.items():
+            counted.update({int(bucket): count for bucket, count in other[name].items()})
         self.errors.update(other["errors"])
         self.examples = {**other["examples"], **self.examples}
 
@@ -92,6 +104,7 @@ class Standstills:
 
 
 COUNTS, STANDSTILLS = Counts(), Standstills()
+BEGUN = {"at": 0.0}
 # Of the open model: requests under way, due ones that wait for a place now, and at most since the last report;
 # and whether no more will be due. Of both: users who were told to go and wait for their last answer.
 FLOW = {
@@ -101,6 +114,7 @@ FLOW = {
 
 @events.test_start.add_listener
 def begin(**_: Any) -> None:
+    BEGUN["at"] = time.perf_counter()
     COUNTS.clear()
     STANDSTILLS.clear()
     FLOW.update(in_flight=0, waiting=0, backlog=0, late_ms=0.0, started=0, all_due=False)
@@ -108,7 +122,8 @@ def begin(**_: Any) -> None:
 
 @events.request.add_listener
 def count(response_time: float | None, exception: BaseException | None, **_: Any) -> None:
-    COUNTS.add(response_time or 0, exception)
+    took = response_time or 0
+    COUNTS.add(took, exception, going=time.perf_counter() - took / 1000 - BEGUN["at"] >= STEADY_SECONDS)
 
 
 @events.report_to_master.add_listener

@@ -135,7 +135,10 @@ def look(environment: Any, silent: float) -> dict[str, Any]:
         "failures": COUNTS.failures,
         "errors": dict(COUNTS.errors),
         "examples": COUNTS.examples,
-        "buckets": {str(bucket): number for bucket, number in COUNTS.buckets.items()},
+        **{
+            name: {str(bucket): number for bucket, number in counted.items()}
+            for name, counted in COUNTS.histograms.items()
+        },
         "started": sum(last["started"] for last in REPORTS.values()),
         "outstanding": outstanding(runner),
         "stop_s": environment.stop_timeout,

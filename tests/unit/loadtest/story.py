@@ -38,7 +38,7 @@ class Story:
     ) -> None:
         self.at(
             second, "load", users=users, requests=requests, failures=failures, workers=workers, worker_cpu=cpu,
-            state=state, rate=rate, histogram={"200": 1}, p50_ms=50.0, p95_ms=52.0, p99_ms=53.0,
+            state=state, rate=rate, histogram={"200": 100}, p50_ms=50.0, p95_ms=52.0, p99_ms=53.0,
         )  # fmt: skip
 
     def pod(

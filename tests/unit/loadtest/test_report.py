@@ -225,7 +225,7 @@ def test_a_baseline_says_what_got_worse_and_by_how_much() -> None:
     slow = story()
     for event in slow.events:
         if event["kind"] == "load":
-            event["histogram"] = {"250": 1}
+            event["histogram"] = {"250": 100}
     found = analyse(
         slow.events,
         slo=SLO,

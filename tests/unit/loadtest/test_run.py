@@ -24,6 +24,8 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
 
 PLAN = plan({"max_steps": 3, "step_time": 20, "step_load": 2, "spawn_rate": 2, "ramp_down": 10})
 
+NOTHING_FAILED: dict[str, Any] = {"failed_buckets": {}, "going_buckets": {}, "going_failed_buckets": {}}
+
 
 class World:
     """A master that does what the plan says, on a clock that only moves when somebody sleeps."""
@@ -61,7 +63,7 @@ class World:
             {
                 "id": "master", "time": self.now, "state": "ready" if elapsed is None else "running" if users else "stopped",
                 "stopped_by": None, "elapsed": elapsed if users else None, "users": users or 0,
-                "requests": requests, "failures": 0, "buckets": {"200": requests}, "workers": self.workers,
+                "requests": requests, "failures": 0, "buckets": {"200": requests}, **NOTHING_FAILED, "workers": self.workers,
                 "errors": {}, "examples": {}, "started": requests, "outstanding": 0, "stop_s": 5,
             },
         )  # fmt: skip
