@@ -36,7 +36,12 @@ _RELATIONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "<=": (operator.le, "at most"), "<": (operator.lt, "below"), ">=": (operator.ge, "at least"),
     ">": (operator.gt, "above"), "==": (operator.eq, "exactly"), "!=": (operator.ne, "not"),
 }  # fmt: skip
-_UNITS = {"": 1.0, "%": 1.0, "ms": 1.0, "s": 1.0, "min": 60.0, "/s": 1.0}
+# What a number may be given in, and how much of the metric's own unit that is.
+_MILLISECONDS = {"": 1.0, "ms": 1.0, "s": 1000.0, "min": 60000.0}
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0}
+_PERCENT = {"": 1.0, "%": 1.0}
+_RATE = {"": 1.0, "/s": 1.0}
+_COUNT = {"": 1.0}
 _COMPARISON = re.compile(
     r"(?P<metric>metric\.[^\s<>=!]+|[a-z0-9_.]+)\s*(?P<relation><=|>=|==|!=|<|>)\s*(?P<number>-?\d+(?:\.\d+)?)\s*(?P<unit>%|ms|min|s|/s)?"
 )
@@ -85,7 +90,7 @@ def parse(text: str) -> Limit:
     line = " ".join(str(text).split())
     back = _BACK.fullmatch(line)
     if back:
-        seconds = back["seconds"] and float(back["seconds"]) * _UNITS[back["unit"] or "s"]
+        seconds = back["seconds"] and float(back["seconds"]) * _SECONDS[back["unit"] or "s"]
         return Limit(line, back=(back["what"], back["goal"], seconds or None))
     head, word, condition = f"{line} ".partition(" while ")
     if word and not condition.strip():
@@ -117,9 +122,35 @@ def _comparison(text: str, line: str) -> Comparison:
             f"SLO {line!r}: {text.strip()!r} is no comparison; write `p95_ms <= 300`, `failed == 0 while steady`, "
             "`reaction.ready_s <= 60` or `replicas back to min within 360 s`"
         )
-    unit = match["unit"] or ""
-    scale = 1000.0 if match["metric"].endswith("_ms") and unit == "s" else _UNITS[unit]
-    return Comparison(match["metric"], match["relation"], float(match["number"]) * scale)
+    metric, unit = match["metric"], match["unit"] or ""
+    units = _units(metric)
+    if units is None:
+        return Comparison(metric, match["relation"], float(match["number"]))
+    if unit not in units:
+        known = ", ".join(filter(None, units))
+        raise SloError(
+            f"SLO {line!r}: {metric} is not measured in {unit}: write the number {f'alone or in {known}' if known else 'alone'}"
+        )
+    return Comparison(metric, match["relation"], float(match["number"]) * units[unit])
+
+
+def percentile_of(metric: str) -> float | None:
+    """The share (0 to 1) of which a metric like `p95_ms` is the percentile; None for other metrics."""
+    found = _PERCENTILE.fullmatch(metric)
+    return float(found[1]) / 100 if found else None
+
+
+def _units(metric: str) -> Mapping[str, float] | None:
+    """None for a metric that is not known."""
+    if _PERCENTILE.fullmatch(metric):
+        return _MILLISECONDS
+    if metric.removeprefix("reaction.") in _REACTION or metric == "seconds_without_replica":
+        return _SECONDS
+    if metric == "failed_percent" or metric.startswith(_METRIC):
+        return _PERCENT
+    if metric in ("rate", "rate.max", "offered"):
+        return _RATE
+    return _COUNT if metric in (*_COUNTED, *_SAMPLED, *_SCALARS) else None
 
 
 def _check_metric(metric: str, line: str, *, conditional: bool) -> None:

@@ -54,6 +54,44 @@ def test_a_line_says_what_it_says(line: str, value: float, ok: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "limit"),
+    [
+        ("p95_ms <= 300", 300), ("p95_ms <= 300 ms", 300), ("p95_ms <= 0.3s", 300), ("p99.9_ms <= 0.5 min", 30000),
+        ("reaction.ready_s <= 60", 60), ("reaction.ready_s <= 60000ms", 60), ("reaction.ready_s <= 1 min", 60),
+        ("reaction.node_wait_s <= 2 min", 120), ("seconds_without_replica <= 100 ms", 0.1),
+        ("failed_percent < 0.1 %", 0.1), ("rate >= 5/s", 5), ("rate.max >= 30 /s", 30), ("requests >= 1000", 1000),
+        ("metric.cpu <= 90 % while offered <= 20 /s", 90),
+    ],
+)  # fmt: skip
+def test_a_unit_that_fits_is_converted(line: str, limit: float) -> None:
+    comparison = parse(line).comparison
+    assert comparison is not None
+    assert comparison.limit == pytest.approx(limit)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("replicas.max >= 3 min", "replicas.max is not measured in min: write the number alone"),
+        ("failed_percent <= 1 min", "failed_percent is not measured in min: write the number alone or in %"),
+        ("rate >= 600 min", "rate is not measured in min: write the number alone or in /s"),
+        ("p95_ms <= 300 %", "p95_ms is not measured in %: write the number alone or in ms, s, min"),
+        ("reaction.ready_s <= 5 /s", "write the number alone or in ms, s, min"),
+        ("requests >= 1000 s", "requests is not measured in s"),
+        ("failed == 0 %", "failed is not measured in %"),
+        ("metric.queue <= 5 s", "metric.queue is not measured in s"),
+        ("p95_ms <= 300 while users <= 10 s", "users is not measured in s"),
+        ("skew.max <= 2 ms", "skew.max is not measured in ms"),
+        ("p95 <= 300 ms", "p95 is not known"),
+    ],
+)
+def test_a_unit_that_does_not_fit_is_refused_with_those_that_do(line: str, words: str) -> None:
+    with pytest.raises(SloError) as refused:
+        parse(line)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "p95_ms <= 300 while users <= 4 and users >= 5",

@@ -56,6 +56,43 @@ def test_what_the_run_measured(events: list[Json]) -> None:
     assert run.limit == 2.5
 
 
+@pytest.mark.parametrize(
+    ("line", "seconds", "share"),
+    [
+        ("p95_ms <= 2.5 s", 2.5, 0.95),
+        ("p90_ms < 0.05 min while steady", 3.0, 0.9),
+        ("p99_ms<=2500ms", 2.5, 0.99),
+    ],
+)
+def test_a_limit_is_read_as_the_report_reads_it(
+    events: list[Json], line: str, seconds: float, share: float
+) -> None:
+    run = measured(events, ["no limit", "failed == 0", "p50_ms <= 1 while users <= 3", line])
+    assert (run.limit, run.share, run.limit_words) == (pytest.approx(seconds), share, line)
+
+
+def test_the_judges_agree_on_what_was_in_time(events: list[Json]) -> None:
+    """As many were in time as the percentile says: of 300 in each of forty looks half was refused at once."""
+    for event in of_kind(events, "load")[-40:]:
+        event |= {
+            "histogram": {"56": 150, "250": 150}, "failed_histogram": {"56": 150},
+            "going": {"histogram": {}, "failed_histogram": {}},
+        }  # fmt: skip
+    for share in range(10, 100, 5):
+        value = analyse(events, slo=[f"p{share}_ms <= 2500"], workers=2, users=36, environment={})["checks"][
+            0
+        ]
+        actual = measured(events, [f"p{share}_ms <= 2500"]).actual
+        assert value["ok"] == (actual.in_time >= share / 100 * actual.requests), (share, value)
+
+
+def test_a_run_without_a_p95_and_without_a_limit_is_not_guessed_at(events: list[Json]) -> None:
+    for event in of_kind(events, "load"):
+        event["failed_histogram"] = event["histogram"] if event["requests"] > 900 else {}
+    with pytest.raises(NotMeasured, match="there is no p95 to go by; give a limit"):
+        measured(events, [])
+
+
 def test_what_failed_quickly_was_not_in_time(events: list[Json]) -> None:
     before = measured(events, ["p95_ms <= 2500"]).actual
     loads = of_kind(events, "load")
