@@ -18,6 +18,8 @@ description:
     run left is completed by the next one, byte by byte where that run was on this machine.
   - Of two publishers of the same number one wins, and the other is told so; nobody gets a mixture. The protocol is
     in C(docs/publishing.md).
+  - A bucket that keeps what is created in it, by a retention policy without versioning or by a default hold, is refused before
+    anything is written to it.
   - A model that TF Serving would not load is refused, see M(mlops.tfserving.saved_model_info).
 author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:

@@ -191,6 +191,7 @@ class Copies:
             version = self._objects.existing(call, bucket, name)
             call.source_conditions.check(version.resource)
             check_holds(version)
+            self._objects.check_retention(bucket, version)
             if params["destinationObject"] == name:
                 raise invalid("The source and the destination are the same object.")
             renamed = Call(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
 from ..google.errors import GoogleError, invalid
@@ -171,6 +172,7 @@ class Objects:
         if current is not None:
             self._access.demand(identity, bucket, name, "storage.objects.delete")
             check_holds(current)
+            self.check_retention(bucket, current)
         return bucket
 
     def create(
@@ -219,6 +221,7 @@ class Objects:
         ``for_good``: the generation itself was named, so versioning does not keep it.
         """
         check_holds(version)
+        self.check_retention(bucket, version, for_good=for_good)
         versioning = bucket.resource.get("versioning", {}).get("enabled", False)
         seconds = int(bucket.resource["softDeletePolicy"]["retentionDurationSeconds"])
         now = self._database.timestamp()
@@ -231,6 +234,22 @@ class Objects:
             self._database.put_version(replace(version, state=SOFT_DELETED, resource=resource))
         else:
             self._database.remove_version(version)
+
+    def check_retention(self, bucket: Bucket, version: Version, *, for_good: bool = False) -> None:
+        """Refuses to delete what is younger than the bucket's policy asks; to make it noncurrent is allowed."""
+        seconds = int(bucket.resource.get("retentionPolicy", {}).get("retentionPeriod", 0))
+        versioning = bucket.resource.get("versioning", {}).get("enabled", False)
+        if not seconds or (versioning and not for_good and version.state == LIVE):
+            return
+        created = datetime.fromisoformat(version.resource["timeCreated"])
+        until = created + timedelta(seconds=seconds)
+        if until.timestamp() > self._database.now():
+            name = f"{bucket.name}/{version.resource['name']}"
+            text = (
+                f"Object '{name}' is subject to bucket's retention policy or object retention and cannot be deleted or "
+                f"overwritten until {until.isoformat()}"
+            )
+            raise GoogleError(403, text, reason="retentionPolicyNotMet")
 
 
 def check_object_name(name: str) -> None:

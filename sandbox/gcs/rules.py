@@ -33,15 +33,16 @@ _DAY = 86_400
 SOFT_DELETE_DEFAULT = 7 * _DAY
 SOFT_DELETE_RANGE = range(7 * _DAY, 90 * _DAY + 1)
 UNIFORM_LOCK_SECONDS = 90 * _DAY
+RETENTION_RANGE = range(1, 3_155_760_000 + 1)
 _LIFECYCLE_ACTIONS = frozenset({"Delete", "SetStorageClass", "AbortIncompleteMultipartUpload"})
 _MAX_LIFECYCLE_RULES = 100
 _MAX_LABELS = 64
 WRITABLE = (
     "autoclass", "billing", "cors", "customPlacementConfig", "defaultEventBasedHold", "iamConfiguration", "ipFilter",
-    "labels", "lifecycle", "logging", "rpo", "softDeletePolicy", "storageClass", "versioning", "website",
+    "labels", "lifecycle", "logging", "retentionPolicy", "rpo", "softDeletePolicy", "storageClass", "versioning", "website",
 )  # fmt: skip
 # Accepting these without doing what they promise would be a lie.
-_MISSING = ("encryption", "hierarchicalNamespace", "objectRetention", "retentionPolicy")
+_MISSING = ("encryption", "hierarchicalNamespace", "objectRetention")
 
 
 def check_name(name: str) -> None:
@@ -97,6 +98,9 @@ def check_settings(body: Json) -> None:
     if seconds is not None and int(seconds) != 0 and int(seconds) not in SOFT_DELETE_RANGE:
         text = "softDeletePolicy.retentionDurationSeconds must be 0 or from 604800 (7 days) to 7776000 (90 days)."
         raise invalid(text)
+    kept = body.get("retentionPolicy")
+    if kept and int(kept.get("retentionPeriod") or 0) not in RETENTION_RANGE:
+        raise invalid("retentionPolicy.retentionPeriod must be from 1 to 3155760000 (100 years) seconds.")
     prevention = (body.get("iamConfiguration") or {}).get("publicAccessPrevention")
     if prevention not in (None, "inherited", "unspecified", "enforced"):
         raise invalid(f"Invalid value for publicAccessPrevention: '{prevention}'.")
@@ -172,6 +176,8 @@ def settings(wanted: Json, before: Json, now: str, lock_time: str) -> Json:
     result["softDeletePolicy"] = _soft_delete(
         result.get("softDeletePolicy"), before.get("softDeletePolicy"), now
     )
+    if "retentionPolicy" in result:
+        result["retentionPolicy"] = _retention(result["retentionPolicy"], before.get("retentionPolicy"), now)
     if "autoclass" in result:
         result["autoclass"] = _autoclass(result["autoclass"], before.get("autoclass", {}), now)
         if result["autoclass"]["enabled"]:
@@ -204,6 +210,13 @@ def _soft_delete(wanted: Json | None, before: Json | None, now: str) -> Json:
     if before and before.get("retentionDurationSeconds") == seconds:
         return before
     return {"retentionDurationSeconds": seconds, "effectiveTime": now}
+
+
+def _retention(wanted: Json, before: Json | None, now: str) -> Json:
+    seconds = str(wanted["retentionPeriod"])
+    if before and before["retentionPeriod"] == seconds:
+        return before
+    return {"retentionPeriod": seconds, "effectiveTime": now}
 
 
 def _autoclass(wanted: Json, before: Json, now: str) -> Json:

@@ -22,6 +22,9 @@ class Objects:
     def patch_bucket(self, bucket: str, body: dict[str, Any]) -> None:
         assert self._http.patch(f"/storage/v1/b/{bucket}", json=body).status_code == 200
 
+    def patch(self, bucket: str, name: str, body: dict[str, Any]) -> None:
+        assert self._http.patch(self._path(bucket, name), json=body).status_code == 200
+
     def bucket(self, bucket: str) -> dict[str, Any]:
         return dict(self._http.get(f"/storage/v1/b/{bucket}").json())
 

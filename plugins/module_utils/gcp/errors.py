@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,11 @@ class ApiError(GoogleError):
         self.reason = reason
         self.message = message
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is no missing permission that keeps the object, but retention or a hold."""
+        return _is_kept(self.status, self.reason, self.message)
+
 
 class OperationFailed(GoogleError):
     """A long-running operation ended with an error."""
@@ -49,11 +55,24 @@ _HINTS = {
 }
 
 
+def _is_kept(status: int, reason: str, message: str) -> bool:
+    """Google's documents have reasons of their own for both; of a hold the API says "forbidden" all the same."""
+    return status == 403 and (
+        reason in ("retentionPolicyNotMet", "objectUnderActiveHold")
+        or re.search(r"retention policy|under active \S+ hold", message) is not None
+    )
+
+
 def _hint(status: int, reason: str, message: str) -> str:
     if "quota" in message.lower():
         return " Ask for more quota, or use smaller or fewer machines."
     if reason == "CLUSTER_ALREADY_HAS_OPERATION":
         return " Wait for that operation to end."
+    if _is_kept(status, reason, message):
+        return (
+            " No permission is missing: the bucket's retention policy or a hold keeps the object. Have it removed, or wait "
+            "until it has run out."
+        )
     if reason == "SERVICE_DISABLED":
         return " Enable the API in the project (gcloud services enable), and wait a minute."
     return f" {_HINTS[status]}" if status in _HINTS else ""

@@ -88,6 +88,21 @@ class Claims:
                 raise
             return False  # somebody else's by now
 
+    def give_up_removal(self, version: Version, claim: Claim) -> bool:
+        """Puts back what was there before ``to_remove``; whether that was possible."""
+        held = version.claim
+        try:
+            if held is None:
+                self.release(version.number, claim)
+            elif not held.removes:
+                self._make(version.number, held.text, claim.generation)
+        except ApiError as error:
+            if error.is_kept:
+                return False
+            if error.status != 412:
+                raise
+        return True
+
     def _make(self, number: int, text: bytes, generation: str) -> Claim:
         made = self._storage.create(
             self._bucket, self.name(number), text, content_type="application/json", generation=generation

@@ -69,6 +69,12 @@ def remove_own(
     model = Model(storage, bucket, folder, progress)
     versions = [version.published() for version in model.versions().values()] if folder else []
     going = {name for version in versions for name in model.names(version)}
+    keeps = model.retention() if going else ""
+    if keeps:
+        return {
+            "changed": False, "objects_removed": 0, "diff": {"before": {}, "after": {}},
+            "kept": f"bucket {bucket} stays, and the model's versions in it: it {keeps}",
+        }  # fmt: skip
     # Of a bucket that stays in any case nobody needs to know what else it holds.
     every = list(storage.objects(bucket, "", versions=True)) if ours else []
     current = {item["name"] for item in storage.objects(bucket, "")} if ours else set()

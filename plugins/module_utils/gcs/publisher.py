@@ -13,6 +13,7 @@ from typing import Any
 from ..gcp.errors import ApiError, BadInput, GoogleError
 from ..saved_model.files import MANIFEST, ModelFile
 from ..saved_model.graph import SAVED_MODEL, graph_file
+from . import retention
 from .claims import Claims
 from .manifest import agree, files_of, parse_manifest, to_text
 from .publish import (
@@ -51,6 +52,7 @@ class Model:
         self._bucket, self._path = bucket, path
         self._tell = tell
         self._claims = Claims(storage, bucket, path)
+        self._seen: Json | None = None
 
     def __str__(self) -> str:
         return uri(self._bucket, self._path)
@@ -87,6 +89,37 @@ class Model:
         """One version as it is now. ``held``: the claim that it had."""
         objects, _unused = group(self._storage.objects(self._bucket, f"{self._path}/{number}/"), self._path)
         return self._version(number, objects.get(number, {}), self._claims.now(number, held))
+
+    def retention(self) -> str:
+        """Why nothing can be published or removed here; empty where it can, or where the account may not look."""
+        return retention.of_bucket(self._bucket_seen())
+
+    def refuse_retention(self) -> None:
+        """Raises ``BadInput`` where what is created can't be deleted: not even a claim could be given back."""
+        words = self.retention()
+        if words:
+            raise BadInput(
+                f"bucket {self._bucket} {words}, and no version is published to it or removed from it: not even the claim to "
+                f"a version could be given back. Nothing was changed. {retention.WAY_OUT}."
+            )
+
+    def kept(self, version: Version) -> str:
+        """What of a version can't be deleted, in words; empty where all can."""
+        found = retention.kept(
+            version.objects, datetime.now(UTC), versioned=retention.is_versioned(self._bucket_seen())
+        )
+        words = f"version {version.number} in {self} stays as it is, since objects of it can't be deleted: {some(found)}"
+        return words if found else ""
+
+    def _bucket_seen(self) -> Json:
+        if self._seen is None:
+            try:
+                self._seen = self._storage.bucket(self._bucket) or {}
+            except ApiError as error:
+                if error.status != 403:
+                    raise
+                self._seen = {}
+        return self._seen
 
     def publish(self, source: Source, todo: Plan, manifest: Json, current: Version) -> Json:
         """Publishes; the manifest of what is published then. Safe against others that do the same."""
@@ -204,9 +237,20 @@ class Model:
             except ApiError as error:
                 if error.status == 412:
                     raise self._busy(version.number, claim) from error
+                if error.is_kept:
+                    raise self._interrupted(version, claim, path, error) from error
                 raise
         self._claims.release(version.number, claim)
         return self.names(version)
+
+    def _interrupted(self, version: Version, claim: Claim, path: str, error: ApiError) -> GoogleError:
+        """Of a removal that came upon what can't be deleted. While nothing of the version is gone, it is taken back."""
+        what = f"version {version.number} in {self}"
+        if path == removal_order(version)[0] and self._claims.give_up_removal(version, claim):
+            return GoogleError(f"{error} {what} is as it was.")
+        return GoogleError(
+            f"{error} {what} is removed in part, and can't be served: its removal goes on when you run again after that."
+        )
 
     def _busy(self, number: int, claim: Claim) -> Busy:
         self._claims.release(number, claim)

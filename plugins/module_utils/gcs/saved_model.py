@@ -112,6 +112,7 @@ def _present(storage: Storage, model: Model, params: Json, check_mode: bool) -> 
         }  # fmt: skip
         if not todo.changed:
             return result
+        model.refuse_retention()
         if source.litter:
             result["warnings"] = [f"left out of the version, as no part of a model: {some(source.litter)}"]
         info = source.inspect(params["tags"]) if todo.upload else None
@@ -140,6 +141,11 @@ def _absent(model: Model, params: Json, check_mode: bool) -> Json:
             "is gone for good, set force: true."
         )
     names = model.names(version) if version else []
+    if version is not None:
+        model.refuse_retention()
+        kept = model.kept(version)
+        if kept:
+            raise BadInput(f"{kept}. Have the hold or the retention removed first.")
     if version is not None and not check_mode:
         model.remove(version)
     return {"changed": bool(names), "removed": names, "diff": {"before": _lines(names), "after": ""}}
@@ -151,9 +157,11 @@ def _pruned(model: Model, params: Json, check_mode: bool) -> Json:
     # What others put into a version's folder stays.
     published = {number: versions[number].published() for number in sorted(old + abandoned)}
     going = [number for number, version in published.items() if model.names(version)]
-    left: dict[int, str] = {}
+    if going:
+        model.refuse_retention()
+    left = {number: kept for number in going if (kept := model.kept(published[number]))}
     if not check_mode:
-        for number in going:
+        for number in [number for number in going if number not in left]:
             progress(f"removing version {number} of {model}")
             try:
                 model.remove(published[number])

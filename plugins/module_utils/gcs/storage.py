@@ -26,7 +26,10 @@ LEAST_COPIED = 2**20
 TRIES = 3
 """Of a request whose answer is a success and yet says nothing."""
 
-_LISTED = "kind,items(name,size,crc32c,md5Hash,generation,timeCreated),nextPageToken"
+_LISTED = (
+    "kind,items(name,size,crc32c,md5Hash,generation,timeCreated,temporaryHold,eventBasedHold,retentionExpirationTime),"
+    "nextPageToken"
+)
 _POLICY_VERSION = 3
 """Of IAM policies: the first that shows conditions, which a rewrite of the policy would otherwise lose."""
 

@@ -161,6 +161,21 @@ def test_a_hold_keeps_an_object(http: TestClient) -> None:
     assert http.delete(at("o")).status_code == 204
 
 
+def test_retention_keeps_an_object_until_its_age_or_as_a_noncurrent_one(http: TestClient) -> None:
+    put(http, "o", b"1")
+    made = http.patch("/storage/v1/b/models", json={"retentionPolicy": {"retentionPeriod": "3600"}}).json()
+    assert made["retentionPolicy"]["retentionPeriod"] == "3600" and made["retentionPolicy"]["effectiveTime"]
+    assert reason(http.delete(at("o"))) == (403, "retentionPolicyNotMet")
+    assert reason(put(http, "o", b"2")) == (403, "retentionPolicyNotMet")
+    assert reason(http.delete(at("o"), params={"ifGenerationMatch": 1})) == (412, "conditionNotMet")
+    http.patch("/storage/v1/b/models", json={"versioning": {"enabled": True}})
+    generation = http.get(at("o")).json()["generation"]
+    assert http.delete(at("o")).status_code == 204
+    assert reason(http.delete(at("o"), params={"generation": generation})) == (403, "retentionPolicyNotMet")
+    http.patch("/storage/v1/b/models", json={"retentionPolicy": None})
+    assert http.delete(at("o"), params={"generation": generation}).status_code == 204
+
+
 def test_compressed_content_stays_as_it_is_for_those_who_can_read_it(http: TestClient) -> None:
     packed = gzip.compress(b"text" * 1000)
     put(http, "o", packed, contentEncoding="gzip")

@@ -99,6 +99,7 @@ def test_two_chosen_regions(http: TestClient) -> None:
         {"labels": "none"},
         {"softDeletePolicy": {"retentionDurationSeconds": "60"}},
         {"softDeletePolicy": {"retentionDurationSeconds": "7776001"}},
+        {"retentionPolicy": {"retentionPeriod": "3155760001"}},
         {"lifecycle": {"rule": [{"action": {"type": "Burn"}, "condition": {"age": 1}}]}},
         {"lifecycle": {"rule": [{"action": {"type": "Delete"}, "condition": {}}]}},
         {"lifecycle": {"rule": [{"action": {"type": "SetStorageClass"}, "condition": {"age": 1}}]}},
@@ -121,7 +122,6 @@ def test_settings_that_google_refuses(http: TestClient, body: dict[str, Any]) ->
     "body",
     [
         {"hierarchicalNamespace": {"enabled": True}},
-        {"retentionPolicy": {"retentionPeriod": "60"}},
         {"encryption": {"defaultKmsKeyName": "projects/p/locations/us/keyRings/r/cryptoKeys/k"}},
     ],
 )
