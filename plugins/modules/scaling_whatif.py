@@ -46,6 +46,8 @@ propose:
   - Whether settings are searched for that keep the limit with the fewest replica-seconds, in place of O(settings) and O(shape);
     CPU target, scale-down window, minimum and, where Kubernetes knows it, the tolerance upwards.
   - What is proposed keeps the limit by as much as the simulation was too hopeful on the run, and saves more than its error.
+metrics: What C(autoscaling_metrics) of the autoscaling role is. Where its entry for the CPU has a target of its own, which wins over
+  C(autoscaling_target_cpu_percent), another one is proposed there.
 slo: The limit; the first line with a percentile and no condition, as V(p95_ms <= 300). Without one that of the run's report
   counts, and without that the run's own 95th percentile.
 shape: Another load than the run's, as C(loadtest_shape) of the loadtest role has it.
@@ -122,6 +124,7 @@ SPEC: Json = {
         "run_dir": {"type": "path", "required": True},
         "settings": {"type": "list", "elements": "dict", "default": []},
         "propose": {"type": "bool", "default": False},
+        "metrics": {"type": "list", "elements": "dict", "default": []},
         "slo": {"type": "list", "elements": "str", "default": []},
         "shape": {"type": "dict", "default": {}},
         "seed": {"type": "int", "default": 1},

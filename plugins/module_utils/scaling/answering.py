@@ -14,7 +14,7 @@ from ..outcome import failure
 from ..preflight.rates import prices
 from .figure import MATPLOTLIB_IMPORT_ERROR, draw
 from .measured import NotMeasured, measured
-from .search import Proposal, carries, diff, propose
+from .search import Proposal, as_written, carries, diff, propose
 from .settings import SettingError, setting
 from .whatif import WhatIf, as_json, error_words, load_of_plan, table, what_if
 
@@ -81,7 +81,8 @@ def _found(params: Json, folder: Path) -> tuple[WhatIf, Proposal | None]:
             f"its timeline.jsonl is not one of a load test's: {type(error).__name__} {error}. Take the folder of a run, as it was written"
         ) from error
     if params["propose"]:
-        return propose(run)
+        tried, proposal = propose(run)
+        return tried, as_written(proposal, params["metrics"])
     load = load_of_plan(plan(read_shape(params["shape"])), run, params["seed"]) if params["shape"] else None
     settings = [setting(one, run) for one in params["settings"]]
     return what_if(run, setting({"name": "as it was"}, run), settings, load), None

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .measured import Measured
 from .service import Observation, Outcome, in_time
-from .settings import Setting, asked, setting, words
+from .settings import METRICS, TARGET, Setting, asked, setting, words, written
 from .whatif import Row, WhatIf, outcome_of, what_if
 
 Json = dict[str, Any]
@@ -217,13 +218,29 @@ def _what_limits(found: WhatIf) -> str:
     )
 
 
+def as_written(proposal: Proposal, metrics: Sequence[Mapping[str, Any]]) -> Proposal:
+    """By the variables that count where autoscaling_metrics is this."""
+    changed, before = (written(values, metrics) for values in (proposal.changed, proposal.before))
+    if METRICS not in changed:
+        return proposal
+    reasons = tuple(
+        one.replace(TARGET, f"the target of cpu in {METRICS}", 1) if one.startswith(TARGET) else one
+        for one in proposal.reasons
+    )
+    return dataclasses.replace(proposal, changed=changed, before=before, reasons=reasons)
+
+
 def diff(proposal: Proposal) -> list[str]:
     """What to change in the inventory, as lines of a diff."""
     return [
         line
         for name, value in proposal.changed.items()
-        for line in (f"-{name}: {proposal.before[name]}", f"+{name}: {value}")
+        for line in (f"-{name}: {_yaml(proposal.before[name])}", f"+{name}: {_yaml(value)}")
     ]
+
+
+def _yaml(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, list) else str(value)
 
 
 def carries(run: Measured, seed: int = 1) -> tuple[float, float, float]:

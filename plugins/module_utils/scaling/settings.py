@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..hpa.seen import Spec
@@ -21,6 +21,8 @@ SITE = {
     "nodes_max": "most nodes that there may be",
 }
 """What else may be otherwise, beside the autoscaling role's variables."""
+
+TARGET, METRICS = "autoscaling_target_cpu_percent", "autoscaling_metrics"
 
 _WAYS = (("up", "scaleUp"), ("down", "scaleDown"))
 
@@ -63,6 +65,28 @@ def asked(spec: Mapping[str, Any]) -> Json:
             f"autoscaling_tolerance_{way}": TOLERANCE if rules.tolerance is None else rules.tolerance,
         }
     return found
+
+
+def in_force(spec: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> Json:
+    """The role's variables that an HPA's spec could be made of again; empty for one that goes by more than a percentage of the CPU.
+    ``metrics``: autoscaling_metrics.
+    """
+    found = read_spec(spec).metrics
+    if len(found) != 1 or found[0].name != "cpu" or found[0].target_type != "Utilization":
+        return {}
+    return written(asked(spec), metrics)
+
+
+def written(variables: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> Json:
+    """Variables as an inventory with these autoscaling_metrics has to write them: the target of an entry ``cpu`` wins there over
+    autoscaling_target_cpu_percent.
+    """
+    if [one.get("type") for one in metrics] != ["cpu"] or not metrics[0].get("target"):
+        return dict(variables)
+    return {
+        (METRICS if name == TARGET else name): [{**metrics[0], "target": value}] if name == TARGET else value
+        for name, value in variables.items()
+    }
 
 
 def setting(given: Mapping[str, Any], run: Measured) -> Setting:

@@ -17,6 +17,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.measured i
     measured,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.search import (
+    as_written,
     carries,
     diff,
     propose,
@@ -27,7 +28,11 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.service im
     Observation,
     Service,
 )
-from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.settings import setting
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.settings import (
+    asked,
+    in_force,
+    setting,
+)
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.simulate import Case, simulate
 
 RECORDED = Path(__file__).parent / "data" / "demo-on-1.34.jsonl"
@@ -73,6 +78,36 @@ def test_a_proposal_keeps_the_limit_for_less_and_no_less_than_the_bound() -> Non
         case = Case(run.load, SERVICE, run.times, run.site, setting(rest, run).spec, found.seconds)
         without = simulate(case)
         assert without.attained < run.share or without.replica_seconds > 1.005 * now.replica_seconds
+
+
+def test_a_target_is_proposed_where_it_counts() -> None:
+    _found, proposal = propose(run_of())
+    target = proposal.changed["autoscaling_target_cpu_percent"]
+    for metrics in ([], [{"type": "cpu"}], [{"type": "cpu", "target": 50}, {"type": "queue", "target": 1}]):
+        assert as_written(proposal, metrics) == proposal
+    own = as_written(proposal, [{"type": "cpu", "target": "40"}])
+    assert own.changed["autoscaling_metrics"] == [{"type": "cpu", "target": target}]
+    assert "autoscaling_target_cpu_percent" not in own.changed
+    assert '-autoscaling_metrics: [{"type": "cpu", "target": 50}]' in diff(own)
+    assert f'+autoscaling_metrics: [{{"type": "cpu", "target": {target}}}]' in diff(own)
+    assert any(one.startswith("the target of cpu in autoscaling_metrics 50 →") for one in own.reasons)
+
+
+def test_what_is_in_force_is_by_the_variables_that_it_could_be_made_of() -> None:
+    spec = run_of().hpa
+    assert in_force(spec, [{"type": "cpu"}]) == asked(spec)
+    assert in_force(spec, [{"type": "cpu", "target": 70}])["autoscaling_metrics"] == [
+        {"type": "cpu", "target": 50}
+    ]
+    cpu = spec["metrics"][0]["containerResource"]
+    amount = {"type": "AverageValue", "averageValue": "500m"}
+    memory = {"type": "Resource", "resource": {**cpu, "name": "memory"}}
+    for other in (
+        [*spec["metrics"], memory],
+        [memory],
+        [{"type": "ContainerResource", "containerResource": {**cpu, "target": amount}}],
+    ):
+        assert in_force({**spec, "metrics": other}, [{"type": "cpu"}]) == {}
 
 
 def test_replicas_that_are_kept_for_failures_are_not_proposed_away() -> None:
