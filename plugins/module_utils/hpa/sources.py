@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ..k8s.pod_names import pods_of
+
 Json = dict[str, Any]
 Metric = Mapping[str, Any]
 
@@ -151,20 +153,15 @@ def _asked(site: Site) -> str:
 
 def _held(gauge: str, site: Site) -> str:
     """A gauge of the holding proxies: roles/serving/templates/hold.lua.j2."""
-    return f'{gauge}{{namespace="{site.namespace}",pod=~"{_pods(site.holder)}"}}'
-
-
-def _pods(deployment: str) -> str:
-    """Pods are told from a canary's by how a Deployment's are named."""
-    return deployment.replace(".", "\\\\.") + "-[a-z0-9]+-[a-z0-9]+"
+    return f'{gauge}{{namespace="{site.namespace}",pod=~"{pods_of(site.holder)}"}}'
 
 
 def _of_pods(site: Site) -> str:
-    return f'namespace="{site.namespace}",pod=~"{_pods(site.name)}"'
+    return f'namespace="{site.namespace}",pod=~"{pods_of(site.name)}"'
 
 
 def _of_replicas(one: Metric, site: Site) -> str:
-    kind, pods, of_pods = one["type"], _pods(site.name), _of_pods(site)
+    kind, pods, of_pods = one["type"], pods_of(site.name), _of_pods(site)
     of_proxy = f'{of_pods},proxy=~"rest|grpc"'
     if kind == "gpu" and site.source == "gke":
         labels = f'monitored_resource="k8s_container",namespace_name="{site.namespace}",pod_name=~"{pods}"'

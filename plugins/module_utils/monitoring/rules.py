@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from ..hpa.sources import GAUGES
+from ..k8s.pod_names import pods_of
 from ..model_server.runtime import TF_SERVING
 
 Json = dict[str, Any]
@@ -118,12 +119,12 @@ class Objectives:
     @property
     def canaries(self) -> str:
         """The names of a canary's pods, as a regular expression within PromQL."""
-        return f"{_escaped(self.app)}-canary-[a-z0-9]+-[a-z0-9]+"
+        return pods_of(f"{self.app}-canary")
 
     @property
     def pods(self) -> str:
         """Selects series of its pods, canaries included."""
-        return f'namespace="{self.namespace}",pod=~"{_escaped(self.app)}-(canary-)?[a-z0-9]+-[a-z0-9]+"'
+        return f'namespace="{self.namespace}",pod=~"{pods_of(self.app)}|{self.canaries}"'
 
     @property
     def labels_of_records(self) -> str:

@@ -16,11 +16,12 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.sources import
     trigger,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.spec import read_spec
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.pod_names import pods_of
 
 Json = dict[str, Any]
 SITE = Site("image-classifier", "tfserving", "tfserving", 60, "prometheus", 15, "http://p:9090")
 GKE = replace(SITE, source="gke")
-PODS = 'namespace="tfserving",pod=~"image-classifier-[a-z0-9]+-[a-z0-9]+"'
+PODS = f'namespace="tfserving",pod=~"{pods_of("image-classifier")}"'
 IN_FLIGHT: Json = {"type": "in_flight", "target": 2.5}
 GAUGE: Json = {"type": "gauge", "name": "waiting", "gauge": "batch_queue", "port": "9000", "target": 4}
 QUERY: Json = {

@@ -9,14 +9,14 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.monitoring.rules i
 
 SITE = {"app": "m", "namespace": "s", "latency_ms": 300}
 STEP, STEPS = 16, 60
-NODES = {"m-1a-x": "n1", "m-1a-y": "n2", "m-canary-2b-z": "n2"}
-RATES = {"m-1a-x": 5, "m-1a-y": 2, "m-canary-2b-z": 1}
+NODES = {"m-5d4f-x7k2p": "n1", "m-5d4f-z8m4q": "n2", "m-canary-6b9c-w5t2n": "n2"}
+RATES = {"m-5d4f-x7k2p": 5, "m-5d4f-z8m4q": 2, "m-canary-6b9c-w5t2n": 1}
 """Requests a second, by REST."""
-FAILED = {"m-1a-x": 0, "m-1a-y": 0, "m-canary-2b-z": 0.5}
-MILLISECONDS = {"m-1a-x": 60, "m-1a-y": 60, "m-canary-2b-z": 400}
+FAILED = {"m-5d4f-x7k2p": 0, "m-5d4f-z8m4q": 0, "m-canary-6b9c-w5t2n": 0.5}
+MILLISECONDS = {"m-5d4f-x7k2p": 60, "m-5d4f-z8m4q": 60, "m-canary-6b9c-w5t2n": 400}
 BUCKETS = (100, 200, 800)
 """Milliseconds; quantiles are placed evenly within one."""
-OTHERS = "m-other-1a-x"
+OTHERS = "m-other-5d4f-x7k2p"
 """A pod of another site whose name begins alike."""
 
 

@@ -13,6 +13,7 @@ from ansible_collections.mlops.tfserving.plugins.filter.alert_rules import alert
 from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.runtime import TF_SERVING
 from ansible_collections.mlops.tfserving.plugins.module_utils.monitoring import rules as made
 from by_promtool import play, promtool
+from kube_names import pod_name
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,7 +23,7 @@ SITE = {
     "start_seconds": 120,
     "hosts": ["models.example.com", "*.ml.example.com"],
 }
-POD = 'namespace="s",pod="m-1-x"'
+POD = 'namespace="s",pod="m-5d4f-x7k2p"'
 HPA = 'namespace="s",horizontalpodautoscaler="m"'
 DEPLOYMENT = 'namespace="s",deployment="m"'
 MINUTES = 400
@@ -157,6 +158,19 @@ def test_who_is_called_and_who_is_not(
 ) -> None:
     rules = alert_rules(SITE)
     play(rules, scraped, "1m", {"alert_rule_test": firing(rules, fires, when)}, tmp_path)
+
+
+@pytest.mark.parametrize("of", ["", "-canary"])
+@pytest.mark.parametrize("length", [39, 40, 46, 47, 50, 52])
+def test_a_long_name_s_failures_call_somebody_too(length: int, of: str, tmp_path: Path) -> None:
+    """Kubernetes shortens what it calls the pods."""
+    site = SITE | {"app": "m" * length}
+    failing = {
+        series.replace('pod="m-5d4f-x7k2p"', f'pod="{pod_name(site["app"] + of)}"'): values
+        for series, values in requests(0.1).items()
+    }
+    rules = alert_rules(site)
+    play(rules, failing, "1m", {"alert_rule_test": firing(rules, {"page", "ticket"}, "10m")}, tmp_path)
 
 
 def test_prometheus_takes_the_rules(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from by_promtool import play
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
+from kube_names import pod_name
 from site_metrics import SHOWN, SITE, STEP, STEPS, scraped
 
 from sandbox.google.discovery import load
@@ -60,6 +61,29 @@ def test_every_query_answers_with_the_numbers_that_were_put_in(tmp_path: Path) -
     ]
     assert {panel.title for panel in PANELS} == set(SHOWN)
     play(alert_rules(SITE), scraped(), f"{STEP}s", {"promql_expr_test": tests}, tmp_path)
+
+
+@pytest.mark.parametrize("length", [39, 40, 50, 51, 52])
+def test_a_canary_s_requests_are_its_own_however_long_the_name_is(length: int, tmp_path: Path) -> None:
+    """Kubernetes shortens what it calls the pods."""
+    app = "m" * length
+    rates = {pod_name(app): 7, pod_name(f"{app}-canary"): 1}
+    told = {
+        f'haproxy_frontend_http_requests_total{{namespace="s",pod="{pod}",proxy="rest"}}': f"0+{rate * STEP}x{STEPS}"
+        for pod, rate in rates.items()
+    }
+    panels = described(Objectives.of(SITE | {"app": app}), Price()).panels
+    (query,) = next(panel for panel in panels if panel.title == "Versions: requests a second").queries
+    tracks = [
+        {"labels": f'{{track="{track}"}}', "value": rate} for track, rate in (("running", 7), ("canary", 1))
+    ]
+    play(
+        alert_rules(SITE),
+        told,
+        f"{STEP}s",
+        {"promql_expr_test": [asked(query.expr, tracks, "track")]},
+        tmp_path,
+    )
 
 
 def test_a_query_that_answers_nothing_fails_this(tmp_path: Path) -> None:
