@@ -32,6 +32,17 @@ def fences(page: Path) -> Iterator[tuple[str, str]]:
         yield language, re.sub(f"^{indent}", "", text, flags=re.MULTILINE)
 
 
+def rows_of_no_table(page: Path) -> list[str]:
+    """Rows with no head above them, which are shown as they are typed: an empty line ends a table."""
+    lines = _FENCE.sub("", page.read_text()).splitlines()
+    before, found = "", []
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        if line.startswith("|") and not before.startswith("|") and not re.fullmatch(r"\|[-:| ]+\|", after):
+            found.append(line)
+        before = line
+    return found
+
+
 def commands(pages: list[Path] = PAGES) -> list[Command]:
     """Every command; what stands after it until the next prompt is its rest or its output."""
     found = []

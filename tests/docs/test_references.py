@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.docs.documents import PAGES, ROOT, fences
+from tests.docs.documents import PAGES, ROOT, fences, rows_of_no_table
 from tests.docs.references import OWNERS, anchors, links, targets, variables
 
 # Signatures of models and options of clusters begin like variables.
@@ -27,6 +27,11 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), f"{page.name}: {path}"
         if anchor:
             assert anchor in anchors(target), f"{page.name}: {path}#{anchor}"
+
+
+@page
+def test_tables_are_whole(page: Path) -> None:
+    assert rows_of_no_table(page) == []
 
 
 @page
