@@ -88,7 +88,7 @@ context: Name of the context in the kubeconfig; its current one if unset.
 
 
 _NEWER: dict[ModuleType, dict[str, tuple[str, ...]]] = {
-    gcs_bucket: {"0.2.0": ("model_path", "own_only"), "0.3.0": ("site",)},
+    gcs_bucket: {"0.2.0": ("model_path", "own_only"), "0.3.0": ("more_model_paths", "removes", "site")},
     gcs_saved_model: {"0.2.0": ("tags",)},
     gke_cluster: {"0.2.0": ("node_pools.create_pod_range", "own_only")},
     gke_cluster_info: {"0.2.0": ("process",)},
@@ -98,6 +98,7 @@ _NEWER: dict[ModuleType, dict[str, tuple[str, ...]]] = {
     locust_prepare: {"0.2.0": ("locustfile", "token_renewed")},
     locust_run: {"0.2.0": ("billing", "environment", "locustfile", "slo")},
     saved_model_info: {"0.2.0": ("tags",)},
+    teardown_receipt: {"0.3.0": ("shared",)},
     scaling_report: {"0.2.0": ("billing",)},
 }
 """Options that came after their modules, by version."""

@@ -70,6 +70,11 @@ model_path:
     with it, unless O(force) says otherwise of a bucket that was made here.
   - Published is what a version's manifest names and nobody changed.
   - Otherwise, with O(site), the folder that the site uses.
+more_model_paths: Folders of other models in the bucket that the site uses, too, for its labels.
+removes:
+  - With O(state=absent) and O(own_only), what of this site's goes. V(versions) is the published versions below O(model_path),
+    and the bucket if it holds nothing else; V(bucket) the bucket, if it holds nothing.
+  - V(label) is nothing but the labels of O(site), whatever else is said.
 site:
   - What a site is called among those that share the bucket, as C(PROJECT/LOCATION/CLUSTER/NAMESPACE/NAME). The bucket gets a
     label that says so for the model below O(model_path), beside whatever O(labels) has.
@@ -120,10 +125,11 @@ objects_removed:
   type: int
   returned: with state absent
 shared_with:
-  description: Other sites that use the model below O(model_path), by the bucket's labels.
+  description: Other sites that use the model below O(model_path), by the bucket's labels; with O(state=absent) those that use the
+    bucket.
   type: list
   elements: str
-  returned: with state present
+  returned: with O(site)
 kept:
   description: Why the bucket stays, with O(own_only); empty when it does not.
   type: str
@@ -181,6 +187,8 @@ SPEC = module_spec(
     own_only={"type": "bool", "default": False},
     model_path={"type": "str"},
     site={"type": "str"},
+    more_model_paths={"type": "list", "elements": "str", "default": []},
+    removes={"type": "str", "choices": ["versions", "bucket", "label"], "default": "versions"},
 )
 
 

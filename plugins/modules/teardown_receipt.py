@@ -47,6 +47,7 @@ prices: Whose prices it took.
 objects: Objects of Kubernetes that are about to go, as V(KIND/NAME).
 going: Parts of the site that would go, as in O(mlops.tfserving.site_leftovers_info#module:until_gone).
 kept: Why a part of the site was left on purpose, by its name.
+shared: Parts that other sites use, for which the receipt gives no command.
 """
 
 EXAMPLES = r"""
@@ -106,6 +107,7 @@ SPEC: Json = {
         "objects": {"type": "list", "elements": "str", "default": []},
         "going": {"type": "list", "elements": "str", "choices": list(PARTS), "default": []},
         "kept": {"type": "dict", "default": {}},
+        "shared": {"type": "list", "elements": "str", "choices": list(PARTS), "default": []},
     },
     "supports_check_mode": True,
 }

@@ -129,9 +129,10 @@ def patch(options: Mapping[str, Any], current: Json) -> Json:
         )
     goal, labels = desired(options), current.get("labels") or {}
     if "labels" in goal:
-        goal["labels"] |= (MARK if is_ours(labels) else {}) | sites.every(labels) | _site(options)
-    elif not _site(options).items() <= labels.items():
-        goal["labels"] = labels | _site(options)
+        goal["labels"] |= (MARK if is_ours(labels) else {}) | _sites(labels, options)
+    elif sites.every(labels) != _sites(labels, options):
+        goal["labels"] = {key: value for key, value in labels.items() if key not in sites.every(labels)}
+        goal["labels"] |= _sites(labels, options)
     body = _changed(goal, current)
     if "labels" in body:
         # A label that is not wanted goes by an explicit null.
@@ -139,8 +140,15 @@ def patch(options: Mapping[str, Any], current: Json) -> Json:
     return body
 
 
+def _sites(labels: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The labels of the sites that use it: others' as they are, and this one's for what it uses now."""
+    mine = sites.own(labels, options.get("site"))
+    return {key: value for key, value in sites.every(labels).items() if key not in mine} | _site(options)
+
+
 def _site(options: Mapping[str, Any]) -> dict[str, str]:
-    return sites.label(options.get("site"), options.get("model_path"))
+    paths = [options.get("model_path") or "", *(options.get("more_model_paths") or [])]
+    return sites.labels_of(options.get("site"), paths)
 
 
 def _changed(desired: Json, current: Json) -> Json:

@@ -75,19 +75,28 @@ def absent(storage: Storage, params: Json, check_mode: bool) -> Json:
     current = _own(storage, params["project"], name)
     if current is None:
         return {
-            "changed": False, "bucket": {}, "objects_removed": 0, "kept": "", "diff": {"before": {}, "after": {}},
+            "changed": False, "bucket": {}, "objects_removed": 0, "kept": "", "shared_with": [],
+            "diff": {"before": {}, "after": {}},
         }  # fmt: skip
     ours = is_ours(current.get("labels"))
-    of = current.get("labels"), params["site"], params["model_path"]
-    shared, neighbours = (sites.others(*of), sites.neighbours(*of)) if params["site"] else ([], [])
+    labels, site, path = current.get("labels"), params["site"], params["model_path"]
+    shared, neighbours = (
+        (sites.others(labels, site, path), sites.neighbours(labels, site)) if site else ([], [])
+    )
+    told = {"shared_with": neighbours}
+    if params["removes"] == "label":
+        stays: Json = {
+            "changed": False, "bucket": current, "objects_removed": 0, "kept": f"bucket {name} stays", "diff": {"before": {}, "after": {}},
+        }  # fmt: skip
+        return told | _without_site(storage, params, stays, check_mode=check_mode)
     if params["own_only"] and (neighbours or not (ours and params["force"])):
         done = remove_own(
-            storage, name, params["model_path"],
-            ours=ours, shared=shared, neighbours=neighbours, check_mode=check_mode,
+            storage, name, path,
+            ours=ours, shared=shared, neighbours=neighbours, versions_go=params["removes"] == "versions", check_mode=check_mode,
         )  # fmt: skip
         if done["kept"]:
             done = _without_site(storage, params, done, check_mode=check_mode)
-        return {**done, "bucket": current if done["kept"] else {}}
+        return {**told, **done, "bucket": current if done["kept"] else {}}
     objects = list(storage.objects(name, "", versions=True))
     if objects and not params["force"]:
         raise BadInput(f"bucket {name} holds {len(objects)} objects: set force: true to delete them with it.")
@@ -96,16 +105,15 @@ def absent(storage: Storage, params: Json, check_mode: bool) -> Json:
             storage.delete_generation(name, item["name"], item["generation"])
         storage.delete_bucket(name)
     diff = {"before": {"name": name, "objects": [item["name"] for item in objects]}, "after": {}}
-    return {"changed": True, "bucket": {}, "objects_removed": len(objects), "kept": "", "diff": diff}
+    return {"changed": True, "bucket": {}, "objects_removed": len(objects), "kept": "", **told, "diff": diff}
 
 
 def _without_site(storage: Storage, params: Json, done: Json, *, check_mode: bool) -> Json:
     """The bucket stays, and this site uses it no longer."""
-    own = sites.label(params["site"], params["model_path"])
 
     def converge() -> bool:
         found = _own(storage, params["project"], params["name"]) or {}
-        going = own.keys() & (found.get("labels") or {}).keys()
+        going = sites.own(found.get("labels"), params["site"])
         if going and not check_mode:
             storage.patch_bucket(params["name"], {"labels": dict.fromkeys(going)}, found["metageneration"])
         return bool(going)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from ..gcp.errors import BadInput
 from ..gcp.labels import MARK_WORDS
 from ..progress import progress
 from ..saved_model.files import MANIFEST
@@ -23,6 +22,7 @@ def kept_words(
     others: Collection[str],
     shared: Collection[str] = (),
     neighbours: Collection[str] = (),
+    versions_go: bool = True,
 ) -> str:
     """Why the bucket stays; empty when it goes. Pure.
 
@@ -41,8 +41,8 @@ def kept_words(
     if not others:
         return ""
     return (
-        f"bucket {name} stays: it holds {len(others)} objects that are no published version of this model: "
-        f"{some(sorted(others))}"
+        f"bucket {name} stays: it holds {len(others)} objects that are no published version of this model"
+        f"{'' if versions_go else ', or are to stay'}: {some(sorted(others))}"
     )
 
 
@@ -54,18 +54,20 @@ def remove_own(
     ours: bool,
     shared: Collection[str] = (),
     neighbours: Collection[str] = (),
+    versions_go: bool = True,
     check_mode: bool,
 ) -> Json:
     """Removes the versions published below the path, and the bucket, if it is ours and holds nothing else.
 
-    Without a path no object goes, nor where other sites use the model (``shared``). Raises ``GoogleError``.
+    Without a path no object goes, nor where other sites use the model (``shared``), nor unless ``versions_go``. Raises
+    ``GoogleError``.
     """
     if shared:
         return {
             "changed": False, "objects_removed": 0, "kept": kept_words(bucket, ours=ours, others=(), shared=shared),
             "diff": {"before": {}, "after": {}},
         }  # fmt: skip
-    folder = (path or "").strip("/")
+    folder = (path or "").strip("/") if versions_go else ""
     model = Model(storage, bucket, folder, progress)
     versions = [version.published() for version in model.versions().values()] if folder else []
     going = {name for version in versions for name in model.names(version)}
@@ -90,11 +92,7 @@ def remove_own(
         and not (item["name"].endswith("/") and int(item.get("size", 0)) == 0)
         and not (item["name"] not in current and item["name"].startswith(once_ours))
     }
-    if ours and not folder and others:
-        raise BadInput(
-            f"bucket {bucket} holds {len(others)} objects: set force: true to delete them with it."
-        )
-    kept = kept_words(bucket, ours=ours, others=others, neighbours=neighbours)
+    kept = kept_words(bucket, ours=ours, others=others, neighbours=neighbours, versions_go=versions_go)
     if not check_mode:
         for version in versions:
             model.remove(version)

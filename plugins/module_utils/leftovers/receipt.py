@@ -7,7 +7,7 @@ one after it, end in the same receipt as one that was not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from .site import plural
@@ -41,14 +41,25 @@ def begun(earlier: Json | None, site: Json, there: list[Json], objects: list[str
 
 
 def finished(
-    receipt: Json, now: list[Json], unread: list[Json], kept: Mapping[str, str], prices: Json, when: str
+    receipt: Json,
+    now: list[Json],
+    unread: list[Json],
+    kept: Mapping[str, str],
+    prices: Json,
+    when: str,
+    shared: Collection[str] = (),
 ) -> Json:
-    """The same, with what was found at the end. ``kept``: why a part (``PARTS``) was left on purpose."""
+    """The same, with what was found at the end. ``kept``: why a part (``PARTS``) was left on purpose; ``shared``: parts that
+    other sites use, for which no command is given.
+    """
     there = _united(receipt["there"], now)
     stays = any(one["kind"] == "cluster" for one in now)
     left = [
         _shown(one)
-        | {"reason": reason(one, kept, cluster_stays=stays), "command": command(one, receipt["site"])}
+        | {
+            "reason": reason(one, kept, cluster_stays=stays),
+            "command": "" if one["of"] in shared else command(one, receipt["site"]),
+        }
         for one in now
     ]
     missing = [one for one in there if _key(one) not in _keys(now)]
@@ -125,7 +136,7 @@ def words(receipt: Json) -> list[str]:
     ]
     for one in receipt["left"]:
         price = "price not known" if one["month"] is None else f"{one['month']:.2f} {currency} a month"
-        lines.append(f"left: {_name(one)} ({price}): {one['reason']}. {one['command']}")
+        lines.append(f"left: {_name(one)} ({price}): {one['reason']}. {one['command']}".rstrip())
     lines += [f"not known: {name}" for name in receipt["not_known"]]
     for one in receipt["not_looked_at"]:
         lines.append(f"not looked at: {one['what']}: {one['reason']}. {one['hint']}".rstrip())

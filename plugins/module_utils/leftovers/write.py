@@ -27,7 +27,7 @@ def receipt(params: Json, *, check_mode: bool) -> Json:
     made = last if state == "finished" and last else begun(last, site, there, params["objects"], now)
     if state != "begun":
         left = there if state == "finished" else [one for one in there if one["of"] not in params["going"]]
-        made = finished(made, left, params["unread"], params["kept"], params["prices"], now)
+        made = finished(made, left, params["unread"], params["kept"], params["prices"], now, params["shared"])
     if state != "planned" and not check_mode:
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -241,7 +241,9 @@ def test_what_others_have_in_a_bucket_of_ours_keeps_it(call: Call, objects: Obje
     assert objects.bucket("models")["labels"] == {"c": "d", **MARK}
     call(gcs_saved_model, **PUBLISHED)
     objects.put("models", "ledger.csv", b"1;2")
-    assert "set force: true" in call(gcs_bucket, **{**OWN, "model_path": None})["msg"]
+    assert "ledger.csv" in call(gcs_bucket, check=True, **{**OWN, "model_path": None})["kept"]
+    stays = call(gcs_bucket, check=True, **OWN, removes="bucket")
+    assert (stays["changed"], "or are to stay" in stays["kept"]) == (False, True)
     would = call(gcs_bucket, check=True, **OWN)
     done = call(gcs_bucket, **OWN)
     assert (done["diff"], done["kept"]) == (would["diff"], would["kept"])
@@ -259,7 +261,8 @@ def test_what_others_have_in_a_bucket_of_ours_keeps_it(call: Call, objects: Obje
 def test_what_another_site_uses_stays(call: Call, objects: Objects) -> None:
     """Two sites with the default bucket and model, and one with a model of its own."""
     one = {"name": "models", "model_path": "models/m", "site": "p/us-central1/Dev/tfserving/m"}
-    two, three = {**one, "site": "p/us-central1/prod/tfserving/m"}, {**one, "model_path": "models/n"}
+    two = {**one, "site": "p/us-central1/prod/tfserving/m"}
+    three = {**one, "model_path": "models/n", "site": "p/us-central1/dev/tfserving/n"}
     own = {"state": "absent", "own_only": True}
     assert call(gcs_bucket, **one)["shared_with"] == []
     assert call(gcs_bucket, **two)["shared_with"] == ["p_us-central1_dev_tfserving_m"]
@@ -278,11 +281,31 @@ def test_what_another_site_uses_stays(call: Call, objects: Objects) -> None:
     assert len(objects.names("models")) > 1
     # The last one that uses the model takes it along, and the last one of the bucket the bucket.
     assert (
-        "by its labels it is used by p_us-central1_dev_tfserving_m, too"
+        "by its labels it is used by p_us-central1_dev_tfserving_n, too"
         in call(gcs_bucket, **two, **own)["kept"]
     )
     assert objects.names("models") == []
     assert call(gcs_bucket, **three, **own)["kept"] == ""
+
+
+@pytest.mark.usefixtures("cache")
+def test_each_folder_that_a_site_serves_from_is_its_own_and_what_it_left_is_not(
+    call: Call, objects: Objects
+) -> None:
+    """One serves several models; the other published one of them, is torn down, and comes again without it."""
+    one = {"name": "models", "model_path": "models/x", "more_model_paths": ["models/m/"], "site": "one"}
+    two = {"name": "models", "model_path": "models/m", "site": "two"}
+    gone = {"state": "absent", "own_only": True}
+    call(gcs_bucket, **one)
+    assert call(gcs_bucket, **two)["shared_with"] == ["one"]
+    call(gcs_saved_model, **PUBLISHED)
+    assert call(gcs_bucket, **two, **gone)["objects_removed"] == 0
+    call(gcs_bucket, **two)
+    left = call(gcs_bucket, **{**one, "more_model_paths": []})
+    assert left["changed"] and len(left["bucket"]["labels"]) == 3, "ours, and one of each"
+    label = {"name": "models", "site": "one", "state": "absent", "removes": "label"}
+    assert (call(gcs_bucket, **label)["changed"], call(gcs_bucket, **label)["changed"]) == (True, False)
+    assert call(gcs_bucket, **two, **gone)["kept"] == "", "the last one"
 
 
 @pytest.mark.usefixtures("cache")

@@ -79,6 +79,59 @@ def test_nothing_of_others_goes_unless_it_is_named(
     assert objects.bucket("models")["error"]["code"] == 404
 
 
+def test_a_protected_cluster_keeps_all_that_leads_to_it(
+    call: Call, emulator: Emulator, url: str, tmp_path: Path
+) -> None:
+    """It is refused before its load balancer, its bucket or anything else goes."""
+    call(gke_cluster, name="c", location="us-central1-f", kubeconfig_file=str(tmp_path / "config"))
+    call(gcs_bucket, name="models", location="US")
+    options = {"cluster_name": "c", "cluster_location": "us-central1-f", "cluster_deletion_protection": True}
+    done = subprocess.run(
+        **played(emulator, url, tmp_path, **options), capture_output=True, text=True, timeout=300, check=False
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 2, said
+    assert "cluster c is not removed: deletion_protection is true" in " ".join(said.split())
+    assert "TASK [Remove the site, or give the load balancer's address back]" not in said
+    assert "changed=0" in said
+
+
+def test_a_bucket_that_is_to_keep_its_models_does(call: Call, objects: Objects, teardown: Teardown) -> None:
+    """As inventories/prod has it; and once it is empty it goes, although the site had a label on it."""
+    site = {"storage_site": "prod", "storage_force_delete": False, "teardown_cluster": False}
+    label = {"name": "models", "location": "US", "model_path": "models/image_classifier", "site": "prod"}
+    call(gcs_bucket, **label)
+    call(gcs_saved_model, bucket="models", path="models/image_classifier", source=str(MODEL))
+    held = objects.names("models")
+    said, _unused = teardown(**site)
+    assert "bucket models stays: it holds 4 objects" in said and "receipt:" in said
+    assert objects.names("models") == held
+    for name in held:
+        objects.delete("models", name)
+    call(gcs_bucket, **label)
+    assert "bucket models: removed" in teardown(**site)[0]
+
+
+def test_a_site_that_leaves_its_bucket_is_no_longer_named_there(
+    call: Call, objects: Objects, teardown: Teardown
+) -> None:
+    """And a bucket that others use is not offered for removal."""
+    path = {"name": "models", "location": "US", "model_path": "models/image_classifier"}
+    for site in ("ours", "theirs"):
+        call(gcs_bucket, **path, site=site)
+    call(gcs_saved_model, bucket="models", path="models/image_classifier", source=str(MODEL))
+    said, _unused = teardown(storage_site="ours", teardown_cluster=False)
+    assert "they are used by theirs, too" in said
+    assert "gcloud storage rm" not in said and "teardown_also=bucket" not in said
+    call(gcs_bucket, **path, site="ours")
+    teardown(
+        storage_site="ours", teardown_cluster=False, teardown_bucket=False, serving_model_source="bucket"
+    )
+    assert [value for key, value in objects.bucket("models")["labels"].items() if key != "made-by"] == [
+        "theirs"
+    ]
+
+
 def test_what_was_made_here_goes(call: Call, tmp_path: Path, teardown: Teardown) -> None:
     """A kubeconfig keeps what others have in it; what never was is not said to be removed."""
     mine = {
