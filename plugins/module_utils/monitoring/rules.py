@@ -37,6 +37,7 @@ KUBE_STATE = {
     "kube_deployment_status_replicas_available": _DEPLOYMENT,
     "kube_deployment_status_replicas_ready": _DEPLOYMENT,
     "kube_horizontalpodautoscaler_spec_max_replicas": _HPA,
+    "kube_horizontalpodautoscaler_spec_min_replicas": _HPA,
     "kube_horizontalpodautoscaler_spec_target_metric": _OF_A_METRIC,
     "kube_horizontalpodautoscaler_status_condition": (*_HPA, "condition", "status"),
     "kube_horizontalpodautoscaler_status_desired_replicas": _HPA,
@@ -44,7 +45,7 @@ KUBE_STATE = {
 }
 """Metrics of kube-state-metrics that are looked at, and the labels by which.
 https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics/workload"""
-_NOTED, _WANTED, _AVAILABLE, READY, MAXIMUM, TARGET, _CONDITION, DESIRED, MEASURED = KUBE_STATE
+_NOTED, _WANTED, _AVAILABLE, READY, MAXIMUM, _MINIMUM, TARGET, _CONDITION, DESIRED, MEASURED = KUBE_STATE
 CERTIFICATE = "probe_ssl_earliest_cert_expiry"
 """Of a blackbox exporter; ``instance`` is what is asked, if its targets are relabelled as its README has it.
 https://github.com/prometheus/blackbox_exporter#prometheus-configuration"""
@@ -58,6 +59,11 @@ BURNS = (("page", 14.4, "1h", "5m"), ("ticket", 6.0, "6h", "30m"))
 
 AVAILABILITY_LEAST = 1 - 1 / max(factor for _severity, factor, *_windows in BURNS)
 """Less can't be watched: its budget is not spent so many times too fast even if every request fails."""
+
+LEAST = 5
+"""Fewer requests that failed, or were slow, in an alert's long window call nobody. Where little is asked one request is a share
+that no budget allows; https://sre.google/workbook/alerting-on-slos/#low-traffic-services-and-error-budget-alerting
+It is not a least number of requests, below which a site could fail altogether and nobody would know."""
 
 WINDOW = "2m"
 """Over which rates are taken that people look at: eight looks at the pods, with the role's own 15 s."""
@@ -198,9 +204,16 @@ def _errors(site: Objectives, window: str) -> str:
     A gRPC error of the model server has status 200, and is not in it.
     """
     return (
-        f'(sum(rate({RESPONSES}{{{site.pods},proxy=~"rest|grpc",code="5xx"}}[{window}]))'
-        f' + (sum(rate({REFUSED}{{{site.pods},proxy="grpc_full"}}[{window}])) or vector(0)))'
+        f"({_failed(site, 'rate', window)})"
         f' / (sum(rate({REQUESTS}{{{site.pods},proxy=~"rest|grpc"}}[{window}])) > 0)'
+    )
+
+
+def _failed(site: Objectives, by: str, window: str) -> str:
+    """``by``: ``rate`` or ``increase``."""
+    return (
+        f'sum({by}({RESPONSES}{{{site.pods},proxy=~"rest|grpc",code="5xx"}}[{window}]))'
+        f' + (sum({by}({REFUSED}{{{site.pods},proxy="grpc_full"}}[{window}])) or vector(0))'
     )
 
 
@@ -210,7 +223,8 @@ def _burning(site: Objectives) -> list[Json]:
             site, "TFServingErrorBudgetBurns",
             " and ".join(
                 f"{ratio(window)}{{{site.labels_of_records}}} > {factor * (1 - site.availability):.6g}" for window in (long, short)
-            ),
+            )
+            + f" and on () ({_failed(site, 'increase', long)}) >= {LEAST}",
             "2m", severity,
             f"Requests fail {factor:g} times as often as {site.availability:.4%} availability allows, for {long} and now.",
             "playbooks/status.yml says what is wrong with the pods; a new version goes back by playbooks/rollback.yml.",
@@ -220,10 +234,13 @@ def _burning(site: Objectives) -> list[Json]:
 
 
 def _slow(site: Objectives) -> Json:
-    limit = f"{site.latency_ms * 1000:.6g}"
+    """What more than LEAST requests exceed is their quantile ``1 - LEAST / requests``."""
+    limit, long, short = f"{site.latency_ms * 1000:.6g}", "30m", "5m"
+    all_of_them = f'sum(increase({LATENCY}{{{site.pods},le="+Inf"}}[{long}]))'
+    enough = f"scalar(clamp_max(1 - {LEAST} / {all_of_them}, {site.quantile:g}))"
     each = " and ".join(
-        f"histogram_quantile({site.quantile:g}, sum by (le) (rate({LATENCY}{{{site.pods}}}[{window}]))) > {limit}"
-        for window in ("30m", "5m")
+        f"histogram_quantile({quantile}, sum by (le) (rate({LATENCY}{{{site.pods}}}[{window}]))) > {limit}"
+        for quantile, window in ((enough, long), (f"{site.quantile:g}", short))
     )
     return _alert(
         site, "TFServingSlow", each, "2m", "ticket",
@@ -263,8 +280,11 @@ def _late(site: Objectives) -> Json:
 
 
 def _at_maximum(site: Objectives) -> Json:
+    """Where it may not have fewer, it always has as many."""
     return _alert(
-        site, "TFServingAtMaximum", f"max({DESIRED}{{{site.hpa}}}) >= max({MAXIMUM}{{{site.hpa}}})", "15m", "ticket",
+        site, "TFServingAtMaximum",
+        f"max({DESIRED}{{{site.hpa}}}) >= max({MAXIMUM}{{{site.hpa}}})"
+        f" unless max({_MINIMUM}{{{site.hpa}}}) >= max({MAXIMUM}{{{site.hpa}}})", "15m", "ticket",
         "The HPA has as many replicas as it may have, for a quarter of an hour.",
         "Raise autoscaling_max_replicas, if there are nodes for them; playbooks/preflight.yml counts.",
     )  # fmt: skip

@@ -69,6 +69,7 @@ def _of_kubernetes() -> dict[str, str]:
         f"kube_deployment_status_replicas_available{{{deployment}}}": 2,
         f"kube_deployment_status_replicas_ready{{{deployment}}}": 2,
         f"kube_horizontalpodautoscaler_spec_max_replicas{{{hpa}}}": 4,
+        f"kube_horizontalpodautoscaler_spec_min_replicas{{{hpa}}}": 1,
         f"kube_horizontalpodautoscaler_spec_target_metric{{{cpu}}}": 60,
         f"kube_horizontalpodautoscaler_spec_target_metric{{{under_way}}}": 3,
         f'kube_horizontalpodautoscaler_status_condition{{{hpa},condition="ScalingActive",status="true"}}': 1,

@@ -38,6 +38,31 @@ def requests(errors: float, code: str = "5xx", proxy: str = "rest") -> dict[str,
     }  # fmt: skip
 
 
+def counted(each: int, *at: int) -> str:
+    """A counter that rises by so much each minute, or by one at each of these minutes."""
+    values = [sum(minute <= now for minute in at) for now in range(MINUTES + 1)]
+    return " ".join(map(str, values)) if at else f"0+{each}x{MINUTES}"
+
+
+def rare(*failed: int, every: int = 1) -> dict[str, str]:
+    """A request each so many minutes, of which those at these minutes fail."""
+    return {
+        f'haproxy_frontend_http_requests_total{{{POD},proxy="rest"}}': counted(0, *range(1, MINUTES, every)),
+        f'haproxy_frontend_http_responses_total{{{POD},proxy="rest",code="5xx"}}': counted(0, *failed or (MINUTES + 1,)),
+    }  # fmt: skip
+
+
+def slow_ones(*at: int, every: int) -> dict[str, str]:
+    """A request each so many minutes that takes 100 ms, and those at these minutes 900 ms."""
+    fast = [minute for minute in range(1, MINUTES, every) if minute not in at]
+    name = f':tensorflow:serving:request_latency_bucket{{{POD},model_name="m",API="Predict",entrypoint="REST",le='
+    return {
+        f'{name}"200000"}}': counted(0, *fast),
+        f'{name}"1000000"}}': counted(0, *fast, *at),
+        f'{name}"+Inf"}}': counted(0, *fast, *at),
+    }
+
+
 def latency(milliseconds: float) -> dict[str, str]:
     """Requests that all take as long, in buckets as TF Serving has them."""
     limits = [10 * 1.8**k for k in range(33)]
@@ -69,11 +94,16 @@ def woken(minute: int) -> dict[str, str]:
     }
 
 
-def autoscaler(desired: int, hpa: str = HPA) -> dict[str, str]:
+def autoscaler(desired: int, hpa: str = HPA, least: int = 1) -> dict[str, str]:
     return {
+        f"kube_horizontalpodautoscaler_spec_min_replicas{{{hpa}}}": f"{least}x{MINUTES}",
         f"kube_horizontalpodautoscaler_spec_max_replicas{{{hpa}}}": f"4x{MINUTES}",
         f"kube_horizontalpodautoscaler_status_desired_replicas{{{hpa}}}": f"{desired}x{MINUTES}",
     }
+
+
+def without(part: str, scraped: dict[str, str]) -> dict[str, str]:
+    return {series: values for series, values in scraped.items() if part not in series}
 
 
 def active(status: str, condition: str = "ScalingActive") -> dict[str, str]:
@@ -111,6 +141,13 @@ CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
     ("clients' own errors", requests(0.5, code="4xx"), "400m", set()),
     ("gRPC refused by a full queue", refused("grpc_full", 10), "15m", {"page", "ticket", "TFServingQueueFull"}),
     ("gRPC refused for its size", refused("grpc_size", 10), "15m", set()),
+    ("one of sixty an hour fails", rare(100), "103m", set()),
+    ("one of thirty an hour fails", rare(101, every=2), "104m", set()),
+    ("four of sixty an hour fail", rare(60, 80, 98, 100), "103m", set()),
+    ("five of sixty an hour fail", rare(60, 70, 80, 98, 100), "103m", {"page", "ticket"}),
+    ("all of twelve an hour fail", rare(*range(1, MINUTES, 5), every=5), "60m", {"page", "ticket"}),
+    ("one of twelve an hour is slow", slow_ones(100, every=5), "104m", set()),
+    ("all of sixty an hour are slow", slow_ones(*range(1, MINUTES), every=1), "104m", {"TFServingSlow"}),
     ("slow", latency(900), "10m", {"TFServingSlow"}),
     ("nearly slow", latency(300), "10m", set()),
     ("no replica", replicas(0), "3m", {"TFServingDown", "TFServingReplicasMissing"}),
@@ -125,6 +162,8 @@ CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
     ("at the maximum", autoscaler(4), "16m", {"TFServingAtMaximum"}),
     ("at the maximum for a while", autoscaler(4), "14m", set()),
     ("below it", autoscaler(3), "60m", set()),
+    ("no fewer than the maximum are allowed", autoscaler(4, least=4), "60m", set()),
+    ("at the maximum, and nothing tells of a minimum", without("min_replicas", autoscaler(4)), "16m", {"TFServingAtMaximum"}),
     ("another one's HPA at its maximum", autoscaler(4, 'namespace="s",horizontalpodautoscaler="n"'), "60m", set()),
     ("metrics fail", active("false") | replicas(3), "6m", {"TFServingAutoscalerBlind"}),
     ("metrics failed for a moment", active("false") | replicas(3), "4m", set()),
