@@ -50,7 +50,7 @@ RANGE = 16 * 2**20  # bytes of one request
 BLOCK = 256 * 2**10  # bytes in memory at once, of each request
 REQUEST_SECONDS = 30.0  # without a byte; Cloud Storage answers in well under one
 BACKOFF_FIRST, BACKOFF_MAX = 0.3, 8.0
-DENIED_GRACE = 30.0  # seconds that 401 and 403 are retried: new permissions take a while to arrive
+DENIED_GRACE = 30.0  # seconds that 401 and 403 of an object are retried: permissions take a while to arrive
 ROUNDS = 2  # downloads of an object whose content is not the manifest's, before it is given up
 LISTED = ("name", "size", "generation")
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
@@ -160,6 +160,7 @@ class Storage:
         self.stopped = threading.Event()
         self._token: str | None = None
         self._token_lock = threading.Lock()
+        self._denied: dict[str, float] = {}  # since when, by object; a success ends it
         self._local = threading.local()
 
     def read(self, name: str) -> bytes:
@@ -240,6 +241,7 @@ class Storage:
         while True:
             try:
                 answer = self._get(path, headers or {})
+                self._denied.pop(name, None)
                 break
             except (OSError, http.client.HTTPException, Refused) as error:
                 self._trouble(error, name, attempt)
@@ -261,14 +263,18 @@ class Storage:
         elif error.status == 404:
             raise FetchError(f"{uri} does not exist: is the version published, and completely? ({error})")
         elif error.status in (401, 403):
-            self._token = None
-            who = (
-                "the pod's identity may not read it (playbooks/storage.yml grants it by storage_reader_*)"
-                if self.settings.metadata_host
-                else "it is not public"
-            )
+            self._token = None  # a long download outlives one
+            if self.settings.metadata_host is None:
+                who = "it is not public"
+            elif error.status == 401:
+                who = "the pod's token is not accepted, and a new one neither"
+            else:
+                who = (
+                    "the pod's identity may not read it (playbooks/storage.yml grants it by storage_reader_*)"
+                )
             text = f"{uri}: {who}: {error}"
-            if self.settings.metadata_host is None or self.deadline.elapsed > DENIED_GRACE:
+            since = self._denied.setdefault(name, time.monotonic())
+            if self.settings.metadata_host is None or time.monotonic() - since > DENIED_GRACE:
                 raise FetchError(text)
             self.deadline.pause(attempt, text)
         elif error.status in (408, 429) or error.status >= 500:

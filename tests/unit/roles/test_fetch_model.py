@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -299,3 +301,53 @@ def test_without_an_identity_a_private_bucket_is_not_read(fetch: Fetch) -> None:
     assert done.returncode == 1
     assert "it is not public" in done.stderr
     assert "storage_reader" not in done.stderr, "which grants to identities"
+
+
+@pytest.mark.parametrize("renewed", [True, False])
+def test_a_token_that_expires_during_a_long_download_is_renewed(
+    monkeypatch: pytest.MonkeyPatch, renewed: bool
+) -> None:
+    """Long after the time in which a permission may still arrive."""
+    now = {"token": "first", "accepted": "first", "asked": 0}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith("/computeMetadata"):
+                now["asked"] += 1  # type: ignore[operator]
+                status, body = 200, json.dumps({"access_token": now["token"]}).encode()
+            else:
+                known = self.headers["Authorization"] == f"Bearer {now['accepted']}"
+                status, body = (200, b"data") if known else (401, b"Invalid Credentials")
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    spec = importlib.util.spec_from_file_location("fetch_model_of_a_test", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script, "DENIED_GRACE", 0.5)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    host = f"127.0.0.1:{server.server_address[1]}"
+    environment = {"MODEL_URI": "gs://b/m/1", "STORAGE_ENDPOINT": f"http://{host}", "GCE_METADATA_HOST": host}
+    storage = script.Storage(script.settings_of(environment), script.Deadline(60))
+    try:
+        assert storage.read("m/1/a") == b"data"
+        time.sleep(0.6)
+        now["accepted"] = "second"
+        if renewed:
+            now["token"] = "second"
+            assert storage.read("m/1/a") == b"data"
+            assert now["asked"] == 2
+        else:
+            with pytest.raises(script.FetchError, match="token is not accepted, and a new one neither"):
+                storage.read("m/1/a")
+            assert now["asked"] > 2 and storage.deadline.elapsed < 20
+    finally:
+        server.shutdown()
+        server.server_close()
