@@ -100,6 +100,7 @@ _NEWER: dict[ModuleType, dict[str, tuple[str, ...]]] = {
     saved_model_info: {"0.2.0": ("tags",)},
     teardown_receipt: {"0.3.0": ("shared",)},
     scaling_report: {"0.2.0": ("billing",)},
+    scaling_whatif: {"0.3.0": ("pools",)},
 }
 """Options that came after their modules, by version."""
 

@@ -53,6 +53,7 @@ slo: The limit; the first line with a percentile and no condition, as V(p95_ms <
 shape: Another load than the run's, as C(loadtest_shape) of the loadtest role has it.
 seed: Of a load whose requests come at random.
 prices: Prices that are better known than preflight's, in its form.
+pools: The role cluster's C(cluster_node_pools), for the boot disks that are paid, which no node tells in full.
 """
 
 EXAMPLES = r"""
@@ -129,6 +130,7 @@ SPEC: Json = {
         "shape": {"type": "dict", "default": {}},
         "seed": {"type": "int", "default": 1},
         "prices": {"type": "dict", "default": {}},
+        "pools": {"type": "list", "elements": "dict", "default": []},
     },
     "supports_check_mode": True,
 }

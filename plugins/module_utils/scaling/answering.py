@@ -11,7 +11,7 @@ from ..loadtest.runs import Unfinished, to_read
 from ..loadtest.shapes import ShapeError, plan, read_shape
 from ..loadtest.timeline import read
 from ..outcome import failure
-from ..preflight.rates import prices
+from ..preflight.bill import read_terms
 from .figure import MATPLOTLIB_IMPORT_ERROR, draw
 from .measured import NotMeasured, measured
 from .search import Proposal, as_written, carries, diff, propose
@@ -29,7 +29,7 @@ def answer(params: Json, *, check_mode: bool) -> Json:
     try:
         folder = to_read(folder)
         found, proposal = _found(params, folder)
-        told = as_json(found, prices(params["prices"]))
+        told = as_json(found, read_terms({"prices": params["prices"], "pools": params["pools"]}))
     except (NotMeasured, SettingError, ShapeError, BadInput, Unfinished) as error:
         return failure(f"{folder.name}: {error}")
     except OSError as error:

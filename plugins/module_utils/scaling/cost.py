@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..loadtest.schema import Cost
-from ..preflight.bill import NOT_IN_IT
+from ..loadtest.timeline import counts_over_time, since, value_at
+from ..preflight.bill import NOT_IN_IT, Terms, pool_of
+from ..variables.settings import Pool
+from .measured import by_second
 
 HOUR = 3600.0
+
+
+def node_hours(
+    nodes: Sequence[Mapping[str, Any]], terms: Terms, begin: float, seconds: int
+) -> dict[Pool, float]:
+    """Node-hours of a run by what nodes are paid as: machine, GPUs, disk, spot. ``nodes``: the timeline's events of them."""
+    found: dict[Pool, float] = {}
+    for pool in dict.fromkeys(pool_of(node, terms) for node in nodes):
+        steps = counts_over_time([dict(node) for node in nodes if pool_of(node, terms) == pool], "node")
+        there = since(steps, begin, int(value_at(steps, begin)))
+        found[pool] = float(sum(by_second(there, begin, seconds))) / HOUR
+    return found
 
 
 def cost(replica_seconds: float, seconds: float, requests: float, billed: Mapping[str, Any]) -> Cost:

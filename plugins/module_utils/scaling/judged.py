@@ -6,12 +6,11 @@ import itertools
 from collections.abc import Sequence
 
 from ..loadtest.schema import Best, Cost, Json
-from ..loadtest.timeline import counts_over_time, of_kind, since, value_at
-from ..preflight.bill import Terms, bill, pool_of
-from ..variables.settings import Pool
+from ..loadtest.timeline import of_kind
+from ..preflight.bill import Terms, bill
 from . import cost as costs
 from .bound import Bound, of_run
-from .measured import NotMeasured, by_second, existing, measured
+from .measured import NotMeasured, existing, measured
 
 
 def best(events: list[Json], slo: Sequence[str]) -> Best:
@@ -79,21 +78,12 @@ def cost_of_run(events: list[Json], terms: Terms) -> Cost | None:
     if run is None or not loads:
         return None
     begin, seconds = run["t"], int(events[-1]["t"] - run["t"]) + 1
-    nodes = of_kind(events, "node")
-    pools = dict.fromkeys(pool_of(node, terms) for node in nodes)
-    hours = [(pool, _node_hours(nodes, pool, terms, begin, seconds)) for pool in pools]
-    google = any(pool.name for pool in pools)
+    hours = costs.node_hours(of_kind(events, "node"), terms, begin, seconds)
+    google = any(pool.name for pool in hours)
     billed = bill(
-        [each for each in hours if each[1]], seconds / costs.HOUR, terms.table, cluster=google, balanced=google and terms.balanced,
+        [(pool, paid) for pool, paid in hours.items() if paid], seconds / costs.HOUR, terms.table, cluster=google, balanced=google and terms.balanced,
     )  # fmt: skip
     return costs.cost(
         float(sum(existing(events, run["deployment"], begin, run["replicas"], seconds))), float(seconds),
         loads[-1]["requests"] - loads[-1]["failures"], billed,
     )  # fmt: skip
-
-
-def _node_hours(nodes: list[Json], pool: Pool, terms: Terms, begin: float, seconds: int) -> float:
-    """Of the nodes that are paid as this pool's."""
-    steps = counts_over_time([node for node in nodes if pool_of(node, terms) == pool], "node")
-    there = since(steps, begin, int(value_at(steps, begin)))
-    return float(sum(by_second(there, begin, seconds))) / costs.HOUR

@@ -79,8 +79,6 @@ class Site:
     per_node: int
     """replicas that a node has room for, as far as the run has shown"""
     nodes_max: int
-    machine: str = ""
-    spot: bool = False
     controller: Controller = dataclasses.field(default_factory=Controller)
 
 
@@ -103,6 +101,8 @@ class Measured:
     """moments of the run: pressure, requests, and the share of them in time"""
     fastest: float = 0.0
     """seconds of an answer when there is little to do: the run's fifth percentile"""
+    nodes: tuple[Json, ...] = ()
+    """what the timeline says of them, for their bill"""
     namespace: str = ""
     deployment: str = ""
     cluster: str = ""
@@ -147,6 +147,7 @@ def measured(events: list[Json], slo: Sequence[str]) -> Measured:
         load=load, service=service, times=_times(events, app, late), site=_site(events, run, app),
         actual=_actual(events, app, run, ready, limit, ends), hpa=specs[-1]["spec"], limit=limit, share=share,
         limit_words=words, began=begin, observed=tuple(observed), fastest=fastest,
+        nodes=tuple(of_kind(events, "node")),
         namespace=run["namespace"], deployment=app, cluster=run.get("cluster") or "",
     )  # fmt: skip
 
@@ -417,13 +418,10 @@ def _site(events: list[Json], run: Json, app: str) -> Site:
         else:
             where[event["name"]] = event["node"]
             most = max(most, sum(node == event["node"] for node in where.values()))
-    nodes = of_kind(events, "node")
-    machines = [event["machine"] for event in nodes if event["machine"]]
     counts = [value for _t, value in counts_over_time(events, "node")]
     return Site(
         replicas=run["replicas"], nodes=max(1, run["nodes"]), per_node=most,
-        nodes_max=max([run["nodes"], 1, *counts]), machine=machines[-1] if machines else "",
-        spot=any(event["spot"] for event in nodes), controller=Controller.of(run.get("kubernetes") or ""),
+        nodes_max=max([run["nodes"], 1, *counts]), controller=Controller.of(run.get("kubernetes") or ""),
     )  # fmt: skip
 
 

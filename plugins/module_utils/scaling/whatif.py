@@ -13,10 +13,10 @@ from typing import Any
 
 from ..loadtest.curve import due_times, users_at
 from ..loadtest.shapes import Plan, ShapeError
-from ..preflight.bill import bill
+from ..preflight.bill import Terms, bill
 from ..variables.settings import Pool
 from . import bound as bounds
-from .cost import HOUR, cost
+from .cost import HOUR, cost, node_hours
 from .measured import Measured
 from .service import Load, Outcome
 from .settings import Setting
@@ -140,16 +140,17 @@ def load_of_plan(plan: Plan, run: Measured, seed: int = 1) -> Load:
     return Load(tuple(levels))
 
 
-def as_json(found: WhatIf, prices: Mapping[str, Any]) -> Json:
+def as_json(found: WhatIf, terms: Terms) -> Json:
     """What whatif.json holds."""
     run = found.run
+    paid = node_hours(run.nodes, terms, run.began, len(run.actual.ready))
     return {
         "limit": run.limit_words,
         "share": run.share,
         "seconds": found.seconds,
         "error": found.error,
         "bound_replica_seconds": round(found.bound.seconds, 1),
-        "rows": [_row(found, row, prices) for row in (found.first, *found.rows)],
+        "rows": [_row(found, row, paid, terms.table) for row in (found.first, *found.rows)],
         "measured": {
             "cpu_ms": round(run.service.cpu_ms, 2),
             "capacity": round(run.service.capacity, 2),
@@ -162,9 +163,12 @@ def as_json(found: WhatIf, prices: Mapping[str, Any]) -> Json:
     }
 
 
-def _row(found: WhatIf, row: Row, prices: Mapping[str, Any]) -> Json:
+def _row(found: WhatIf, row: Row, paid: Mapping[Pool, float], prices: Mapping[str, Any]) -> Json:
+    """``paid``: the run's own node-hours; those of other settings are of the same kinds in the same shares."""
     out, run = row.outcome, found.run
-    nodes = [(Pool("", run.site.machine, spot=run.site.spot), out.node_seconds / HOUR)]
+    whole = sum(paid.values())
+    hours = out.node_seconds / HOUR
+    nodes = [(pool, hours * own / whole) for pool, own in paid.items() if own] or [(Pool("", ""), hours)]
     billed = bill(nodes, 0.0, prices, cluster=False, balanced=False)
     spent = cost(out.replica_seconds, found.seconds, out.requests, billed)
     bound = found.bound.seconds

@@ -52,7 +52,7 @@ def test_what_the_run_measured(events: list[Json]) -> None:
     assert (run.service.request, run.service.limit) == (300, 300)
     assert run.times.start == 20
     assert run.times.assumed == ("node_start", "node_end")
-    assert (run.site.machine, run.site.controller.minor) == ("e2-medium", 34)
+    assert run.site.controller.minor == 34
     assert run.limit == 2.5
 
 

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 WHATIF = """
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.settings import written
-module = AnsibleModule(dict(run_dir={}, propose={"type": "bool"}, slo={"type": "list"}, prices={"type": "dict"}, metrics={"type": "list"}))
+module = AnsibleModule(dict(run_dir={}, propose={"type": "bool"}, slo={"type": "list"}, prices={"type": "dict"}, pools={"type": "list"}, metrics={"type": "list"}))
 now, was = (written({"autoscaling_target_cpu_percent": value}, module.params["metrics"]) for value in (70, 80))
 module.exit_json(
     lines=["proposed"], picture="p", run_dir="p", site={"namespace": "tfserving", "deployment": "image-classifier", "cluster": "here"},

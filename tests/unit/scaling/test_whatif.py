@@ -18,7 +18,8 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.seen import Co
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.spec import read_spec
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import of_kind, read
-from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.prices import PRICES
+from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.bill import Terms, read_terms
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.judged import cost_of_run
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.measured import Measured, measured
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.settings import (
     SettingError,
@@ -84,7 +85,7 @@ def test_a_tolerance_counts_where_kubernetes_knows_it(run: Measured) -> None:
 def test_rows_are_as_the_settings_say_and_the_error_is_told(run: Measured) -> None:
     given = [{"autoscaling_min_replicas": 2}, {"autoscaling_max_replicas": 1}, {"nodes_min": 2}]
     found = what_if(run, setting({"name": "as it was"}, run), [setting(one, run) for one in given])
-    told = as_json(found, PRICES)
+    told = as_json(found, Terms())
     was, two, one, nodes = told["rows"]
     assert was["name"] == "as it was"
     assert one["replicas_max"] == 1 < two["replicas_max"]
@@ -101,6 +102,37 @@ def test_rows_are_as_the_settings_say_and_the_error_is_told(run: Measured) -> No
     lines = table(told)
     assert len({len(line) for line in lines}) <= 2
     assert lines[1].startswith("as it was")
+
+
+def test_the_bill_of_the_run_as_it_was_is_the_reports() -> None:
+    """Nodes with GPUs and the pool's own disks beside one of spot: no machine stands for all."""
+    kinds = [
+        {"pool": "gpus", "machine": "n1-standard-4", "spot": False, "accelerators": {"nvidia-tesla-t4": 1}},
+        {"pool": "spare", "machine": "e2-standard-4", "spot": True, "accelerators": {}},
+    ]
+    events = read(RECORDED)
+    at = next(index for index, event in enumerate(events) if event["kind"] == "node")
+    second = {**events[at], "name": "a-second-node", **kinds[1]}
+    for event in of_kind(events, "node"):
+        event.update(kinds[0], disk_type="")
+    events.insert(at, second)
+    of_kind(events, "run")[0]["nodes"] = 2
+    terms = read_terms(
+        {"pools": [{"name": "gpus", "disk_type": "pd-ssd", "disk_size_gb": 200}, {"name": "spare"}]}
+    )
+    own = measured(events, [])
+    found = what_if(own, setting({"name": "as it was"}, own), [])
+    exact = dataclasses.replace(found, first=dataclasses.replace(found.first, outcome=own.actual))
+    report, told = cost_of_run(events, terms), as_json(exact, terms)["rows"][0]["cost"]
+    assert report is not None and [row["price"] for row in report["pools"]].count(None) == 0
+
+    def of_pools(rows: list[Json]) -> Json:
+        return {row["pool"]: (row["machine"], row["disk"], row["accelerators"], row["spot"]) for row in rows}
+
+    assert of_pools(told["pools"]) == of_pools(report["pools"]) and len(report["pools"]) == 2
+    nodes = sum(row["price"] for row in report["pools"])
+    assert told["price"] == pytest.approx(nodes, rel=0.01)
+    assert told["unpriced"] == []
 
 
 def test_another_load(run: Measured) -> None:
