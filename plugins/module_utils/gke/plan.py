@@ -277,8 +277,8 @@ def _grown(changes: list[Change], current: Json, cluster: Json, path: str, prefi
                 count = None
                 plan.warnings.append(
                     f"{prefix}Google adds no nodes by itself when only the minimum is raised, and does not tell how "
-                    f"many this pool has: if they are fewer than {unknown} in all, set the size once (gcloud container "
-                    "clusters resize)."
+                    f"many this pool has in each zone: if they are fewer than {unknown} in all, set the size once (gcloud "
+                    "container clusters resize), which is for each zone: no less than the fullest has, or it loses nodes."
                 )
             if count is not None:
                 plan.changes.append(

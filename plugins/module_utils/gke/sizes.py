@@ -45,7 +45,7 @@ def growth(desired: Json, pool: Json, cluster: Json) -> int | None:
     """Nodes in each zone that a raised minimum needs at once, None for no need; raises ``Unknown``.
 
     ``desired``: the autoscaling message that is about to be set. Google does not add nodes by itself when only the
-    minimum is raised; setting a size which is too small would remove nodes that are in use.
+    minimum is raised; setting a size, which is one for each zone, would remove nodes that are in use where a zone has more.
     """
     zones = zones_of(pool, cluster)
     now = pool.get("autoscaling") or {}
@@ -55,10 +55,19 @@ def growth(desired: Json, pool: Json, cluster: Json) -> int | None:
     minimum, maximum = bounds(pool, cluster)
     if minimum >= low:
         return None
-    if maximum < low:
-        return math.ceil(low / zones)
+    count = math.ceil(low / zones)
+    if maximum < low and _fullest(pool, zones, maximum) <= count:
+        return count
     raise Unknown(low)
 
 
+def _fullest(pool: Json, zones: int, nodes: float) -> float:
+    """Most nodes that one zone may have of so many in all: they stand unevenly after a stockout, or by location policy ANY."""
+    now = pool.get("autoscaling") or {}
+    if not now.get("enabled"):
+        return float(pool.get("initialNodeCount", 0))
+    return float(min(nodes - (zones - 1) * now.get("minNodeCount", 0), now.get("maxNodeCount") or math.inf))
+
+
 class Unknown(Exception):
-    """The API does not tell whether the pool has fewer nodes than the new minimum, the only argument."""
+    """The API does not tell whether the pool has fewer nodes than the new minimum, the only argument, or a zone too many."""

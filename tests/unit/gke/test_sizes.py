@@ -43,6 +43,28 @@ def test_a_raised_minimum(
     assert growth({"enabled": True, **wanted}, mine, cluster(nodes, mine, *others, zones=zones)) == count
 
 
+@pytest.mark.parametrize(
+    ("limits", "nodes", "wanted", "count"),
+    [
+        ({"totalMinNodeCount": 3, "totalMaxNodeCount": 9}, 4, {"totalMinNodeCount": 6}, None),  # four in one
+        ({"totalMinNodeCount": 3, "totalMaxNodeCount": 9}, 4, {"totalMinNodeCount": 12}, 4),
+        ({"minNodeCount": 1, "maxNodeCount": 5}, 5, {"minNodeCount": 2}, None),  # 3, 1 and 1
+        ({"minNodeCount": 1, "maxNodeCount": 5}, 4, {"minNodeCount": 2}, 2),  # 2, 1 and 1
+        ({"minNodeCount": 0, "maxNodeCount": 2}, 5, {"minNodeCount": 2}, 2),  # none has more than its maximum
+    ],
+)
+def test_no_zone_shrinks_by_a_raised_minimum(
+    limits: Json, nodes: int, wanted: Json, count: int | None
+) -> None:
+    mine = {"name": "n", "autoscaling": {"enabled": True, **limits}}
+    goal = {"enabled": True, **limits, **wanted}
+    if count is not None:
+        assert growth(goal, mine, cluster(nodes, mine, zones="abc")) == count
+        return
+    with pytest.raises(Unknown):
+        growth(goal, mine, cluster(nodes, mine, zones="abc"))
+
+
 def test_what_the_api_does_not_tell_is_not_guessed() -> None:
     mine = pool("n", 1, 5)
     with pytest.raises(Unknown, match="3"):
