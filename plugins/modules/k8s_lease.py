@@ -14,7 +14,8 @@ description:
   - Takes the Lease C(mlops-tfserving) of a namespace for the rest of the run, or waits for another run that has it.
   - A process in the background renews it every five seconds, and gives it back when the run has ended in whatever way. After
     the end of a whole machine it is free half a minute later.
-  - A run that has it already is not asked again. Where the namespace does not exist there is nothing to hold.
+  - A run that has it already is not asked again; only if nobody has renewed it for ten seconds, since that process died, another one
+    is begun. Where the namespace does not exist there is nothing to hold.
 author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
   - mlops.tfserving.options.k8s_lease
@@ -87,7 +88,7 @@ def answer(params: Json, *, check_mode: bool) -> Json:
             check_mode=check_mode,
             clock=Clock(),
         )
-        if found["acquired"]:
+        if found.pop("keep"):
             in_background(
                 lambda: keep(
                     lambda: client_from_params(params), namespace, me, lambda: alive(process), Clock()

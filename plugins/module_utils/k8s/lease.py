@@ -27,6 +27,9 @@ DURATION = 30
 
 RENEWAL = 5.0
 POLL = 1.0
+STALE = 2 * RENEWAL
+"""Seconds since the last renewal after which the process that renews is taken for dead; its clock is this machine's."""
+
 LOOK = 0.5
 """Seconds between looks whether the run still lives."""
 
@@ -49,7 +52,8 @@ def holder_of(process: int) -> str:
 
 
 def hold(api: KubeApi, namespace: str, me: str, *, timeout: float, check_mode: bool, clock: Clock) -> Json:
-    """Waits for the Lease and takes it; ``acquired`` says whether this run did not have it before.
+    """Waits for the Lease and takes it; ``acquired`` says whether this run did not have it before, ``keep`` whether nobody
+    renews it now.
 
     One that nobody renews while it is looked at is taken over: whatever clocks others have. Raises KubeError when a run
     that lives holds it for longer than ``timeout``.
@@ -59,10 +63,11 @@ def hold(api: KubeApi, namespace: str, me: str, *, timeout: float, check_mode: b
         found = api.get_or_none(f"{_path(namespace)}/{NAME}")
         who = str(((found or {}).get("spec") or {}).get("holderIdentity") or "")
         if who == me and asked:  # the answer was lost
-            return {"changed": False, "acquired": True, "holder": me}
+            return {"changed": False, "acquired": True, "keep": True, "holder": me}
         if who == me or check_mode:
+            unkept = who == me and not check_mode and _revived(api, namespace, found or {}, clock)
             held = [f"Another run changes namespace {namespace}: {who}."] if who not in ("", me) else []
-            return {"changed": False, "acquired": False, "holder": who, "warnings": held}
+            return {"changed": False, "acquired": False, "keep": unkept, "holder": who, "warnings": held}
         version = (found or {}).get("metadata", {}).get("resourceVersion")
         if version != seen:
             seen, since = version, clock.now()
@@ -71,14 +76,15 @@ def hold(api: KubeApi, namespace: str, me: str, *, timeout: float, check_mode: b
                 _take(api, namespace, me, version, clock)
             except KubeError as error:
                 if error.status == 404 and found is None:
-                    return {"changed": False, "acquired": False, "holder": ""}  # no such namespace
+                    # no such namespace
+                    return {"changed": False, "acquired": False, "keep": False, "holder": ""}
                 if error.status not in (404, 409) and not error.passing:
                     raise
                 asked = asked or error.passing
                 if error.passing and clock.now() - began >= timeout:
                     raise
             else:
-                return {"changed": False, "acquired": True, "holder": me}
+                return {"changed": False, "acquired": True, "keep": True, "holder": me}
         elif clock.now() - began >= timeout:
             raise KubeError(
                 0, "Held",
@@ -103,11 +109,7 @@ def keep(
                 found = _own(api(), namespace, me)
                 if found is None:
                     return
-                body = {
-                    "metadata": {"resourceVersion": found["metadata"]["resourceVersion"]},
-                    "spec": {"renewTime": _now(clock)},
-                }
-                api().patch(f"{_path(namespace)}/{NAME}", body)
+                _renew(api(), namespace, found, clock)
             except KubeError:
                 pass  # the next time, perhaps; a token is read anew each time
         clock.sleep(LOOK)
@@ -152,6 +154,33 @@ def _now(clock: Clock) -> str:
 def _own(api: KubeApi, namespace: str, me: str) -> Json | None:
     found = api.get_or_none(f"{_path(namespace)}/{NAME}")
     return found if found and found.get("spec", {}).get("holderIdentity") == me else None
+
+
+def _renew(api: KubeApi, namespace: str, found: Json, clock: Clock) -> None:
+    version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+    api.patch(f"{_path(namespace)}/{NAME}", {"metadata": version, "spec": {"renewTime": _now(clock)}})
+
+
+def _revived(api: KubeApi, namespace: str, found: Json, clock: Clock) -> bool:
+    """Renews our own Lease where nobody does; whether that was so."""
+    if _renewed_ago(found, clock) <= STALE:
+        return False
+    try:
+        _renew(api, namespace, found, clock)
+    except KubeError as error:
+        if error.status in (404, 409):
+            return False  # renewed, or taken, at this moment
+        if not error.passing:
+            raise
+    return True
+
+
+def _renewed_ago(found: Json, clock: Clock) -> float:
+    """Seconds; none where the Lease does not say it."""
+    try:
+        return clock.wall() - datetime.fromisoformat(str(found["spec"]["renewTime"])).timestamp()
+    except (KeyError, ValueError):
+        return 0.0
 
 
 def _take(api: KubeApi, namespace: str, me: str, version: str | None, clock: Clock) -> None:

@@ -120,6 +120,20 @@ def test_it_is_renewed_while_the_run_lives_and_then_given_back() -> None:
     assert api.holder() == "other", "what somebody else has stays"
 
 
+def test_a_later_task_of_the_run_begins_to_renew_where_nobody_does_any_more() -> None:
+    api = Api()
+    assert api.hold("me")["keep"], "the first one keeps it"
+    api.seconds += 6
+    assert not api.hold("me")["keep"], "it is renewed in time"
+    api.seconds += 12  # its keeper was killed
+    before = api.kube.objects[LEASE]["spec"]["renewTime"]
+    assert not api.hold("me", check=True)["keep"]
+    again = api.hold("me")
+    assert again["keep"] and not again["acquired"], "what was read before is as fresh as it was"
+    assert api.kube.objects[LEASE]["spec"]["renewTime"] > before, "renewed at once"
+    assert not api.hold("me")["keep"]
+
+
 def test_a_process_that_ended_is_not_alive() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     while Path(f"/proc/{ended.pid}/stat").read_text().split()[2] != "Z":
