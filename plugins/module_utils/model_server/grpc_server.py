@@ -10,7 +10,7 @@ from typing import Any
 from ..protos import message
 from .errors import BadAnswer
 from .golden import Golden
-from .rest import Servable, state_in_words
+from .rest import THIS_ONE, Servable, state_in_words
 from .runtime import TF_SERVING
 from .tensors import address, nested, outputs, predict_request
 
@@ -84,7 +84,7 @@ class GrpcModelServer:
             response_deserializer=type(message(answer)).FromString,
         )
         try:
-            return call(request, timeout=self._timeout)
+            return call(request, timeout=self._timeout, metadata=tuple(THIS_ONE.items()))
         except grpc.RpcError as error:
             code = error.code().name
             raise BadAnswer(f"gRPC {code}: {error.details()}", passing=code in PASSING) from error

@@ -17,6 +17,8 @@ from .runtime import TF_SERVING
 LAST = {"x-connection": "close"}
 """The API server would keep its connection to the pod for later, and the pod, when it has to go, would wait for that. The
 serving role's proxy closes it; ``Connection`` itself ends at the API server."""
+THIS_ONE = {TF_SERVING.stays: "1"}
+"""The pod that is asked about is the one that has to answer, and no other that has less to do."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class RestModelServer:
             method,
             self._proxy + path,
             body=None if body is None else json.dumps(body).encode(),
-            headers=LAST if body is None else {"content-type": "application/json", **LAST},
+            headers={**LAST, **THIS_ONE, **({} if body is None else {"content-type": "application/json"})},
             timeout=self._timeout,
         )
         try:

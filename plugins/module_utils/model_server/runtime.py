@@ -41,6 +41,10 @@ class Runtime:
     grpc_predict: str
     grpc_metadata: str
     """Methods."""
+    grpc_asks: tuple[str, ...]
+    """Methods that the model works for, as for ``rest_verbs``; the others tell of the replica itself."""
+    stays: str
+    """A header (of gRPC: metadata) of any value with which a request is answered by the replica that it came to."""
     metrics_path: str
     flags: tuple[str, ...]
     """Arguments that it knows; others it names in its log and goes on without."""
@@ -100,6 +104,11 @@ TF_SERVING = Runtime(
     grpc_status="/tensorflow.serving.ModelService/GetModelStatus",
     grpc_predict="/tensorflow.serving.PredictionService/Predict",
     grpc_metadata="/tensorflow.serving.PredictionService/GetModelMetadata",
+    grpc_asks=tuple(
+        f"/tensorflow.serving.PredictionService/{method}"
+        for method in ("Predict", "Classify", "Regress", "MultiInference")
+    ),
+    stays="x-this-replica",
     metrics_path="/monitoring/prometheus/metrics",
     flags=_FLAGS,
     cors_flag="rest_api_enable_cors_support",

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.runtime import TF_SERVING
 from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.tensors import fill, nested
 from ansible_collections.mlops.tfserving.plugins.module_utils.protos import message
 from fake_cluster import Ask, Pod
@@ -59,9 +60,20 @@ METHODS = {
 }
 
 
+class Said(grpc.ServerInterceptor):
+    """What came with each call beside the message, by its method."""
+
+    def __init__(self) -> None:
+        self.by_method: dict[str, dict[str, Any]] = {}
+
+    def intercept_service(self, go_on: Any, call: Any) -> Any:
+        self.by_method[call.method.rpartition("/")[2]] = dict(call.invocation_metadata)
+        return go_on(call)
+
+
 @contextmanager
-def model_server() -> Iterator[int]:
-    server = grpc.server(ThreadPoolExecutor(4))
+def model_server(*interceptors: grpc.ServerInterceptor) -> Iterator[int]:
+    server = grpc.server(ThreadPoolExecutor(4), interceptors=interceptors)
     for service, methods in METHODS.items():
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
@@ -87,6 +99,15 @@ def test_states_and_predictions_are_asked_by_grpc(ask: Ask) -> None:
     assert not result.get("failed"), result
     assert [pod["versions"] for pod in result["pods"]] == [{"3": "AVAILABLE", "2": "END"}] * 2
     assert result["pods"][0]["latency"]["m/3"]["requests"] == 3
+
+
+def test_every_call_says_that_this_pod_is_meant(ask: Ask) -> None:
+    """Its proxy would give a prediction to another one that has less to do."""
+    said = Said()
+    with model_server(said) as port:
+        ask(Pod("w-1", grpc_port=port), protocol="grpc", version=3, golden=[COFFEE])
+    assert {*said.by_method} == {"GetModelStatus", "GetModelMetadata", "Predict"}
+    assert all(TF_SERVING.stays in found for found in said.by_method.values())
 
 
 def test_a_label_is_asked_by_grpc(ask: Ask) -> None:

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import signal
 import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import grpc
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.errors import BadAnswer
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.golden import Golden
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.rest import (
+    THIS_ONE,
+    RestModelServer,
+    Servable,
+)
 from balanced import Replica, replicas
 from haproxy import until
 from serving_role import files_of, pod_of, render
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
+METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
+HEALTH = "/grpc.health.v1.Health/Check"
 
 
 def working(found: list[Replica]) -> list[int]:
@@ -43,6 +56,74 @@ def test_calls_by_grpc_are_shared_too(tmp_path: Path) -> None:
         for one in found:
             one.calls.released.set()
         assert [call.result(20) for call in calls] == [b"\0"] * 6
+
+
+class ApiServer:
+    """Passes on what is asked of a pod, as a Kubernetes API server's proxy does."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def raw(
+        self, method: str, path: str, *, body: bytes | None, headers: dict[str, str], timeout: float
+    ) -> tuple[int, Any, bytes]:
+        connection = HTTPConnection(self._address, 8501, timeout=timeout)
+        connection.request(method, path.partition("/proxy")[2], body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+
+
+ROWS = Golden("one", {"signature_name": "serving_default", "instances": [1]})
+
+
+@pytest.mark.parametrize(
+    "look",
+    [lambda server: server.versions(Servable("m", 3)), lambda server: server.predict(Servable("m", 3), ROWS)],
+    ids=["versions", "predictions"],
+)
+def test_a_check_is_answered_by_the_replica_that_it_looks_at(
+    tmp_path: Path, look: Callable[[RestModelServer], Any]
+) -> None:
+    """A canary at work must not be taken for the stable replica beside it, which has nothing to do."""
+    with replicas(tmp_path, 2) as (found, _), ThreadPoolExecutor() as pool:
+        asked = found[0].ask()
+        until(lambda: working(found) == [1, 0])
+        server = RestModelServer(ApiServer(found[0].address), "s", "p", 8501, 20)  # type: ignore[arg-type]
+        looked = pool.submit(look, server)
+        until(lambda: sum(working(found)) == 2)
+        where = working(found)
+        for one in found:
+            one.rest.released.set()
+        assert isinstance(looked.exception(20), BadAnswer)  # these servers know no model
+        assert asked.getresponse().status == 200
+        assert where == [2, 0]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models/m", "/v1/models/m/metadata", "/v1/models/m/versions/3/metadata"]
+)
+def test_what_anybody_asks_about_a_replica_is_answered_by_it(tmp_path: Path, path: str) -> None:
+    with replicas(tmp_path, 2) as (found, _):
+        asked = [found[0].ask()]
+        until(lambda: working(found) == [1, 0])
+        asked.append(HTTPConnection(found[0].address, 8501, timeout=30))
+        asked[1].request("GET", path)
+        until(lambda: sum(working(found)) == 2)
+        assert working(found) == [2, 0]
+        found[0].rest.released.set()
+        assert [one.getresponse().status for one in asked] == [200] * 2
+
+
+@pytest.mark.parametrize(("method", "said"), [(METADATA, {}), (HEALTH, {}), (PREDICT, THIS_ONE)])
+def test_so_it_is_by_grpc(tmp_path: Path, method: str, said: dict[str, str]) -> None:
+    with replicas(tmp_path, 2) as (found, _), grpc.insecure_channel(f"{found[0].address}:8500") as channel:
+        calls = [channel.unary_unary(PREDICT).future(b"\0")]
+        until(lambda: found[0].calls.working == 1)
+        calls.append(channel.unary_unary(method).future(b"\0", metadata=tuple(said.items())))
+        until(lambda: sum(one.calls.working for one in found) == 2)
+        assert [one.calls.working for one in found] == [2, 0]
+        found[0].calls.released.set()
+        assert [call.result(20) for call in calls] == [b"\0"] * 2
 
 
 def test_one_that_comes_gets_requests_and_one_that_went_none(tmp_path: Path) -> None:
