@@ -60,10 +60,10 @@ OPEN = {"model": "open", "arrivals": "poisson"}
 
 
 def shapes(traces: Path) -> dict[str, Json]:
-    """Each four to seven minutes, up to what six replicas carry."""
+    """Each five to seven minutes, up to what six replicas carry."""
     recorded = {"kind": "replay", "model": "open"}
     return {
-        "sine": {"kind": "sine", **OPEN, "low": 4, "high": 40, "period": 200, "periods": 2},
+        "sine": {"kind": "sine", **OPEN, "low": 4, "high": 40, "period": 150, "periods": 2},
         "conversation": {**recorded, "file": str(traces / "conversation.csv"), "speed": 5},
         "steps": {"kind": "steps", **OPEN, "max_steps": 6, "step_time": 45, "step_load": 6, "ramp_down": 60},
         "spike": {"kind": "spike", **OPEN, "base": 8, "peak": 36, "before": 80, "duration": 60, "after": 160},
@@ -74,6 +74,8 @@ def shapes(traces: Path) -> dict[str, Json]:
 def record(wanted: list[str], traces: Path, deadline: float) -> None:
     """Runs SHAPE/SETTINGS, as far as one more may be expected to end before ``deadline`` (seconds since 1970)."""
     REPORTS.mkdir(parents=True, exist_ok=True)
+    subprocess.run([sys.executable, "-m", "sandbox", "up"], cwd=ROOT, check=True)
+    play("site.yml", {"loadtest_enabled": False})
     cluster = Cluster(KUBECONFIG, NAMESPACE)
     balancing = None
     for each in wanted:

@@ -25,7 +25,7 @@ TOLD: dict[str, Any] = {
     "slo": ["requests >= 10", "p95_ms <= 300", "replicas back to min within 360 s", "reaction.ready_s <= 60"],
     "workers": 2, "users": 36, "environment": {"model": "m", "host": "h"},
 }  # fmt: skip
-WHATIF = {"slo": [], "settings": [], "shape": {}, "prices": {}, "propose": False, "seed": 1}
+WHATIF = {"slo": [], "settings": [], "shape": {}, "prices": {}, "pools": [], "propose": False, "seed": 1}
 
 
 def run(folder: Path, name: str = "one") -> Path:
