@@ -46,10 +46,10 @@ SETTINGS: dict[str, tuple[Json, str]] = {
 """Of the autoscaling role, and by what requests are balanced."""
 SITE: Json = {
     "cluster_node_pools": [{
-        "name": "default-pool", "machine_type": "e2-medium", "initial_node_count": 4,
-        "autoscaling": {"enabled": True, "min_node_count": 4, "max_node_count": 4},
+        "name": "default-pool", "machine_type": "e2-medium", "initial_node_count": 3,
+        "autoscaling": {"enabled": True, "min_node_count": 3, "max_node_count": 3},
     }],
-    "autoscaling_max_replicas": 7,
+    "autoscaling_max_replicas": 5,
     "serving_proxy_memory": "160Mi",
     "loadtest_worker_cpu": "150m",
     "loadtest_settle_timeout": 1,
@@ -60,7 +60,7 @@ OPEN = {"model": "open", "arrivals": "poisson"}
 
 
 def shapes(traces: Path) -> dict[str, Json]:
-    """Each five to seven minutes, up to what six replicas carry."""
+    """Each five to seven minutes, up to what four replicas carry at 60 %."""
     recorded = {"kind": "replay", "model": "open"}
     return {
         "sine": {"kind": "sine", **OPEN, "low": 4, "high": 40, "period": 150, "periods": 2},
