@@ -13,8 +13,8 @@ version_added: 0.2.0
 description:
   - Reads nodes, and of a namespace pods, Services, Deployments and HPAs, and judges whether the site is healthy.
   - It is C(down) where nobody is answered, without a ready replica, a Service or the load balancer's address. It is C(degraded)
-    where a node is not ready, a rollout does not go on, a pod can't start or is late, the HPA does not know its metrics or
-    wants more replicas than it may have. Else it is C(healthy).
+    where a node is not ready, a rollout does not go on, pods can't be made, one can't start or is late, fewer are ready than
+    wanted, the HPA does not know its metrics or wants more replicas than it may have. Else it is C(healthy).
   - As long as it watches it shows a line for each change.
 author: The mlops.tfserving developers (!UNKNOWN)
 extends_documentation_fragment:
@@ -26,8 +26,8 @@ extends_documentation_fragment:
 OPTIONS = r"""
 namespace: The site's namespace.
 app: Name of the model server's Deployment and Service.
-start_seconds: How long a replica may take to come; later it counts as degraded.
-watch_seconds: For how long to look again; 0 looks once. The last look counts.
+start_seconds: How long a replica may take to come; later it counts as degraded, or down where requests are held for the first.
+watch_seconds: For how long to look again; 0 looks once. The last look counts, and fails where it can't be read.
 refresh_seconds: Seconds between two looks.
 billing:
   - By what the site is billed. C(prices) are merged into the price table, as C(preflight_prices); C(pools) are the role cluster's

@@ -132,6 +132,18 @@ def last_change(obj: Mapping[str, Any]) -> tuple[float, str]:
     return found
 
 
+def last_scaled(obj: Mapping[str, Any]) -> float:
+    """When somebody, such as an HPA, last changed how many replicas it has by its scale; 0 when nobody did."""
+    return max(
+        (
+            timestamp(entry.get("time")) or 0.0
+            for entry in obj["metadata"].get("managedFields") or []
+            if entry.get("subresource") == "scale"
+        ),
+        default=0.0,
+    )
+
+
 def warning_lines(events: Iterable[Json], limit: int = 5) -> tuple[str, ...]:
     """The newest warnings among events, one line each, oldest first."""
     found = sorted((event for event in events if event.get("type", "Warning") == "Warning"), key=event_time)

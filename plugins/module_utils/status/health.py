@@ -11,7 +11,7 @@ from typing import Any
 
 from ..hpa.objects import unread
 from ..k8s.autoscalers import scales, took_the_last
-from ..k8s.objects import condition, is_true, name_of, seconds_since
+from ..k8s.objects import condition, is_true, last_scaled, name_of, seconds_since, timestamp
 from ..k8s.surge import NOTE as HOLDS
 from ..k8s.workloads import Counts, is_observed
 from ..loadtest.objects import summary as node_facts
@@ -38,7 +38,7 @@ def summary(objects: Objects, app: str, now: float, start_seconds: float, terms:
     """
     deployment = next((one for one in objects["Deployment"] if name_of(one) == app), None)
     pods = [pod for pod in objects["Pod"] if _labels(pod).get("app") in (app, f"{app}-canary")]
-    down = list(_down(objects, app, deployment))
+    down = list(_down(objects, app, deployment, now, start_seconds))
     reasons = [*down, *_degraded(objects, app, deployment, pods, now, start_seconds)]
     nodes = objects["Node"]
     hpa = next((one for one in objects["HorizontalPodAutoscaler"] if scales(one, app)), None)
@@ -82,11 +82,13 @@ def line(found: Json) -> str:
     return f"{found['health']}: {'; '.join([*counts, *found['reasons']])}"
 
 
-def _down(objects: Objects, app: str, deployment: Json | None) -> Iterator[str]:
+def _down(
+    objects: Objects, app: str, deployment: Json | None, now: float, start_seconds: float
+) -> Iterator[str]:
     if deployment is None:
         yield f"there is no Deployment {app}"
     elif not _number(deployment, "status", "availableReplicas"):
-        yield from _without_replicas(objects, app, deployment)
+        yield from _without_replicas(objects, app, deployment, now, start_seconds)
     service = next((one for one in objects["Service"] if name_of(one) == app), None)
     if service is None:
         yield f"there is no Service {app}"
@@ -96,8 +98,10 @@ def _down(objects: Objects, app: str, deployment: Json | None) -> Iterator[str]:
         yield "the load balancer has no address"
 
 
-def _without_replicas(objects: Objects, app: str, deployment: Json) -> Iterator[str]:
-    """Nobody answers, unless requests are held, and it is an autoscaler that took the replicas and gives them back."""
+def _without_replicas(
+    objects: Objects, app: str, deployment: Json, now: float, start_seconds: float
+) -> Iterator[str]:
+    """Nobody answers, unless requests are held: for a replica that comes, or by an autoscaler that took the last and brings it."""
     holder = next((one for one in objects["Deployment"] if name_of(one) == f"{app}-hold"), None)
     hpa = next((one for one in objects["HorizontalPodAutoscaler"] if scales(one, app)), None)
     if holder is None:
@@ -106,6 +110,39 @@ def _without_replicas(objects: Objects, app: str, deployment: Json) -> Iterator[
         yield f"no replica is ready, and no pod of {app}-hold, which would hold requests"
     elif not _number(deployment, "spec", "replicas") and (hpa is None or not took_the_last(hpa)):
         yield "there is no replica, and it was no autoscaler that took the last: none comes until somebody sets one"
+    elif (late := _short_for(deployment, now)) > start_seconds:
+        yield f"no replica is ready since {late:.0f} s: requests are held for none"
+
+
+def _short(deployment: Json, app: str, now: float, start_seconds: float) -> Iterator[str]:
+    """Why pods of a Deployment are missing that no pod tells of: none is made, or none lasts. That no replica is ready at all is
+    told elsewhere.
+    """
+    failed = condition(deployment, "ReplicaFailure")
+    ready, wanted = (
+        _number(deployment, "status", "availableReplicas"),
+        _number(deployment, "spec", "replicas"),
+    )
+    if failed.get("status") == "True":
+        yield f"pods of {name_of(deployment)} can't be made: {failed.get('message', failed.get('reason', ''))}"
+    elif (
+        ready < wanted
+        and (ready or name_of(deployment) != app)
+        and (late := _short_for(deployment, now)) > start_seconds
+    ):
+        yield f"{ready} of {wanted} pods of {name_of(deployment)} are ready since {late:.0f} s"
+
+
+def _short_for(deployment: Json, now: float) -> float:
+    """For how many seconds it has had fewer pods than the number that it is to have now; 0 where it has all, or it is not known.
+
+    Its pods may be no older: they may be killed, and made again, one after another.
+    """
+    available = condition(deployment, "Available")
+    if available.get("status") != "False":
+        return 0.0
+    since = timestamp(available.get("lastTransitionTime"))
+    return 0.0 if since is None else max(0.0, now - max(since, last_scaled(deployment)))
 
 
 def _degraded(
@@ -120,6 +157,9 @@ def _degraded(
         )
     if deployment is not None and deployment["spec"].get("paused"):
         yield "the Deployment is paused: no change of its pods is rolled out"
+    for one in objects["Deployment"]:
+        if name_of(one) in (app, f"{app}-canary", f"{app}-hold"):
+            yield from _short(one, app, now, start_seconds)
     for pod in pods:
         yield from _late(pod, now, start_seconds)
     if deployment is not None and not any(scales(hpa, app) for hpa in objects["HorizontalPodAutoscaler"]):

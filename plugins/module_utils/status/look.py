@@ -53,15 +53,16 @@ def status(params: Json, connect: Callable[[], KubeApi]) -> Json:
 
 
 def look(api: KubeApi, params: Json, clock: Clock | None = None) -> Json:
-    """What there is. Raises KubeError where objects can't be read at the first look."""
+    """What there is. Raises KubeError where objects can't be read at the first or the last look."""
     clock = clock or Clock()
     namespace, app, told = params["namespace"], params["app"], ""
     terms = read_terms(params["billing"])
     began = clock.now()
     objects = _objects(api, namespace)
     found = summary(objects, app, clock.wall(), params["start_seconds"], terms)
+    words = line(found)
+    unread: KubeError | None = None
     while params["watch_seconds"]:
-        words = line(found)
         if words != told:
             progress(f"{time.strftime('%H:%M:%S', time.localtime(clock.wall()))} {words}")
         told = words
@@ -69,13 +70,15 @@ def look(api: KubeApi, params: Json, clock: Clock | None = None) -> Json:
             break
         clock.sleep(params["refresh_seconds"])
         try:
-            objects = _objects(api, namespace)
+            objects, unread = _objects(api, namespace), None
         except KubeError as error:
             # Somebody who watches is told, and looks on: an API server may come back.
-            told = f"not read: {error}"
-            progress(told)
+            words, unread = f"not read: {error}", error
             continue
         found = summary(objects, app, clock.wall(), params["start_seconds"], terms)
+        words = line(found)
+    if unread:
+        raise unread  # What was seen before it says nothing of now.
     return {
         "changed": False,
         "objects": objects,

@@ -97,9 +97,39 @@ def waits(reason: str) -> Json:
     }
 
 
+def short(
+    site: Objects, ready: int, since: float, *, wanted: int = 4, of: str = "m", scaled: float = 5000
+) -> None:
+    """A Deployment that has had fewer pods than it is to have."""
+    deployment = next((one for one in site["Deployment"] if one["metadata"]["name"] == of), None)
+    if deployment is None:
+        deployment = {"metadata": {"name": of}}
+        site["Deployment"].append(deployment)
+    deployment["metadata"]["managedFields"] = [
+        {"manager": "kube-controller-manager", "subresource": "scale", "time": ago(scaled)},
+        {"manager": "kube-controller-manager", "subresource": "status", "time": ago(1)},
+    ]
+    deployment["spec"] = {"replicas": wanted}
+    deployment["status"] = {"availableReplicas": ready, "conditions": [
+        {"type": "Available", "status": "False", "lastTransitionTime": ago(since)}]}  # fmt: skip
+
+
+def refused(site: Objects, message: str, status: str = "True") -> None:
+    """Of the pods that it is to have some are not made."""
+    site["Deployment"][0]["status"].setdefault("conditions", []).append(
+        {"type": "ReplicaFailure", "status": status, "reason": "FailedCreate", "message": message}
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "health", "reason"),
     [
+        (lambda s: refused(s, "exceeded quota"), "degraded", "pods of m can't be made: exceeded quota"),
+        (lambda s: short(s, 1, since=301), "degraded", "1 of 4 pods of m are ready since 301 s"),
+        (lambda s: short(s, 1, since=9000, scaled=301), "degraded", "1 of 4 pods of m are ready since 301 s"),
+        (lambda s: short(s, 1, 301, wanted=2, of="m-hold"), "degraded", "1 of 2 pods of m-hold are ready since 301 s"),
+        (lambda s: short(s, 0, 301, wanted=2, of="m-hold"), "degraded", "0 of 2 pods of m-hold are ready since 301 s"),
+        (lambda s: short(s, 0, 301, wanted=1, of="m-canary"), "degraded", "0 of 1 pods of m-canary are ready since 301 s"),
         (lambda s: s["Deployment"].clear(), "down", "there is no Deployment m"),
         (lambda s: s["Deployment"][0]["status"].update(availableReplicas=0), "down", "no replica is ready"),
         (lambda s: s["Service"].clear(), "down", "there is no Service m"),
@@ -141,6 +171,10 @@ def test_what_is_wrong_is_told(
         lambda s: s["Pod"].append(pod("theirs", "x", **waits("CrashLoopBackOff"))),
         lambda s: s["Pod"][0]["metadata"].update(deletionTimestamp=ago(1)) or s["Pod"][0].update(status=ready(is_ready=False)),
         lambda s: s["Deployment"][0]["spec"].update(replicas=3),
+        lambda s: short(s, 1, since=299),
+        lambda s: short(s, 1, since=9000, scaled=299),
+        lambda s: short(s, 0, since=9000, of="theirs"),
+        lambda s: refused(s, "exceeded quota", status="False"),
         lambda s: condition(s, "ScalingLimited", status="True", reason="TooFewReplicas"),
         lambda s: condition(s, "ScalingActive", status="False", reason="ScalingDisabled"),
         lambda s: held(s, updatedReplicas=1, replicas=3),
@@ -201,8 +235,24 @@ def test_a_watch_tells_each_change_once_and_the_last_look_counts(
     found = looking.look(api, params, clock)  # type: ignore[arg-type]
     assert found["summary"]["health"] == "healthy"
     assert [words.partition(" ")[2].partition(":")[0] for words in told] == [
-        "healthy", "degraded", "read", "degraded", "healthy",
+        "healthy", "degraded", "not read", "degraded", "healthy",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds", [5, 10])
+def test_a_watch_whose_last_look_was_not_read_fails_whatever_it_saw_before(
+    site: Objects, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    away = KubeError(503, "Unavailable", "the API server is away")
+    time = [0.0]
+    clock = Clock(lambda: time[0], lambda s: time.__setitem__(0, time[0] + s), lambda: NOW)
+    told: list[str] = []
+    monkeypatch.setattr(looking, "progress", told.append)
+    params = {"namespace": "s", "app": "m", "start_seconds": START, "watch_seconds": seconds, "refresh_seconds": 5,
+              "billing": {}}  # fmt: skip
+    with pytest.raises(KubeError, match="the API server is away"):
+        looking.look(Api(site, away, away), params, clock)  # type: ignore[arg-type]
+    assert [words.partition(" ")[2].partition(":")[0] for words in told] == ["healthy", "not read"]
 
 
 @pytest.mark.parametrize(
@@ -241,6 +291,26 @@ def test_a_site_that_nobody_asks_is_healthy_without_a_replica(site: Objects) -> 
 def test_a_replica_that_is_on_its_way_is_waited_for(site: Objects) -> None:
     to_zero(site, by_hpa=True, holders=2)
     site["Deployment"][0]["spec"]["replicas"] = 1
+    assert judged(site) == ("healthy", [])
+
+
+def test_held_requests_wait_no_longer_than_a_replica_may_take(site: Objects) -> None:
+    to_zero(site, by_hpa=True, holders=2)
+    short(site, 0, since=300, wanted=1)
+    assert judged(site) == ("healthy", [])
+    short(site, 0, since=9000, wanted=1)
+    assert judged(site) == ("down", ["no replica is ready since 5000 s: requests are held for none"])
+    refused(site, "exceeded quota")
+    assert judged(site) == ("down", [
+        "no replica is ready since 5000 s: requests are held for none", "pods of m can't be made: exceeded quota",
+    ])  # fmt: skip
+
+
+def test_a_site_at_zero_is_healthy_however_long(site: Objects) -> None:
+    to_zero(site, by_hpa=True, holders=2)
+    site["Deployment"][0]["status"]["conditions"] = [
+        {"type": "Available", "status": "True", "lastTransitionTime": ago(9000)}
+    ]
     assert judged(site) == ("healthy", [])
 
 
