@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..plugin_utils.when_used import when_used
+
 DOCUMENTATION = r"""
 name: autoscaling_dropped
 short_description: What a cluster dropped of an HPA's behaviour
@@ -42,14 +44,8 @@ _value:
 """
 
 
-def autoscaling_dropped(*given: Any) -> Any:
-    from ..module_utils.hpa.wanted import dropped  # noqa: PLC0415 - Ansible reads all filters to find one
-
-    return dropped(*given)
-
-
 class FilterModule:
     """The filter by its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"autoscaling_dropped": autoscaling_dropped}
+        return {"autoscaling_dropped": when_used("hpa.wanted", "dropped")}

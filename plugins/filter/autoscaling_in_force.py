@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..module_utils.scaling.settings import in_force
+from ..plugin_utils.when_used import when_used
 
 DOCUMENTATION = r"""
 name: autoscaling_in_force
@@ -47,4 +47,4 @@ class FilterModule:
     """The filter by its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"autoscaling_in_force": in_force}
+        return {"autoscaling_in_force": when_used("scaling.settings", "in_force")}

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..plugin_utils.when_used import when_used
+
 DOCUMENTATION = r"""
 name: autoscaling_parts
 short_description: What the variables of the autoscaling role ask for, as parts of objects
@@ -35,14 +37,8 @@ _value:
 """
 
 
-def autoscaling_parts(*given: Any) -> Any:
-    from ..module_utils.hpa.wanted import parts  # noqa: PLC0415 - Ansible reads all filters to find one
-
-    return parts(*given)
-
-
 class FilterModule:
     """The filter by its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"autoscaling_parts": autoscaling_parts}
+        return {"autoscaling_parts": when_used("hpa.wanted", "parts")}

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..plugin_utils.when_used import when_used
+
 DOCUMENTATION = r"""
 name: autoscaling_unread
 short_description: Which of its metrics an HPA has not read
@@ -36,14 +38,8 @@ _value:
 """
 
 
-def autoscaling_unread(*given: Any) -> Any:
-    from ..module_utils.hpa.objects import unread  # noqa: PLC0415 - Ansible reads all filters to find one
-
-    return unread(*given)
-
-
 class FilterModule:
     """The filter by its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"autoscaling_unread": autoscaling_unread}
+        return {"autoscaling_unread": when_used("hpa.objects", "unread")}

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..plugin_utils.when_used import when_used
+
 DOCUMENTATION = r"""
 name: pod_needs
 short_description: What a model server's pod asks of nodes, and how long it takes to go
@@ -35,14 +37,8 @@ _value:
 """
 
 
-def pod_needs(*given: Any) -> Any:
-    from ..module_utils.variables.pod_needs import pod_needs  # noqa: PLC0415 - Ansible reads all filters to find one
-
-    return pod_needs(*given)
-
-
 class FilterModule:
     """The filter by its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"pod_needs": pod_needs}
+        return {"pod_needs": when_used("variables.pod_needs", "pod_needs")}
