@@ -28,7 +28,8 @@ api_version: Group and version of the kind.
 kind: The kind.
 objects:
   - Instead of a kind, manifests; of each its C(apiVersion), C(kind), name and namespace. Those that are there are returned.
-  - Of a kind that the cluster does not have there are none. What may not be read is told in RV(forbidden).
+  - Of a kind that the cluster does not have there are none. One that may not be read is refused, unless O(skip_forbidden) is true.
+skip_forbidden: Whether O(objects) that may not be read are left out, as if they were not there.
 namespace: Namespace of the objects; all namespaces if unset.
 name: Name of the one object to return.
 label_selectors: What the labels must be, all of them.
@@ -52,11 +53,6 @@ resources:
   type: list
   elements: dict
   returned: success
-forbidden:
-  description: Of O(objects) those that may not be read, as KIND NAME.
-  type: list
-  elements: str
-  returned: with O(objects)
 reason:
   description: Kubernetes' word for why.
   type: str
@@ -73,6 +69,7 @@ SPEC = module_spec(
     api_version={"type": "str", "default": "v1"},
     kind={"type": "str"},
     objects={"type": "list", "elements": "dict"},
+    skip_forbidden={"type": "bool", "default": False},
     namespace={"type": "str"},
     name={"type": "str"},
     label_selectors={"type": "list", "elements": "str", "default": []},
@@ -86,8 +83,8 @@ def answer(params: Json, *, check_mode: bool) -> Json:
         api = client_from_params(params)
         if params["objects"] is None:
             return {"changed": False, "resources": awaited(api, params, Clock())}
-        found, forbidden = those_there(api, params["objects"])
-        return {"changed": False, "resources": found, "forbidden": forbidden}
+        found = those_there(api, params["objects"], skip_forbidden=params["skip_forbidden"])
+        return {"changed": False, "resources": found}
 
     return answered(work)
 

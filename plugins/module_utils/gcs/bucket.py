@@ -128,11 +128,8 @@ def patch(options: Mapping[str, Any], current: Json) -> Json:
             "set location to where it is, or choose another name."
         )
     goal, labels = desired(options), current.get("labels") or {}
-    if "labels" in goal:
-        goal["labels"] |= (MARK if is_ours(labels) else {}) | _sites(labels, options)
-    elif sites.every(labels) != _sites(labels, options):
-        goal["labels"] = {key: value for key, value in labels.items() if key not in sites.every(labels)}
-        goal["labels"] |= _sites(labels, options)
+    others = {key: value for key, value in labels.items() if key not in sites.every(labels)}
+    goal["labels"] = goal.get("labels", others) | (MARK if is_ours(labels) else {}) | _sites(labels, options)
     body = _changed(goal, current)
     if "labels" in body:
         # A label that is not wanted goes by an explicit null.

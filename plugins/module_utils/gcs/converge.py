@@ -9,7 +9,7 @@ from ..gcp.errors import ApiError, BadInput
 from ..gcp.labels import is_ours
 from . import bucket as plan
 from . import iam, sites
-from .own import remove_own
+from .own import nothing_goes, remove_own
 from .storage import Storage
 
 Json = dict[str, Any]
@@ -74,10 +74,7 @@ def absent(storage: Storage, params: Json, check_mode: bool) -> Json:
     name = params["name"]
     current = _own(storage, params["project"], name)
     if current is None:
-        return {
-            "changed": False, "bucket": {}, "objects_removed": 0, "kept": "", "shared_with": [],
-            "diff": {"before": {}, "after": {}},
-        }  # fmt: skip
+        return nothing_goes("") | {"bucket": {}, "shared_with": []}
     ours = is_ours(current.get("labels"))
     labels, site, path = current.get("labels"), params["site"], params["model_path"]
     shared, neighbours = (
@@ -85,10 +82,8 @@ def absent(storage: Storage, params: Json, check_mode: bool) -> Json:
     )
     told = {"shared_with": neighbours}
     if params["removes"] == "label":
-        stays: Json = {
-            "changed": False, "bucket": current, "objects_removed": 0, "kept": f"bucket {name} stays", "diff": {"before": {}, "after": {}},
-        }  # fmt: skip
-        return told | _without_site(storage, params, stays, check_mode=check_mode)
+        stays = nothing_goes(f"bucket {name} stays") | told | {"bucket": current}
+        return _without_site(storage, params, stays, check_mode=check_mode)
     if params["own_only"] and (neighbours or not (ours and params["force"])):
         done = remove_own(
             storage, name, path,

@@ -46,6 +46,16 @@ def kept_words(
     )
 
 
+def nothing_goes(kept: str) -> Json:
+    """The answer where all stays as it is, for this reason; for none where there is nothing."""
+    return {
+        "changed": False,
+        "objects_removed": 0,
+        "kept": kept,
+        "diff": {"before": {}, "after": {}},
+    }
+
+
 def remove_own(
     storage: Storage,
     bucket: str,
@@ -63,20 +73,14 @@ def remove_own(
     ``GoogleError``.
     """
     if shared:
-        return {
-            "changed": False, "objects_removed": 0, "kept": kept_words(bucket, ours=ours, others=(), shared=shared),
-            "diff": {"before": {}, "after": {}},
-        }  # fmt: skip
+        return nothing_goes(kept_words(bucket, ours=ours, others=(), shared=shared))
     folder = (path or "").strip("/") if versions_go else ""
     model = Model(storage, bucket, folder, progress)
     versions = [version.published() for version in model.versions().values()] if folder else []
     going = {name for version in versions for name in model.names(version)}
     keeps = model.retention() if going else ""
     if keeps:
-        return {
-            "changed": False, "objects_removed": 0, "diff": {"before": {}, "after": {}},
-            "kept": f"bucket {bucket} stays, and the model's versions in it: it {keeps}",
-        }  # fmt: skip
+        return nothing_goes(f"bucket {bucket} stays, and the model's versions in it: it {keeps}")
     # Of a bucket that stays in any case nobody needs to know what else it holds.
     every = list(storage.objects(bucket, "", versions=True)) if ours else []
     current = {item["name"] for item in storage.objects(bucket, "")} if ours else set()

@@ -46,8 +46,8 @@ def read(api: KubeApi, params: Json) -> list[Json]:
     return [{**known, **item} for page in pages(api, path, labelSelector=selector) for item in page]
 
 
-def those_there(api: KubeApi, wanted: Iterable[Json]) -> tuple[list[Json], list[str]]:
-    """Of objects that manifests name, the ones that are there, and those that may not be read, as KIND NAME. Raises KubeError.
+def those_there(api: KubeApi, wanted: Iterable[Json], *, skip_forbidden: bool) -> list[Json]:
+    """Of objects that manifests name, the ones that are there. Raises KubeError, also for those that may not be read, unless skipped.
 
     A kind that the server does not have any more took its objects along.
     """
@@ -64,7 +64,12 @@ def those_there(api: KubeApi, wanted: Iterable[Json]) -> tuple[list[Json], list[
                 raise
             continue
         found += [] if there is None else [{"apiVersion": one["apiVersion"], "kind": one["kind"], **there}]
-    return found, forbidden
+    if forbidden and not skip_forbidden:
+        raise KubeError(
+            403, "Forbidden",
+            f"{', '.join(forbidden)} may not be read with this kubeconfig: run this as whoever may (docs/roles/ names the rights).",
+        )  # fmt: skip
+    return found
 
 
 def awaited(api: KubeApi, params: Json, clock: Clock) -> list[Json]:

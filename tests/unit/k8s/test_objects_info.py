@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
-from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.listing import awaited, pages, those_there
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.listing import awaited, pages
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.options import client_from_params
 from ansible_collections.mlops.tfserving.plugins.module_utils.outcome import negative
 from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
+from ansible_collections.mlops.tfserving.plugins.modules import k8s_objects_info
 from unlucky import Unlucky
 
 Json = dict[str, Any]
@@ -66,11 +68,11 @@ def test_a_condition_is_waited_for_and_told_in_its_own_words() -> None:
         assert awaited(api, {**params, "timeout": 9}, clock) == [found]
 
 
-def test_of_several_objects_those_that_are_there_are_read_and_the_forbidden_told() -> None:
+def test_of_several_objects_those_that_are_there_are_read_and_the_forbidden_refused_unless_skipped() -> None:
     def answer(method: str, path: str, query: Any, body: bytes) -> tuple[int, Any]:
         if path == "/api/v1":
             return 200, KINDS
-        status = {"there": 200, "not": 403}.get(path.rpartition("/")[2], 404)
+        status = {"there": 200, "not": 403, "neither": 403}.get(path.rpartition("/")[2], 404)
         return status, {"metadata": {"name": "there"}} if status == 200 else {
             "kind": "Status", "code": status, "reason": {403: "Forbidden", 404: "NotFound"}[status],
         }  # fmt: skip
@@ -78,11 +80,31 @@ def test_of_several_objects_those_that_are_there_are_read_and_the_forbidden_told
     def named(name: str, api: str = "v1", kind: str = "ConfigMap") -> Json:
         return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "n"}}
 
-    wanted = [named("there"), named("gone"), named("not"), named("x", "keda.sh/v1alpha1", "ScaledObject")]
+    wanted = [
+        named("there"),
+        named("gone"),
+        named("not"),
+        named("neither"),
+        named("x", "keda.sh/v1alpha1", "ScaledObject"),
+    ]
+    there = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "there"}}]
     with Unlucky(answer, "reset", 0).served() as served:
-        found, forbidden = those_there(KubeClient(served.kubeconfig), wanted)
-    assert found == [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "there"}}]
-    assert forbidden == ["ConfigMap not"]
+
+        def asked(**options: Any) -> Json:
+            spec = ArgumentSpecValidator(k8s_objects_info.SPEC["argument_spec"])
+            given = spec.validate({"kubeconfig": served.kubeconfig, **options})
+            return k8s_objects_info.answer(given.validated_parameters, check_mode=False)
+
+        refused = asked(objects=wanted)
+        assert (refused["failed"], refused["reason"]) == (True, "Forbidden")
+        assert refused["msg"] == (
+            "ConfigMap not, ConfigMap neither may not be read with this kubeconfig: run this as whoever may (docs/roles/ names the rights)."
+        )
+        for readable in (
+            asked(objects=wanted, skip_forbidden=True),
+            asked(objects=[one for one in wanted if one["metadata"]["name"] in ("there", "gone", "x")]),
+        ):
+            assert readable == {"changed": False, "resources": there}
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a?b", "a b", "a%2Fb"])

@@ -63,6 +63,29 @@ def test_each_default_has_its_variables_type_and_is_one_of_its_choices(role: str
             assert typed({name: defaults[name]}, {name: spec})[1] == [], name
 
 
+def test_what_a_role_takes_where_another_is_not_there_is_the_others_default() -> None:
+    """Such as the place and name of a cluster, by which a site is named in its bucket: alone, teardown has to find the same."""
+    given = {
+        (name, text)
+        for role in ROLES
+        for name, text in re.findall(
+            rf"\b({VARIABLE.pattern}) \| default\('([^']+)'",
+            (ROOT / f"roles/{role}/defaults/main.yml").read_text(),
+        )
+    }
+    defaults = {
+        key: value for role in ROLES for key, value in load(f"roles/{role}/defaults/main.yml").items()
+    }
+    assert {(name, text, defaults[name]) for name, text in given if defaults[name] != text} == set()
+    site = load("roles/storage/defaults/main.yml")["storage_site"]
+    assert set(VARIABLE.findall(site)) - set(options("storage")) == {
+        "cluster_location", "cluster_name", "cluster_existing_context",
+    }  # fmt: skip
+    assert {"cluster_location", "cluster_name", "serving_namespace", "serving_name"} <= {
+        name for name, _text in given
+    }
+
+
 def code() -> Iterator[tuple[Path, ast.AST]]:
     for path in (ROOT / "plugins/module_utils/variables").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -132,6 +132,19 @@ def test_a_site_that_leaves_its_bucket_is_no_longer_named_there(
     ]
 
 
+def test_a_label_that_could_not_be_taken_from_a_bucket_is_told(objects: Objects, teardown: Teardown) -> None:
+    """The site is gone either way."""
+    objects.make_bucket("models", "somebody-else")
+    leaving = {"teardown_cluster": False, "teardown_bucket": False, "serving_model_source": "bucket"}
+    said, _unused = teardown(**leaving)
+    assert (
+        "bucket models: stays, and a label that names this site, if it has one, could not be taken away: bucket models belongs to"
+        in said
+    )
+    said, _unused = teardown(**leaving, storage_bucket="models-of-nobody")
+    assert "bucket models-of-nobody: stays" in said and "could not be taken away" not in said
+
+
 def test_what_was_made_here_goes(call: Call, tmp_path: Path, teardown: Teardown) -> None:
     """A kubeconfig keeps what others have in it; what never was is not said to be removed."""
     mine = {
