@@ -15,11 +15,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from run import ROOT  # isort: skip
+import on_sandbox
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan, read_shape
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import read
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.measured import Measured, measured
@@ -54,7 +56,6 @@ SITE: Json = {
     "loadtest_worker_cpu": "150m",
     "loadtest_settle_timeout": 1,
     "loadtest_slo": [f"p95_ms <= {LIMIT_MS}"],
-    "loadtest_reports_dir": str(REPORTS),
 }  # fmt: skip
 OPEN = {"model": "open", "arrivals": "poisson"}
 
@@ -89,15 +90,23 @@ def record(wanted: list[str], traces: Path, deadline: float) -> None:
             play("playbooks/serving.yml", {"serving_balancing": balance})
             balancing = balance
         play("playbooks/autoscaling.yml", settings)
-        shown = play("playbooks/loadtest.yml", {"loadtest_shape": shapes(traces)[shape]}, must=False)
-        made = (REPORTS / "latest").resolve()
-        target = REPORTS / f"{shape}.{name}"
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(made, target)
-        print(
-            f"{each}: {verdict(target)} {shown.splitlines()[-1] if not (target / 'report.json').exists() else ''}",
-            flush=True,
-        )
+        print(f"{each}: {loaded(shapes(traces)[shape], REPORTS / f'{shape}.{name}')}", flush=True)
+
+
+def loaded(shape: Json, target: Path) -> str:
+    """Runs a load test into an empty folder, so that no earlier run is taken for it; its verdict, or why there is none."""
+    shutil.rmtree(target, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=REPORTS) as folder:
+        failure = ""
+        try:
+            play("playbooks/loadtest.yml", {"loadtest_shape": shape, "loadtest_reports_dir": folder})
+        except RuntimeError as error:  # So does one whose limits do not hold.
+            failure = str(error)
+        made = Path(folder) / "latest"
+        if not (made / "report.json").exists():
+            return f"no report: {failure[-2000:]}"
+        shutil.copytree(made.resolve(), target)
+    return verdict(target)
 
 
 def one_replica(cluster: Cluster) -> None:
@@ -107,14 +116,8 @@ def one_replica(cluster: Cluster) -> None:
     time.sleep(20)
 
 
-def play(name: str, variables: Json, *, must: bool = True) -> str:
-    command = [
-        f"{ROOT}/.venv/bin/ansible-playbook", name, "-e", json.dumps({**SITE, **variables}),
-    ]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if must and done.returncode:
-        raise RuntimeError(f"{name}:\n{done.stdout[-4000:]}{done.stderr[-1000:]}")
-    return done.stdout
+def play(name: str, variables: Json) -> None:
+    on_sandbox.play(name, "-e", json.dumps({**SITE, **variables}))
 
 
 def report(folder: Path) -> Json:
