@@ -56,7 +56,7 @@ def comparisons(events: list[Json], report: Json) -> Iterator[Comparison]:
         name = f"{reaction['replicas_from']} to {reaction['replicas_to']} replicas"
         rescaled = _said(events, "SuccessfulRescale", f"HorizontalPodAutoscaler/{app}")
         yield Comparison(f"{name}: the HPA decided", decided, _nearest(rescaled, decided))
-        if reaction["direction"] == "out" and reaction["pod"]:
+        if reaction["ended"] == "ready":
             yield from _outward(events, reaction, name, decided)
         elif reaction["direction"] == "in":
             # Kubelets stop containers at once; the drain is counted from the decision.

@@ -71,9 +71,12 @@ def _percent(then: float | None, now: float | None) -> float | None:
 
 
 def _weighed(report: Mapping[str, Any], key: str, value: float | None) -> float | None:
-    """A percentile that there is none of, since too many failed, is worse than any."""
+    """A percentile that there is none of, since too many failed, is worse than any; so is a reaction that never ended."""
     if value is None and key in ("p50_ms", "p95_ms", "p99_ms") and report["requests"].get("failed"):
         return math.inf
+    if value is None and key == "ready_s_max":
+        found = report["scaling"].get("reactions") or ()
+        return math.inf if any(one["direction"] == "out" for one in found) else None
     return value
 
 

@@ -100,8 +100,10 @@ def _why(
 ) -> str:
     """What to change, from what was under way at the worst moment."""
     for reaction in report["scaling"]["reactions"]:
+        if reaction["ended"] != "ready":
+            continue
         end = reaction["started"] + reaction["total"]
-        if reaction["direction"] == "out" and reaction["started"] <= t <= end + 10:
+        if reaction["started"] <= t <= end + 10:
             phase = max(
                 (name for name in reaction["phases"] if name in HINTS), key=lambda n: reaction["phases"][n]
             )
@@ -120,7 +122,10 @@ def _why(
 
 
 def _slowest(report: Mapping[str, Any]) -> list[Finding]:
-    out = [r for r in report["scaling"]["reactions"] if r["direction"] == "out" and r["ready_s"]]
+    found = [r for r in report["scaling"]["reactions"] if r["direction"] == "out"]
+    out = [r for r in found if r["ended"] == "ready" and r["ready_s"]]
+    if never := [r for r in found if r["ended"] != "ready"]:
+        return [_never(never[0])]
     if not out:
         return []
     slowest = max(out, key=lambda reaction: reaction["ready_s"])
@@ -132,6 +137,20 @@ def _slowest(report: Mapping[str, Any]) -> list[Finding]:
     if phase == "schedule" and slowest["node_wait"]:
         words += f", {slowest['node_wait']:.0f} s for a new node"
     return [Finding(words + ".", HINTS[phase], slowest["started"])]
+
+
+def _never(reaction: Json) -> Finding:
+    """Of a reaction that did not come to its ready pods; one that goes on has no phase that it is in."""
+    phases = ("create", "schedule", "fetch", "load")
+    reached = [name for name in phases if name in reaction["phases"]]
+    phase = reached[-1] if reaction["ended"] and reached else phases[min(len(reached), len(phases) - 1)]
+    words = f"The reaction to {reaction['replicas_to']} replicas never came to its ready pods: "
+    words += (
+        f"{reaction['pod']} was waited for {NAMES[phase]}" if reaction["pod"] else "not all of them were made"
+    )
+    if reaction["ended"]:
+        words += f", and taken back by the HPA after {reaction['total']:.0f} s"
+    return Finding(words + ".", HINTS[phase], reaction["started"])
 
 
 def _failures(events: list[Json], report: Mapping[str, Any]) -> list[Finding]:

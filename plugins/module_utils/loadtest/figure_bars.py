@@ -15,16 +15,21 @@ with contextlib.suppress(ImportError):
     from matplotlib.patches import Patch
 
 
+def _seconds(reaction: Json) -> float:
+    """All that is known of it, should it not have ended."""
+    return float(sum(reaction["phases"].values()))
+
+
 def waterfall(_unused: list[Json], report: Json) -> Any:
     """Where the seconds of each reaction went; None when there was none."""
     found = list(enumerate(report["scaling"]["reactions"], 1))
     if not found:
         return None
     if len(found) > ROWS_MAX:
-        longest = sorted(found, key=lambda item: -item[1]["total"])[:ROWS_MAX]
+        longest = sorted(found, key=lambda item: -_seconds(item[1]))[:ROWS_MAX]
         found = sorted(longest, key=lambda item: item[0])
     figure, axis = plt.subplots(figsize=(11, 0.9 + 0.5 * len(found)))
-    longest_total = max((reaction["total"] for _unused, reaction in found), default=1) or 1
+    longest_total = max((_seconds(reaction) for _unused, reaction in found), default=1) or 1
     used: list[str] = []
     labels = []
     for row, (number, reaction) in enumerate(found):
@@ -52,8 +57,9 @@ def waterfall(_unused: list[Json], report: Json) -> Any:
                 used.append(phase)
             left += length
         axis.text(
-            left + 0.008 * longest_total, row, f"{left:.0f} s", va="center", fontsize=8.5, fontweight="bold"
-        )
+            left + 0.008 * longest_total, row, f"{left:.0f} s{' …' if reaction['total'] is None else ''}", va="center",
+            fontsize=8.5, fontweight="bold",
+        )  # fmt: skip
         arrow = "▲" if reaction["direction"] == "out" else "▼"
         labels.append(f"{arrow}{number}   {reaction['replicas_from']} → {reaction['replicas_to']}")
     axis.set_yticks(range(len(found)), labels, color=FORE)

@@ -356,23 +356,31 @@ class Reaction:
     phases: Annotated[dict[Phase, Seconds], "where the time went, in order; phases that did not come are left out"] = (
         dataclasses.field(default_factory=dict)
     )  # fmt: skip
+    ended: Annotated[
+        Literal["ready", "taken back", "gone"] | None,
+        "how it ended: all new pods were ready; or the HPA took one back before it was, with which its last phase ends; or the pods "
+        "that were too many were gone. null where it did not end: a pod was never ready, never made or never gone",
+    ] = None
     node_wait: Annotated[
-        Seconds | None, "from the request for a node until it was ready; null without a request"
+        Seconds | None,
+        "from the request for a node until it was ready, or the HPA took the pod back; null without a request, or where neither came",
     ] = None
     metric_lag: Annotated[
         Seconds | None, "from the rise of load until the HPA saw a metric above its target"
     ] = None
-    pod: Annotated[str | None, "the pod that was ready last"] = None
+    pod: Annotated[
+        str | None, "outwards, the pod that was waited for longest; null where it was never made"
+    ] = None
 
     @property
-    def total(self) -> Seconds:
-        """all phases together"""
-        return round(sum(self.phases.values()), 1)
+    def total(self) -> Seconds | None:
+        """all phases together; null where it did not end"""
+        return None if self.ended is None else round(sum(self.phases.values()), 1)
 
     @property
     def ready_s(self) -> Seconds | None:
-        """outwards, from the rise of load until the last new pod was ready; null when none ever was"""
-        if self.direction != "out" or "load" not in self.phases:
+        """outwards, from the rise of load until the last new pod was ready or taken back; null where one never was"""
+        if self.direction != "out" or self.ended is None:
             return None
         return round(sum(self.phases.values()) - self.phases.get("serve", 0.0), 1)
 
@@ -533,7 +541,10 @@ class Scaling(TypedDict):
     nodes_min: Annotated[int, "fewest nodes that were ready"]
     nodes_max: Annotated[int, "most nodes that were ready"]
     nodes_end: Annotated[int, "nodes that were ready at the end"]
-    ready_s_max: Annotated[Seconds | None, "slowest reaction from the rise of load to a ready pod"]
+    ready_s_max: Annotated[
+        Seconds | None,
+        "slowest reaction from the rise of load to a ready pod; null where one never came to it",
+    ]
     node_wait_max: Annotated[Seconds | None, "longest wait for a node"]
     reactions: Annotated[list[Reaction], "each decision of the HPA, in order of time"]
     looks: Annotated[Looks, "each look of the HPA, explained"]

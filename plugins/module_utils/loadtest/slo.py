@@ -239,18 +239,26 @@ def _reaction(name: str, comparison: Comparison, report: Mapping[str, Any]) -> t
         return None, "there was no such reaction"
     values = []
     for reaction in reactions:
-        if name == "ready_s":
-            value = reaction.get("ready_s")
-            if value is None:
-                return None, f"the reaction to {reaction['replicas_to']} replicas never came to a ready pod"
-        elif name in ("total_s", "node_wait_s", "metric_lag_s"):
-            value = reaction.get(name.removesuffix("_s"))
+        if name in ("ready_s", "total_s", "node_wait_s", "metric_lag_s"):
+            value = reaction[name if name == "ready_s" else name.removesuffix("_s")]
         else:
             value = reaction["phases"].get(name.removesuffix("_s"))
+        # What one that ended has none of, it did not need: a node, say. How the HPA came to decide is over before it.
+        if value is None and reaction["ended"] is None and name != "metric_lag_s":
+            return (
+                None,
+                f"the reaction to {reaction['replicas_to']} replicas never ended: {_missing(reaction)}",
+            )
         if value is not None:
             values.append(value)
     worst = min if comparison.relation in (">=", ">") else max
     return worst(values, default=None), f"the worst of {len(reactions)} reactions"
+
+
+def _missing(reaction: Mapping[str, Any]) -> str:
+    if reaction["direction"] == "in":
+        return "a pod was never gone"
+    return f"pod {reaction['pod']} was never ready" if reaction["pod"] else "a pod was never made"
 
 
 def samples_of(events: list[Json]) -> list[Json]:
@@ -346,10 +354,15 @@ def _way_back(text: str, back: tuple[str, str, float | None], events: list[Json]
     )
     steps = since(counts, begun, run.get(what, 0))
     ended = _load_ended(events)
-    if steps[-1][1] > target:
-        return Check(
-            text, None, "at most", within or 0, False, f"still {steps[-1][1]} at the end, not {target}"
-        )
+    last = steps[-1][1]
+    # Fewer are fine where the HPA wants no more, or the autoscaler removed what stood empty; dead ones are none that went.
+    if what == "replicas":
+        fewest = min(target, max(hpa[-1]["desired"], hpa[-1]["min"])) if hpa else target
+    else:
+        fewest = min(target, last + _unready_nodes(events))
+    if not fewest <= last <= target:
+        words = f"{'still' if last > target else 'only'} {last} at the end, not {target}"
+        return Check(text, None, "at most", within or 0, False, words)
     above = [index for index, (_unused, value) in enumerate(steps) if value > target]
     reached = steps[above[-1] + 1][0] if above else begun
     if ended is None:
@@ -360,6 +373,12 @@ def _way_back(text: str, back: tuple[str, str, float | None], events: list[Json]
         text, seconds, "at most", within if within is not None else seconds, ok,
         f"seconds from the end of the load until {what} were {target} for good",
     )  # fmt: skip
+
+
+def _unready_nodes(events: list[Json]) -> int:
+    """Nodes that are there at the end, and not ready."""
+    last = {event["name"]: event for event in of_kind(events, "node")}
+    return sum(not event["gone"] and event["ready"] is None for event in last.values())
 
 
 def _load_ended(events: list[Json]) -> float | None:

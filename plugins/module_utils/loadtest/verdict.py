@@ -111,6 +111,7 @@ def _scaling(events: list[Json], app: str, slo: Sequence[str]) -> Json:
     nodes = since(counts_over_time(events, "node"), began, run.get("nodes", 0))
     wanted = [event["wanted"] for event in of_kind(events, "deployment")] or [run.get("replicas", 0)]
     found = [as_json(reaction) for reaction in reactions(events, app)]
+    outwards = [r["ready_s"] for r in found if r["direction"] == "out"]
     pods = shares(events, app)
     return {
         "metrics": _metrics(events),
@@ -123,7 +124,7 @@ def _scaling(events: list[Json], app: str, slo: Sequence[str]) -> Json:
         "nodes_min": min(value for _unused, value in nodes),
         "nodes_max": max(value for _unused, value in nodes),
         "nodes_end": nodes[-1][1],
-        "ready_s_max": max((r["ready_s"] for r in found if r["ready_s"] is not None), default=None),
+        "ready_s_max": None if None in outwards else max(outwards, default=None),
         "node_wait_max": max((r["node_wait"] for r in found if r["node_wait"] is not None), default=None),
         "reactions": found,
         "looks": _looks(events),

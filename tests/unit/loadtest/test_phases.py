@@ -93,3 +93,89 @@ def test_each_moment_of_a_reaction_is_in_the_phase_that_was_waited_for(
         for phase, tenths in waits.items():
             assert reaction.phases[phase] == pytest.approx(tenths / 10, abs=0.051), phase
         assert reaction.total == pytest.approx(sum(waits.values()) / 10, abs=0.3)
+
+
+# Of each new pod: when it was created, ready and removed, in seconds after the decision, each None if never.
+FATES = st.lists(
+    st.tuples(
+        st.one_of(st.none(), st.integers(0, 20)), st.one_of(st.none(), st.integers(1, 200)),
+        st.one_of(st.none(), st.integers(1, 300)),
+    ),
+    min_size=1, max_size=4,
+)  # fmt: skip
+
+
+@given(FATES, st.one_of(st.none(), st.integers(60, 250)))
+def test_a_reaction_ends_with_its_last_pod_or_not_at_all(
+    fates: list[tuple[int | None, int | None, int | None]], taken: int | None
+) -> None:
+    """``taken``: when the HPA takes all of them back, which removes those that are left."""
+    story, first = Story(), 100
+    story.at(0, "run", namespace="x", deployment="m", replicas=1, nodes=1)
+    story.hpa(0, 1)
+    story.load(90, 5, requests=10)
+    story.hpa(first, 1 + len(fates))
+    if taken is not None:
+        story.hpa(first + taken, 1)
+    waited: list[float] = []  # seconds after the decision; infinite: in vain
+    for number, (created, after, removed) in enumerate(fates):
+        assume(removed is None or taken is None or removed < taken - 10)  # by somebody else
+        left = taken if removed is None else removed
+        if created is None:
+            waited.append(float("inf") if taken is None else taken)
+            continue
+        assume(left is None or created < left)
+        ready = None if after is None else created + after
+        if ready is not None and left is not None and ready >= left:
+            ready = None
+        stamps: dict[str, float] = {"created": first + created}
+        story.pod(first + created, f"p{number}", **stamps)
+        if ready is not None:
+            stamps |= dict.fromkeys(("scheduled", "started", "ready"), first + ready)
+            story.pod(first + ready, f"p{number}", **stamps)
+            waited.append(ready)
+        elif removed is None:
+            waited.append(float("inf") if taken is None else taken)
+        if left is not None:
+            story.pod(first + left, f"p{number}", leaving=True, created=first + created)
+            story.pod(first + left + 1, f"p{number}", gone=True, created=first + created)
+    story.events.sort(key=lambda event: event["t"])
+    reaction = reactions(story.events, "m")[0]
+    longest = max(waited, default=float("inf"))
+    if longest == float("inf"):
+        assert (reaction.ended, reaction.total, reaction.ready_s) == (None, None, None)
+    else:
+        assert reaction.ready_s == reaction.total == pytest.approx(10 + longest)
+        assert reaction.ended in ("ready", "taken back")
+        if longest != taken:
+            assert reaction.ended == "ready"
+
+
+@pytest.mark.parametrize(
+    ("gone", "ended", "drain"), [(("b", "c"), "gone", 20), (("b",), None, None), ((), None, None)]
+)
+def test_scaling_in_ends_with_the_last_pod_that_goes(
+    gone: tuple[str, ...], ended: str | None, drain: float | None
+) -> None:
+    story = Story()
+    for name in "abc":
+        story.pod(-1, name, created=-9, ready=-5)
+    story.hpa(0, 3)
+    story.hpa(100, 1)
+    for name in "bc":
+        story.pod(101, name, leaving=True, created=-9, ready=-5)
+    for name in gone:
+        story.pod(120, name, gone=True, leaving=True, created=-9)
+    (found,) = reactions(story.events, "m")
+    assert (found.ended, found.phases.get("drain")) == (ended, drain)
+    assert (found.total is None) == (ended is None)
+
+
+def test_pods_that_do_not_go_at_all_have_not_gone() -> None:
+    story = Story()
+    for name in "abc":
+        story.pod(-1, name, created=-9, ready=-5)
+    story.hpa(0, 3)
+    story.hpa(100, 1)
+    (found,) = reactions(story.events, "m")
+    assert (found.ended, found.total) == (None, None)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest import histogram
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.baseline import compare
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.slo import SloError, parse
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
 from hypothesis import given
@@ -181,3 +182,154 @@ def test_percentiles_and_failures_of_chosen_samples_against_brute_force(
         assert found["ok"] == (found["value"] <= limit) or abs(found["value"] - limit) < 0.01
     lost = check(f"failed == 0 while users {relation} {users}", s)
     assert lost["value"] == (sum(part for _, part in mine) if mine else None)
+
+
+def wanted(*pods: dict[str, float], back: float | None = None, extra: bool = False) -> Story:
+    """The HPA wants as many more replicas as there are pods, and later takes them ``back``; ``extra``: one more is never made."""
+    s = Story()
+    s.pod(-1, "a", created=-100, scheduled=-100, started=-95, ready=-90)
+    s.node(-1, "n1", -200)
+    s.at(0, "run", namespace="x", deployment="m", replicas=1, nodes=1)
+    s.hpa(0, 1)
+    s.load(10, 5, requests=10)
+    s.hpa(20, 1 + len(pods) + extra)
+    for number, stamps in enumerate(pods):
+        s.pod(21, f"p{number}", **{"created": 20, **stamps})
+    if back is not None:
+        s.hpa(back, 1)
+        for number, stamps in enumerate(pods):
+            s.pod(back, f"p{number}", leaving=True, **{"created": 20, **stamps})
+            s.pod(back + 9, f"p{number}", gone=True, leaving=True, created=20)
+    s.load(400, 0, requests=20, state="stopped")
+    s.events.sort(key=lambda event: event["t"])
+    return s
+
+
+CAME = {"scheduled": 21.0, "started": 22.0, "ready": 40.0}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "reaction.ready_s <= 60", "reaction.total_s <= 120", "reaction.schedule_s <= 30", "reaction.fetch_s <= 30",
+        "reaction.load_s <= 30", "reaction.serve_s <= 30", "reaction.node_wait_s <= 30",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("s", "words"),
+    [
+        (wanted({}), "the reaction to 2 replicas never ended: pod p0 was never ready"),
+        (wanted(CAME, {}), "the reaction to 3 replicas never ended: pod p1 was never ready"),
+        (wanted(CAME, extra=True), "the reaction to 3 replicas never ended: a pod was never made"),
+    ],
+)
+def test_a_pod_that_never_came_keeps_no_limit_of_its_reaction(s: Story, words: str, line: str) -> None:
+    found = check(line, s)
+    assert (found["value"], found["ok"], found["evidence"]) == (None, False, words)
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "ok"),
+    [
+        ("reaction.create_s <= 30", 0, True),
+        ("reaction.schedule_s <= 30", 1, True),
+        ("reaction.load_s <= 30", None, False),
+    ],
+)
+def test_phases_that_an_unready_pod_has_behind_it_are_judged(
+    line: str, value: float | None, ok: bool
+) -> None:
+    found = check(line, wanted(CAME, {"scheduled": 21.0, "started": 22.0}))
+    assert (found["value"], found["ok"]) == (value, ok)
+
+
+@pytest.mark.parametrize(
+    ("s", "line", "value", "ok"),
+    [
+        (wanted(CAME, {}, back=320), "reaction.ready_s <= 60", 310, False),
+        (wanted(CAME, {}, back=320), "reaction.total_s <= 120", 310, False),
+        (wanted(CAME, {}, back=320), "reaction.schedule_s <= 30", 300, False),
+        (wanted(CAME, {}, back=50), "reaction.ready_s <= 60", 40, True),
+        (wanted(CAME, back=320, extra=True), "reaction.ready_s <= 60", 310, False),
+        (wanted(CAME, back=320, extra=True), "reaction.create_s <= 5", 300, False),
+        (wanted(CAME, {}, back=30), "reaction.ready_s <= 60", 30, True),
+        (wanted(CAME, back=320), "reaction.ready_s <= 60", 30, True),
+    ],
+)  # fmt: skip
+def test_a_pod_that_the_hpa_took_back_was_waited_for_until_then(
+    s: Story, line: str, value: float, ok: bool
+) -> None:
+    found = check(line, s)
+    assert (found["value"], found["ok"]) == (value, ok), found
+
+
+def died(*, desired: int = 2, minimum: int = 2, nodes: int = 1, node_gone: bool = False) -> Story:
+    """Of three replicas one went as it should; those that were to stay died, with their node."""
+    s = Story()
+    for name in "abc":
+        s.pod(-1, name, created=-9, ready=-5)
+    for name in ("n1", "n2"):
+        s.node(-1, name, -200)
+    s.at(0, "run", namespace="x", deployment="m", replicas=2, nodes=2)
+    s.hpa(0, 3)
+    s.load(10, 5, requests=10)
+    s.load(50, 0, requests=20, state="stopped")
+    s.hpa(55, desired)
+    s.events[-1]["min"] = minimum
+    s.pod(60, "c", gone=True, leaving=True, created=-9)
+    for name in "ab"[: 2 - (desired if node_gone else 0)]:
+        s.pod(70, name, created=-9)
+    for name in ("n1", "n2")[: 2 - nodes]:
+        s.node(70, name, None, gone=node_gone)
+    return s
+
+
+@pytest.mark.parametrize(
+    ("s", "line", "evidence"),
+    [
+        (died(), "replicas back to min within 60 s", "only 0 at the end, not 2"),
+        (died(), "replicas back to start", "only 0 at the end, not 2"),
+        (died(), "replicas back to 2 within 1 min", "only 0 at the end, not 2"),
+        (died(nodes=1), "nodes back to start", "only 1 at the end, not 2"),
+    ],
+)
+def test_what_died_has_not_come_back(s: Story, line: str, evidence: str) -> None:
+    found = check(line, s)
+    assert (found["value"], found["ok"], found["evidence"]) == (None, False, evidence)
+
+
+@pytest.mark.parametrize(
+    "line", ["replicas back to min", "replicas back to start", "replicas back to 2", "nodes back to start"]
+)
+def test_less_than_at_the_start_is_a_way_back_where_no_more_is_wanted(line: str) -> None:
+    found = check(line, died(desired=1, minimum=1, nodes=1, node_gone=True))
+    assert found["ok"], found
+
+
+@pytest.mark.parametrize(("back", "value"), [(320, 295), (None, None)])
+def test_a_node_that_never_came_was_waited_for_as_long_as_its_pod(
+    back: float | None, value: float | None
+) -> None:
+    s = wanted({}, back=back)
+    s.at(26, "event", reason="TriggeredScaleUp", object="Pod/p0", at=START + 25, message="")
+    found = check("reaction.node_wait_s <= 120", s)
+    assert (found["value"], found["ok"]) == (value, False)
+
+
+@pytest.mark.parametrize(
+    ("s", "words"),
+    [
+        (wanted(CAME, {}), "to 3 replicas never came to its ready pods: p1 was waited for until it was scheduled."),
+        (wanted({"scheduled": 21.0}), "to 2 replicas never came to its ready pods: p0 was waited for until its server started "
+         "(image, model fetched)."),
+        (wanted({}, back=320), "p0 was waited for until it was scheduled, and taken back by the HPA after 310 s."),
+        (wanted(CAME, extra=True), "to 3 replicas never came to its ready pods: not all of them were made."),
+    ],
+)  # fmt: skip
+def test_a_reaction_that_never_ended_is_told_and_is_worse_than_any(s: Story, words: str) -> None:
+    report = analyse(s.events, slo=[], workers=2, users=10, environment={})
+    assert any(words in one["text"] for one in report["findings"]), report["findings"]
+    if "taken back" not in words:
+        assert report["scaling"]["ready_s_max"] is None
+        earlier = analyse(wanted(CAME).events, slo=[], workers=2, users=10, environment={})
+        assert "slowest reaction to a ready pod, s" in compare(report, earlier, "earlier")["worse"]
