@@ -259,13 +259,18 @@ def _full(site: Objectives) -> Json:
 
 
 def _down(site: Objectives) -> Json:
-    """Where an HPA may have none (``autoscaling_min_replicas: 0``), the first one has its time to come, and others hold requests."""
+    """Where an HPA may have none (``autoscaling_min_replicas: 0``), the first one has its time to come, and others hold requests.
+
+    A Deployment that is gone has no series that could be 0: its HPA, which stays, says that it is to be there.
+    """
     return _alert(
         site, "TFServingDown",
         f"max({_AVAILABLE}{{{site.deployment}}}) == 0"
         f" and min(min_over_time({_WANTED}{{{site.deployment}}}[{site.start_seconds}s])) > 0"
-        f" or max({_WANTED}{{{site.deployment}}}) == 0 and max({_AVAILABLE}{{{site.holder}}}) == 0", "1m", "page",
-        "No replica is available, or none is wanted and no pod holds requests: nobody is answered.", "playbooks/status.yml says why.",
+        f" or max({_WANTED}{{{site.deployment}}}) == 0 and max({_AVAILABLE}{{{site.holder}}}) == 0"
+        f" or max({MAXIMUM}{{{site.hpa}}}) > 0 unless max({_WANTED}{{{site.deployment}}})", "1m", "page",
+        "No replica is available, or none is wanted and no pod holds requests, or there is no Deployment: nobody is answered.",
+        "playbooks/status.yml says why.",
     )  # fmt: skip
 
 

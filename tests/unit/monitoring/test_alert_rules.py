@@ -106,6 +106,16 @@ def without(part: str, scraped: dict[str, str]) -> dict[str, str]:
     return {series: values for series, values in scraped.items() if part not in series}
 
 
+def gone(scraped: dict[str, str]) -> dict[str, str]:
+    """Of what was deleted in the 100th minute kube-state-metrics tells nothing."""
+    return {series: f"{values.rpartition('x')[0]}x99 stale" for series, values in scraped.items()}
+
+
+def renamed(scraped: dict[str, str]) -> dict[str, str]:
+    """Another site's of the namespace."""
+    return {series.replace('="m"', '="n"'): values for series, values in scraped.items()}
+
+
 def active(status: str, condition: str = "ScalingActive") -> dict[str, str]:
     labels = f'{HPA},condition="{condition}",status="{status}"'
     return {f"kube_horizontalpodautoscaler_status_condition{{{labels}}}": f"1x{MINUTES}"}
@@ -157,13 +167,20 @@ CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
     ("replicas are there, and nobody would hold requests", replicas(3) | holding(0), "60m", set()),
     ("none was wanted", woken(60), "62m", set()),
     ("none was wanted a while ago", woken(60), "66m", {"TFServingDown", "TFServingReplicasMissing"}),
+    ("the Deployment was deleted", gone(replicas(3)) | autoscaler(3), "102m", {"TFServingDown"}),
+    ("it was deleted down to zero", gone(replicas(0, 0)) | holding(1) | autoscaler(0), "102m", {"TFServingDown"}),
+    ("it was deleted a moment ago", gone(replicas(3)) | autoscaler(3), "100m", set()),
+    ("its HPA was deleted, too", gone(replicas(3) | autoscaler(3)), "399m", set()),
+    ("kube-state-metrics is gone", gone(replicas(3) | holding(1) | autoscaler(3)) | requests(0), "399m", set()),
+    ("another one's was deleted", gone(renamed(replicas(3))) | renamed(autoscaler(3)) | replicas(3), "399m", set()),
+    ("at zero, with its HPA", replicas(0, 0) | holding(1) | autoscaler(0, least=0), "399m", set()),
     ("one is missing", replicas(2), "3m", {"TFServingReplicasMissing"}),
     ("one is on its way", replicas(2), "1m", set()),
-    ("at the maximum", autoscaler(4), "16m", {"TFServingAtMaximum"}),
-    ("at the maximum for a while", autoscaler(4), "14m", set()),
-    ("below it", autoscaler(3), "60m", set()),
-    ("no fewer than the maximum are allowed", autoscaler(4, least=4), "60m", set()),
-    ("at the maximum, and nothing tells of a minimum", without("min_replicas", autoscaler(4)), "16m", {"TFServingAtMaximum"}),
+    ("at the maximum", replicas(4, 4) | autoscaler(4), "16m", {"TFServingAtMaximum"}),
+    ("at the maximum for a while", replicas(4, 4) | autoscaler(4), "14m", set()),
+    ("below it", replicas(3) | autoscaler(3), "60m", set()),
+    ("no fewer than the maximum are allowed", replicas(4, 4) | autoscaler(4, least=4), "60m", set()),
+    ("at the maximum, and nothing tells of a minimum", replicas(4, 4) | without("min_replicas", autoscaler(4)), "16m", {"TFServingAtMaximum"}),
     ("another one's HPA at its maximum", autoscaler(4, 'namespace="s",horizontalpodautoscaler="n"'), "60m", set()),
     ("metrics fail", active("false") | replicas(3), "6m", {"TFServingAutoscalerBlind"}),
     ("metrics failed for a moment", active("false") | replicas(3), "4m", set()),
