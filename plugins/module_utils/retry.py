@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+from .digits import natural
+
 T = TypeVar("T")
 
 TRANSIENT = (408, 429, 500, 502, 503, 504)
@@ -98,7 +100,7 @@ def paged(
 def seconds_of(retry_after: str | None, wall: float) -> float | None:
     """What a header Retry-After says: seconds, or an HTTP date; None for nothing that can be read."""
     text = (retry_after or "").strip()
-    if text.isdigit():
+    if natural(text) is not None:
         return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - wall)

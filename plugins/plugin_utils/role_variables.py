@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..module_utils.variables.arguments import typed
 from ..module_utils.variables.check import CHECKS, judged
 from ..module_utils.variables.findings import Finding, kept, names_of_rules
 from ..module_utils.variables.rules import NEVER_IGNORED
+from ..module_utils.variables.texts import read_otherwise
 from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS
 from .names import ROLES, ROOT, environment, options_of, unknown
 
@@ -25,6 +27,8 @@ _NOT_NULL = {
     "str": "a text", "path": "a path",
 }  # fmt: skip
 """What a variable of a type has to be where its role's default is something: null would be taken for false, nothing or None."""
+_TEXT_AS_WELL = ("preflight_ignore",)
+"""Lists that everybody reads as a text with commas, too, as of a survey: ``names_of_rules``."""
 _HINT = "The role's meta/argument_specs.yml says what it takes."
 
 
@@ -42,6 +46,7 @@ def role_findings(role: str, templar: Any, variables: Mapping[str, Any], **facts
         *unknown(variables, [role]),
         *wrongs,
         *_others(judged(values, [role], project=project).findings, wrongs),
+        *_read_otherwise(templar, variables, _looked_at(role)),
     ]
     return kept(found, names_of_rules(templar.template(variables.get("preflight_ignore"))), NEVER_IGNORED)
 
@@ -58,6 +63,7 @@ def project_variables(
     of_all = {name: value for role in CHECKS for name, value in defaults[role].items()}
     before, found = templar.available_variables, Json()
     wrongs = [*environment(), *unknown(task_vars, [*ROLES, *PLAYBOOKS, GOOGLE])]
+    wrongs += _read_otherwise(templar, task_vars, options_of("preflight"))
     try:
         for role in CHECKS:
             templar.available_variables = {**of_all, **task_vars, "role_path": str(ROOT / "roles" / role)}
@@ -99,6 +105,9 @@ def _read(
             right[name] = found
             continue
         option = options[name]
+        if odd := list(read_otherwise(name, found, option)):
+            wrong += odd
+            continue
         spec = {key: setting for key, setting in option.items() if key not in ("description", "default")}
         checked, errors = typed({name: found}, {name: {**spec, "required": False}})
         if found is None and spec.get("type") in _NOT_NULL and option.get("default") not in (None, ""):
@@ -109,6 +118,35 @@ def _read(
         else:
             right[name] = checked[name]
     return right, wrong
+
+
+def _read_otherwise(templar: Any, variables: Mapping[str, Any], options: Json) -> list[Finding]:
+    """What not everybody reads alike, of variables that another role judges, and may yet give a value that can be read."""
+    found = list[Finding]()
+    for name, option in options.items():
+        if name not in variables or name in _TEXT_AS_WELL:
+            continue
+        try:
+            value = templar.template(variables[name])
+        except AnsibleError:
+            continue
+        if value != "":
+            found += read_otherwise(name, value, option)
+    return found
+
+
+def _looked_at(role: str) -> Json:
+    """The options of other roles whose variables a role looks at."""
+    folders = ("defaults", "vars", "tasks", "templates")
+    files = (path for folder in folders for path in (ROOT / "roles" / role / folder).glob("*.*"))
+    words = set(re.findall(r"\w+", "\n".join(path.read_text(encoding="utf-8") for path in files)))
+    return {
+        name: option
+        for other in ROLES
+        if other != role and any(word.startswith(f"{other}_") for word in words)
+        for name, option in options_of(other).items()
+        if name in words
+    }
 
 
 def _wrong(name: str, message: str) -> Finding:

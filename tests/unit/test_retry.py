@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import ApiError, NoAnswer
@@ -45,11 +47,22 @@ def test_a_servers_wish_is_followed_but_not_for_an_hour() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("7", 7), (" 0 ", 0), (None, None), ("", None), ("soon", None), ("-3", None),
+    [("7", 7), (" 0 ", 0), (None, None), ("", None), ("soon", None), ("-3", None), ("²", None), ("9" * 5000, None),
      (formatdate(1e9 + 60, usegmt=True), 60), (formatdate(1e9 - 60, usegmt=True), 0)],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | None) -> None:
     assert seconds_of(text, 1e9) == seconds
+
+
+def test_nothing_else_takes_unicodes_digits_for_numbers() -> None:
+    """`"²".isdigit()` is true, and `int("²")` fails."""
+    plugins = Path(__file__).resolve().parents[2] / "plugins"
+    who = [
+        path.name
+        for path in plugins.rglob("*.py")
+        if re.search(r"\.is(digit|numeric)\(", path.read_text()) and path.name != "digits.py"
+    ]
+    assert who == []
 
 
 def fails(times: int) -> Iterator[Exception | None]:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ..digits import natural
 from ..gcp.errors import BadInput, GoogleError
 from ..saved_model.files import MANIFEST, ModelFile
 from ..saved_model.graph import GRAPHS, graph_file
@@ -166,11 +167,12 @@ def group(objects: Iterable[Json], path: str) -> tuple[dict[int, dict[str, Json]
     claims: dict[int, Json] = {}
     for item in objects:
         folder, slash, name = item["name"].removeprefix(f"{path}/").partition("/")
-        if folder == CLAIMS and name.removesuffix(".json").isdigit():
-            claims[int(name.removesuffix(".json"))] = item
+        claimed, version = natural(name.removesuffix(".json")), natural(folder)
+        if folder == CLAIMS and claimed is not None:
+            claims[claimed] = item
         # The console's empty folders are objects whose names end with a slash.
-        elif slash and name and folder.isdigit() and folder == str(int(folder)) and not name.endswith("/"):
-            found.setdefault(int(folder), {})[name] = item
+        elif slash and name and version is not None and folder == str(version) and not name.endswith("/"):
+            found.setdefault(version, {})[name] = item
     return found, claims
 
 

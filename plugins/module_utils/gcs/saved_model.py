@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..digits import natural
 from ..gcp.errors import BadInput
 from ..gcp.rest import connect
 from ..progress import progress
@@ -54,7 +55,7 @@ def check(params: Json) -> None:
         raise BadInput(
             f"path {params['path']!r}: a model's path is folders' names with slashes between them."
         )
-    if parts[-1].isdigit():
+    if natural(parts[-1]) is not None:
         raise BadInput(
             f"path {params['path']!r} ends with a number, which TF Serving would take for a version: the path is the "
             "model's folder, and the version's number is the option version."

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from ..digits import natural
 from ..gcp.errors import ApiError, GoogleError, parse_error
 from ..gcp.rest import Answer, Google
 from ..retry import TRANSIENT, Policy
@@ -246,4 +247,4 @@ def _forget_old(folder: Path) -> None:
 def _received(answer: Answer) -> int:
     """Bytes that the service has, by its answer 308."""
     last = answer.headers.get("range", "").rpartition("-")[2]
-    return int(last) + 1 if last.isdigit() else 0
+    return 0 if (number := natural(last)) is None else number + 1

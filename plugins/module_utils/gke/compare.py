@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ..digits import natural
 from .schema import (
     Json,
     Labels,
@@ -115,7 +116,7 @@ def same_resource(desired: str, now: str) -> bool:
     one, other = _segments(desired), _segments(now)
     if len(one) < 2 or len(other) < 2:
         return one[-1:] == other[-1:]
-    numbered = any(path[0] == "projects" and path[1].isdigit() for path in (one, other))
+    numbered = any(path[0] == "projects" and natural(path[1]) is not None for path in (one, other))
     return one[2:] == other[2:] if numbered else one == other
 
 

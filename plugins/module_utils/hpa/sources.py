@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..k8s.pod_names import pods_of
+from ..variables.reading import is_true
 
 Json = dict[str, Any]
 Metric = Mapping[str, Any]
@@ -291,7 +292,7 @@ def _percent(one: Metric, site: Site) -> int:
 
 
 def _target(one: Metric) -> Json:
-    if str(one.get("per_replica", True)).lower() in ("false", "no"):
+    if (per_replica := one.get("per_replica")) is not None and not is_true(per_replica):
         return {"type": "Value", "value": amount(one["target"])}
     return {"type": "AverageValue", "averageValue": amount(one.get("target", 1))}
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from ..digits import natural
+
 Json = dict[str, Any]
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -32,7 +34,7 @@ def owned_by(obj: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
 def revision(replicaset: Mapping[str, Any]) -> int:
     """A ReplicaSet's place in its Deployment's history; 0 when its controller has not numbered it yet."""
     value = replicaset["metadata"].get("annotations", {}).get(REVISION, "0")
-    return int(value) if str(value).isdigit() else 0
+    return natural(str(value)) or 0
 
 
 def condition(obj: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

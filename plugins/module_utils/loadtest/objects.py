@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ..digits import natural
 from ..hpa.objects import amounts
 from ..variables.pod_needs import GPU
 from .hpa import averages_of, metrics_of
@@ -90,7 +91,7 @@ def _pod_spec(pod: Json) -> PodSpec:
 def _metrics_port(pod: Json) -> int | None:
     """Where the pod shows its metrics, as Prometheus is told."""
     port = (pod["metadata"].get("annotations") or {}).get("prometheus.io/port", "")
-    return int(port) if str(port).isdigit() else None
+    return natural(str(port))
 
 
 def _node(node: Json) -> Node:

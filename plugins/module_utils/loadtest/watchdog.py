@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from ..digits import natural
 from ..retry import Clock
 
 WAKE_SECONDS = 0.2
@@ -19,7 +20,7 @@ class Watchdog:
     def __init__(self) -> None:
         # No Event: its lock, held while somebody waits, is what a signal's handler would wait for.
         self._told = False
-        self._drivers = [int(pid) for pid in os.environ.get(DRIVERS, "").split(",") if pid.isdigit()]
+        self._drivers = [number for pid in os.environ.get(DRIVERS, "").split(",") if (number := natural(pid))]
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._tell)
 

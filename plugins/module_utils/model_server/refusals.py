@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..digits import natural
 from ..k8s.client import KubeApi
 from ..k8s.errors import KubeError
 from ..k8s.listing import pages
@@ -54,8 +55,8 @@ def found(api: KubeApi, params: Mapping[str, str]) -> dict[str, Any]:
     total: dict[str, int] = {}
     path = f"/api/v1/namespaces/{params['namespace']}/pods"
     for pod in (pod for page in pages(api, path, labelSelector=params["label_selector"]) for pod in page):
-        port = (pod["metadata"].get("annotations") or {}).get("prometheus.io/port", "")
-        refused = refused_by(api, params["namespace"], name_of(pod), int(port)) if port.isdigit() else None
+        port = natural((pod["metadata"].get("annotations") or {}).get("prometheus.io/port", ""))
+        refused = refused_by(api, params["namespace"], name_of(pod), port) if port is not None else None
         if refused is not None:
             pods[name_of(pod)] = refused
             total = {way: total.get(way, 0) + refused.get(way, 0) for way in total | refused}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..digits import natural
 from .compare import Tolerances, differences, is_number, sentences
 
 
@@ -114,4 +115,4 @@ def _groups(answers: Mapping[str, Any], apart: Callable[[Any, Any], list[str]]) 
 
 
 def _number(version: str) -> int:
-    return int(version) if version.isdigit() else 0
+    return natural(version) or 0

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..digits import natural
 from ..paths import absolute_path
 from ..saved_model.files import MANIFEST
 from ..saved_model.graph import GRAPHS
@@ -43,15 +44,15 @@ def of_version(objects: Objects, prefix: str, version: int | None) -> int | None
     """The size of a version under a prefix, by default of the newest; None where it is not there."""
     sizes: dict[int, int] = {}
     for name, size in objects:
-        number = name.removeprefix(prefix).partition("/")[0]
-        if number.isdigit():
-            sizes[int(number)] = sizes.get(int(number), 0) + size
+        number = natural(name.removeprefix(prefix).partition("/")[0])
+        if number is not None:
+            sizes[number] = sizes.get(number, 0) + size
     return sizes.get(version if version is not None else max(sizes, default=0))
 
 
 def whole_versions(objects: Objects, prefix: str) -> frozenset[int]:
     """Versions under a prefix with a manifest and with the graph, which comes last of all."""
     parts = [name.removeprefix(prefix).partition("/") for name, _unused in objects]
-    has = {(int(number), rest) for number, _unused, rest in parts if number.isdigit()}
+    has = {(number, rest) for text, _unused, rest in parts if (number := natural(text)) is not None}
     graphs = {n for n, rest in has if rest in GRAPHS}
     return frozenset(n for n, rest in has if rest == MANIFEST and n in graphs)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from ..gcp.errors import BadInput
 from ..gke.desired import CLUSTER_ARGUMENTS, POOL_ARGUMENTS, desired_cluster, desired_pool
 from ..gke.role_options import role_options
+from ..gke.schema import Json
 from .arguments import refusals, typed
 from .reading import Variables
+from .texts import read_otherwise
 
 _RULE = "cluster-options"
 
@@ -20,6 +22,7 @@ def check_cluster(variables: Variables) -> None:
         pools.append(found)
         where = f"cluster_node_pools[{number}]"
         texts = [f"{where}, {pool.get('name', 'without a name')}: {text}" for text in wrongs]
+        texts = texts or _read_otherwise(where, pool, POOL_ARGUMENTS)
         for text in texts or refusals(lambda: desired_pool(pools[-1], location)):
             wrong = True
             variables.tell(
@@ -36,5 +39,11 @@ def check_cluster(variables: Variables) -> None:
     # Any project will do where none is known here: the module has it from elsewhere then.
     found |= {"project": variables.project or "project", "location": location}
     found |= {"node_pools": pools if pools and not wrong else None}
+    wrongs = wrongs or _read_otherwise("cluster_options", options, CLUSTER_ARGUMENTS)
     for text in wrongs or refusals(lambda: desired_cluster(found)):
         variables.tell("cluster_name", text, "docs/gke.md has the options of clusters.", rule=_RULE)
+
+
+def _read_otherwise(place: str, options: Json, arguments: Json) -> list[str]:
+    odd = read_otherwise(place, options, {"type": "dict", "options": arguments})
+    return [f"{one.message}. {one.hint}" for one in odd]

@@ -28,7 +28,7 @@ RULES = {
     for rule in (
         VariableRule("unknown-variable", "error", "A variable that begins as those of a role or playbook do, and is none."),
         VariableRule("renamed-variable", "warning", "A variable by its former name, which counts for one release more."),
-        VariableRule("types", "error", "A value is not of its variable's type, or none of its choices.", is_final=True),
+        VariableRule("types", "error", "A value is not of its variable's type, or none of its choices, or a text that not everybody reads alike.", is_final=True),
         VariableRule("variables", "error", "A value can't be what it stands for: a number in a range, a quantity, a name, an address."),
         VariableRule("one-cluster", "error", "The environment would lead some tasks to another cluster than the others (K8S_AUTH_…).", is_final=True),
         VariableRule("cluster-options", "error", "The cluster's or a node pool's options, which GKE would refuse.", is_final=True),

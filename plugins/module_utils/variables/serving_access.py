@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from ..digits import natural
 from .names import is_hostname, is_label, is_subdomain
 from .reading import Variables
 from .serving_hold import check_hold
@@ -36,7 +37,7 @@ def check_access(variables: Variables) -> None:
             "Use lower-case letters, digits and -, at most 63, a letter or digit at both ends",
         )
     name = variables.text("serving_name")
-    if not is_label(name) or name[0].isdigit() or len(name) > _NAME_MAX:
+    if not is_label(name) or natural(name[0]) is not None or len(name) > _NAME_MAX:
         variables.refuse(
             "serving_name",
             "no Service can be called that",

@@ -167,6 +167,13 @@ def test_objects_are_told_apart() -> None:
     assert list(claims) == [2]
 
 
+@pytest.mark.parametrize(
+    "name", ["m/²/saved_model.pb", "m/.publishing/².json", "m/٣/a", "m/.publishing/٣.json", "m/①/a"]
+)
+def test_what_is_a_digit_to_unicode_alone_is_no_version(name: str) -> None:
+    assert group([{"name": name}], "m") == ({}, {})
+
+
 @given(
     st.dictionaries(
         st.integers(1, 12), st.sampled_from(["complete", "damaged", "unmanaged", "begun", "abandoned"]), max_size=8

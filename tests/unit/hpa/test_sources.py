@@ -37,6 +37,19 @@ WANTED: list[Json] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("word", [False, "false", "no", "Off", "0", 0])
+def test_a_metric_that_is_no_total_is_told_so_by_any_word(word: Any) -> None:
+    assert hpa_metric({**QUERY, "per_replica": word}, SITE)["external"]["target"] == {
+        "type": "Value",
+        "value": "0.01",
+    }
+
+
+@pytest.mark.parametrize("word", [True, "yes", "1", 1, None])
+def test_a_metric_is_a_total_by_any_word_and_where_nothing_is_said(word: Any) -> None:
+    assert hpa_metric({**QUERY, "per_replica": word}, SITE)["external"]["target"]["type"] == "AverageValue"
+
+
 @pytest.mark.parametrize(
     ("metric", "query"),
     [

@@ -130,6 +130,16 @@ def test_grpc_reaches_the_workers(tmp_path: Path) -> None:
     assert config["grpc_host"] == "image-classifier.tfserving.svc.cluster.local:8500"
 
 
+def test_the_servers_name_ends_with_the_clusters_domain(tmp_path: Path) -> None:
+    made = render(tmp_path, serving_cluster_domain="models.example")
+    assert json.loads(made[0]["data"]["config.json"])["grpc_host"].endswith(
+        ".tfserving.svc.models.example:8500"
+    )
+    (worker,) = [one for one in made if one["metadata"]["name"] == "locust-r-worker" and one["kind"] == "Job"]
+    (container,) = worker["spec"]["template"]["spec"]["containers"]
+    assert "--host=http://image-classifier.tfserving.svc.models.example:8501" in container["args"]
+
+
 def test_a_locustfile_of_ones_own_comes_along(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("class Mine: pass  # {{ no template }}\n")
     made = render(tmp_path, loadtest_locustfile=str(tmp_path / "mine.py"))

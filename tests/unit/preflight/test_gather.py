@@ -179,9 +179,10 @@ def test_gpus_that_machines_come_with_are_read() -> None:
 def test_a_version_is_whole_with_its_manifest_and_what_comes_last() -> None:
     names = (
         f"m/1/{MANIFEST}", "m/1/saved_model.pb", f"m/2/{MANIFEST}", "m/3/saved_model.pb", "m/1/4/saved_model.pb",
-        f"m/{MANIFEST}", "m/saved_model.pb", f"m/x/{MANIFEST}", "m/x/saved_model.pb",
+        f"m/{MANIFEST}", "m/saved_model.pb", f"m/x/{MANIFEST}", "m/x/saved_model.pb", f"m/²/{MANIFEST}", "m/²/saved_model.pb",
     )  # fmt: skip
     assert model_size.whole_versions([(name, 1) for name in names], "m/") == {1}
+    assert model_size.of_version([("m/1/a", 1), ("m/²/a", 5)], "m/", None) == 1
 
 
 def test_whether_pods_may_act_as_a_google_service_account(apis: Apis, http: TestClient) -> None:

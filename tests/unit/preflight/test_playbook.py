@@ -109,7 +109,7 @@ def test_what_can_not_be_read_hides_nothing_else(emulator: Emulator, url: str) -
         "error [types] serving_image is null, and has to be a text",
         "error [types] serving_models is null, and has to be a list, if empty []",
         "error [cluster-options] cluster_node_pools[0], without a name: missing required arguments: name",
-        "error [types] serving_batching is -1, and has to be a dict.",
+        "error [types] serving_batching is -1: it is a number, and has to be a dictionary.",
         "error [source-ranges]",
         "replicas-exceed-nodes, rollout-room] cluster_node_pools has a mistake",
     ):
