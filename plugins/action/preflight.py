@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _unused, options = self.validate_argument_spec(ARGUMENTS)
-        variables, findings = project_variables(self._loader, self._templar, task_vars or {}, options)
+        variables, findings = project_variables(self._templar, task_vars or {}, options)
         try:
             found = preflight(options, variables, findings)
         except GoogleError as error:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from ..module_utils.gke.connection import DOCUMENTED
 from ..module_utils.preflight.check import ARGUMENTS
 from ..modules import (
+    cluster_connection,
     gcs_bucket,
     gcs_saved_model,
     gke_cluster,
@@ -28,6 +30,7 @@ from ..modules import (
     scaling_report,
     scaling_whatif,
     site_leftovers_info,
+    site_status,
     site_status_info,
     teardown_receipt,
     tfserving_model,
@@ -76,6 +79,7 @@ kubeconfig_auth:
   - V(exec) has C(gke-gcloud-auth-plugin) asked for one each time; that must be installed where it is used.
 kubeconfig_endpoint: Which of the control plane's endpoints the kubeconfig names.
 """)
+_CONNECTION = _GKE | DOCUMENTED
 _POOL = words(gke_node_pool.OPTIONS)
 _KUBERNETES = words(r"""
 kubeconfig:
@@ -111,6 +115,7 @@ def _of(module: ModuleType, common: Json) -> str:
 
 
 class ModuleDocFragment:
+    CLUSTER_CONNECTION: str = _of(cluster_connection, _CONNECTION)
     GCS_BUCKET: str = _of(gcs_bucket, _STORAGE)
     GCS_SAVED_MODEL: str = _of(gcs_saved_model, _STORAGE)
     GKE_CLUSTER: str = _of(
@@ -130,6 +135,7 @@ class ModuleDocFragment:
     SCALING_REPORT: str = _of(scaling_report, {})
     SCALING_WHATIF: str = _of(scaling_whatif, {})
     SITE_LEFTOVERS_INFO: str = _of(site_leftovers_info, _GOOGLE)
+    SITE_STATUS: str = _of(site_status, _CONNECTION)
     SITE_STATUS_INFO: str = _of(site_status_info, _KUBERNETES)
     TEARDOWN_RECEIPT: str = _of(teardown_receipt, {})
     TFSERVING_MODEL: str = _of(tfserving_model, _KUBERNETES)

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import yaml
+from ..module_utils.k8s.kubeconfigs import kubeconfig_context
 
 DOCUMENTATION = r"""
 name: kubeconfig_context
@@ -40,17 +38,6 @@ _value:
   description: The context's name.
   type: str
 """
-
-
-def kubeconfig_context(paths: Any) -> str:
-    for path in filter(None, str(paths or "").split(os.pathsep)):
-        try:
-            found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):
-            continue
-        if isinstance(found, Mapping) and found.get("current-context"):
-            return str(found["current-context"])
-    return ""
 
 
 class FilterModule:

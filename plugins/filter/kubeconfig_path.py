@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from ..module_utils.paths import absolute_path
+from ..module_utils.k8s.kubeconfigs import kubeconfig_path
 
 DOCUMENTATION = r"""
 name: kubeconfig_path
@@ -38,12 +36,6 @@ _value:
   description: The absolute path, or paths.
   type: str
 """
-
-
-def kubeconfig_path(given: Any) -> str:
-    paths = [absolute_path(path) for path in str(given or "").split(os.pathsep)]
-    # All of them where none is there, so that what reads them says so.
-    return os.pathsep.join([path for path in paths if Path(path).exists()] or paths) if given else ""
 
 
 class FilterModule:

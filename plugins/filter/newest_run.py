@@ -39,16 +39,9 @@ _value:
 
 
 def newest_run(reports: str) -> dict[str, Any]:
-    from ..module_utils.loadtest.runs import is_under_way, newest  # noqa: PLC0415 - Ansible reads all filters to find one
+    from ..module_utils.loadtest.runs import as_seen  # noqa: PLC0415 - Ansible reads all filters to find one
 
-    folder = Path(reports).resolve()
-    found, latest = newest(folder), (folder / "latest").resolve()
-    return {
-        "name": found[0] if found else "",
-        "html": str(folder / found[0] / "report.html") if found else "",
-        "report": found[1] if found else {},
-        "under_way": str(latest / "report.html") if is_under_way(latest) else "",
-    }
+    return as_seen(Path(reports))
 
 
 class FilterModule:

@@ -47,12 +47,9 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible.utils.display import Display
 
-from ..module_utils.variables.findings import Finding, kept, names_of_rules
-from ..module_utils.variables.rules import NEVER_IGNORED
-from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS
-from ..plugin_utils.names import ROLES, environment, unknown
+from ..module_utils.variables.findings import Finding
+from ..plugin_utils.names import errors_in, of_a_play
 
 
 class LookupModule(LookupBase):
@@ -61,17 +58,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         given = variables or {}
-        if terms:
-            found = self._of_roles(terms, given)
-        else:
-            ignore = names_of_rules(self._templar.template(given.get("preflight_ignore")))
-            found = kept(
-                [*environment(), *unknown(given, [*ROLES, *PLAYBOOKS, GOOGLE])], ignore, NEVER_IGNORED
-            )
-        for finding in found:
-            if finding.id == "renamed-variable":
-                Display().warning(str(finding))
-        return [str(finding) for finding in found if finding.severity == "error"]
+        return errors_in(self._of_roles(terms, given) if terms else of_a_play(given, self._templar))
 
     def _of_roles(self, terms: list[str], given: Any) -> list[Finding]:
         from ..module_utils.variables.check import CHECKS  # noqa: PLC0415 - names are judged faster without the rules

@@ -137,7 +137,8 @@ kept:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GCS_ENDPOINT, PACKAGES, Json, answered, module_spec
+from ..module_utils.gcp.options import GCS_ENDPOINT, Json, answered, module_spec
+from ..module_utils.gcp.packages import PACKAGES
 from ..module_utils.gcp.rest import connect
 from ..module_utils.gcs.converge import absent, check, present
 from ..module_utils.gcs.iam import GRANT_ARGUMENTS

@@ -141,7 +141,7 @@ versions:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp import options
+from ..module_utils.gcp import packages
 from ..module_utils.gcp.options import GCS_ENDPOINT, Json, answered, module_spec
 from ..module_utils.gcs import saved_model
 from ..module_utils.saved_model.info import PACKAGES as READERS
@@ -162,7 +162,7 @@ SPEC = module_spec(
     force={"type": "bool", "default": False},
 )
 
-PACKAGES = {**options.PACKAGES, **READERS}
+PACKAGES = {**packages.PACKAGES, **READERS}
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:

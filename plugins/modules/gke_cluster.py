@@ -270,7 +270,8 @@ reason:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
+from ..module_utils.gcp.options import GKE_ENDPOINT, Json, answered, module_spec
+from ..module_utils.gcp.packages import PACKAGES
 from ..module_utils.gke.converge import converge_cluster
 from ..module_utils.gke.desired import CLUSTER_ARGUMENTS
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS

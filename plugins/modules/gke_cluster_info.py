@@ -79,7 +79,8 @@ kubeconfig_context:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
+from ..module_utils.gcp.options import GKE_ENDPOINT, Json, answered, module_spec
+from ..module_utils.gcp.packages import PACKAGES
 from ..module_utils.gke.info import KUBECONFIG_ARGUMENTS, read_cluster
 
 SPEC = module_spec(

@@ -204,7 +204,8 @@ reason:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import GKE_ENDPOINT, PACKAGES, Json, answered, module_spec
+from ..module_utils.gcp.options import GKE_ENDPOINT, Json, answered, module_spec
+from ..module_utils.gcp.packages import PACKAGES
 from ..module_utils.gke.converge import converge_pool
 from ..module_utils.gke.desired import POOL_ARGUMENTS
 from ..module_utils.gke.plan import RECREATE_ARGUMENT

@@ -99,7 +99,8 @@ prices:
 """
 
 from ..module_utils import outcome
-from ..module_utils.gcp.options import PACKAGES, Json, answered, module_spec
+from ..module_utils.gcp.options import Json, answered, module_spec
+from ..module_utils.gcp.packages import PACKAGES
 from ..module_utils.leftovers.look import look
 from ..module_utils.leftovers.site import PARTS
 

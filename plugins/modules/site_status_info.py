@@ -33,7 +33,6 @@ billing:
   - By what the site is billed. C(prices) are merged into the price table, as C(preflight_prices); C(pools) are the role cluster's
     C(cluster_node_pools), for the boot disks, which no node tells in full.
 summary: What this module returned before. Then nothing is read.
-stat: Name of a custom statistic that gets the health, as by M(ansible.builtin.set_stats); AWX hands it on to the next job.
 fail_on:
   - With what health the task does not end well, so that ansible-playbook's exit code tells it.
   - V(degraded) fails (2); V(down) is as a host that can't be reached (4).
@@ -101,7 +100,6 @@ SPEC = module_spec(
     refresh_seconds={"type": "int", "default": 5},
     billing={"type": "dict", "default": {}},
     summary={"type": "dict"},
-    stat={"type": "str"},
     fail_on={"type": "list", "elements": "str", "choices": ["degraded", "down"], "default": []},
 )
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +17,7 @@ from ..module_utils.variables.findings import Finding, kept, names_of_rules
 from ..module_utils.variables.rules import NEVER_IGNORED
 from ..module_utils.variables.texts import read_otherwise
 from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS
-from .names import ROLES, ROOT, environment, options_of, unknown
+from .names import ROLES, ROOT, defaults_of, environment, options_of, unknown
 
 Json = dict[str, Any]
 
@@ -51,15 +50,13 @@ def role_findings(role: str, templar: Any, variables: Mapping[str, Any], **facts
     return kept(found, names_of_rules(templar.template(variables.get("preflight_ignore"))), NEVER_IGNORED)
 
 
-def project_variables(
-    loader: Any, templar: Any, task_vars: Json, options: Json
-) -> tuple[Json, list[Finding]]:
+def project_variables(templar: Any, task_vars: Json, options: Json) -> tuple[Json, list[Finding]]:
     """The variables of all roles, typed as their argument specs say, and what is wrong with them.
 
     Those that the play does not have are the roles' defaults, and so are those of a wrong type, or with a value that
     can't be read: so everything else can be judged. ``options``: those of mlops.tfserving.preflight.
     """
-    defaults = {role: _defaults(loader, role) for role in CHECKS}
+    defaults = {role: defaults_of(role) for role in CHECKS}
     of_all = {name: value for role in CHECKS for name, value in defaults[role].items()}
     before, found = templar.available_variables, Json()
     wrongs = [*environment(), *unknown(task_vars, [*ROLES, *PLAYBOOKS, GOOGLE])]
@@ -165,13 +162,6 @@ def _default(templar: Any, defaults: Json, name: str, wrongs: Iterable[Finding])
         return templar.template(defaults[name])
     finally:
         templar.available_variables = before
-
-
-def _defaults(loader: Any, role: str) -> Json:
-    """A role's defaults. Newer versions of Ansible template nothing that is not said to be trusted."""
-    path = str(ROOT / "roles" / role / "defaults/main.yml")
-    knows_trust = "trusted_as_template" in inspect.signature(loader.load_from_file).parameters
-    return dict(loader.load_from_file(path, **({"trusted_as_template": True} if knows_trust else {})))
 
 
 def _first_line(error: Exception) -> str:

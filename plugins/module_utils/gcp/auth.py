@@ -217,17 +217,17 @@ def _check_type(info: Mapping[str, Any], desired: str, where: str) -> None:
     raise BadInput(f"{where} is of type {found}, not {desired}: {way}.")
 
 
-def session(params: Mapping[str, Any]) -> Any:
-    """A requests session that signs every request, and renews its token whenever that expires."""
+def session(params: Mapping[str, Any], found: Any = None) -> Any:
+    """A requests session that signs every request, and renews its token whenever that expires. ``found``: its credentials."""
     plain = requests.Session()
     return google.auth.transport.requests.AuthorizedSession(
-        credentials(params), auth_request=google.auth.transport.requests.Request(plain)
+        found or credentials(params), auth_request=google.auth.transport.requests.Request(plain)
     )
 
 
-def fresh(params: Mapping[str, Any]) -> Any:
-    """Credentials with a token that is good. Raises ``GoogleError`` when none is to be had."""
-    found = credentials(params)
+def fresh(params: Mapping[str, Any], found: Any = None) -> Any:
+    """Credentials, those ``found`` if any, with a token that is good. Raises ``GoogleError`` when none is to be had."""
+    found = found or credentials(params)
     if not found.valid:
         refresh(found, params)
     return found

@@ -8,13 +8,9 @@ from typing import Any
 from ansible.module_utils.basic import env_fallback
 
 from ..outcome import failure
-from .auth import GOOGLE_AUTH_IMPORT_ERROR
 from .errors import GoogleError
 
 Json = dict[str, Any]
-
-PACKAGES = {"google-auth and requests": GOOGLE_AUTH_IMPORT_ERROR}
-"""What every one of these modules needs, and why it can't be imported here, if so."""
 
 GKE_ENDPOINT = ("https://container.googleapis.com", "GKE_API_ENDPOINT")
 GCS_ENDPOINT = ("https://storage.googleapis.com", "GCS_API_ENDPOINT")

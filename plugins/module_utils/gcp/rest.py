@@ -149,14 +149,14 @@ class Google:
         return retried(once, self.policy, self.clock)
 
 
-def connect(params: Mapping[str, Any]) -> Google:
-    """The service at ``api_endpoint`` with the options' credentials. Asks nothing yet."""
+def connect(params: Mapping[str, Any], found: Any = None) -> Google:
+    """The service at ``api_endpoint`` with the options' credentials, or those that were ``found``. Asks nothing yet."""
     import google.auth.exceptions  # noqa: PLC0415 missing packages are told by the caller
     import requests  # noqa: PLC0415
 
     from .auth import session  # noqa: PLC0415
 
-    signed = session(params)
+    signed = session(params, found)
 
     def transport(method: str, url: str, *, body: Any, headers: Mapping[str, str]) -> Answer:
         try:

@@ -25,6 +25,7 @@ EXEC_USER: Json = {
 """Asks Google's plugin for a token each time: for a file that is to last."""
 
 
+_NOTE = "mlops.tfserving"
 _KINDS = ("clusters", "users", "contexts")
 _NO_KUBECONFIG = "{} is there and is no kubeconfig: nothing was written. Give another path, or remove it."
 
@@ -39,18 +40,37 @@ def context_name(project: str, location: str, name: str) -> str:
     return f"gke_{project}_{location}_{name}"
 
 
-def kubeconfig(cluster: Json, project: str, user: Json, endpoint: str = "ip") -> Json:
-    """For a cluster as the API shows it. ``endpoint``: ip, dns or private. Raises ``BadInput`` without such a one."""
+def kubeconfig(
+    cluster: Json, project: str, user: Json, endpoint: str = "ip", note: Json | None = None
+) -> Json:
+    """For a cluster as the API shows it. ``endpoint``: ip, dns or private. Raises ``BadInput`` without such a one.
+
+    ``note``: what is to be known of it when it is read again; kubectl passes over it.
+    """
+    about = {"extensions": [{"name": _NOTE, "extension": note}]} if note else {}
     name = context_name(project, cluster["location"], cluster["name"])
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": name, "cluster": _server(cluster, endpoint)}],
         "users": [{"name": name, "user": user}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, **about}}],
         "current-context": name,
         "preferences": {},
     }
+
+
+def noted(path: str, name: str) -> Json:
+    """The note of the current context, if that is its name; empty where there is none, or no such file."""
+    try:
+        found = _read(Path(path))[0]
+        (place,) = (
+            one["context"] for one in found["contexts"] if one["name"] == name == found["current-context"]
+        )
+        (note,) = (one["extension"] for one in place["extensions"] if one["name"] == _NOTE)
+    except (OSError, GoogleError, LookupError, TypeError, ValueError, AttributeError):
+        return {}
+    return dict(note) if isinstance(note, dict) else {}
 
 
 def _server(cluster: Json, endpoint: str) -> Json:

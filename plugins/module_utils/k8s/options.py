@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..outcome import failure
-from .client import KubeClient
+from ..retry import Policy
+from .client import READS, KubeClient
 from .connection import lacking
 from .environment import contradiction
 from .errors import KubeError
@@ -32,8 +33,9 @@ def module_spec(*, rules: Mapping[str, Any] | None = None, **options: Json) -> J
     return {"argument_spec": {**common, **options}, "supports_check_mode": True, **(rules or {})}
 
 
-def client_from_params(params: Mapping[str, Any]) -> KubeClient:
+def client_from_params(params: Mapping[str, Any], reads: Policy = READS) -> KubeClient:
     """The client for a module's parameters `kubeconfig` and `context`: of the cluster that kubernetes.core takes for them.
+    `reads`: how a read is tried again.
 
     Raises ``KubeError`` where the environment means another one, or a name would lead to another object.
     """
@@ -44,7 +46,7 @@ def client_from_params(params: Mapping[str, Any]) -> KubeClient:
     kubeconfig = params.get("kubeconfig")
     if kubeconfig is not None and not isinstance(kubeconfig, Mapping | str):
         raise KubeError(0, "Kubeconfig", "`kubeconfig` must be a path or a dict.")
-    return KubeClient(kubeconfig or None, params.get("context"))
+    return KubeClient(kubeconfig or None, params.get("context"), reads=reads)
 
 
 def _check_names(params: Mapping[str, Any]) -> None:

@@ -8,9 +8,11 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .baseline import is_report
-from .schema import Json
+
+Json = dict[str, Any]
 
 TIMELINE = "timeline.jsonl"
 
@@ -79,6 +81,18 @@ def newest(reports: Path, without: Path | None = None) -> tuple[str, Json] | Non
     """Name and report of the run that began last; ``without``: of all others than this."""
     others = [run for run in all_runs(reports) if without is None or reports / run[0] != without]
     return max(others, key=lambda run: run[1].get("started") or 0, default=None)
+
+
+def as_seen(reports: Path) -> Json:
+    """``name``, ``html`` and ``report`` of the newest run that has one, and the page of the run that is ``under_way``; else empty."""
+    folder = reports.resolve()
+    found, latest = newest(folder), (folder / "latest").resolve()
+    return {
+        "name": found[0] if found else "",
+        "html": str(folder / found[0] / "report.html") if found else "",
+        "report": found[1] if found else {},
+        "under_way": str(latest / "report.html") if is_under_way(latest) else "",
+    }
 
 
 def to_read(given: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..digits import natural
@@ -51,16 +51,30 @@ def refused_by(api: KubeApi, namespace: str, pod: str, port: int) -> dict[str, i
 
 def found(api: KubeApi, params: Mapping[str, str]) -> dict[str, Any]:
     """The result of the module tfserving_refusals_info. Raises KubeError."""
-    pods: dict[str, dict[str, int]] = {}
-    total: dict[str, int] = {}
     path = f"/api/v1/namespaces/{params['namespace']}/pods"
-    for pod in (pod for page in pages(api, path, labelSelector=params["label_selector"]) for pod in page):
+    pods = [pod for page in pages(api, path, labelSelector=params["label_selector"]) for pod in page]
+    refused = refused_by_pods(api, params["namespace"], pods)
+    return {"changed": False, "refused": refused, "words": words_of(refused)}
+
+
+def refused_by_pods(
+    api: KubeApi, namespace: str, pods: Iterable[Mapping[str, Any]], apply: Callable[..., Iterable[Any]] = map
+) -> dict[str, dict[str, int]]:
+    """By the names of those that say it. ``apply``: how each is asked, as ``map`` or at the same time."""
+
+    def ask(pod: Mapping[str, Any]) -> tuple[str, dict[str, int] | None]:
         port = natural((pod["metadata"].get("annotations") or {}).get("prometheus.io/port", ""))
-        refused = refused_by(api, params["namespace"], name_of(pod), port) if port is not None else None
-        if refused is not None:
-            pods[name_of(pod)] = refused
-            total = {way: total.get(way, 0) + refused.get(way, 0) for way in total | refused}
-    return {"changed": False, "refused": pods, "words": in_words(total) if total else ""}
+        return name_of(pod), None if port is None else refused_by(api, namespace, name_of(pod), port)
+
+    return {name: refused for name, refused in apply(ask, pods) if refused is not None}
+
+
+def words_of(refused: Mapping[str, dict[str, int]]) -> str:
+    """What all pods together refused; empty for nothing."""
+    total: dict[str, int] = {}
+    for ways in refused.values():
+        total = {way: total.get(way, 0) + ways.get(way, 0) for way in total | ways}
+    return in_words(total) if total else ""
 
 
 def in_words(refused: Mapping[str, int]) -> str:

@@ -24,7 +24,7 @@ Objects = Mapping[str, list[Json]]
 """By their kind: nodes of the cluster, and of the namespace pods, Services, Deployments and HPAs."""
 
 HEALTHY, DEGRADED, DOWN = "healthy", "degraded", "down"
-_TRACK = "mlops.tfserving/track"
+TRACK = "mlops.tfserving/track"
 _STUCK = (
     "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "ErrImagePull", "ImagePullBackOff",
     "InvalidImageName", "RunContainerError",
@@ -55,7 +55,7 @@ def summary(objects: Objects, app: str, now: float, start_seconds: float, terms:
         "nodes": {"ready": sum(is_true(node, "Ready") for node in nodes), "all": len(nodes)},
         "pods": [
             {
-                "name": name_of(pod), "ready": is_true(pod, "Ready"), "canary": _TRACK in _labels(pod),
+                "name": name_of(pod), "ready": is_true(pod, "Ready"), "canary": TRACK in _labels(pod),
                 "version": (pod["metadata"].get("annotations") or {}).get(VERSION, ""),
                 "node": pod.get("spec", {}).get("nodeName", ""),
             }

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from ..gcp.errors import BadInput
 from ..k8s.client import KubeApi
 from ..k8s.errors import KubeError
 from ..k8s.listing import pages
-from ..model_server.refusals import found as refused
+from ..model_server.refusals import refused_by_pods, words_of
 from ..outcome import failure
-from ..preflight.bill import now_in_words, read_terms
 from ..progress import progress
 from ..retry import Clock
-from .health import DOWN, line, summary
 
 Json = dict[str, Any]
 
@@ -28,11 +27,16 @@ KINDS = {
 }
 """Where they are, and of those in a namespace the last part of their path."""
 
+_AT_ONCE = 4
+"""Requests; each has a connection of its own."""
+
 _SAMPLES = "/apis/metrics.k8s.io/v1beta1/namespaces/{}/pods"
 
 
 def status(params: Json, connect: Callable[[], KubeApi]) -> Json:
     """The module's result; ``failed`` or ``unreachable`` with a health that is not wanted. Raises KubeError."""
+    from .health import DOWN, line  # noqa: PLC0415 - see _look
+
     given = params["summary"]
     try:
         found = (
@@ -41,9 +45,6 @@ def status(params: Json, connect: Callable[[], KubeApi]) -> Json:
     except BadInput as error:
         return failure(str(error))
     health = found["summary"]["health"]
-    if params.get("stat"):
-        # As ansible.builtin.set_stats returns it, without a task for it.
-        found["ansible_stats"] = {"data": {params["stat"]: health}, "per_host": False, "aggregate": False}
     if health not in params["fail_on"]:
         return found
     return found | {
@@ -54,11 +55,20 @@ def status(params: Json, connect: Callable[[], KubeApi]) -> Json:
 
 def look(api: KubeApi, params: Json, clock: Clock | None = None) -> Json:
     """What there is. Raises KubeError where objects can't be read at the first or the last look."""
-    clock = clock or Clock()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return _look(api, params, clock or Clock(), pool)
+
+
+def _look(api: KubeApi, params: Json, clock: Clock, pool: ThreadPoolExecutor) -> Json:
     namespace, app, told = params["namespace"], params["app"], ""
+    began, asked = clock.now(), _asked(api, namespace, pool)
+    samples = pool.submit(_samples, api, namespace)
+    # While the answers are under way: it takes as long as they do.
+    from ..preflight.bill import now_in_words, read_terms  # noqa: PLC0415
+    from .health import line, summary  # noqa: PLC0415
+
     terms = read_terms(params["billing"])
-    began = clock.now()
-    objects = _objects(api, namespace)
+    objects = _answers(asked)
     found = summary(objects, app, clock.wall(), params["start_seconds"], terms)
     words = line(found)
     unread: KubeError | None = None
@@ -70,7 +80,7 @@ def look(api: KubeApi, params: Json, clock: Clock | None = None) -> Json:
             break
         clock.sleep(params["refresh_seconds"])
         try:
-            objects, unread = _objects(api, namespace), None
+            objects, unread = _answers(_asked(api, namespace, pool)), None
         except KubeError as error:
             # Somebody who watches is told, and looks on: an API server may come back.
             words, unread = f"not read: {error}", error
@@ -79,31 +89,39 @@ def look(api: KubeApi, params: Json, clock: Clock | None = None) -> Json:
         words = line(found)
     if unread:
         raise unread  # What was seen before it says nothing of now.
+    if params["watch_seconds"]:
+        samples = pool.submit(_samples, api, namespace)
+    pods = [pod for pod in objects["Pod"] if (pod["metadata"].get("labels") or {}).get("app") == app]
     return {
         "changed": False,
         "objects": objects,
-        # The rest of the screen is worth seeing where these can't be read.
-        "samples": _or_none(lambda: _list(api, _SAMPLES.format(namespace))),
-        "refused": _or_none(lambda: refused(api, {"namespace": namespace, "label_selector": f"app={app}"})["words"]) or "",
+        "refused": words_of(refused_by_pods(api, namespace, pods, pool.map)),
+        "samples": samples.result(),
         "summary": found,
         "cost": now_in_words(found["cost"]),
         "line": line(found),
-    }  # fmt: skip
+    }
 
 
-def _objects(api: KubeApi, namespace: str) -> dict[str, list[Json]]:
-    return {
-        kind: _list(api, path if kind == "Node" else f"{path}/namespaces/{namespace}/{name}")
+def _asked(api: KubeApi, namespace: str, pool: ThreadPoolExecutor) -> dict[str, Future[list[Json]]]:
+    paths = {
+        kind: path if kind == "Node" else f"{path}/namespaces/{namespace}/{name}"
         for kind, (path, name) in KINDS.items()
     }
+    return {kind: pool.submit(_list, api, path) for kind, path in paths.items()}
+
+
+def _answers(asked: dict[str, Future[list[Json]]]) -> dict[str, list[Json]]:
+    return {kind: future.result() for kind, future in asked.items()}
 
 
 def _list(api: KubeApi, path: str) -> list[Json]:
     return [item for page in pages(api, path) for item in page]
 
 
-def _or_none(read: Callable[[], Any]) -> Any:
+def _samples(api: KubeApi, namespace: str) -> list[Json] | None:
+    """None where they can't be read: the rest is worth seeing."""
     try:
-        return read()
+        return _list(api, _SAMPLES.format(namespace))
     except KubeError:
         return None

@@ -42,9 +42,15 @@ KUBERNETES: Json = {
 GOOGLE: Json = {
     "gcs_bucket": {"name": "models-b"},
     "gcs_saved_model": {"bucket": "models-b", "path": "m", "state": "listed"},
+    "cluster_connection": {
+        "name": "c",
+        "location": "us-central1-f",
+        "kubeconfig_file": "/nowhere/kubeconfig",
+    },
     "gke_cluster": {"name": "c", "location": "us-central1-f"},
     "gke_cluster_info": {"name": "c", "location": "us-central1-f"},
     "gke_node_pool": {"cluster": "c", "name": "p", "location": "us-central1-f"},
+    "site_status": {"name": "c", "location": "us-central1-f", "kubeconfig_file": "/nowhere/kubeconfig"},
     "site_leftovers_info": {"cluster": "c", "location": "us-central1-f"},
 }
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
 from ansible_collections.mlops.tfserving.plugins.filter.hpas_of import hpas_of
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.autoscalers import scales
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.hpa import leading, metrics_of
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.hpa import words as amount
+from ansible_collections.mlops.tfserving.plugins.module_utils.status.screen import Site, screen
 
-TEMPLATE = Path(__file__).resolve().parents[3] / "playbooks/templates/status.txt.j2"
 QUEUE = {"name": "s0-prometheus", "selector": {"matchLabels": {"scaledobject.keda.sh/name": "m"}}}
 INGRESS = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "front"}
 
@@ -115,27 +112,23 @@ def test_an_hpa_is_the_deployments_that_it_scales_and_not_its_names() -> None:
 
 
 def test_the_status_shows_every_metric_of_the_deployments_own_hpa() -> None:
-    source = TEMPLATE.read_text()
-    begin = source.index("{% for hpa in")
-    part = source[begin : source.index("{% endfor %}\n{% for service") + len("{% endfor %}\n")]
-    items = {
+    objects = {
         "HorizontalPodAutoscaler": [hpa(CASES[0][0], name="other", of="n"), hpa(CASES[0][0], CASES[6][0])],
-        "Deployment": [], "Pod": [], "Node": [],
+        "Deployment": [], "Pod": [], "Node": [], "Service": [],
     }  # fmt: skip
-    # `items` is a method of the mapping of variables that Ansible gives to templates.
-    source = trust_as_template(part.replace("items.", "found."))
+    found = {
+        "summary": {"health": "healthy", "reasons": []}, "objects": objects, "cost": "", "refused": "",
+    }  # fmt: skip
+    run = {"name": "", "under_way": ""}
 
-    def shown(samples: list[Any] | None) -> str:
-        return str(
-            Templar(
-                DataLoader(), variables={"found": items, "name": "m", "status_found": {"samples": samples}}
-            ).template(source)
-        )
+    def shown(samples: list[Any] | None) -> list[str]:
+        lines = screen(Site("tfserving", "m", "model"), {**found, "samples": samples}, run, 0.0)
+        begin = next(at for at, line in enumerate(lines) if line.startswith("autoscaler"))
+        return lines[begin : lines.index("endpoint    none")]
 
-    text = shown([])
-    assert text.splitlines() == [
+    assert shown([]) == [
         "autoscaler  2 replicas, wants 3 (1 to 4), cpu 84 of 60 %, s0-prometheus ? of 5 a replica",
         "            does nothing, has 2: cpu: no metrics returned; s0-prometheus: it had no value at the HPA's last look",
     ]
-    assert shown(None).splitlines() == text.splitlines()[:1]
+    assert shown(None) == shown([])[:1]
     assert hpas_of([], "m") == []

@@ -13,6 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.check import ARGUMENTS
+from ansible_collections.mlops.tfserving.plugins.plugin_utils.connecting import CONNECTION
 
 ROOT = serving_role.ROOT
 OURS = "mlops.tfserving."
@@ -95,8 +96,11 @@ def _work(templar: Any, task: dict[str, Any], where: str) -> dict[str, Any]:
     for name, arguments in task.items():
         if name.startswith(OURS):
             defaults = task.get("module_defaults", {}).get(name, {})
+            # That action reads the role's variables itself.
+            own = CONNECTION if name == f"{OURS}cluster_connection" else {}
+            given = {option: f"{{{{ {variable} }}}}" for option, variable in own.items()} | (arguments or {})
             found[f"{where}: {name}"] = _typed(
-                name.removeprefix(OURS), {**_plain(templar, defaults), **_plain(templar, arguments)}
+                name.removeprefix(OURS), {**_plain(templar, defaults), **_plain(templar, given)}
             )
     return found
 

@@ -41,7 +41,7 @@ def variables(environment: str) -> dict[str, Any]:
         **manager.get_vars(host=host), "gcp_project": PROJECT, "playbook_dir": str(ROOT / "playbooks"),
     }  # fmt: skip
     found, problems = project_variables(
-        loader, Templar(loader, given), given, {"project": PROJECT, "metrics_window_seconds": 30}
+        Templar(loader, given), given, {"project": PROJECT, "metrics_window_seconds": 30}
     )
     assert problems == []
     return found

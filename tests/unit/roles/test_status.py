@@ -7,11 +7,15 @@ import os
 import re
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.mlops.tfserving.plugins.module_utils.gke.known import note
 from kube_in_memory import KubeInMemory
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,7 +57,8 @@ def status(kube: KubeInMemory, folder: Path, **variables: Any) -> tuple[int, str
              "-e", json.dumps(given)],
             cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
             env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-                 "ANSIBLE_SHOW_CUSTOM_STATS": "1", "GCP_ACCESS_TOKEN": "t"},
+                 "ANSIBLE_SHOW_CUSTOM_STATS": "1",
+                 **({"GCP_ACCESS_TOKEN": "ya29.token"} if given.get("gcp_auth_kind") == "accesstoken" else {})},
         )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
@@ -108,3 +113,38 @@ def test_a_cluster_that_does_not_exist_is_down(tmp_path: Path) -> None:
     assert [path for _, path in google.requests] == [
         "/v1/projects/my-project/locations/us-central1-f/clusters/cluster-1"
     ]
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["it answers", "it is gone"])
+def test_google_is_asked_only_where_the_kubeconfig_of_a_run_before_leads_nowhere(
+    kube: KubeInMemory, tmp_path: Path, answers: bool
+) -> None:
+    with kube.served(tmp_path) as served:
+        content = yaml.safe_load(served.read_text())
+        endpoint = content["clusters"][0]["cluster"]["server"]
+        # Whoever asks Google with that finds that it is none.
+        (tmp_path / "key.json").write_text('{"type": "service_account"}')
+        asked = {
+            "auth_kind": "serviceaccount", "service_account_contents": None, "service_account_file": str(tmp_path / "key.json"),
+            "scopes": ["https://www.googleapis.com/auth/cloud-platform"], "impersonate_service_account": None,
+            "impersonate_service_account_delegates": [], "api_endpoint": endpoint, "kubeconfig_endpoint": "ip",
+        }  # fmt: skip
+        soon = datetime.fromtimestamp(time.time() + 3600, UTC).replace(tzinfo=None)
+        (context,) = content["contexts"]
+        context["name"] = content["current-context"] = "gke_my-project_us-central1-f_cluster-1"
+        extension = {"name": "mlops.tfserving", "extension": note(asked, SimpleNamespace(expiry=soon))}
+        context["context"]["extensions"] = [extension]
+        if not answers:
+            content["clusters"][0]["cluster"]["server"] = "http://127.0.0.1:9"
+        file = tmp_path / "before"
+        file.write_text(yaml.safe_dump(content))
+        code, said = status(
+            kube, tmp_path, cluster_existing_kubeconfig="", cluster_kubeconfig_path=str(file), cluster_api_endpoint=endpoint,
+            gcp_project="my-project", gcp_auth_kind="serviceaccount", gcp_service_account_file=asked["service_account_file"],
+        )  # fmt: skip
+    if answers:
+        assert code == 0, said
+        assert f"kubectl     KUBECONFIG={file}" in said
+    else:
+        assert code == 2, said
+        assert "is not a key as Google hands it out" in said

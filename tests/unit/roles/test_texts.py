@@ -150,7 +150,7 @@ def all_findings(role: str, given: dict[str, Any], rule: str) -> list[Finding]:
     known = {**FACTS, **given}
     if role == "preflight":
         _values, found = project_variables(
-            loader, Templar(loader, known), known, {"project": "p", "metrics_window_seconds": 30}
+            Templar(loader, known), known, {"project": "p", "metrics_window_seconds": 30}
         )
     else:
         known = (

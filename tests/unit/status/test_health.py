@@ -188,10 +188,10 @@ def test_what_passes_by_itself_is_healthy(site: Objects, change: Callable[[Objec
 
 
 class Api:
-    """Answers lists of one look after another; an error is raised."""
+    """Answers lists as they are at a time, of which each look has five seconds; an error is raised."""
 
-    def __init__(self, *looks: Objects | KubeError) -> None:
-        self.looks = list(looks)
+    def __init__(self, clock: Clock, *looks: Objects | KubeError) -> None:
+        self.clock, self.looks = clock, looks
 
     def get(self, path: str, **_query: object) -> Json:
         kind = next(
@@ -204,9 +204,7 @@ class Api:
         )
         if not kind or "metrics.k8s.io" in path:
             raise KubeError(404, "NotFound", path)
-        now = self.looks[0]
-        if kind == "HorizontalPodAutoscaler" or isinstance(now, KubeError):
-            self.looks.pop(0)
+        now = self.looks[int(self.clock.now() / 5)]
         if isinstance(now, KubeError):
             raise now
         return {"items": now[kind], "metadata": {}}
@@ -222,7 +220,7 @@ def test_a_watch_tells_each_change_once_and_the_last_look_counts(
     away = KubeError(503, "Unavailable", "the API server is away")
     time = [0.0]
     clock = Clock(lambda: time[0], lambda s: time.__setitem__(0, time[0] + s), lambda: NOW)
-    api = Api(site, site, broken, broken, away, broken, site)
+    api = Api(clock, site, site, broken, broken, away, broken, site)
     params = {
         "namespace": "s",
         "app": "m",
@@ -231,7 +229,6 @@ def test_a_watch_tells_each_change_once_and_the_last_look_counts(
         "refresh_seconds": 5,
         "billing": {},
     }
-    monkeypatch.setattr(looking, "refused", lambda *_: {"words": ""})
     found = looking.look(api, params, clock)  # type: ignore[arg-type]
     assert found["summary"]["health"] == "healthy"
     assert [words.partition(" ")[2].partition(":")[0] for words in told] == [
@@ -251,7 +248,7 @@ def test_a_watch_whose_last_look_was_not_read_fails_whatever_it_saw_before(
     params = {"namespace": "s", "app": "m", "start_seconds": START, "watch_seconds": seconds, "refresh_seconds": 5,
               "billing": {}}  # fmt: skip
     with pytest.raises(KubeError, match="the API server is away"):
-        looking.look(Api(site, away, away), params, clock)  # type: ignore[arg-type]
+        looking.look(Api(clock, site, away, away), params, clock)  # type: ignore[arg-type]
     assert [words.partition(" ")[2].partition(":")[0] for words in told] == ["healthy", "not read"]
 
 
