@@ -97,6 +97,7 @@ _NEWER: dict[ModuleType, dict[str, tuple[str, ...]]] = {
     gke_cluster: {"0.2.0": ("node_pools.create_pod_range", "own_only")},
     gke_cluster_info: {"0.2.0": ("process",)},
     gke_node_pool: {"0.2.0": ("create_pod_range",)},
+    k8s_diff: {"0.3.0": ("own_kinds", "site")},
     k8s_objects_info: {"0.2.0": ("condition", "timeout"), "0.3.0": ("objects", "skip_forbidden")},
     k8s_rollout: {"0.2.0": ("hold_hpa",)},
     locust_prepare: {"0.2.0": ("locustfile", "token_renewed")},

@@ -18,7 +18,7 @@ MARKS = {
     "beside": "HPA, or ScaledObject of KEDA, or the dashboard's ConfigMap: what its role made beside it, for the run that no longer wants it",
     "held-tolerance": "HPA: held while a rollout has pods more than are wanted; the tolerance downwards that it had, nothing for none of its own, @, and who holds it",
     "config-hash": "pod of Prometheus, its adapter and those that hold requests: a hash of their configuration, so that another one starts them anew",
-    "made-by": "namespace: this collection created it, so that teardown may remove it",
+    "made-by": "namespace: this collection created it, and for which site, so that the site sets its labels and teardown may remove it",
     "run": "every object of a load test: the run that it belongs to",
 }
 """Labels and annotations by what follows `mlops.tfserving/`, each with what wears it and what it means."""

@@ -39,6 +39,10 @@ OPTIONS = r"""
 definition: The objects, whole.
 field_manager: Name of the owner of the fields that are applied.
 force_conflicts: Whether fields of other owners would be taken over; if not, such a field is an error.
+own_kinds: Kinds of which an object that is there is left as it is, unless its annotation C(mlops.tfserving/made-by) says that it
+  was made here.
+site: The site that O(own_kinds) means by here, by its name; what was made for no site in particular is taken for its own. Empty is
+  any site.
 """
 
 EXAMPLES = r"""
@@ -73,6 +77,11 @@ missing:
   type: list
   elements: dict
   returned: success
+left:
+  description: What is left as it is for O(own_kinds), as it is.
+  type: list
+  elements: dict
+  returned: success
 objects:
   description:
     - Every object as it would be, with its status as it is. One whose namespace is not there either is not among them.
@@ -93,6 +102,8 @@ SPEC = module_spec(
     definition={"type": "list", "elements": "dict", "required": True},
     field_manager={"type": "str", "required": True},
     force_conflicts={"type": "bool", "default": False},
+    own_kinds={"type": "list", "elements": "str", "default": []},
+    site={"type": "str", "default": ""},
 )
 
 

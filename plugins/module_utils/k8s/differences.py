@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from .client import APPLY, KubeApi
 from .errors import KubeError
+from .objects import made_here
 from .resources import Resources
 
 Json = dict[str, Any]
@@ -27,12 +28,13 @@ _BOOKKEEPING = ("managedFields", "resourceVersion", "generation")
 class Difference:
     """An object as it is to be, as it is (None: it is not there), and as it would be.
 
-    ``after`` is None where nobody can tell, since the object's namespace is not there either.
+    ``after`` is None where nobody can tell, since the object's namespace is not there either. ``left``: it stays as it is.
     """
 
     definition: Json
     before: Json | None
     after: Json | None
+    left: bool = False
 
     @property
     def differs(self) -> bool:
@@ -51,14 +53,18 @@ def pending(api: KubeApi, params: Json) -> Json:
     """The result of the module k8s_diff. Raises KubeError."""
     resources = Resources(api)
     found = [
-        compare(api, resources, item, params["field_manager"], force=params["force_conflicts"])
+        compare(
+            api, resources, item, params["field_manager"], force=params["force_conflicts"],
+            own=params["site"] if item["kind"] in params["own_kinds"] else None,
+        )
         for item in params["definition"]
-    ]
+    ]  # fmt: skip
     return {
         "changed": False,
         "pending": [difference.definition for difference in found if difference.differs],
         "missing": [difference.definition for difference in found if difference.before is None],
         "objects": [difference.after for difference in found if difference.after is not None],
+        "left": [difference.before for difference in found if difference.left],
     }
 
 
@@ -74,11 +80,18 @@ def _lacking(definition: Json) -> str | None:
     return None
 
 
-def compare(api: KubeApi, resources: Resources, definition: Json, manager: str, *, force: bool) -> Difference:
-    """Asks for the object and for a dry run. Raises KubeError in the API server's words where it would refuse."""
+def compare(
+    api: KubeApi, resources: Resources, definition: Json, manager: str, *, force: bool, own: str | None = None
+) -> Difference:
+    """Asks for the object and for a dry run. Raises KubeError in the API server's words where it would refuse.
+
+    ``own``: what is there is left alone, unless it was made here for this site; an empty name is any site's.
+    """
     path = _path(resources, definition)
     for _attempt in range(_ATTEMPTS):
         before = api.get_or_none(path)
+        if before is not None and own is not None and not made_here(before, own):
+            return Difference(definition, before, before, left=True)
         try:
             after = _applied(api, path, definition, manager, force=force, dryRun="All")
         except KubeError as error:

@@ -13,6 +13,9 @@ Json = dict[str, Any]
 REVISION = "deployment.kubernetes.io/revision"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "mlops.tfserving"}
 """Label of all that roles apply."""
+MADE_HERE = "mlops.tfserving/made-by"
+"""Annotation of a namespace that was created here; its value is the site's name, or MADE_BY for every site's."""
+MADE_BY = "mlops.tfserving"
 
 
 def name_of(obj: Mapping[str, Any]) -> str:
@@ -23,6 +26,12 @@ def is_ours(obj: Mapping[str, Any]) -> bool:
     """Whether one of the roles applied it."""
     labels = obj["metadata"].get("labels") or {}
     return all(labels.get(key) == value for key, value in MANAGED_BY.items())
+
+
+def made_here(namespace: Mapping[str, Any], site: str = "") -> bool:
+    """Whether it was created here; with a name: for that site, or for none in particular."""
+    found = (namespace["metadata"].get("annotations") or {}).get(MADE_HERE)
+    return found is not None and (not site or found in (site, MADE_BY))
 
 
 def owned_by(obj: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:

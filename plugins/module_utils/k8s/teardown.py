@@ -15,12 +15,9 @@ from .client import KubeApi
 from .differences import delete
 from .errors import KubeError
 from .listing import pages
-from .objects import is_ours, name_of
+from .objects import MADE_HERE, is_ours, made_here, name_of
 
 Json = dict[str, Any]
-
-MADE_HERE = "mlops.tfserving/made-by"
-"""Annotation of a namespace that was created here."""
 
 OWN_KINDS = {
     "Service": "/api/v1",
@@ -99,10 +96,9 @@ def judge(
             going.append((kind, name_of(item)))
         elif kind not in _ADMINS:
             others.append(f"{kind}/{name_of(item)}")
-    made_here = MADE_HERE in (namespace["metadata"].get("annotations") or {})
     name = name_of(namespace)
     kept = ""
-    if not whole and not made_here:
+    if not whole and not made_here(namespace):
         kept = f"namespace {name} stays: it does not have the annotation {MADE_HERE} of what this collection made"
     elif not whole and others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.teardown import (
-    MADE_HERE,
-    OWN_KINDS,
-    judge,
-)
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.objects import MADE_HERE
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.teardown import OWN_KINDS, judge
 from serving_role import container, evaluate, pod_of, render
 
 Json = dict[str, Any]

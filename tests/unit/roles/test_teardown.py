@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.teardown import MADE_HERE
+from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.objects import MADE_HERE
 from ansible_collections.mlops.tfserving.plugins.modules import gcs_bucket, gcs_saved_model, gke_cluster
 from emulator import Emulator
 from kube_in_memory import KubeInMemory
