@@ -62,6 +62,9 @@ iam_members.workload_identities.project_number: The number of the cluster's proj
 iam_members_exclusive: Whether nobody else may have the roles named in O(iam_members); else members are only added.
 force: With O(state=absent), delete the objects in the bucket, too.
 own_only:
+  - With O(state=present), a bucket that was made here is private unless O(uniform_bucket_level_access) and
+    O(public_access_prevention) say otherwise. One of others keeps these where they are not given, with a warning that tells what
+    they are, and its labels beside those of O(labels).
   - With O(state=absent), leave what this collection did not make. A bucket that this module created has the label
     C(made-by=mlops-tfserving); one without it stays, also with O(force).
   - Give the label to a bucket of your own, and it counts as made here.

@@ -5,6 +5,7 @@ FLAGS: dict[str, set[str]] = {
     "billing projects link": {"--billing-account"},
     "compute regions describe": {"--project", "--flatten", "--format"},
     "container clusters list": set(),
+    "container clusters update": {"--location", "--update-labels"},
     "iam roles create": {"--project", "--file"},
     "iam service-accounts add-iam-policy-binding": {"--project", "--member", "--role"},
     "iam service-accounts create": {"--project"},
@@ -13,4 +14,5 @@ FLAGS: dict[str, set[str]] = {
     "projects create": set(),
     "projects delete": set(),
     "services enable": {"--project"},
+    "storage buckets update": {"--update-labels"},
 }

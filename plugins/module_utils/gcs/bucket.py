@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..gcp.errors import BadInput
-from ..gcp.labels import MARK, as_texts, is_ours
+from ..gcp.labels import MARK, MARK_WORDS, as_texts, is_ours
 from . import sites
 
 Json = dict[str, Any]
@@ -18,6 +18,9 @@ CONDITIONS = (
     "matches_prefix", "matches_storage_class", "matches_suffix", "noncurrent_time_before", "num_newer_versions",
 )  # fmt: skip
 """Conditions of a lifecycle rule, as options; the API has them in camel case."""
+
+PRIVATE = {"uniform_bucket_level_access": True, "public_access_prevention": "enforced"}
+"""Of what is made here, unless asked otherwise."""
 
 _DATES = ("created_before", "custom_time_before", "noncurrent_time_before")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
@@ -108,10 +111,8 @@ def _camel(name: str) -> str:
 
 def creation(options: Mapping[str, Any]) -> Json:
     """The body that creates the bucket, with our mark; private unless asked otherwise."""
-    body = desired(options)
+    body = desired(_private(options))
     body["labels"] = body.get("labels", {}) | MARK | _site(options)
-    access = {"uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "enforced"}
-    body["iamConfiguration"] = access | body.get("iamConfiguration", {})
     return {
         "name": options["name"],
         **({"location": options["location"]} if options.get("location") else {}),
@@ -127,14 +128,43 @@ def patch(options: Mapping[str, Any], current: Json) -> Json:
             f"bucket {options['name']} is in {current['location']}, not in {location.upper()}, and a bucket can't be moved: "
             "set location to where it is, or choose another name."
         )
-    goal, labels = desired(options), current.get("labels") or {}
+    labels = current.get("labels") or {}
+    ours, own_only = is_ours(labels), options.get("own_only")
+    goal = desired(_private(options) if own_only and ours else options)
     others = {key: value for key, value in labels.items() if key not in sites.every(labels)}
-    goal["labels"] = goal.get("labels", others) | (MARK if is_ours(labels) else {}) | _sites(labels, options)
+    kept = others if "labels" not in goal or (own_only and not ours) else {}
+    goal["labels"] = kept | goal.get("labels", {}) | (MARK if ours else {}) | _sites(labels, options)
     body = _changed(goal, current)
     if "labels" in body:
         # A label that is not wanted goes by an explicit null.
         body["labels"] = {**dict.fromkeys(current.get("labels", {})), **body["labels"]}
     return body
+
+
+def _private(options: Mapping[str, Any]) -> Json:
+    return {**options, **{name: value for name, value in PRIVATE.items() if options.get(name) is None}}
+
+
+def left_words(options: Mapping[str, Any], current: Json) -> str:
+    """What a bucket of others has in place of private access, which is left as it is; empty where there is nothing to tell."""
+    if is_ours(current.get("labels")) or not options.get("own_only"):
+        return ""
+    access = current.get("iamConfiguration") or {}
+    has = {
+        "uniform_bucket_level_access": bool((access.get("uniformBucketLevelAccess") or {}).get("enabled")),
+        "public_access_prevention": access.get("publicAccessPrevention") or "inherited",
+    }
+    open_ = {
+        name: value for name, value in has.items() if options.get(name) is None and value != PRIVATE[name]
+    }
+    if not open_:
+        return ""
+    told = " and ".join(f"{name} is {str(value).lower()}" for name, value in open_.items())
+    goal = ", ".join(f"{name}: {str(PRIVATE[name]).lower()}" for name in open_)
+    return (
+        f"bucket {options['name']} was not made here (it lacks the {MARK_WORDS}), and its access is left as it is: {told}. Who has it as "
+        f"wanted says so, and who wants it private, too: {goal}. The role's variables begin with storage_."
+    )
 
 
 def _sites(labels: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ _RACED = (409, 412)
 def check(params: Json) -> None:
     """Refuses what Google would refuse, before asking. Raises ``BadInput``."""
     plan.check(params)
-    prevented = params["public_access_prevention"] == "enforced"
+    prevention = params["public_access_prevention"]
+    prevented = prevention == "enforced" or (params["own_only"] and prevention is None)
     iam.check(params["iam_members"] or [], params["project"], private=prevented)
 
 
@@ -54,6 +55,7 @@ def present(storage: Storage, params: Json, check_mode: bool) -> Json:
         return found, body, plan.before(body, found)
 
     current, body, before = _again(converge)
+    left = plan.left_words(params, current)
     after = dict(body)
     desired = iam.desired(grants or [], params["project"], str(current["projectNumber"]))
     old, new = _grant(
@@ -67,6 +69,7 @@ def present(storage: Storage, params: Json, check_mode: bool) -> Json:
         "iam": desired,
         "shared_with": sites.others(current.get("labels"), params["site"], params["model_path"]),
         "diff": {"before": before, "after": after},
+        **({"warnings": [left]} if left else {}),
     }
 
 

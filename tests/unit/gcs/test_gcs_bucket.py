@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils import outcome
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.labels import MARK
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcs import iam
 from ansible_collections.mlops.tfserving.plugins.modules import gcs_bucket, gcs_saved_model
@@ -83,6 +84,53 @@ def test_options_that_are_not_given_are_not_managed(call: Call) -> None:
     bare = call(gcs_bucket, name="models")
     assert not bare["changed"]
     assert bare["bucket"]["labels"] == {"a": "b", **MARK} and bare["bucket"]["lifecycle"]["rule"]
+
+
+def access_of(bucket: dict[str, Any]) -> tuple[bool, str]:
+    found = bucket["iamConfiguration"]
+    return found["uniformBucketLevelAccess"]["enabled"], found["publicAccessPrevention"]
+
+
+def test_a_bucket_of_others_keeps_access_and_labels(
+    call: Call, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its access control lists would mean nothing any more, and its owner's bills would miss it."""
+    warned: list[str] = []
+    monkeypatch.setattr(outcome.Module, "warn", lambda _, words: warned.append(words))
+    objects.make_bucket("shared", labels={"team": "data"})
+    before = objects.bucket("shared")
+    assert access_of(before) == (False, "inherited")
+    own = {"name": "shared", "own_only": True, "site": "p/n", "model_path": "m", "labels": {"env": "prod"}}
+    would, done = call(gcs_bucket, check=True, **own), call(gcs_bucket, **own)
+    assert would["diff"] == done["diff"]
+    check, words = warned
+    assert check == words
+    after = objects.bucket("shared")
+    assert access_of(after) == (False, "inherited")
+    assert {key: text for key, text in after["labels"].items() if "site" not in key} == {
+        "team": "data",
+        "env": "prod",
+    }
+    assert "uniform_bucket_level_access is false and public_access_prevention is inherited" in words
+    assert "uniform_bucket_level_access: true, public_access_prevention: enforced" in words
+    assert not call(gcs_bucket, **own)["changed"]
+    assert warned == [words] * 3
+    said = {"uniform_bucket_level_access": True, "public_access_prevention": "inherited"}
+    assert call(gcs_bucket, **own, **said)["changed"]
+    assert access_of(objects.bucket("shared")) == (True, "inherited")
+    assert len(warned) == 3
+
+
+def test_one_that_was_made_here_stays_private(call: Call, objects: Objects) -> None:
+    call(gcs_bucket, name="models", own_only=True)
+    call(gcs_bucket, name="models", uniform_bucket_level_access=False, public_access_prevention="inherited")
+    assert access_of(objects.bucket("models")) == (False, "inherited")
+    done = call(gcs_bucket, name="models", own_only=True)
+    assert done["changed"]
+    assert access_of(objects.bucket("models")) == (True, "enforced")
+    public = {"role": VIEWER, "members": ["allUsers"]}
+    refused = call(gcs_bucket, name="models", own_only=True, iam_members=[public])
+    assert "public_access_prevention is enforced: one of them is meant" in refused["msg"]
 
 
 def test_a_bucket_of_another_project_is_left_alone(call: Call, objects: Objects) -> None:
