@@ -94,9 +94,9 @@ context: Name of the context in the kubeconfig; its current one if unset.
 _NEWER: dict[ModuleType, dict[str, tuple[str, ...]]] = {
     gcs_bucket: {"0.2.0": ("model_path", "own_only"), "0.3.0": ("more_model_paths", "removes", "site")},
     gcs_saved_model: {"0.2.0": ("tags",)},
-    gke_cluster: {"0.2.0": ("node_pools.create_pod_range", "own_only")},
+    gke_cluster: {"0.2.0": ("node_pools.create_pod_range", "own_only"), "0.3.0": ("adopt",)},
     gke_cluster_info: {"0.2.0": ("process",)},
-    gke_node_pool: {"0.2.0": ("create_pod_range",)},
+    gke_node_pool: {"0.2.0": ("create_pod_range",), "0.3.0": ("adopt",)},
     k8s_diff: {"0.3.0": ("own_kinds", "site")},
     k8s_objects_info: {"0.2.0": ("condition", "timeout"), "0.3.0": ("objects", "skip_forbidden")},
     k8s_rollout: {"0.2.0": ("hold_hpa",)},

@@ -162,6 +162,11 @@ own_only:
   - With O(state=absent), leave a cluster that this module did not create. What it created has the label
     C(made-by=mlops-tfserving) among its O(resource_labels), whatever else these are.
   - Give that label to a cluster of an older release or of your own, and it counts as made here.
+adopt:
+  - Whether a cluster that this module did not create, and its node pools, may be changed. What it created has the label
+    C(made-by=mlops-tfserving). Otherwise such a cluster is read, and the task fails before anything is changed, in check mode, too, if
+    something would be; it tells what.
+  - The cluster gets no label by it, and so stays with O(own_only).
 wait_timeout: Seconds to wait for everything together.
 autoscaling: The node autoscaler and node auto-provisioning.
 autoscaling.autoscaling_profile: V(OPTIMIZE_UTILIZATION) removes nodes sooner.
@@ -285,6 +290,7 @@ SPEC = module_spec(
     recreate=RECREATE_ARGUMENT,
     deletion_protection={"type": "bool", "default": False},
     own_only={"type": "bool", "default": False},
+    adopt={"type": "bool", "default": False},
     wait_timeout={"type": "int", "default": 1800},
     **KUBECONFIG_ARGUMENTS,
     **CLUSTER_ARGUMENTS,

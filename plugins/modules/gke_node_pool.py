@@ -30,6 +30,9 @@ recreate:
   - V(never) fails the task, before anything is changed, where a wanted change needs a new pool.
   - V(failed) deletes a pool in status C(ERROR) and makes it anew.
   - V(pools) does so in both cases.
+adopt: Whether a pool may be made or changed in a cluster that this collection did not create, which is one without the label
+  C(made-by=mlops-tfserving). Otherwise the task fails before anything is changed, in check mode, too. O(state=absent) needs no such
+  word.
 wait_timeout: Seconds to wait for everything together.
 name: The pool's name.
 machine_type:
@@ -216,6 +219,7 @@ SPEC = module_spec(
     cluster={"type": "str", "required": True},
     location={"type": "str", "required": True},
     recreate=RECREATE_ARGUMENT,
+    adopt={"type": "bool", "default": False},
     wait_timeout={"type": "int", "default": 1800},
     **POOL_ARGUMENTS,
 )

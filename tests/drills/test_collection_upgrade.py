@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import ansible_collections.google.cloud
 import ansible_collections.kubernetes.core
 import pytest
 
-from .drill import HERE, KUBECONFIG, ROOT, Cluster, KubeClient, converge, load_during
+from .drill import HERE, KUBECONFIG, ROOT, Cluster, KubeClient, converge, load_during, refused
 
 Record = Callable[..., None]
 
@@ -73,8 +74,8 @@ class Installed:
 
 
 @pytest.fixture
-def old_site(cluster: Cluster, tmp_path: Path) -> Cluster:
-    """Cluster, model, server and HPA as 0.1.0 makes them."""
+def old_site(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
+    """Cluster, model, server and HPA as 0.1.0 makes them; the drills' own cluster comes back after it."""
     old = Installed(OLD, tmp_path)
     converge("playbooks/teardown.yml", "-e", "teardown_bucket=false")
     old.converge("cluster")
@@ -82,7 +83,10 @@ def old_site(cluster: Cluster, tmp_path: Path) -> Cluster:
     old.converge("promote", "-e", "promote_version=1")
     old.converge("autoscaling", "-e", "autoscaling_min_replicas=2")
     cluster.wait_for_replicas("drill", 2)
-    return cluster
+    yield cluster
+    converge("playbooks/teardown.yml", "-e", "teardown_bucket=false", "-e", "teardown_also=cluster/cluster-1")
+    converge("playbooks/cluster.yml")
+    cluster.api = KubeClient(str(KUBECONFIG))
 
 
 def test_collection_upgraded_from_0_1_0(old_site: Cluster, run: int, record: Record) -> None:
@@ -95,6 +99,8 @@ def test_collection_upgraded_from_0_1_0(old_site: Cluster, run: int, record: Rec
     for part, more in PARTS.items():
         assert changed_by(converge(f"playbooks/{part}.yml", *more)) == [], part
     record(results, "0.1.0 to this one")
+    other = json.dumps({"cluster_resource_labels": {"environment": "other"}})
+    assert "set cluster_adopt: true" in refused("playbooks/cluster.yml", "-e", other)
 
 
 def changed_by(output: str) -> list[str]:

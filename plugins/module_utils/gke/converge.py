@@ -12,7 +12,16 @@ from .desired import cluster_path, desired_cluster, desired_pool
 from .info import is_reachable, kubeconfig_for
 from .kubeconfig import check_writable, context_name, forget
 from .operations import trouble
-from .plan import Plan, diff, plan_cluster, plan_pool, refuse_impossible, remove_cluster, remove_pool
+from .plan import (
+    Plan,
+    diff,
+    plan_cluster,
+    plan_pool,
+    refuse_impossible,
+    refuse_of_others,
+    remove_cluster,
+    remove_pool,
+)
 from .rules import check_name
 from .schema import Json
 
@@ -35,6 +44,7 @@ def converge_cluster(params: Json, check_mode: bool) -> Json:
         recreate=params["recreate"],
         protected=params["deletion_protection"],
     )
+    refuse_of_others(plan.changes, cluster, adopt=params["adopt"])
     cluster = _apply(gke, plan, cluster, path, check_mode)
     exists = is_reachable(cluster)
     if cluster is not None and exists and params["kubeconfig_file"]:
@@ -90,6 +100,7 @@ def converge_pool(params: Json, check_mode: bool) -> Json:
         if cluster is None and not check_mode:
             raise BadInput(f"cluster {cluster_name} does not exist in {params['location']}: create it first.")
         plan = plan_pool(desired, cluster or {}, path, recreate=params["recreate"])
+        refuse_of_others(plan.changes, cluster, adopt=params["adopt"])
     cluster = _apply(gke, plan, cluster, path, check_mode)
     return {**_outcome(gke, plan, cluster), "node_pool": _pool(cluster, name)}
 

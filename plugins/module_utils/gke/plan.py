@@ -427,6 +427,27 @@ def refuse_impossible(changes: list[Change]) -> None:
     )
 
 
+def words_of_others(changes: list[Change], cluster: Json, *, adopt: bool) -> tuple[str, str] | None:
+    """What would be changed of a cluster that others made, and the ways out; None where that is nothing, or allowed."""
+    if adopt or not changes or is_ours(cluster.get("resourceLabels")):
+        return None
+    name, location = cluster["name"], cluster["location"]
+    return (
+        f"cluster {name} in {location} was not made here (it lacks the {MARK_WORDS}), and is not changed unless that is said. It would "
+        f"be: {'; '.join(map(str, changes))}",
+        "If that is meant, set cluster_adopt: true (adopt: true of the module), which lets it be changed, and no more: teardown leaves "
+        "it. If not, leave out what it has otherwise, or choose another name. If an older release of this collection made it, give it "
+        f"the label, and teardown counts it, too: gcloud container clusters update {name} --location={location} "
+        f"--update-labels={'='.join(*MARK.items())}",
+    )
+
+
+def refuse_of_others(changes: list[Change], cluster: Json | None, *, adopt: bool) -> None:
+    """Raises ``BadInput`` with all that would be changed of a cluster that others made, unless that was allowed."""
+    if cluster is not None and (words := words_of_others(changes, cluster, adopt=adopt)):
+        raise BadInput(". ".join(words))
+
+
 def diff(changes: list[Change]) -> dict[str, Any]:
     """The plan as Ansible's diff: of what is deleted and made anew, the beginning and the end."""
     before: Json = {}

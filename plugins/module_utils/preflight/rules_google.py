@@ -7,8 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..gcp.errors import BadInput
+from ..gke.desired import cluster_path
 from ..gke.option import at_least
 from ..gke.places import region_of
+from ..gke.plan import plan_cluster, words_of_others
 from ..gke.sizes import bounds
 from ..variables.settings import Cluster, Pool, Settings
 from .judge import Rule, Said
@@ -46,6 +49,21 @@ def accelerator_type(settings: Settings, project: Project) -> Iterator[Said]:
         for kind, _unused in pool.accelerators:
             offered = set(known(project.accelerator_types).get(kind, ()))
             yield from _missing(settings.cluster, pool, f"accelerator {kind}", offered, "accelerators")
+
+
+def of_others(settings: Settings, project: Project) -> Iterator[Said]:
+    """What a run would change of a cluster that is not ours to change, as the module says it."""
+    cluster = settings.cluster
+    present = None if cluster.given else known(project.cluster)
+    if not present or cluster.wish is None:
+        return
+    path = cluster_path(settings.project, cluster.location, cluster.name)
+    try:
+        plan = plan_cluster(dict(cluster.wish), present, path, exclusive_pools=cluster.pools_exclusive)
+    except BadInput:
+        return  # What the cluster itself does not allow the run tells.
+    if words := words_of_others(plan.changes, present, adopt=cluster.adopt):
+        yield words
 
 
 def _missing(cluster: Cluster, pool: Pool, what: str, offered: set[str], option: str) -> Iterator[Said]:
@@ -236,4 +254,11 @@ RULES = (
     ),
     Rule("version", "error", "A Kubernetes version is not in the release channel, or not offered.", version),
     Rule("quota", "error", "The region's quotas do not allow the most nodes.", quota),
+    Rule(
+        "cluster-of-others",
+        "error",
+        "A cluster that others made, or one of its node pools, would be changed.",
+        of_others,
+        variable="cluster_adopt",
+    ),
 )

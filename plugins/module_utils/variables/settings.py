@@ -65,6 +65,7 @@ class Pool:
 class Cluster:
     """The cluster. ``given``: it exists, and is reached by a kubeconfig; nothing of it is this project's to make.
 
+    ``wish``: its desired state; None where the module would refuse the variables. ``adopt``: it may be changed, whoever made it.
     ``private_nodes``, ``workload_identity``: None leaves it as it is. ``pools_known``: whether all pools could be
     read, and say how many nodes they have.
     """
@@ -82,6 +83,9 @@ class Cluster:
     workload_identity: bool | None = None
     pools: tuple[Pool, ...] = ()
     pools_known: bool = True
+    wish: Mapping[str, Any] | None = None
+    adopt: bool = False
+    pools_exclusive: bool = False
 
     @property
     def region(self) -> str:

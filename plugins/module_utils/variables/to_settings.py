@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..gcp.errors import BadInput
+from ..gke.desired import CLUSTER_ARGUMENTS, desired_cluster
 from ..gke.places import is_zone
-from ..gke.role_options import with_options
+from ..gke.role_options import role_options, with_options
 from ..hpa.wanted import TOLERANCE
 from ..k8s.quantities import quantity
 from ..model_server.runtime import TF_SERVING
+from .arguments import typed
 from .pod_needs import GPU, pod_needs
 from .reading import is_true
 from .settings import (
@@ -92,7 +94,7 @@ def settings(given: Variables, project: str, options: Mapping[str, Any]) -> Sett
     boot = options["node_boot_seconds"]
     return Settings(
         project=project,
-        cluster=_cluster(with_options(given)),
+        cluster=_cluster(with_options(given), project),
         serving=_serving(given),
         autoscaling=Autoscaling(
             minimum=int(given["autoscaling_min_replicas"]),
@@ -140,7 +142,17 @@ def _served(given: Variables) -> tuple[str, ...]:
     return (str(given["serving_model_uri"]),) if given["serving_model_uri"] else ()
 
 
-def _cluster(given: Variables) -> Cluster:
+def _wish(given: Variables, project: str) -> dict[str, Any] | None:
+    """The cluster as the module is to make it; None for what ``check_cluster`` tells."""
+    try:
+        options, wrong = typed(role_options(given), CLUSTER_ARGUMENTS)
+        place = {"project": project, "location": str(given["cluster_location"])}
+        return None if wrong else desired_cluster(options | place)
+    except BadInput:
+        return None
+
+
+def _cluster(given: Variables, project: str) -> Cluster:
     location = str(given["cluster_location"])
     zones = tuple(given["cluster_node_locations"] or ()) or ((location,) if is_zone(location) else ())
     scaling = given["cluster_autoscaling"] or {}
@@ -160,6 +172,9 @@ def _cluster(given: Variables) -> Cluster:
         workload_identity=is_true(given["cluster_autopilot"]) or _if_said(given["cluster_workload_identity"]),
         pools=tuple(pools),
         pools_known=len(pools) == len(desired) and all(map(_says_maximum, desired)),
+        wish=_wish(given, project),
+        adopt=is_true(given["cluster_adopt"]),
+        pools_exclusive=is_true(given["cluster_node_pools_exclusive"]),
     )
 
 

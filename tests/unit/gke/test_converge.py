@@ -78,9 +78,49 @@ def test_only_a_cluster_that_was_made_here_is_removed(world: World) -> None:
     assert not world.cluster(resource_labels={"team": "other"})["changed"], "others' clusters get no mark"
     kept = same_in_check_mode(world, state="absent", own_only=True)
     assert not kept["changed"] and "cluster c stays: it does not have the label made-by" in kept["kept"]
-    world.cluster(resource_labels={"made-by": "mlops-tfserving"})
+    world.cluster(resource_labels={"made-by": "mlops-tfserving"}, adopt=True)
     gone = same_in_check_mode(world, state="absent", own_only=True)
     assert gone["changed"] and gone["kept"] == "" and world.google.clusters == {}
+
+
+def of_others(world: World) -> Json:
+    """The cluster that the reviewer lost nodes of: five to forty, by another tool."""
+    world.cluster(node_pools=[{**POOL, "autoscaling": {"min_node_count": 5, "max_node_count": 40}}])
+    (cluster,) = world.google.clusters.values()
+    cluster["resourceLabels"] = {"team": "search"}
+    return dict(cluster)
+
+
+def test_a_cluster_of_others_is_used_and_not_changed(world: World) -> None:
+    of_others(world)
+    writes = len(world.google.requests)
+    for check in (True, False):
+        with pytest.raises(BadInput) as refused:
+            world.cluster(check=check, **CLUSTER)
+        words = str(refused.value)
+        assert (
+            "cluster c in us-central1 was not made here" in words
+            and "set cluster_adopt: true (adopt: true of the module)" in words
+        )
+        assert "node pool n: autoscaling: {" in words and "'max_node_count': 40" in words
+        assert "resource_labels: {'team': 'search'} -> {'team': 'ml'}" in words
+        with pytest.raises(BadInput, match="node pool other: unset -> "):
+            world.cluster(check=check, node_pools=[{"name": "other"}])
+        for pool in ({"name": "other"}, {"disk_size_gb": 200}):
+            with pytest.raises(BadInput, match="was not made here"):
+                world.pool(check=check, **pool)
+    assert len(world.google.requests) == writes
+    assert world.cluster(node_pools=[{"name": "n"}])["changed"] is False
+
+
+def test_it_is_changed_by_a_word_and_stays_theirs(world: World) -> None:
+    of_others(world)
+    assert same_in_check_mode(world, **CLUSTER, adopt=True)["changed"]
+    assert world.pool(disk_size_gb=200, adopt=True)["changed"]
+    (cluster,) = world.google.clusters.values()
+    assert cluster["resourceLabels"] == {"team": "ml"}
+    assert not world.cluster(**CLUSTER)["changed"], "the word is for what differs"
+    assert world.cluster(state="absent", own_only=True)["kept"]
 
 
 def test_each_field_of_a_pool_in_check_mode_and_for_real(world: World) -> None:

@@ -39,6 +39,7 @@ class World:
             "deletion_protection": False,
             "kubeconfig_file": None,
             "own_only": False,
+            "adopt": False,
         }
         params = self._params(CLUSTER_ARGUMENTS, {"name": "c", **options}, extra)
         return converge.converge_cluster(params, check)
@@ -48,7 +49,7 @@ class World:
         params = self._params(
             POOL_ARGUMENTS,
             {"name": "n", **options},
-            {"state": "present", "recreate": "never", "cluster": "c"},
+            {"state": "present", "recreate": "never", "adopt": False, "cluster": "c"},
         )
         return converge.converge_pool(params, check)
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.errors import BadInput
+from ansible_collections.mlops.tfserving.plugins.module_utils.gcp.labels import MARK
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.project import (
     MachineType,
     Quota,
@@ -74,7 +75,7 @@ def facts(**changed: Any) -> dict[str, Any]:
 def cluster(**changed: Any) -> dict[str, Any]:
     return facts(
         cluster={
-            "locations": ["us-central1-f"], "currentMasterVersion": "1.34.4-gke.100", "currentNodeCount": 3,
+            "name": "cluster-1", "location": "us-central1-f", "resourceLabels": MARK, "locations": ["us-central1-f"], "currentMasterVersion": "1.34.4-gke.100", "currentNodeCount": 3,
             "nodePools": [{
                 "name": "default-pool", "version": "1.34.4-gke.100",
                 "autoscaling": {"enabled": True, "minNodeCount": 1, "maxNodeCount": 4},
@@ -302,6 +303,12 @@ CASES = [
          {"cluster_node_pools": pool(accelerators=[{"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 2}],
                                      node_locations=["us-central1-a"]),
           "serving_tolerations": [{"operator": "Exists"}], **facts(quotas={"NVIDIA_T4_GPUS": Quota(8, 0)})}),
+    Case("cluster-of-others", "other limits, by the defaults alone", cluster(resourceLabels={"team": "search"}), cluster()),
+    Case("cluster-of-others", "a pool more, which is said to be meant",
+         {"cluster_node_pools": pool(name="more"), **cluster(resourceLabels={})},
+         {"cluster_node_pools": pool(name="more"), "cluster_adopt": True, **cluster(resourceLabels={})}),
+    Case("cluster-of-others", "its pools are left out", cluster(resourceLabels={}),
+         {"cluster_node_pools": [], "cluster_workload_identity": "", **cluster(resourceLabels={})}),
     Case("model-access", "pods' identity without Workload Identity",
          {"cluster_workload_identity": "", "storage_reader_workload_identity": True}, {}),
     Case("model-access", "a right that can't be granted", facts(bucket=bucket()),
