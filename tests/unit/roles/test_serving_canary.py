@@ -137,10 +137,14 @@ def test_what_a_canary_has_is_removed_with_it() -> None:
 def test_ways_in_that_are_no_longer_wanted_are_known() -> None:
     (deployment,) = render("deployment", **GATEWAY, serving_gateway_grpc_hostnames=["x.org"]).values()
     before = {"serving_running": {"resources": [deployment]}}
+    # What the next run finds where that one is broken off before it sweeps.
+    (applied,) = render("deployment", **before, **GATEWAY).values()
+    again = {"serving_running": {"resources": [applied]}}
     left = {kind.rpartition("/")[2] for kind in evaluate("serving_routes_left", **before)}
     assert left == {"HTTPRoute", "GRPCRoute", "HealthCheckPolicy", "GCPBackendPolicy"}
     assert evaluate("serving_routes_left", **before, **GATEWAY) == ["gateway.networking.k8s.io/v1/GRPCRoute"]
     assert evaluate("serving_routes_left", serving_running=running()) == []
+    assert evaluate("serving_routes_left", **again, **GATEWAY) == ["gateway.networking.k8s.io/v1/GRPCRoute"]
     made = {
         name.partition("/")[0]
         for name in render("gateway", **GATEWAY, serving_gateway_grpc_hostnames=["x.org"])

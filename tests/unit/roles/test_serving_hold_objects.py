@@ -133,5 +133,6 @@ def test_they_stay_until_there_is_a_replica_again(replicas: int, stays: bool) ->
     running = {"serving_running": {"resources": [present]}}
     assert evaluate("[serving_hold_left, serving_hold_stays]", **running) == [True, stays]
     assert evaluate("serving_hold_left", **running, **ZERO) is False
-    (made,) = render("deployment", **running).values()
-    assert ("mlops.tfserving/holds" in made["metadata"].get("annotations", {})) == stays
+    for swept in (False, True):
+        (made,) = render("deployment", **running, serving_left_forgotten=swept).values()
+        assert ("mlops.tfserving/holds" in made["metadata"]["annotations"]) == (stays or not swept)
