@@ -6,7 +6,7 @@ looked for among the kinds that people use; Secrets are not read, nor are custom
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +48,18 @@ OTHER_KINDS = {
     "ReplicaSet": "/apis/apps/v1",
     "StatefulSet": "/apis/apps/v1",
     "CronJob": "/apis/batch/v1",
+    "DaemonSet": "/apis/apps/v1",
+    "Ingress": "/apis/networking.k8s.io/v1",
+    "ResourceQuota": "/api/v1",
+    "LimitRange": "/api/v1",
 }
-"""What others may have there besides."""
+"""What others may have there besides. Where these can't be listed, the namespace stays."""
 
 _KNOWN_OWNERS = {*OWN_KINDS, *OTHER_KINDS, "ScaledObject"}
-_KUBERNETES_OWN = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
+_KUBERNETES_OWN = {
+    ("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default"),
+    ("ResourceQuota", "gke-resource-quotas"),  # https://cloud.google.com/kubernetes-engine/quotas#resource_quotas
+}  # fmt: skip
 _LOCUST = {"app.kubernetes.io/name": "locust", "app.kubernetes.io/part-of": "mlops-tfserving"}
 _NAMED = 5
 POLL_SECONDS = 1.0
@@ -82,9 +89,16 @@ def is_own(item: Mapping[str, Any], app: str) -> bool:
 
 
 def judge(
-    namespace: Mapping[str, Any], objects: Iterable[tuple[str, Json]], app: str, *, whole: bool
+    namespace: Mapping[str, Any],
+    objects: Iterable[tuple[str, Json]],
+    app: str,
+    *,
+    whole: bool,
+    unread: Sequence[str] = (),
 ) -> Verdict:
-    """What goes. ``objects``: (kind, object) of all kinds above. ``whole``: somebody said that all of it is to go. Pure."""
+    """What goes. ``objects``: (kind, object) of all kinds above but those in ``unread``, which can't be listed. ``whole``: somebody
+    said that all of it is to go. Pure.
+    """
     going, others = [], []
     for kind, item in objects:
         if item["metadata"].get("deletionTimestamp") or (kind, name_of(item)) in _KUBERNETES_OWN:
@@ -103,6 +117,8 @@ def judge(
     elif not whole and others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         kept = f"namespace {name} stays: it holds what this site did not make: {', '.join(others[:_NAMED])}{more}"
+    elif not whole and unread:
+        kept = f"namespace {name} stays: this account may not list {', '.join(unread)} in it, so that nobody knows what others have there"
     return Verdict(tuple(going), tuple(others), not kept, kept)
 
 
@@ -114,10 +130,11 @@ def remove(api: KubeApi, params: Json, check_mode: bool, clock: Clock | None = N
         return {"changed": False, "removed": [], "kept": ""}
     balancers = params["scope"] == "load_balancers"
     kinds = ("Service", *_GATEWAYS) if balancers else (*OWN_KINDS, *OTHER_KINDS)
-    objects = [(kind, item) for kind in kinds for item in _listed(api, kind, namespace)]
+    unread: list[str] = []
+    objects = [(kind, item) for kind in kinds for item in _listed(api, kind, namespace, unread)]
     if balancers:
         objects = [(kind, item) for kind, item in objects if kind != "Service" or _has_resources(item)]
-    verdict = judge(found, objects, app, whole=params["whole"])
+    verdict = judge(found, objects, app, whole=params["whole"], unread=unread)
     if verdict.whole and not balancers:
         paths = {f"Namespace/{namespace}": f"/api/v1/namespaces/{namespace}"}
     else:
@@ -139,16 +156,21 @@ def _has_resources(service: Mapping[str, Any]) -> bool:
 
 
 def _place(kind: str, namespace: str) -> str:
-    resource = f"{kind.lower().removesuffix('y')}ies" if kind.endswith("y") else f"{kind.lower()}s"
+    name = kind.lower()
+    resource = f"{name[:-1]}ies" if name.endswith("y") else f"{name}{'es' if name.endswith('s') else 's'}"
     return f"{(OWN_KINDS | OTHER_KINDS)[kind]}/namespaces/{namespace}/{resource}"
 
 
-def _listed(api: KubeApi, kind: str, namespace: str) -> list[Json]:
+def _listed(api: KubeApi, kind: str, namespace: str, unread: list[str]) -> list[Json]:
+    """The objects of a kind; one of others' kinds that can't be listed is told in ``unread``."""
     try:
         return [item for page in pages(api, _place(kind, namespace)) for item in page]
     except KubeError as error:
         # A cluster without this kind; or an account that may not see what leads from a Gateway, or rights, and so made none.
         if error.status == 404 or (error.status == 403 and kind in (*_GATEWAYS, *_ADMINS)):
+            return []
+        if error.status == 403 and kind in OTHER_KINDS:
+            unread.append(kind)
             return []
         raise
 

@@ -186,7 +186,7 @@ def test_a_namespace_that_was_made_here_goes_unless_others_use_it(tmp_path: Path
         labels={**OURS, "app": "image-classifier-metrics-adapter"},
     )
     kube.put(f"{SPACE}/services/resnet", {"spec": {}}, labels={**OURS, "app": "resnet"})
-    owner = {"kind": "DaemonSet", "name": "agent", "uid": "u"}
+    owner = {"kind": "Agent", "name": "agent", "uid": "u"}  # A custom resource.
     kube.put(f"{SPACE}/pods/agent-1", ownerReferences=[owner])
     kube.put(f"{SPACE}/persistentvolumeclaims/data")
     with kube.served(tmp_path) as kubeconfig:
