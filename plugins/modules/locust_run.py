@@ -52,6 +52,8 @@ load_timeout: Seconds after which the load is stopped if it has not ended.
 plan: The curve of load that C(locust_prepare) made. With it the report knows what was planned at each moment.
 locustfile: Name of the locustfile whose users come, if it is not the role's; the report then says what it can't judge.
 slo: What must hold, as for M(mlops.tfserving.scaling_report); the page of the run shows how it stands.
+stop_when_broken: Whether the load ends as soon as the first line of O(slo) with a percentile and no condition has not been kept
+  for 12 s, so that a ramp shows how much is carried and no more. That is no reason for an invalid run.
 billing:
   - By what the run is billed. C(prices) are merged into the price table, as C(preflight_prices); C(pools) are the role cluster's
     C(cluster_node_pools), for the boot disks, which no node tells in full; C(load_balancer) says whether one is
@@ -109,6 +111,7 @@ SPEC = module_spec(
     load_timeout={"type": "int", "required": True},
     plan={"type": "dict"},
     slo={"type": "list", "elements": "str", "default": []},
+    stop_when_broken={"type": "bool", "default": False},
     environment={"type": "dict", "default": {}},
     billing={"type": "dict", "default": {}},
     locustfile={"type": "str"},

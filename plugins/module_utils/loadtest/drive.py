@@ -21,6 +21,7 @@ from .runs import TIMELINE, point_latest, under_way
 from .samples import Samples
 from .schema import Json
 from .shapes import Plan
+from .slo import asked_of_all
 from .timeline import Timeline
 from .watch import CannotList, follow, followers
 from .watchdog import steady_clock
@@ -71,6 +72,7 @@ def _run(params: Json, folder: Path) -> Json:
         settle_timeout=params["settle_timeout"],
         locustfile=params.get("locustfile"),
         plan=Plan.from_json(params["plan"]) if params["plan"] else None,
+        until=asked_of_all(params["slo"]) if params["stop_when_broken"] else None,
         kubernetes=(api.get_or_none("/version") or {}).get("gitVersion"),
         cluster=cluster_uid(api),
     )

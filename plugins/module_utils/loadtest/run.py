@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from ..retry import Clock
 from . import answers, histogram
 from .locust import Locust, LocustError
-from .schema import ClockOffset, Gap, Going, Json, Load, Run, Standstill, Trouble
+from .schema import ClockOffset, Enough, Gap, Going, Json, Load, Run, Standstill, Trouble
 from .shapes import Plan
+from .slo import Asked
 from .timeline import Timeline
 from .watch import Follower
 
@@ -23,6 +24,9 @@ SAMPLE_SECONDS = 2.0
 PROGRESS_SECONDS = 6.0
 WINDOW_SECONDS = 6.0
 """Rates and percentiles are of the last two reports of the workers, which come every 3 s."""
+
+BROKEN_SECONDS = 12.0
+"""How long a limit is not kept before that is no hiccup: twice the time that a percentile is of."""
 
 QUIET_SECONDS = 15.0
 """How long the last counts of a worker are waited for that says no more; workers report every 3 s."""
@@ -54,6 +58,8 @@ class Settings:
     locustfile: str | None = None
     kubernetes: str | None = None
     cluster: str | None = None
+    until: Asked | None = None
+    """ends the load when this has not been kept for a while"""
 
 
 class LoadTest:
@@ -76,6 +82,7 @@ class LoadTest:
         self._polls: deque[tuple[float, int, _Counted]] = deque()
         self._first_nodes = 0
         self._drift = self._wall_drift()
+        self._broken_since: float | None = None
         self.troubles: list[str] = []
         self.begun = False
         """Whether Locust was told to start: only then it has something to bring home."""
@@ -106,6 +113,7 @@ class LoadTest:
             raise
         if problem:
             self._trouble(problem)
+        if problem or self._broken_since is not None:
             self._stop(master)
 
     def _trouble(self, words: str) -> None:
@@ -180,9 +188,11 @@ class LoadTest:
                 gap = Gap(of="Locust", since=round(answered, 3), seconds=round(now - answered, 1))
                 self._timeline.add("gap", **gap)
             answered = now
-            self._sample(stats, now)
+            met = self._sample(stats, now)
             if stats.get("stopped_by"):
                 return f"the load was stopped by {stats['stopped_by']}"
+            if self._enough(met, stats.get("elapsed"), now):
+                return None
             running = running or stats["state"] in ("spawning", "running")
             if running and stats["state"] in ("stopped", "ready") and stats["users"] == 0:
                 quiet_since = now if quiet_since is None else quiet_since
@@ -197,6 +207,21 @@ class LoadTest:
             else:
                 quiet_since = None
             self._clock.sleep(SAMPLE_SECONDS if quiet_since is None else QUIET_PAUSE)
+
+    def _enough(self, met: answers.Answers, elapsed: float | None, now: float) -> bool:
+        """Whether the limit has been broken for so long that the load need not go on."""
+        until = self._settings.until
+        if until is None or elapsed is None or not met.total or until.kept(met):
+            self._broken_since = None
+            return False
+        if self._broken_since is None:
+            self._broken_since = now
+        if now - self._broken_since < BROKEN_SECONDS:
+            return False
+        words = f"{until.words} has not been kept for {now - self._broken_since:.0f} s"
+        self._timeline.add("enough", **Enough(reason=words, elapsed=elapsed))
+        self._say(f"{words}: the load ends")
+        return True
 
     def _too_long(self, seconds: float) -> str | None:
         if seconds <= self._settings.load_timeout:
@@ -215,7 +240,8 @@ class LoadTest:
             "be compared; let it be set before a run, and steadily (chrony, timesyncd)"
         )
 
-    def _sample(self, stats: Json, now: float) -> None:
+    def _sample(self, stats: Json, now: float) -> answers.Answers:
+        """What became of the requests of the last seconds."""
         counted = {name: histogram.parse(stats[name]) for name in _HISTOGRAMS}
         before = self._polls[-1][2] if self._polls else {name: {} for name in _HISTOGRAMS}
         self._polls.append((now, stats["requests"], counted))
@@ -276,6 +302,7 @@ class LoadTest:
             f"{load}  {rate:5.1f} requests/s  p95 {'-' if p95 is None else histogram.words(p95)} ms  "
             f"{stats['failures']} failed  {self._cluster_words()}"
         )
+        return met
 
     def settle(self, followed: Iterable[Follower] = ()) -> bool:
         """Waits until replicas are back at the HPA's minimum and nodes at their first count; False if they don't."""

@@ -300,6 +300,13 @@ class Trouble(TypedDict):
     reason: Annotated[str, "what, and the way out"]
 
 
+class Enough(TypedDict):
+    """The load was ended before its plan's end, as was asked for: the run has shown what it was made for."""
+
+    reason: Annotated[str, "which limit was not kept, and since when"]
+    elapsed: Annotated[Seconds, "of the plan until then"]
+
+
 class Gap(TypedDict):
     """Something could not be seen for a while; changes within have the time at which they were seen."""
 
@@ -318,7 +325,7 @@ class ClockOffset(TypedDict):
 
 KINDS: dict[str, type] = {
     "run": Run, "load": Load, "hpa": Hpa, "hpa_spec": HpaSpec, "deployment": Deployment, "pod": Pod, "pod_spec": PodSpec,
-    "samples": Samples, "node": Node, "event": Event, "metrics": Metrics, "refused": Refused, "trouble": Trouble, "gap": Gap, "clock": ClockOffset,
+    "samples": Samples, "node": Node, "event": Event, "metrics": Metrics, "refused": Refused, "trouble": Trouble, "enough": Enough, "gap": Gap, "clock": ClockOffset,
 }  # fmt: skip
 """The kinds of lines; each has the fields of ``Line`` beside its own."""
 

@@ -16,9 +16,10 @@ condition held for the 6 s before it, too, since workers report every 3 s.
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +84,30 @@ class Limit:
     conditions: tuple[Comparison, ...] = ()
     steady: bool = False
     back: tuple[str, str, float | None] | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """So many of all requests (``share``, 0 to 1) answered, within so many milliseconds."""
+
+    words: str
+    milliseconds: float
+    share: float
+
+    def kept(self, met: Answers) -> bool:
+        return met.within(self.milliseconds) >= self.share * met.total
+
+
+def asked_of_all(slo: Iterable[str]) -> Asked | None:
+    """The first line with a percentile and no condition, if there is one."""
+    for line in slo:
+        with contextlib.suppress(SloError):  # whoever judges the run refuses it
+            limit = parse(line)
+            asked = limit.comparison
+            share = asked and percentile_of(asked.metric)
+            if asked and share and asked.relation in ("<=", "<") and not limit.conditions:
+                return Asked(line, asked.limit, share)
+    return None
 
 
 def parse(text: str) -> Limit:

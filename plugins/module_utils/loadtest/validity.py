@@ -57,15 +57,17 @@ def generator(events: list[Json], workers: int, users: int) -> Generator:
     running = _running(events)
     plan: Mapping[str, Any] = next((run["plan"] for run in of_kind(events, "run") if run["plan"]), {})
     reached = max((event["users"] or 0 for event in loads), default=0)
+    enough: float | None = next((event["elapsed"] for event in of_kind(events, "enough")), None)
     planned = 0 if plan.get("model") == "open" else users
     stood = _standstills(events)
     problems = [
         *(event["reason"] for event in of_kind(events, "trouble")),
         *_workers(running, workers),
-        *_users(running, reached, planned, plan),
+        # Who was told to end before has its users held against the plan at each moment.
+        *_users(running, reached, planned if enough is None else 0, plan),
         *_schedule(running, plan),
-        *_to_the_end(loads, running, plan),
-        *_started(loads, plan),
+        *_to_the_end(loads, running, plan, enough),
+        *_started(loads, plan, enough),
         *_cpu(loads, workers),
         *_still(stood),
         *_answers(loads),
@@ -143,10 +145,12 @@ def _schedule(running: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _to_the_end(loads: list[Json], running: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
-    """Locust ends a run by itself when its last worker is gone, and calls that a success."""
+def _to_the_end(
+    loads: list[Json], running: list[Json], plan: Mapping[str, Any], enough: float | None
+) -> Iterator[str]:
+    """Locust ends a run by itself when its last worker is gone, and calls that a success. ``enough``: when it was told to end."""
     timed = [event for event in running if event["elapsed"] is not None]
-    if not plan or not timed:
+    if not plan or not timed or enough is not None:
         return
     last = timed[-1]
     after = next((event["t"] for event in loads if event["t"] > last["t"]), last["t"])
@@ -159,11 +163,14 @@ def _to_the_end(loads: list[Json], running: list[Json], plan: Mapping[str, Any])
         )
 
 
-def _started(loads: list[Json], plan: Mapping[str, Any]) -> Iterator[str]:
-    """The open model: everything that was due must have been sent, however late."""
+def _started(loads: list[Json], plan: Mapping[str, Any], enough: float | None) -> Iterator[str]:
+    """The open model: everything that was due must have been sent, however late; until it was told to end, as far as that was
+    reported by then."""
     if plan.get("model") != "open" or not loads:
         return
     due, started = plan["requests"], max(event["started"] for event in loads)
+    if enough is not None and not plan["moments"]:
+        due = Curve(plan["pieces"]).area(enough - REPORT_SECONDS)
     if started < 0.99 * due - 1:
         yield (
             f"only {started} of {due:.0f} requests that were due were sent: raise loadtest_max_in_flight or add "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import contextlib
 import dataclasses
 import itertools
 import statistics
@@ -15,7 +14,7 @@ from ..hpa.spec import read_spec
 from ..loadtest import histogram
 from ..loadtest.answers import each, together
 from ..loadtest.retrace import looks
-from ..loadtest.slo import SloError, parse, percentile_of
+from ..loadtest.slo import asked_of_all
 from ..loadtest.timeline import counts_over_time, of_kind, since, value_at
 from .service import Curve, Load, Observation, Outcome, Server, Service, in_time, on_average
 
@@ -133,7 +132,7 @@ def measured(events: list[Json], slo: Sequence[str]) -> Measured:
         raise NotMeasured(
             f"its timeline takes {ends / 86400:.0f} days, from its run to its last event: one of the times in it is none"
         )
-    ready_steps = since(_serving(events, app), begin, run["replicas"])
+    ready_steps = since(serving(events, app), begin, run["replicas"])
     ready = by_second(ready_steps, begin, ends)
     container, resource = _container(specs[-1]["spec"])
     request, most = _sizes(events, app, container)
@@ -163,13 +162,9 @@ def _container(spec: Json) -> tuple[str, str]:
 
 
 def _limit(slo: Sequence[str], loads: list[Json]) -> tuple[float, float, str]:
-    for line in slo:
-        with contextlib.suppress(SloError):  # whoever judges the run refuses it
-            limit = parse(line)
-            asked = limit.comparison
-            share = asked and percentile_of(asked.metric)
-            if asked and share and asked.relation in ("<=", "<") and not limit.conditions:
-                return asked.limit / 1000, share, line
+    asked = asked_of_all(slo)
+    if asked:
+        return asked.milliseconds / 1000, asked.share, asked.words
     met = together(answers for _event, answers in each(loads))
     own = met.percentile(0.95)
     if own is None:
@@ -181,7 +176,7 @@ def _limit(slo: Sequence[str], loads: list[Json]) -> tuple[float, float, str]:
     return own / 1000, 0.95, f"p95_ms <= {histogram.words(own)} (the run's own: no percentile has a limit)"
 
 
-def _serving(events: list[Json], app: str) -> list[tuple[float, int]]:
+def serving(events: list[Json], app: str) -> list[tuple[float, int]]:
     """(t, replicas that are ready and not told to go)"""
     kept = [
         {**event, "ready": None} if event["kind"] == "pod" and event["leaving"] else event for event in events

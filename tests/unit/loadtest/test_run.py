@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.curve import users_at
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.histogram import DELAYS
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.histogram import DELAYS, bucket_of
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.run import (
     LoadTest,
     RunFailed,
     Settings,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.slo import Asked
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import Timeline, read
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
 from ansible_collections.mlops.tfserving.plugins.module_utils.retry import Clock
@@ -329,3 +330,65 @@ def test_a_timeline_can_be_written_from_many_threads(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len([json.loads(line) for line in (tmp_path / "t").read_text().splitlines()]) == 400
+
+
+def slow(*seconds: tuple[float, float]) -> Callable[[float, dict[str, Any]], dict[str, Any]]:
+    """Ten requests a second are answered, in these seconds after 1 s each, otherwise after 52 ms."""
+
+    def change(_t: float, look: dict[str, Any]) -> dict[str, Any]:
+        late = sum(max(0, min(look["requests"], int(10 * end)) - int(10 * begin)) for begin, end in seconds)
+        return {**look, "buckets": {"200": look["requests"] - late, str(bucket_of(1000)): late}}
+
+    return change
+
+
+def ends(
+    folder: Path, change: Callable[[float, dict[str, Any]], dict[str, Any]], until: Asked | None
+) -> tuple[World, float | None]:
+    """The world after the run, and when it was enough."""
+    world = World(folder, until=until)
+    world.change = change
+    world.test.run()
+    return world, next((event["elapsed"] for event in read(world.path) if event["kind"] == "enough"), None)
+
+
+P95 = Asked("p95_ms <= 300", 300, 0.95)
+
+
+def test_a_load_ends_when_its_limit_is_broken_and_is_none_the_worse_for_it(tmp_path: Path) -> None:
+    world, elapsed = ends(tmp_path, slow((20, 99)), P95)
+    # Twelve seconds after it was seen.
+    assert elapsed is not None
+    assert 32 <= elapsed <= 38
+    assert world.stops > 0
+    report = world.report()
+    assert (report["verdict"], report["generator"]["problems"]) == ("pass", [])
+    assert report["requests"]["total"] < 400
+    assert any("p95_ms <= 300 has not been kept for 12 s: the load ends" in line for line in world.said)
+
+
+@pytest.mark.parametrize(
+    ("change", "until"), [(slow((20, 99)), None), (slow((20, 25), (40, 45)), P95), (slow(), P95)]
+)
+def test_it_goes_on_otherwise_and_after_a_hiccup(
+    tmp_path: Path, change: Callable[[float, dict[str, Any]], dict[str, Any]], until: Asked | None
+) -> None:
+    world, elapsed = ends(tmp_path, change, until)
+    assert elapsed is None
+    assert world.report()["requests"]["total"] == 700
+
+
+@pytest.mark.parametrize(("sent", "words"), [(0.7, "requests that were due were sent"), (1.0, "")])
+def test_what_was_due_until_it_was_enough_was_sent(tmp_path: Path, sent: float, words: str) -> None:
+    made = plan({"kind": "ramp", "model": "open", "first": 1, "last": 99, "duration": 98})
+    world, elapsed = ends(tmp_path, slow((20, 99)), P95)
+    assert elapsed is not None
+    events = read(world.path)
+    for event in events:
+        if event["kind"] == "run":
+            event["plan"] = {**made.as_json()}
+        if event["kind"] == "load":
+            event["started"] = int(sent * made.curve.area((event["elapsed"] or elapsed) - 3))
+    problems = analyse(events, slo=[], workers=2, users=0, environment={})["generator"]["problems"]
+    assert [problem for problem in problems if not words or words not in problem] == []
+    assert bool(problems) == bool(words)
