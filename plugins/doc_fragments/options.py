@@ -27,6 +27,7 @@ from ..modules import (
     locust_run,
     preflight,
     saved_model_info,
+    scaling_capacity,
     scaling_report,
     scaling_whatif,
     site_leftovers_info,
@@ -101,7 +102,7 @@ _NEWER: dict[ModuleType, dict[str, tuple[str, ...]]] = {
     k8s_objects_info: {"0.2.0": ("condition", "timeout"), "0.3.0": ("objects", "skip_forbidden")},
     k8s_rollout: {"0.2.0": ("hold_hpa",)},
     locust_prepare: {"0.2.0": ("locustfile", "token_renewed")},
-    locust_run: {"0.2.0": ("billing", "environment", "locustfile", "slo")},
+    locust_run: {"0.2.0": ("billing", "environment", "locustfile", "slo"), "0.3.0": ("stop_when_broken",)},
     saved_model_info: {"0.2.0": ("tags",)},
     teardown_receipt: {"0.3.0": ("shared",)},
     scaling_report: {"0.2.0": ("billing",)},
@@ -133,6 +134,7 @@ class ModuleDocFragment:
     LOCUST_RUN: str = _of(locust_run, _KUBERNETES)
     PREFLIGHT: str = documented(ARGUMENTS, _GOOGLE | words(preflight.OPTIONS))
     SAVED_MODEL_INFO: str = _of(saved_model_info, {})
+    SCALING_CAPACITY: str = _of(scaling_capacity, {})
     SCALING_REPORT: str = _of(scaling_report, {})
     SCALING_WHATIF: str = _of(scaling_whatif, {})
     SITE_LEFTOVERS_INFO: str = _of(site_leftovers_info, _GOOGLE)

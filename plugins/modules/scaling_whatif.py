@@ -113,6 +113,10 @@ whatif:
     share: {type: float, description: The share of requests that has to be in time.}
     seconds: {type: int, description: How long it is looked at.}
     measured: {type: dict, description: What the run said of its site.}
+    measured_capacity:
+      type: dict
+      description: C(capacity) of the C(capacity.json) beside the run's folder, where that was measured of such a replica with such a limit;
+        otherwise null.
 """
 
 from ..module_utils import outcome

@@ -60,6 +60,7 @@ def test_answers_to_yes_or_no_are_texts_which_every_use_of_them_converts() -> No
     }
     assert asked == {
         "serving_gate_enabled", "cluster_bootstrap", "teardown_cluster", "teardown_bucket", "status_exit", "tune_apply", "tune_measure",
+        "capacity_confirmed",
     }  # fmt: skip
     files = [
         p

@@ -11,7 +11,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.variables.renamed 
 
 from .documents import ROOT, prose
 
-OWNERS = "gcp|cluster|storage|serving|autoscaling|monitoring|loadtest|preflight|promote|canary|rollback|status|teardown|tune|whatif"
+OWNERS = "gcp|cluster|storage|serving|autoscaling|monitoring|loadtest|preflight|promote|canary|rollback|status|teardown|tune|whatif|capacity"
 
 
 @functools.cache

@@ -38,6 +38,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     },
     "preflight": {},
     "saved_model_info": {"path": "p"},
+    "scaling_capacity": {"slo": ["p95_ms <= 300"], "reports_dir": "r"},
     "scaling_report": {"run_dir": "r", "workers": 1, "users": 1},
     "scaling_whatif": {"run_dir": "r"},
     "site_leftovers_info": {},

@@ -12,6 +12,9 @@ from ..loadtest.shapes import ShapeError, plan, read_shape
 from ..loadtest.timeline import read
 from ..outcome import failure
 from ..preflight.bill import read_terms
+from .capacity import Capacity
+from .capacity import words as capacity_words
+from .carrying import known
 from .figure import MATPLOTLIB_IMPORT_ERROR, draw
 from .measured import NotMeasured, measured
 from .search import Proposal, as_written, carries, diff, propose
@@ -41,11 +44,13 @@ def answer(params: Json, *, check_mode: bool) -> Json:
     }
     lines = [*table(told), f"The limit: {told['limit']}.", f"{error_words(told['error'])}."]
     result: Json = {}
+    ramped, other = known(folder, round(1000 * found.run.limit, 6), found.run.share)
+    told["measured_capacity"] = ramped and ramped["capacity"]
     if proposal is not None:
         best, low, high = carries(found.run)
         lines += [
             f"One replica carries {best:.1f} requests/s within the limit ({low:.1f} to {high:.1f}, 95 %).",
-            proposal.words, *proposal.reasons, *diff(proposal),
+            *_ramped(ramped, other, best), proposal.words, *proposal.reasons, *diff(proposal),
         ]  # fmt: skip
         told["proposal"] = result["proposal"] = {
             "variables": proposal.changed, "before": proposal.before, "kept": proposal.kept, "words": proposal.words,
@@ -70,6 +75,24 @@ def answer(params: Json, *, check_mode: bool) -> Json:
         "site": site,
         **result,
     }
+
+
+def _ramped(ramped: Json | None, other: str, estimate: float) -> list[str]:
+    """What playbooks/capacity.yml has measured, beside the estimate from the run's moments."""
+    if ramped is None:
+        return [f"What was measured by playbooks/capacity.yml is no measure of it: {other}."] if other else []
+    measured_one = Capacity(**ramped["capacity"])
+    off = (
+        f"; the run's own moments say {100 * (estimate / measured_one.rate - 1):+.1f} %"
+        if measured_one.kind == "at"
+        else ""
+    )
+    evenly = (
+        " of requests that come evenly"
+        if ramped["arrivals"] == "even"
+        else " of requests that come at random"
+    )
+    return [f"Measured by playbooks/capacity.yml,{evenly}: {capacity_words(measured_one).rstrip('.')}{off}."]
 
 
 def _found(params: Json, folder: Path) -> tuple[WhatIf, Proposal | None]:

@@ -120,6 +120,11 @@ def _middles(observed: Iterable[Observation]) -> list[Observation]:
     ]
 
 
+def best_falling(observed: Iterable[Observation]) -> list[tuple[float, float]]:
+    """Points of the best falling function through what was observed."""
+    return _monotone(observed, falling=True)
+
+
 def _monotone(observed: Iterable[Observation], *, falling: bool) -> list[tuple[float, float]]:
     """Points of the best falling, or rising, function through what was observed."""
     sign = -1 if falling else 1

@@ -9,7 +9,7 @@ from .findings import Finding
 from .renamed import RENAMED
 from .rules import RULES
 
-PLAYBOOKS = ("promote", "canary", "rollback", "teardown", "tune", "whatif")
+PLAYBOOKS = ("promote", "canary", "rollback", "teardown", "tune", "whatif", "capacity")
 """Playbooks with variables of their own, which begin with the playbook's name."""
 
 GOOGLE = "gcp"
