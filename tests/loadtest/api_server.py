@@ -26,12 +26,15 @@ TOKEN = "tests-only"
 
 
 class ApiServer:
-    """Can be killed and started again; what it knew is in etcd. ``arguments``: more of them for kube-apiserver."""
+    """Can be killed and started again; what it knew is in etcd. ``arguments``: more of them for kube-apiserver.
+    ``authorization``: by what it judges who is no administrator, as the tests are.
+    """
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, authorization: str = "AlwaysAllow") -> None:
         program = binaries_dir() / "kube"
         assert program.exists(), f"no {program}: `make setup` compiles it"
         self._folder, self._kube, self._arguments = folder, str(program), arguments
+        self._authorization = authorization
         self._authority = Authority(folder / "pki")
         self._port, self._etcd_port = free_port(), free_port()
         (folder / "tokens.csv").write_text(f"{TOKEN},admin,admin,system:masters\n")
@@ -67,7 +70,7 @@ class ApiServer:
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
             "--bind-address=127.0.0.1", f"--secure-port={self._port}", "--service-cluster-ip-range=10.0.0.0/24",
             f"--tls-cert-file={pair.certificate}", f"--tls-private-key-file={pair.key}",
-            f"--token-auth-file={self._folder / 'tokens.csv'}", "--authorization-mode=AlwaysAllow",
+            f"--token-auth-file={self._folder / 'tokens.csv'}", f"--authorization-mode={self._authorization}",
             f"--service-account-key-file={public}", f"--service-account-signing-key-file={private}",
             "--service-account-issuer=https://kubernetes.default.svc",
             # Pods without controllers: nobody makes service accounts, or takes the taint of a new node away.

@@ -83,7 +83,10 @@ def is_own(item: Mapping[str, Any], app: str) -> bool:
     name = str(labels.get("app", ""))
     ours = name in (
         app,
-        *(f"{app}-{part}" for part in ("canary", "gate", "hold", "prometheus", "metrics-adapter", "buffer")),
+        *(
+            f"{app}-{part}"
+            for part in ("canary", "gate", "hold", "idlest", "prometheus", "metrics-adapter", "buffer")
+        ),
     )
     return ours and is_ours(item)
 

@@ -158,7 +158,7 @@ def _degraded(
     if deployment is not None and deployment["spec"].get("paused"):
         yield "the Deployment is paused: no change of its pods is rolled out"
     for one in objects["Deployment"]:
-        if name_of(one) in (app, f"{app}-canary", f"{app}-hold"):
+        if name_of(one) in (app, f"{app}-canary", f"{app}-hold", f"{app}-idlest"):
             yield from _short(one, app, now, start_seconds)
     for pod in pods:
         yield from _late(pod, now, start_seconds)

@@ -56,6 +56,7 @@ RULES = {
         VariableRule("client-address", "warning", "Limits for each client's address where the proxy sees one address for many."),
         VariableRule("queue", "error", "The proxy's queue is longer than its connections, or than a request may take."),
         VariableRule("balancing-proxy", "error", "Requests are balanced between replicas without the proxies that do it."),
+        VariableRule("idlest-proxy", "error", "The idlest replicas are to go first without the proxies, which tell how much each has to do."),
         VariableRule("drain-below-request", "warning", "A pod that goes drains for less time than a request may take."),
         VariableRule("grace-limit", "error", "Pods take longer to go than the node autoscaler waits."),
         VariableRule("surge", "error", "A rollout may have no pod more than there are, so that it can't begin."),

@@ -51,9 +51,23 @@ def _check_queue(variables: Variables) -> None:
             "Write connection, or set serving_proxy_enabled: true",
             rule="balancing-proxy",
         )
+    if variables.flag("serving_idlest_first"):
+        _check_idlest(variables)
     if request is not None and waiting is not None and waiting > request:
         reason = f"a request would wait longer for its turn than it may take in all (serving_request_timeout, {request} s)"
         refuse("serving_queue_timeout", reason, f"Write {request} or less")
+
+
+def _check_idlest(variables: Variables) -> None:
+    if not variables.flag("serving_proxy_enabled"):
+        variables.refuse(
+            "serving_idlest_first",
+            "it is the proxies that tell how much a replica has to do, and there are none (serving_proxy_enabled)",
+            "Leave it out, or set serving_proxy_enabled: true",
+            rule="idlest-proxy",
+        )
+    variables.amount("serving_idlest_cpu", "10m", "50m")
+    variables.amount("serving_idlest_memory", "32Mi", "64Mi")
 
 
 def _check_end(variables: Variables) -> None:

@@ -121,9 +121,10 @@ CUSTOM_GROUPS = (
 )  # fmt: skip
 
 # What binds roles of Kubernetes, registers APIs, ranks pods and leads a Service elsewhere is not for these roles:
-# docs/autoscaling.md says who may make it.
+# docs/autoscaling.md and docs/security.md say who may make it.
 ADMINS_ONLY = (
     "aPIServices", "clusterRoleBindings", "customResourceDefinitions", "endpointSlices", "priorityClasses", "roleBindings", "roles",
+    "validatingAdmissionPolicies", "validatingAdmissionPolicyBindings",
 )  # fmt: skip
 
 # The DNS endpoint of a control plane asks for a permission of its own.

@@ -123,9 +123,9 @@ def test_what_the_load_test_demands_is_promised_unless_something_else_is() -> No
     assert "(0.99," in slow(**own) and slow(**own).endswith("> 200000")
 
 
-def test_the_pods_that_are_read_are_replicas_and_canaries_by_both_paths() -> None:
+def test_the_pods_that_are_read_are_replicas_canaries_and_holders_by_both_paths() -> None:
     paths = ["/metrics", "/monitoring/prometheus/metrics"]
-    apps = ["image-classifier", "image-classifier-canary"]
+    apps = ["image-classifier", "image-classifier-canary", "image-classifier-hold"]
     google = applied("gke")["PodMonitoring/image-classifier"]["spec"]
     theirs = applied("prometheus-operator")["PodMonitor/image-classifier"]["spec"]
     for spec, ends in ((google, "endpoints"), (theirs, "podMetricsEndpoints")):
@@ -133,8 +133,9 @@ def test_the_pods_that_are_read_are_replicas_and_canaries_by_both_paths() -> Non
         assert [end["path"] for end in spec[ends]] == paths
     assert "node" in google["targetLabels"]["metadata"], "dashboards count nodes"
     port = google["endpoints"][0]["port"]
-    pod = (ROOT / "roles/serving/templates/pod.yml.j2").read_text()
-    assert f"{{name: {port}, containerPort: 8404}}" in pod
+    for name in ("pod", "hold"):
+        pod = (ROOT / f"roles/serving/templates/{name}.yml.j2").read_text()
+        assert f"{{name: {port}, containerPort: 8404}}" in pod
     files = applied("prometheus")["ConfigMap/image-classifier-monitoring"]["data"]
     configs = yaml.safe_load(files["scrape.yml"])["scrape_configs"]
     assert [config["metrics_path"] for config in configs] == paths

@@ -119,6 +119,8 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"serving_queue_length": 400}, "serving_proxy_memory", "816 requests", "fewer or smaller"),
     ({"serving_proxy_connections": 5000}, "serving_proxy_memory", "5000 connections", "fewer connections"),
     ({"serving_balancing": "least_requests"}, "serving_proxy_memory", "500 connections", "fewer connections"),
+    ({"serving_idlest_first": True, "serving_idlest_cpu": "1m"}, "serving_idlest_cpu", "less than 10m", "50m"),
+    ({"serving_idlest_first": "true", "serving_idlest_memory": "1Mi"}, "serving_idlest_memory", "less than 32Mi", "64Mi"),
     ({"serving_proxy_memory": "1Mi"}, "serving_proxy_memory", "less than 16Mi", "128Mi"),
     ({"serving_user": 0}, "serving_user", "as root", "65532"),
     ({"serving_gpus": 1}, "serving_image", "on processors only", "-gpu"),

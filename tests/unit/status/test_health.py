@@ -129,6 +129,7 @@ def refused(site: Objects, message: str, status: str = "True") -> None:
         (lambda s: short(s, 1, since=9000, scaled=301), "degraded", "1 of 4 pods of m are ready since 301 s"),
         (lambda s: short(s, 1, 301, wanted=2, of="m-hold"), "degraded", "1 of 2 pods of m-hold are ready since 301 s"),
         (lambda s: short(s, 0, 301, wanted=2, of="m-hold"), "degraded", "0 of 2 pods of m-hold are ready since 301 s"),
+        (lambda s: short(s, 0, 301, wanted=1, of="m-idlest"), "degraded", "0 of 1 pods of m-idlest are ready since 301 s"),
         (lambda s: short(s, 0, 301, wanted=1, of="m-canary"), "degraded", "0 of 1 pods of m-canary are ready since 301 s"),
         (lambda s: s["Deployment"].clear(), "down", "there is no Deployment m"),
         (lambda s: s["Deployment"][0]["status"].update(availableReplicas=0), "down", "no replica is ready"),
