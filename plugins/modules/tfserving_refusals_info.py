@@ -39,7 +39,8 @@ RETURN = r"""
 refused:
   description:
     - By pod, how many requests were refused in each way, such as C(full) for a full queue; empty for none.
-    - The ways are those that C(docs/serving.md) has; C(connections) are connections that were closed.
+    - The ways are those that C(docs/serving.md) has; C(connections) are connections that were closed; those that begin with C(held_) are
+      of pods that hold requests while there is no replica (label C(app=NAME-hold)).
   type: dict
   returned: success
   sample: {"image-classifier-5f7b9c-x2x4z": {"full": 10, "size": 2}}

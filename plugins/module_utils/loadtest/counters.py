@@ -1,4 +1,5 @@
-"""How many requests each pod of the model server has answered, and its proxy refused, by their own counters.
+"""How many requests each pod of the model server has answered, and its proxy refused, by their own counters; and what those refused
+that hold requests while there is none.
 
 They are asked through the API server's proxy at a pace that costs nothing that matters:
 a few pods a second, new ones first. A pod that shows no metrics is left out, and the report says so.
@@ -46,18 +47,27 @@ class Counters:
         while not stop.wait(PAUSE_SECONDS):
             pod = self._next()
             if pod is not None:
-                self.poll(str(pod["name"]), _port(pod))
+                self._look(pod)
 
     def first(self) -> None:
         """One look at every pod that is ready: what was counted before the run."""
         for pod in self._mine():
-            self.poll(str(pod["name"]), _port(pod))
+            self._look(pod)
+
+    def _look(self, pod: Json) -> None:
+        name, port = str(pod["name"]), _port(pod)
+        if pod["app"] == self._deployment:
+            self._count(name, port)
+        else:
+            self._seen[name] = (self._timeline.now(), -1)
+        self._count_refused(name, port)
 
     def _mine(self) -> list[Json]:
         return [
             pod
             for pod in self._timeline.now_known("pod")
-            if pod["app"] == self._deployment and (pod["ready"] is not None or pod["leaving"])
+            if pod["app"] in (self._deployment, f"{self._deployment}-hold")
+            and (pod["ready"] is not None or pod["leaving"])
         ]
 
     def _next(self) -> Json | None:
@@ -69,7 +79,7 @@ class Counters:
         due = self._seen.get(str(oldest["name"]), (0.0, 0))[0] + ROUND_SECONDS
         return oldest if self._timeline.now() >= due else None
 
-    def poll(self, name: str, port: int) -> None:
+    def _count(self, name: str, port: int) -> None:
         before = self._seen.get(name, (0.0, -1))[1]
         path = f"/api/v1/namespaces/{self._namespace}/pods/http:{name}:{port}/proxy{TF_SERVING.metrics_path}"
         try:
@@ -80,6 +90,8 @@ class Counters:
         self._seen[name] = (self._timeline.now(), before if count is None else count)
         if count is not None and count != before:
             self._timeline.add("metrics", **Metrics(name=name, requests=count))
+
+    def _count_refused(self, name: str, port: int) -> None:
         refused = refused_by(self._api, self._namespace, name, port)
         if refused is not None and refused != self._refused.get(name, {}):
             self._refused[name] = refused

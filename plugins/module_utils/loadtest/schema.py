@@ -290,7 +290,8 @@ class Refused(TypedDict):
     name: Annotated[str, "the pod"]
     counts: Annotated[
         dict[str, int],
-        "since it started, by way: size, nesting, full and so on as in docs/serving.md, and connections that were closed",
+        "since it started, by way: size, nesting, full and so on as in docs/serving.md, connections that were closed, and held_full, held_late, "
+        "held_paused and held_turn of a pod that holds requests while there is no replica",
     ]
 
 

@@ -20,6 +20,10 @@ _METRICS = "/metrics?scope=frontend&scope=backend"
 _BACKEND = re.compile(
     rb'^haproxy_backend_http_requests_total\{proxy="(?:rest|grpc)_(\w+)"[^}]*\} ([0-9.eE+]+)', re.MULTILINE
 )
+_HELD = re.compile(
+    rb'^tfserving_held_requests_failed_total\{protocol="\w+",reason="(\w+)"\} ([0-9.eE+]+)',
+    re.MULTILINE,
+)
 _CLOSED = re.compile(
     rb'^haproxy_frontend_denied_connections_total\{proxy="(?:rest|grpc)"[^}]*\} ([0-9.eE+]+)', re.MULTILINE
 )
@@ -28,10 +32,12 @@ _CLOSED = re.compile(
 def refused_in(metrics: bytes) -> dict[str, int]:
     """Requests that were refused, by the way they were (of REST and gRPC together), and ``connections`` that were closed.
 
-    Ways without any are left out. Each has a backend of its own (roles/serving/templates/haproxy.cfg.j2).
+    Ways without any are left out. Each has a backend of its own (roles/serving/templates/haproxy.cfg.j2); ``held_…`` are those of a
+    pod that holds requests while there is no replica (hold.lua.j2 there).
     """
     found: dict[str, int] = {}
     ways = [(name.decode(), count) for name, count in _BACKEND.findall(metrics)]
+    ways += [(f"held_{reason.decode()}", count) for reason, count in _HELD.findall(metrics)]
     for way, count in [*ways, *(("connections", count) for count in _CLOSED.findall(metrics))]:
         found[way] = found.get(way, 0) + int(float(count))
     return {way: count for way, count in found.items() if count}
@@ -46,7 +52,8 @@ def refused_by(api: KubeApi, namespace: str, pod: str, port: int) -> dict[str, i
         status, _unused, body = api.raw("GET", path, timeout=TIMEOUT)
     except KubeError:
         return None
-    return refused_in(body) if status == 200 and b"\nhaproxy_" in body else None
+    tells = b"\nhaproxy_" in body or b"\ntfserving_held_" in body
+    return refused_in(body) if status == 200 and tells else None
 
 
 def found(api: KubeApi, params: Mapping[str, str]) -> dict[str, Any]:

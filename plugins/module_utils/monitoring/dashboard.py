@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .rules import (
     DESIRED,
+    HELD,
     IN_FLIGHT,
     LATENCY,
     LATENCY_MS,
@@ -89,7 +90,8 @@ def _load(site: Objectives) -> list[Panel]:
             (Query(f"{RATE}{{{recorded}}}", "{proxy}"),),
         ),
         Panel(
-            "Requests that fail", "Share that the server failed, a full queue's refusals included; the line is what is promised.",
+            "Requests that fail",
+            "Share that the server failed, refusals by a full queue and while there is no replica included; the line is what is promised.",
             SHARE, (Query(f"{ratio(_FAILED_OVER)}{{{recorded}}}", "failed"),), 1 - site.availability,
         ),
         Panel(
@@ -97,10 +99,12 @@ def _load(site: Objectives) -> list[Panel]:
             (Query(f"{LATENCY_MS}{{{recorded}}}", "quantile {quantile}"),), site.latency_ms,
         ),
         Panel(
-            "Requests under way", "Of all replicas. Those that wait in the proxies' queues are in both.", COUNT,
+            "Requests under way",
+            "Of all replicas. Those that wait in the proxies' queues are in both; those that wait for a replica to come in neither.", COUNT,
             (
                 Query(f"sum({IN_FLIGHT}{{{of_proxy}}})", "under way"),
                 Query(f"sum({QUEUED}{{{of_proxy}}})", "queued"),
+                Query(f"sum({HELD}{{{site.holders}}})", "held"),
             ),
         ),
     ]  # fmt: skip

@@ -26,6 +26,11 @@ HAPROXY = (
 )
 """Metrics of the pods' proxies that are looked at."""
 REFUSED, REQUESTS, RESPONSES, IN_FLIGHT, QUEUED = HAPROXY
+HELD = "tfserving_requests_held"
+HOLD_FAILED = "tfserving_held_requests_failed_total"
+"""Of those that hold requests while there is no replica: how many wait, and those that they failed by themselves. What they hand on
+counts where it is answered. roles/serving/templates/hold.lua.j2"""
+HOLDERS = (HELD, HOLD_FAILED)
 LATENCY = f"{TF_SERVING.latency_histogram}_bucket"
 """TF Serving's, in microseconds."""
 
@@ -133,6 +138,11 @@ class Objectives:
         return f'namespace="{self.namespace}",pod=~"{pods_of(self.app)}|{self.canaries}"'
 
     @property
+    def holders(self) -> str:
+        """Selects series of the pods that hold requests while there is no replica; most sites have none."""
+        return f'namespace="{self.namespace}",pod=~"{pods_of(f"{self.app}-hold")}"'
+
+    @property
     def labels_of_records(self) -> str:
         """Selects what the recording rules of this site record."""
         return ",".join(f'{name}="{value}"' for name, value in _site(self).items())
@@ -199,22 +209,27 @@ def ratio(window: str) -> str:
 
 
 def _errors(site: Objectives, window: str) -> str:
-    """The share of requests that the server failed: REST's 5xx, a full queue's 503 included, and gRPC's of a full queue.
+    """The share of requests that the server failed: REST's 5xx, a full queue's 503 included, gRPC's of a full queue, and those
+    that waited for a replica in vain. These reached none, so they are added to the requests.
 
     A gRPC error of the model server has status 200, and is not in it.
     """
-    return (
-        f"({_failed(site, 'rate', window)})"
-        f' / (sum(rate({REQUESTS}{{{site.pods},proxy=~"rest|grpc"}}[{window}])) > 0)'
-    )
+    requests = f'sum(rate({REQUESTS}{{{site.pods},proxy=~"rest|grpc"}}[{window}]))'
+    return f"({_failed(site, 'rate', window)}) / (({requests} or vector(0)) + {_unheld(site, 'rate', window)} > 0)"
 
 
 def _failed(site: Objectives, by: str, window: str) -> str:
     """``by``: ``rate`` or ``increase``."""
     return (
-        f'sum({by}({RESPONSES}{{{site.pods},proxy=~"rest|grpc",code="5xx"}}[{window}]))'
+        f'(sum({by}({RESPONSES}{{{site.pods},proxy=~"rest|grpc",code="5xx"}}[{window}])) or vector(0))'
         f' + (sum({by}({REFUSED}{{{site.pods},proxy="grpc_full"}}[{window}])) or vector(0))'
+        f" + {_unheld(site, by, window)}"
     )
+
+
+def _unheld(site: Objectives, by: str, window: str) -> str:
+    """Requests that came while there was no replica, and got no answer of one."""
+    return f"(sum({by}({HOLD_FAILED}{{{site.holders}}}[{window}])) or vector(0))"
 
 
 def _burning(site: Objectives) -> list[Json]:

@@ -6,21 +6,23 @@ from typing import Any
 
 from ..hpa.sources import PROXY_PORT, relabel_configs
 from ..model_server.runtime import TF_SERVING
-from .rules import HAPROXY
+from .rules import HAPROXY, HOLDERS
 
 Json = dict[str, Any]
 
 _PORT = "proxy-status"
 """Of the proxy's container: roles/serving/templates/pod.yml.j2."""
 _HISTOGRAM = tuple(f"{TF_SERVING.latency_histogram}_{part}" for part in ("bucket", "sum", "count"))
-_PLACES = {"/metrics": HAPROXY, TF_SERVING.metrics_path: _HISTOGRAM}
+_PLACES = {"/metrics": (*HAPROXY, *HOLDERS), TF_SERVING.metrics_path: _HISTOGRAM}
 """What is kept of what each path shows: a proxy has some thousand series, of which nobody looks at most. A histogram is kept
 whole: Google's collector forgets one of which a part is missing."""
 
 
 def _apps(app: str) -> list[str]:
-    """Values of the label ``app``: of replicas, and of a canary behind a Gateway. A gate's pods get no requests."""
-    return [app, f"{app}-canary"]
+    """Values of the label ``app``: of replicas, of a canary behind a Gateway, and of those that hold requests while there is no
+    replica. A gate's pods get no requests.
+    """
+    return [app, f"{app}-canary", f"{app}-hold"]
 
 
 def _selector(app: str) -> Json:

@@ -91,7 +91,8 @@ def _look(api: KubeApi, params: Json, clock: Clock, pool: ThreadPoolExecutor) ->
         raise unread  # What was seen before it says nothing of now.
     if params["watch_seconds"]:
         samples = pool.submit(_samples, api, namespace)
-    pods = [pod for pod in objects["Pod"] if (pod["metadata"].get("labels") or {}).get("app") == app]
+    those = (app, f"{app}-hold")
+    pods = [pod for pod in objects["Pod"] if (pod["metadata"].get("labels") or {}).get("app") in those]
     return {
         "changed": False,
         "objects": objects,

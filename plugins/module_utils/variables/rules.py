@@ -69,6 +69,7 @@ RULES = {
         VariableRule("metrics-without-cpu", "error", "The HPA has other metrics and not the CPU, so that nothing is left to scale by where their source fails."),
         VariableRule("metrics-source", "error", "Nothing brings a metric to the HPA, or what is to bring it can't."),
         VariableRule("down-to-zero", "error", "There may be no replica, and a metric has no value then, or nobody would hold the requests."),
+        VariableRule("hold-cpu", "error", "The pods that hold requests while there is no replica have too little CPU for as many as may wait."),
         VariableRule("hpa-request", "error", "The HPA measures a container that is not there."),
         VariableRule("stabilization-window", "warning", "The HPA forgets former recommendations before a change of load shows in the metrics."),
         VariableRule("monitoring-proxy", "error", "Monitoring without the proxies, which tell most of its metrics."),

@@ -20,6 +20,7 @@ _NOT_NONE = re.compile(r"[1-9][0-9]*|(?:[1-9][0-9]?|100)%")
 def check_times(variables: Variables) -> None:
     if variables.flag("serving_proxy_enabled"):
         _check_queue(variables)
+    _check_proxied(variables)
     _check_end(variables)
     _check_rollout(variables)
     _check_gate(variables)
@@ -44,6 +45,13 @@ def _check_queue(variables: Variables) -> None:
     request = variables.integer("serving_request_timeout", 1, unit="seconds")
     waiting = variables.integer("serving_queue_timeout", 1, unit="seconds")
     variables.integer("serving_load_seconds", 0, 600, unit="seconds")
+    if request is not None and waiting is not None and waiting > request:
+        reason = f"a request would wait longer for its turn than it may take in all (serving_request_timeout, {request} s)"
+        refuse("serving_queue_timeout", reason, f"Write {request} or less")
+
+
+def _check_proxied(variables: Variables) -> None:
+    """What takes the proxies."""
     if variables.text("serving_balancing") != "connection" and not variables.flag("serving_proxy_enabled"):
         variables.refuse(
             "serving_balancing",
@@ -53,9 +61,6 @@ def _check_queue(variables: Variables) -> None:
         )
     if variables.flag("serving_idlest_first"):
         _check_idlest(variables)
-    if request is not None and waiting is not None and waiting > request:
-        reason = f"a request would wait longer for its turn than it may take in all (serving_request_timeout, {request} s)"
-        refuse("serving_queue_timeout", reason, f"Write {request} or less")
 
 
 def _check_idlest(variables: Variables) -> None:

@@ -106,6 +106,28 @@ def test_what_the_proxy_refused_is_read_by_the_way_it_was() -> None:
     assert in_words(refused_in(PROXY)) == "13 (10 full, 3 connections)"
 
 
+HOLD = b"""# TYPE tfserving_requests_held gauge
+tfserving_requests_held 4
+# TYPE tfserving_held_requests_failed_total counter
+tfserving_held_requests_failed_total{protocol="rest",reason="late"} 2
+tfserving_held_requests_failed_total{protocol="grpc",reason="late"} 1
+tfserving_held_requests_failed_total{protocol="rest",reason="full"} 0
+"""
+
+
+def test_what_was_refused_while_there_was_no_replica_has_its_own_ways(tmp_path: Path) -> None:
+    """Of the pods that hold requests then, which have no model server."""
+    assert refused_in(HOLD) == {"held_late": 3}
+    looked, pods, timeline = made(tmp_path, 1, app="m-hold")
+    pods.proxy = lambda: HOLD
+    looked.first()
+    assert [event["counts"] for event in timeline.events if event["kind"] == "refused"] == [{"held_late": 3}]
+    assert [event for event in timeline.events if event["kind"] == "metrics"] == []
+    other, pods, _ = made(tmp_path, 1, app="n-hold")
+    other.first()
+    assert pods.asked == []
+
+
 def test_refusals_are_noted_when_they_change_and_asked_of_proxies_alone(tmp_path: Path) -> None:
     looked, pods, timeline = made(tmp_path, 1)
     told = [PROXY, PROXY, PROXY.replace(b'_size"} 0', b'_size"} 4')]

@@ -32,7 +32,7 @@ def scraped() -> dict[str, str]:
     found: dict[str, str] = {}
     for pod in (*NODES, OTHERS):
         found |= _of_pod(pod)
-    return found | _of_kubernetes()
+    return found | _of_holders() | _of_kubernetes()
 
 
 def _of_pod(pod: str) -> dict[str, str]:
@@ -55,6 +55,17 @@ def _of_pod(pod: str) -> dict[str, str]:
         found[f':tensorflow:serving:request_latency_bucket{{{labels},model_name="m",le="{text}"}}'] = (
             _counter(counted)
         )
+    return found
+
+
+def _of_holders() -> dict[str, str]:
+    """One of two that hold requests has two, and has failed none; another site's has more."""
+    found = {}
+    for pod, held in (("m-hold-5d9c-x7k2p", 2), ("m-hold-5d9c-z8m4q", 0), ("m-other-hold-5d9c-x7k2p", 9)):
+        of = f'namespace="s",pod="{pod}",node="n3"'
+        found[f"tfserving_requests_held{{{of}}}"] = _gauge(held)
+        failed = f'tfserving_held_requests_failed_total{{{of},protocol="rest",reason="full"}}'
+        found[failed] = _counter(held if "other" in pod else 0)
     return found
 
 
@@ -86,7 +97,7 @@ SHOWN: dict[str, dict[str, float]] = {
     "Requests a second": {"proxy=rest": 8, "proxy=grpc": 0},
     "Requests that fail": {"": 0.5 / 8},
     "Latency": {"quantile=0.5": 400 / 7, "quantile=0.95": 560, "quantile=0.99": 752},
-    "Requests under way": {"under way": 9, "queued": 3},
+    "Requests under way": {"under way": 9, "queued": 3, "held": 2},
     "Replicas": {"desired": 3, "ready": 2, "maximum": 4},
     "Metrics against their targets": {"metric_name=cpu": 1.25, "metric_name=m-in-flight": 0.5},
     "Nodes": {"": 2},

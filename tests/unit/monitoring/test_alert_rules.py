@@ -128,6 +128,12 @@ def refused(proxy: str, share: int) -> dict[str, str]:
     }
 
 
+def turned_away(values: str, pod: str = "m-hold-5d9c-x7k2p", protocol: str = "rest") -> dict[str, str]:
+    """By a pod that holds requests while there is no replica."""
+    labels = f'namespace="s",pod="{pod}",protocol="{protocol}",reason="late"'
+    return {f"tfserving_held_requests_failed_total{{{labels}}}": values}
+
+
 def noted(created: int, configmap: str = "m-refused") -> dict[str, str]:
     """``created``: in minutes."""
     return {f'kube_configmap_created{{namespace="s",configmap="{configmap}"}}': f"{created * 60}x{MINUTES}"}
@@ -151,6 +157,11 @@ CASES: list[tuple[str, dict[str, str], str, set[str]]] = [
     ("clients' own errors", requests(0.5, code="4xx"), "400m", set()),
     ("gRPC refused by a full queue", refused("grpc_full", 10), "15m", {"page", "ticket", "TFServingQueueFull"}),
     ("gRPC refused for its size", refused("grpc_size", 10), "15m", set()),
+    ("all wait for a replica in vain", turned_away("0+10x400", protocol="grpc"), "15m", {"page", "ticket"}),
+    ("one waits for a replica in vain", turned_away(counted(0, 100)), "103m", set()),
+    ("0.8 % wait in vain", requests(0) | turned_away("0+0.8x400"), "400m", {"ticket"}),
+    ("0.5 % wait in vain", requests(0) | turned_away("0+0.5x400"), "400m", set()),
+    ("another site's wait in vain", requests(0) | turned_away("0+10x400", pod="m-other-hold-5d9c-x7k2p"), "15m", set()),
     ("one of sixty an hour fails", rare(100), "103m", set()),
     ("one of thirty an hour fails", rare(101, every=2), "104m", set()),
     ("four of sixty an hour fail", rare(60, 80, 98, 100), "103m", set()),
@@ -248,8 +259,15 @@ def test_expressions_name_no_other_metrics_than_the_tables() -> None:
         rule["record"] for group in alert_rules(SITE)["groups"] for rule in group["rules"] if "record" in rule
     }
     named = set(re.findall(r"(:?[a-z][a-z0-9_:]*)\{", text))
-    dashboards = {made.IN_FLIGHT, made.QUEUED, made.READY, made.TARGET, made.MEASURED}
-    assert named == {*made.HAPROXY, *made.KUBE_STATE, made.LATENCY, made.CERTIFICATE, *own} - dashboards - {
+    dashboards = {made.IN_FLIGHT, made.QUEUED, made.HELD, made.READY, made.TARGET, made.MEASURED}
+    assert named == {
+        *made.HAPROXY,
+        *made.HOLDERS,
+        *made.KUBE_STATE,
+        made.LATENCY,
+        made.CERTIFICATE,
+        *own,
+    } - dashboards - {
         made.RATE,
         made.LATENCY_MS,
     }

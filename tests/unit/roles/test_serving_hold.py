@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import time
@@ -21,6 +22,7 @@ from typing import Any
 
 import grpc
 import pytest
+from ansible_collections.mlops.tfserving.plugins.module_utils.model_server.runtime import TF_SERVING
 from haproxy import HAPROXY, Server, answering, metrics, proxy, until
 from holding import HPA, NAME, SCALE, Api, authority, replica
 from serving_role import files_of, render
@@ -99,6 +101,16 @@ class Held:
     def gauge(self, name: str) -> int:
         lines = (metrics(self.ports["status"]) or "").splitlines()
         return int(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+
+    def failed(self) -> dict[tuple[str, str], int]:
+        """Those that got no answer of a replica, by protocol and reason."""
+        found = re.findall(
+            r'^tfserving_held_requests_failed_total\{protocol="(\w+)",reason="(\w+)"\} (\d+)$',
+            metrics(self.ports["status"]) or "",
+            re.MULTILINE,
+        )
+        assert len(found) == 8, "each is told before there is one, so that the first shows as a rise"
+        return {(protocol, reason): int(count) for protocol, reason, count in found if int(count)}
 
     def ask(self, body: bytes = b"{}", timeout: float = 30) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.ports["rest"], timeout=timeout)
@@ -214,6 +226,7 @@ def test_what_waits_too_long_is_told_so(held: Held) -> None:
     assert (status, body) == (503, b'{"error": "no replica came in 2 s"}')
     assert isinstance(error, grpc.RpcError)
     assert (error.code(), error.details()) == (grpc.StatusCode.UNAVAILABLE, "no replica came in 2 s")
+    assert held.failed() == {("rest", "late"): 1, ("grpc", "late"): 1}
 
 
 @pytest.mark.parametrize("variables", [{"serving_hold_requests": 3}])
@@ -228,6 +241,7 @@ def test_no_more_wait_than_may(held: Held) -> None:
             held.call()
         assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.UNAVAILABLE, FULL)
         assert [one.result() for one in waiting] == [(200, b"{}")] * 3 + [b"\0"] * 3
+    assert held.failed() == {("rest", "full"): 1, ("grpc", "full"): 1}
 
 
 def test_as_many_as_were_held_come_past_the_proxy_of_the_first_replica(tmp_path: Path) -> None:
@@ -268,6 +282,53 @@ def test_a_pause_by_hand_stays_one(held: Held) -> None:
     assert held.api.replicas == 0
     held.api.by_hpa = True
     assert held.ask() == (200, b"{}")
+    assert held.failed() == {("rest", "paused"): 1, ("grpc", "paused"): 1}
+
+
+def behind(made: Held, port: int) -> None:
+    """What answers by REST there is the replica."""
+    text = (made.folder / "haproxy.cfg").read_text()
+    (made.folder / "haproxy.cfg").write_text(
+        text.replace(f"0.0.0.0:{made.ports['far_rest']}", f"0.0.0.0:{port}")
+    )
+    made.again()
+    made.api.address = "127.0.0.1"
+    until(lambda: "tfserving_replicas 0" in (metrics(made.ports["status"]) or ""))
+
+
+def test_whose_turn_does_not_come_counts_as_failed(tmp_path: Path) -> None:
+    """The first replica is there, and busy with the first request."""
+    made, server = Held(tmp_path, serving_hold_seconds=2, serving_concurrency=2), Server()
+    try:
+        behind(made, server.port)
+        with ThreadPoolExecutor() as pool:
+            first = pool.submit(made.ask)
+            until(lambda: server.working == 1)
+            assert made.ask()[0] == 503
+            server.released.set()
+            assert first.result() == (200, b"{}")
+        assert made.failed() == {("rest", "turn"): 1}
+    finally:
+        server.close()
+        made.close()
+
+
+def test_what_others_failed_is_not_its_own(held: Held) -> None:
+    """A path that nobody serves is the client's mistake; who gives up is not refused."""
+    connection = http.client.HTTPConnection("127.0.0.1", held.ports["rest"], timeout=20)
+    connection.request("GET", "/admin")
+    assert connection.getresponse().status == 404
+    held.api.start = 2
+    with pytest.raises(TimeoutError):
+        held.ask(timeout=0.5)
+    assert held.ask() == (200, b"{}")
+    assert held.failed() == {}
+
+
+def test_who_reads_the_replicas_reads_it_likewise(held: Held) -> None:
+    """One job reads both paths of all pods; an error of one would be a target that is down."""
+    text = metrics(held.ports["status"], TF_SERVING.metrics_path)
+    assert text == ""
 
 
 def test_an_hpa_that_says_a_moment_later_that_it_took_the_last_is_believed(held: Held) -> None:
