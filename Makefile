@@ -88,6 +88,10 @@ metrics: setup ## what brings metrics to the HPA, for real: a Prometheus, promet
 	@.venv/bin/python -m sandbox build metrics
 	@.venv/bin/pytest tests/metrics -vv --durations=6
 
+keda: setup ## KEDA, for real: compiled, then the HPA taken over and given back, the load test by its metric, down to zero; an hour, and ten minutes to compile once (needs root)
+	@.venv/bin/python -m sandbox build keda
+	@.venv/bin/pytest tests/keda -vv --durations=6
+
 KUBERNETES ?= 1.
 matrix-kubernetes: setup ## the site and its load test on each Kubernetes that the sandbox offers (KUBERNETES=1.37 for one); compiles what is missing, an hour or two (needs root)
 	@.venv/bin/pytest tests/releases -vv -k '$(KUBERNETES)'
@@ -114,4 +118,4 @@ clean: ## remove reports, the environment's link and tool caches (not what the s
 .venv:
 	@tools/setup python
 
-.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient transient-short model-server model-corpus awx-tests loadtest-tests bench e2e lab drills drills-once metrics matrix-kubernetes molecule sandbox-up sandbox-down clean
+.PHONY: help setup demo test lint unit hpa-rules docs packaging matrix sanity audit reference roles conformance faults transient transient-short model-server model-corpus awx-tests loadtest-tests bench e2e lab drills drills-once metrics keda matrix-kubernetes molecule sandbox-up sandbox-down clean

@@ -25,6 +25,7 @@ from .releases import (
     COREDNS,
     CUSTOM_METRICS,
     DEFAULT,
+    KEDA,
     KUBE_STATE_METRICS,
     METRICS_SERVER,
     PROMETHEUS_ADAPTER,
@@ -46,6 +47,13 @@ AS_RELEASED = {
     "prometheus-adapter": ("sigs.k8s.io/prometheus-adapter", PROMETHEUS_ADAPTER, "/cmd/adapter"),
     "kube-state-metrics": ("k8s.io/kube-state-metrics/v2", KUBE_STATE_METRICS, ""),
 }
+# KEDA's programs by the packages that have them; its operator is larger than Kubernetes.
+KEDA_PROGRAMS = {
+    "keda-operator": "cmd/operator",
+    "keda-adapter": "cmd/adapter",
+    "keda-webhooks": "cmd/webhooks",
+}
+_KEDA = "github.com/kedacore/keda/v2"
 _GKE_ADAPTER = "gke-metrics-adapter"
 _ON_CUSTOM_METRICS = f"require sigs.k8s.io/custom-metrics-apiserver v{CUSTOM_METRICS}"
 
@@ -122,6 +130,31 @@ def build_released(name: str, progress: Callable[[str], None]) -> Path:
     return _kept(released_dir(name), f"{name} {version}: minutes, this once", progress, build)
 
 
+def keda_dir() -> Path:
+    """Where KEDA is, built or not."""
+    return cache_dir() / f"keda-{digest_of(KEDA)}"
+
+
+def build_keda(progress: Callable[[str], None]) -> Path:
+    """The folder with ``KEDA_PROGRAMS``, and in ``config`` KEDA's own manifests; built if missing. Raises as
+    ``build_binaries`` does."""
+
+    def build(draft: Path, module: Path, environment: dict[str, str]) -> None:
+        # In KEDA's own module, since it replaces some of what it requires, which only the main module may.
+        source = Path(_downloaded(_KEDA, KEDA, environment)["Dir"])
+        flags = ["-mod=readonly", NO_DEBUG, f"-ldflags=-s -w -X={_KEDA}/version.Version={KEDA}"]
+        command = ["go", "build", *flags, "-o", f"{module}/", *(f"./{one}" for one in KEDA_PROGRAMS.values())]
+        watched(command, "compiling KEDA", progress, cwd=source, env=environment)
+        for name, package in KEDA_PROGRAMS.items():
+            (module / Path(package).name).rename(draft / name)
+        # Without its modes: a module's files can't be written.
+        shutil.copytree(source / "config", draft / "config", copy_function=shutil.copyfile)
+        for folder in (draft / "config", *(draft / "config").rglob("*/")):
+            folder.chmod(0o755)
+
+    return _kept(keda_dir(), f"KEDA {KEDA}: some ten minutes on two cores, this once", progress, build)
+
+
 def _compiled(
     target: Path, release: str, names: list[str], what: str, progress: Callable[[str], None], more: str = ""
 ) -> Path:
@@ -175,13 +208,18 @@ def _stamp(release: str) -> str:
 
 def _upstream(release: str, environment: dict[str, str]) -> str:
     """The go.mod of Kubernetes itself."""
-    command = ["go", "mod", "download", "-json", f"k8s.io/kubernetes@v{release}"]
+    return Path(_downloaded("k8s.io/kubernetes", release, environment)["GoMod"]).read_text()
+
+
+def _downloaded(name: str, version: str, environment: dict[str, str]) -> dict[str, str]:
+    """A module by itself, without what it requires: where it is. Raises ``BuildFailed``."""
+    command = ["go", "mod", "download", "-json", f"{name}@v{version}"]
     done = subprocess.run(
         command, cwd=cache_dir(), env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise BuildFailed(f"{' '.join(command)} failed:\n{done.stderr or done.stdout}")
-    return Path(json.loads(done.stdout)["GoMod"]).read_text()
+    return dict(json.loads(done.stdout))
 
 
 def _module(release: str, upstream: str) -> str:

@@ -25,7 +25,7 @@ from google.oauth2 import service_account
 from . import host_check, made
 from .build import BuildFailed, build_binaries, build_gke_adapter
 from .host import clean_leftovers
-from .images.build import build_all
+from .images.build import KEDA_IMAGES, METRICS_IMAGES, build_all
 from .kube.process import DidNotStart, Process
 from .paths import API_URL, HTTPS_PROXY_URL, LOCK, authority_dir, private, state_dir
 from .releases import RELEASES
@@ -33,8 +33,9 @@ from .releases import RELEASES
 _PROJECT = "sandbox-project"
 _START_SECONDS = 30
 _STOP_SECONDS = 90
-# What brings metrics to HPAs, which few need and takes minutes to build: its name on the command line, and whether `up` has it.
-_METRICS = "metrics"
+# What brings metrics to HPAs, which few need and takes minutes to build: its names on the command line, and what `up` has of it.
+_METRICS, _KEDA = "metrics", "keda"
+_MORE = {_METRICS: METRICS_IMAGES, _KEDA: KEDA_IMAGES}
 _METRICS_VARIABLE = "MLOPS_TFSERVING_SANDBOX_METRICS"
 
 
@@ -53,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     building.add_argument(
         "releases", nargs="*", metavar="RELEASE",
         help=f"only these releases of Kubernetes, which are else compiled when a cluster first needs them: {', '.join(RELEASES)}, "
-        f"or as 1.37; {_METRICS}: what brings metrics to HPAs, as with {_METRICS_VARIABLE}=1",
+        f"or as 1.37; {_METRICS}: what brings metrics to HPAs, as with {_METRICS_VARIABLE}=1; {_KEDA}: the same with KEDA in place of prometheus-adapter, "
+        f"as with {_METRICS_VARIABLE}={_KEDA}",
     )  # fmt: skip
     commands.add_parser("up", help="start Google's APIs on this machine")
     down = commands.add_parser("down", help="stop everything; buckets are kept")
@@ -82,18 +84,20 @@ def main(arguments: list[str] | None = None) -> int:
 def build(releases: list[str]) -> int:
     if host_check.main():
         return 2
-    with_metrics = _METRICS in releases
+    sets = [one for one in releases if one in _MORE]
     for wanted in releases:
-        if wanted == _METRICS:
+        if wanted in sets:
             continue
         found = [release for release in RELEASES if wanted in (release, release.rpartition(".")[0])]
         if not found:
             print(f"error: no release {wanted}: the sandbox has {', '.join(RELEASES)}", file=sys.stderr)
             return 2
         build_binaries(say, found[0])
-    if not releases or with_metrics:
-        build_all(say, metrics=with_metrics)
-    if with_metrics:
+    for one in sets:
+        build_all(say, _MORE[one])
+    if not releases:
+        build_all(say)
+    if sets:
         build_gke_adapter(say)
     return 0
 
@@ -117,9 +121,9 @@ def _start() -> int:
     found = clean_leftovers(say)
     if found:
         say(f"removed what an earlier one left: {', '.join(found[:6])}{' …' if len(found) > 6 else ''}")
-    metrics = bool(os.environ.get(_METRICS_VARIABLE))
-    images = build_all(say, metrics=metrics)
-    programs = [build_binaries(say), *([build_gke_adapter(say)] if metrics else [])]
+    asked = os.environ.get(_METRICS_VARIABLE)
+    images = build_all(say, _MORE[_KEDA if asked == _KEDA else _METRICS] if asked else {})
+    programs = [build_binaries(say), *([build_gke_adapter(say)] if asked else [])]
     state = private(state_dir())
     made.begin()
     model = state / "model"

@@ -12,23 +12,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from ..build import (
     AS_RELEASED,
+    KEDA_PROGRAMS,
     BuildFailed,
     binaries_dir,
     build_binaries,
+    build_keda,
     build_released,
     cache_lock,
     digest_of,
+    keda_dir,
     released_dir,
     watched,
 )
 from ..paths import MARKER, cache_dir
+from ..releases import KEDA
 
 Progress = Callable[[str], None]
 
@@ -61,6 +66,10 @@ METRICS_IMAGES = {
     "prometheus": "sandbox.local/prometheus:2.53",
     **{name: f"sandbox.local/{name}:{version}" for name, (_, version, _) in AS_RELEASED.items()},
 }
+KEDA_IMAGES = {
+    "prometheus": METRICS_IMAGES["prometheus"],
+    **{name: f"sandbox.local/{name}:{KEDA}" for name in KEDA_PROGRAMS},
+}
 # What an image is called elsewhere: the lab's manifests name it so.
 ALIASES = {"docker.io/tensorflow/serving:2.8.0": IMAGES["tensorflow-serving"]}
 # HAProxy comes with the base system: a small package is not worth a base of its own.
@@ -75,13 +84,13 @@ class Images:
     model: Path
 
 
-def build_all(progress: Progress, *, metrics: bool = False) -> Images:
-    """Builds what is missing; takes minutes on the first call, nothing on the next. ``metrics``: ``METRICS_IMAGES``, too."""
+def build_all(progress: Progress, more: Mapping[str, str] = MappingProxyType({})) -> Images:
+    """Builds what is missing; takes minutes on the first call, nothing on the next. ``more``: images beside ``IMAGES``."""
     # Compiling wants the CPUs, images wait for mirrors and disks: side by side.
     with ThreadPoolExecutor(1) as threads:
-        compiling = threads.submit(_compile, progress, metrics=metrics)
+        compiling = threads.submit(_compile, progress, more)
         with cache_lock("images"):
-            builder = _Builder(progress, IMAGES | METRICS_IMAGES if metrics else IMAGES)
+            builder = _Builder(progress, {**IMAGES, **more})
             try:
                 if not builder.is_complete():
                     builder.archives()
@@ -93,17 +102,18 @@ def build_all(progress: Progress, *, metrics: bool = False) -> Images:
 
 
 def prometheus_program() -> Path:
-    """Prometheus as its image has it, unpacked; for who would run it without a container. ``build_all`` with ``metrics``
-    comes before."""
+    """Prometheus as its image has it, unpacked; for who would run it without a container. ``build_all`` with
+    ``METRICS_IMAGES`` comes before."""
     unpacked = "io.containerd.snapshotter.v1.overlayfs/snapshots/*/fs/usr/bin/prometheus"
     return max(cache_dir().glob(f"template-*/{unpacked}"), key=lambda file: file.stat().st_mtime)
 
 
-def _compile(progress: Progress, *, metrics: bool) -> None:
+def _compile(progress: Progress, more: Iterable[str]) -> None:
     build_binaries(progress)
-    if metrics:
-        for name in AS_RELEASED:
-            build_released(name, progress)
+    for name in AS_RELEASED.keys() & more:
+        build_released(name, progress)
+    if KEDA_PROGRAMS.keys() & more:
+        build_keda(progress)
 
 
 class _Builder:
@@ -115,6 +125,7 @@ class _Builder:
         # Images that hold a program of ours, and where that is.
         self._compiled = {
             "pause": binaries, "coredns": binaries, **{name: released_dir(name) for name in AS_RELEASED},
+            **dict.fromkeys(KEDA_PROGRAMS, keda_dir()),
         }  # fmt: skip
         self._progress = progress
         self._work = cache_dir() / "images.work"
@@ -146,7 +157,9 @@ class _Builder:
 
     def _forget_older(self, kind: str) -> None:
         """Removes superseded entries; the one before the newest stays, since a running sandbox may use it."""
-        entries = sorted(cache_dir().glob(f"{kind}-[0-9a-f]*"), key=lambda entry: entry.stat().st_mtime)
+        entries = sorted(
+            cache_dir().glob(f"{kind}-{'[0-9a-f]' * 16}"), key=lambda entry: entry.stat().st_mtime
+        )
         for entry in entries[:-2]:
             shutil.rmtree(entry)
 

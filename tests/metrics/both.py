@@ -1,4 +1,4 @@
-"""What both sources say of the same load at the same moments, and what the HPA would make of either."""
+"""What several sources say of the same load at the same moments, and what the HPA would make of each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import math
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +16,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.sources import
     Site,
     external_name,
     gke_metrics,
+    promql,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
@@ -44,34 +46,54 @@ def external_total(api: KubeClient) -> float:
     return _sum(api, f"{EXTERNAL}/{name}")
 
 
-def gke_total(api: KubeClient, metric: str) -> float:
-    """By GKE's adapter, of an AutoscalingMetric of this name."""
-    name = quote(f"autoscaling.gke.io|{metric}|in-flight", safe="")
+def keda_total(api: KubeClient) -> float:
+    """By KEDA's adapter, of its second trigger."""
+    return _sum(api, f"{EXTERNAL}/s1-prometheus", labelSelector=f"scaledobject.keda.sh/name={NAME}")
+
+
+def prometheus_total(api: KubeClient) -> float:
+    """By the role's Prometheus itself."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/services/http:{NAME}-prometheus:9090/proxy/api/v1/query"
+    (one,) = _asked(api, path, query=promql(IN_FLIGHT, site("prometheus")))["data"]["result"]
+    return float(one["value"][1])
+
+
+def gke_total(api: KubeClient) -> float:
+    """By GKE's adapter, of the AutoscalingMetric that ``SideBySide`` makes."""
+    name = quote("autoscaling.gke.io|beside|in-flight", safe="")
     return _sum(api, f"{CUSTOM}/*/{name}", labelSelector=f"app={NAME}")
 
 
 def _sum(api: KubeClient, path: str, **query: object) -> float:
+    return sum(float(quantity(one["value"])) for one in _asked(api, path, **query)["items"])
+
+
+def _asked(api: KubeClient, path: str, **query: object) -> Json:
     """Values are no objects, as everything else in a list is."""
     status, _, body = api.raw("GET", path, query=query, timeout=10)
     if status != 200:
         raise KubeError(status, "", f"GET {path}: {status} {body!r:.300}")
-    return sum(float(quantity(one["value"])) for one in json.loads(body)["items"])
+    return dict(json.loads(body))
+
+
+BOTH = {"prometheus": external_total, "gke": gke_total}
+"""What a cluster without KEDA can have at once."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Totals of requests in flight, by either."""
+    """Totals of requests in flight, by source."""
 
     t: float
-    prometheus: float
-    gke: float
+    totals: Mapping[str, float]
 
 
 @dataclass
 class SideBySide:
-    """Reads both as long as the block lasts; GKE's by an AutoscalingMetric of its own, as the role would make it."""
+    """Reads all of them as long as the block lasts; GKE's by an AutoscalingMetric of its own, as the role would make it."""
 
     api: KubeClient
+    sources: Mapping[str, Callable[[KubeClient], float]]
     moments: list[Moment] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -96,28 +118,24 @@ class SideBySide:
         self.api.delete(f"{METRICS}/beside")
 
     def apart(self, most: int, seconds: float) -> list[str]:
-        """Moments at which an HPA by one would have two replicas more than by the other, or more; what both said before.
+        """Moments at which an HPA by one would have two replicas more than by another, or more; what all said before.
 
         ``seconds``: for so long the highest recommendation counts (``autoscaling_scale_down_stabilization_seconds``).
         """
         found = []
         for now in self.moments:
             before = [one for one in self.moments if now.t - seconds <= one.t <= now.t]
-            decisions = [
-                max(wanted(getattr(one, source), most) for one in before) for source in ("prometheus", "gke")
-            ]
-            if abs(decisions[0] - decisions[1]) > 1:
-                said = ", ".join(f"{one.prometheus:.1f} and {one.gke:.1f}" for one in before)
-                found.append(
-                    f"{now.t - self.moments[0].t:.0f} s: {decisions[0]} and {decisions[1]} of {said}"
-                )
+            decisions = [max(wanted(one.totals[source], most) for one in before) for source in self.sources]
+            if max(decisions) - min(decisions) > 1:
+                said = ", ".join(" ".join(f"{total:.1f}" for total in one.totals.values()) for one in before)
+                found.append(f"{now.t - self.moments[0].t:.0f} s: {decisions} of {said}")
         return found
 
     def _follow(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
             try:
-                moment = Moment(time.time(), external_total(self.api), gke_total(self.api, "beside"))
-            except KubeError as error:
+                totals = {source: read(self.api) for source, read in self.sources.items()}
+            except (KubeError, ValueError) as error:
                 self.problems.append(str(error))
             else:
-                self.moments.append(moment)
+                self.moments.append(Moment(time.time(), totals))

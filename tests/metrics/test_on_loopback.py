@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .both import IN_FLIGHT, SideBySide, wanted
+from .both import BOTH, IN_FLIGHT, SideBySide, wanted
 from .on_loopback import NAME, OnLoopback
 
 MOST, STABILISED = 6, 30
@@ -58,10 +58,10 @@ def test_both_ask_for_as_many_replicas_at_the_same_moment(cluster: OnLoopback) -
     cluster.proxies.total = 3
     given = {**COMMON, "autoscaling_scale_down_stabilization_seconds": STABILISED}
     cluster.autoscale(**given, autoscaling_metrics_source="prometheus")
-    with SideBySide(cluster.client) as seen:
+    with SideBySide(cluster.client, BOTH) as seen:
         for total in (3.0, 7.0, 11.0, 7.0, 3.0):
             cluster.proxies.total = total
             cluster.passes(25)
     assert len(seen.moments) >= 30, seen.problems
-    assert max(one.prometheus for one in seen.moments) > 8, "it changed"
+    assert max(one.totals["prometheus"] for one in seen.moments) > 8, "it changed"
     assert seen.apart(MOST, STABILISED) == []

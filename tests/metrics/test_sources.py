@@ -16,7 +16,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.objects import
 from tests.drills.drill import KUBECONFIG
 from tests.integration.conftest import ROOT, daemon_log, leftovers, playbook, report, sandbox, wait_for
 
-from .both import IN_FLIGHT, NAME, NAMESPACE, SideBySide
+from .both import BOTH, IN_FLIGHT, NAME, NAMESPACE, SideBySide
 
 VARS = f"@{Path(__file__).parent / 'vars.yml'}"
 # As inventories/sandbox has them.
@@ -111,11 +111,11 @@ def test_by_a_prometheus_of_the_role_s_own(without_stock: list[float]) -> None:
     name = f"{NAME}-in-flight"
     metrics = {one["type"]: one for one in hpa()["status"]["currentMetrics"]}
     assert metrics["External"]["external"]["metric"]["name"] == name
-    with SideBySide(api()) as seen:
+    with SideBySide(api(), BOTH) as seen:
         load("prometheus")
     (ROOT / "reports/sources.json").write_text(json.dumps([vars(one) for one in seen.moments]))
     assert len(seen.moments) >= 30, seen.problems[-3:]
-    assert max(one.prometheus for one in seen.moments) > 2 * IN_FLIGHT["target"], "there was load"
+    assert max(one.totals["prometheus"] for one in seen.moments) > 2 * IN_FLIGHT["target"], "there was load"
     assert seen.apart(MOST, STABILISED) == [], "the sources are never more than one replica apart"
     assert decided(name), "the metric decided, and the report says so"
     without_stock.append(scheduled())

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..durations import duration
+from ..k8s.autoscalers import is_kedas
 from ..k8s.objects import condition, timestamp
 from .limits import Memory, Recommendation
 from .look import look
@@ -62,6 +63,8 @@ def next_look(
     )
     if current == 0 and memory.scaled_to_zero and any(isinstance(reading, str) for reading in readings):
         return "there is no replica, since nobody asked: it took the last itself, and sets one when somebody asks"
+    if current == 0 and is_kedas(hpa):
+        return "there is no replica, since nobody asked: KEDA took the last, and sets one when somebody asks"
     seen = Seen(now, current, current, seen_pods, readings)
     words = sentence(look(spec, seen, memory, controller), seen, spec)
     strangers = ", ".join(foreign(hpa["spec"]["scaleTargetRef"]["name"], pods))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .objects import Json, is_true
 
 
@@ -11,7 +14,7 @@ def scales(hpa: Json, deployment: str) -> bool:
     return (target.get("kind"), target.get("name")) == ("Deployment", deployment)
 
 
-def is_kedas(hpa: Json) -> bool:
+def is_kedas(hpa: Mapping[str, Any]) -> bool:
     """Whether KEDA owns it, which would write it back."""
     return any(owner.get("kind") == "ScaledObject" for owner in hpa["metadata"].get("ownerReferences") or [])
 

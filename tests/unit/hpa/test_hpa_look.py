@@ -187,3 +187,13 @@ def test_at_zero_its_nonsense_of_a_value_is_not_repeated() -> None:
     assert said([], [], hpa=hpa) == (
         "there is no replica, and it was not the HPA that took the last: it waits until somebody sets one"
     )
+
+
+def test_at_zero_keda_s_brings_the_next_one() -> None:
+    """KEDA's HPA says nothing of the zero (reason ScalingDisabled); it is KEDA that took the last."""
+    hpa = copy.deepcopy(HPA)
+    owner = {"kind": "ScaledObject", "name": "m"}
+    hpa["metadata"] = {**hpa.get("metadata", {}), "ownerReferences": [owner]}
+    hpa["status"] = {"currentReplicas": 0, "desiredReplicas": 0}
+    words = "there is no replica, since nobody asked: KEDA took the last, and sets one when somebody asks"
+    assert said([], [], hpa=hpa) == words
