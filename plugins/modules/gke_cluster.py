@@ -164,8 +164,8 @@ own_only:
   - Give that label to a cluster of an older release or of your own, and it counts as made here.
 adopt:
   - Whether a cluster that this module did not create, and its node pools, may be changed. What it created has the label
-    C(made-by=mlops-tfserving). Otherwise such a cluster is read, and the task fails before anything is changed, in check mode, too, if
-    something would be; it tells what.
+    C(made-by=mlops-tfserving). With V(false) such a cluster is read, and the task fails before anything is changed, in check mode, too, if
+    something would be; it tells what. The cluster role says so unless C(cluster_adopt) is true, since it has defaults that nobody wrote.
   - The cluster gets no label by it, and so stays with O(own_only).
 wait_timeout: Seconds to wait for everything together.
 autoscaling: The node autoscaler and node auto-provisioning.
@@ -290,7 +290,7 @@ SPEC = module_spec(
     recreate=RECREATE_ARGUMENT,
     deletion_protection={"type": "bool", "default": False},
     own_only={"type": "bool", "default": False},
-    adopt={"type": "bool", "default": False},
+    adopt={"type": "bool", "default": True},
     wait_timeout={"type": "int", "default": 1800},
     **KUBECONFIG_ARGUMENTS,
     **CLUSTER_ARGUMENTS,

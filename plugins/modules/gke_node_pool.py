@@ -31,7 +31,7 @@ recreate:
   - V(failed) deletes a pool in status C(ERROR) and makes it anew.
   - V(pools) does so in both cases.
 adopt: Whether a pool may be made or changed in a cluster that this collection did not create, which is one without the label
-  C(made-by=mlops-tfserving). Otherwise the task fails before anything is changed, in check mode, too. O(state=absent) needs no such
+  C(made-by=mlops-tfserving). With V(false) the task fails before anything is changed, in check mode, too. O(state=absent) needs no such
   word.
 wait_timeout: Seconds to wait for everything together.
 name: The pool's name.
@@ -219,7 +219,7 @@ SPEC = module_spec(
     cluster={"type": "str", "required": True},
     location={"type": "str", "required": True},
     recreate=RECREATE_ARGUMENT,
-    adopt={"type": "bool", "default": False},
+    adopt={"type": "bool", "default": True},
     wait_timeout={"type": "int", "default": 1800},
     **POOL_ARGUMENTS,
 )
