@@ -15,6 +15,7 @@ MARKS = {
     "routes": "Deployment: what leads to it from a Gateway, as API/KIND, for the run that no longer wants it",
     "served-version": "Deployment: the last version that answered in every pod; Kubernetes copies it to the ReplicaSet of these pods, by which rollback.yml knows what served",
     "holds": "Deployment: that pods hold requests while it has no replica, for the run that no longer wants them",
+    "idlest-first": "Deployment: that a pod beside it says which replicas are the idlest, for the run that no longer wants it",
     "beside": "HPA, or ScaledObject of KEDA, or the dashboard's ConfigMap: what its role made beside it, for the run that no longer wants it",
     "held-tolerance": "HPA: held while a rollout has pods more than are wanted; the tolerance downwards that it had, nothing for none of its own, @, and who holds it",
     "config-hash": "pod of Prometheus, its adapter and those that hold requests: a hash of their configuration, so that another one starts them anew",
