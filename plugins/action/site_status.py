@@ -32,7 +32,7 @@ class ActionModule(ConnectingAction):
         return found
 
     def _of_the_play(self, variables: Json) -> Json:
-        options = super()._of_the_play(variables)
+        options = {"reports": "reports", **super()._of_the_play(variables)}
         return options | {
             name: absolute_path(options[name]) for name in ("reports", "file") if name in options
         }
