@@ -66,7 +66,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 
 def differences(server: ApiServer, *wanted: Json, force: bool = True) -> Json:
-    given = {"definition": list(wanted), "field_manager": "ours", "force_conflicts": force}
+    given = {
+        "definition": list(wanted), "field_manager": "ours", "force_conflicts": force, "own_kinds": [], "site": "",
+    }  # fmt: skip
     return k8s_diff.answer({**given, "kubeconfig": server.kubeconfig(), "context": None}, check_mode=False)
 
 
