@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from ansible.utils.display import Display
@@ -16,7 +15,7 @@ from ..plugin_utils.module_action import Json, module_of
 
 
 class ActionModule(ConnectingAction):
-    """A token is renewed for as long as somebody watches."""
+    """The screen is shown as lines."""
 
     VARIABLES = CONNECTION | {
         "namespace": "serving_namespace", "app": "serving_name", "model": "serving_model_name", "models": "serving_models",
@@ -25,7 +24,6 @@ class ActionModule(ConnectingAction):
     }  # fmt: skip
 
     def run(self, tmp: Any = None, task_vars: Json | None = None) -> Json:
-        self._task.args.setdefault("process", os.getppid())
         found = super().run(tmp, task_vars)
         for line in () if self._task.no_log or found.get("failed") else found.get("screen", ()):
             Display().display(f"    {line}")

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..plugin_utils.when_used import when_used
+
 DOCUMENTATION = r"""
 name: autoscaling_taking_off
 short_description: What of others is on an HPA
@@ -50,14 +52,8 @@ _value:
 """
 
 
-def autoscaling_taking_off(*given: Any, **options: Any) -> Any:
-    from ..module_utils.hpa.leftover import taking_off  # noqa: PLC0415 - Ansible reads all filters to find one
-
-    return taking_off(*given, **options)
-
-
 class FilterModule:
     """The filter by its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"autoscaling_taking_off": autoscaling_taking_off}
+        return {"autoscaling_taking_off": when_used("hpa.leftover", "taking_off")}

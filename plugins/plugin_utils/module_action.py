@@ -54,6 +54,9 @@ class ModuleAction(ActionBase):
     A process of its own takes more than half a second, and most modules of a run ask a question or two. A module
     still has one wherever that makes a difference: on another machine, as another user, in another environment, in
     the background, or where only another Python has the packages.
+
+    A module with an option ``process`` is told which process the whole run is: Ansible forks one for each task, whose
+    parent lives as long as the run.
     """
 
     _supports_check_mode = True
@@ -64,6 +67,8 @@ class ModuleAction(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: Json | None = None) -> Json:
         result: Json = super().run(tmp, task_vars)
+        if "process" in self._module().SPEC["argument_spec"]:
+            self._task.args.setdefault("process", os.getppid())
         with self._progress() as lines:
             if self._needs_a_process():
                 result.update(self._in_a_process(task_vars, {VARIABLE: lines}))

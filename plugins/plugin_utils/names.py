@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.utils.display import Display
 
 try:
@@ -23,13 +22,13 @@ except ImportError:  # before 2.19, which trusts all
 
 
 from ..module_utils.k8s.environment import contradiction
+from ..module_utils.plain_yaml import read_yaml
 from ..module_utils.variables.findings import Finding, kept, names_of_rules
 from ..module_utils.variables.rules import NEVER_IGNORED
 from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS, unknown_names
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = tuple(path.parents[1].name for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")))
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def environment() -> list[Finding]:
@@ -80,7 +79,7 @@ def errors_in(findings: Iterable[Finding]) -> list[str]:
 
 def options_of(role: str) -> dict[str, Any]:
     """A role's variables by its argument spec. It holds no templates, so the fastest way to read YAML will do."""
-    specs = yaml.load(_specification(role), Loader=_LOADER)  # noqa: S506 both are safe loaders
+    specs = read_yaml(_specification(role))
     return dict(specs["argument_specs"]["main"]["options"])
 
 
@@ -89,7 +88,7 @@ def defaults_of(role: str) -> dict[str, Any]:
     notes where each value stands, takes ten times as long.
     """
     text = (ROOT / "roles" / role / "defaults/main.yml").read_text(encoding="utf-8")
-    return dict(_trusted(yaml.load(text, Loader=_LOADER)))  # noqa: S506 both are safe loaders
+    return dict(_trusted(read_yaml(text)))
 
 
 def _trusted(value: Any) -> Any:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import yaml
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
@@ -17,6 +15,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.resources impo
 
 from sandbox.build import keda_dir
 from sandbox.images.build import KEDA_IMAGES
+from tests.metrics.following import Following
 
 Json = dict[str, Any]
 KEDA = "keda"
@@ -71,7 +70,7 @@ def _deployed(api: KubeClient) -> bool:
 
 
 @dataclass
-class Watched:
+class Watched(Following):
     """A Deployment and its HPA, at each moment at which either was another, as long as the block lasts."""
 
     api: KubeClient
@@ -83,22 +82,10 @@ class Watched:
     """UIDs of the HPA; None: there was none."""
     looks: int = 0
 
-    def __enter__(self) -> Self:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
     def _follow(self) -> None:
         deployment = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{self.name}"
         autoscaler = f"/apis/autoscaling/v2/namespaces/{self.namespace}/horizontalpodautoscalers/{self.name}"
-        while not self._stop.wait(0.1):
+        while not self.stop.wait(0.1):
             try:
                 found, hpa = self.api.get_or_none(deployment), self.api.get_or_none(autoscaler)
             except KubeError as problem:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,8 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.sources import
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.client import KubeClient
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.errors import KubeError
 from ansible_collections.mlops.tfserving.plugins.module_utils.k8s.quantities import quantity
+
+from .following import Following
 
 Json = dict[str, Any]
 NAMESPACE, NAME, SECONDS = "tfserving", "image-classifier", 15
@@ -89,7 +90,7 @@ class Moment:
 
 
 @dataclass
-class SideBySide:
+class SideBySide(Following):
     """Reads all of them as long as the block lasts; GKE's by an AutoscalingMetric of its own, as the role would make it."""
 
     api: KubeClient
@@ -105,16 +106,12 @@ class SideBySide:
             "spec": {"metrics": gke_metrics([IN_FLIGHT], site("gke"))},
         }
         self.api.post(METRICS, body)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow)
-        self._thread.start()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
-        self._thread.join()
+        super().__exit__(kind, error, trace)
         self.api.delete(f"{METRICS}/beside")
 
     def apart(self, most: int, seconds: float) -> list[str]:
@@ -132,7 +129,7 @@ class SideBySide:
         return found
 
     def _follow(self) -> None:
-        while not self._stop.wait(_LOOK_SECONDS):
+        while not self.stop.wait(_LOOK_SECONDS):
             try:
                 totals = {source: read(self.api) for source, read in self.sources.items()}
             except (KubeError, ValueError) as error:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..k8s.surge import NOTE as _HELD
+
 Json = dict[str, Any]
 
 BESIDE = "mlops.tfserving/beside"
 """Of what was made beside it: roles/autoscaling/vars."""
-_HELD = "mlops.tfserving/held-tolerance"
 _NAME = "scaledobject.keda.sh/name"
 _TRANSFER = "scaledobject.keda.sh/transfer-hpa-ownership"
 """KEDA copies labels and annotations of its ScaledObject, to which it adds the first; and adds labels that others have, too."""

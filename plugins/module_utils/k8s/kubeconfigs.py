@@ -10,8 +10,7 @@ from typing import Any
 import yaml
 
 from ..paths import absolute_path
-
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from ..plain_yaml import read_yaml
 
 
 def kubeconfig_path(given: Any) -> str:
@@ -25,7 +24,7 @@ def kubeconfig_context(paths: Any) -> str:
     """The current context, of several files the first one's that has one; empty where there is none."""
     for path in filter(None, str(paths or "").split(os.pathsep)):
         try:
-            found = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 a safe one
+            found = read_yaml(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError):
             continue
         if isinstance(found, Mapping) and found.get("current-context"):

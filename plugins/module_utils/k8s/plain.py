@@ -20,12 +20,12 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from ..no_log import sound_token
 from ..paths import absolute_path
+from ..plain_yaml import read_yaml
 
 Json = dict[str, Any]
 
 _CLUSTER = {"server", "certificate-authority", "certificate-authority-data", "extensions"}
 _USER = {"token", "client-certificate", "client-certificate-data", "client-key", "client-key-data"}
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONNECTIONS = 10
 """Kept of those that threads need at a time; the package's own number on two cores."""
 
@@ -66,7 +66,7 @@ def plain(kubeconfig: Mapping[str, Any] | str, context: str | None) -> Plain | N
         return None
     try:
         if isinstance(kubeconfig, str):
-            kubeconfig = yaml.load(Path(absolute_path(kubeconfig)).read_bytes(), Loader=_LOADER)  # noqa: S506 a safe one
+            kubeconfig = read_yaml(Path(absolute_path(kubeconfig)).read_bytes())
         return _plain(kubeconfig, context)
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
         return None
