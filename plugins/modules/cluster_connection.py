@@ -25,6 +25,7 @@ extends_documentation_fragment:
 
 OPTIONS = r"""
 exists: Whether Google's cluster exists and its kubeconfig was written, where that is known. Then Google is not asked.
+needed: Whether the task fails where there is no cluster that can be reached; never in check mode.
 """
 
 EXAMPLES = r"""
@@ -65,6 +66,10 @@ made_here:
   description: Whether Google was asked and the cluster has the label C(made-by=mlops-tfserving).
   type: bool
   returned: success
+status:
+  description: Google's word for the cluster's state, such as V(PROVISIONING); empty where Google was not asked, or has none.
+  type: str
+  returned: success
 renewed:
   description: Whether the token in the kubeconfig is renewed until the run's end.
   type: bool
@@ -74,10 +79,14 @@ renewed:
 import dataclasses
 
 from ..module_utils import outcome
-from ..module_utils.gke.connection import ARGUMENTS, Connection, Json, answered, connect, packages
+from ..module_utils.gke.connection import ARGUMENTS, Connection, Json, answered, connect, needed, packages
 
 SPEC = {
-    "argument_spec": {**ARGUMENTS, "exists": {"type": "bool"}},
+    "argument_spec": {
+        **ARGUMENTS,
+        "exists": {"type": "bool"},
+        "needed": {"type": "bool", "default": False},
+    },
     "supports_check_mode": True,
 }
 
@@ -85,7 +94,11 @@ PACKAGES = packages
 
 
 def answer(params: Json, *, check_mode: bool) -> Json:
-    return answered(params, lambda: _told(connect(params)))
+    def work() -> Json:
+        found = connect(params)
+        return _told(needed(found, params) if params["needed"] and not check_mode else found)
+
+    return answered(params, work)
 
 
 def _told(found: Connection) -> Json:

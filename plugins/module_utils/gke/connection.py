@@ -8,12 +8,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from ..gcp import options as google
+from ..gcp.errors import BadInput
 from ..gcp.labels import is_ours
 from ..k8s import options as kubernetes
 from ..k8s.connection import lacking
 from ..k8s.kubeconfigs import kubeconfig_context, kubeconfig_path
 from ..paths import absolute_path
 from .known import known
+from .kubeconfig import context_name
 
 Json = dict[str, Any]
 
@@ -41,7 +43,7 @@ DOCUMENTED = {
 @dataclass(frozen=True)
 class Connection:
     """``kubeconfig``: its path, or paths, empty where the cluster can't be reached; ``renewed``: whether its token is until the
-    run's end. Of Google's cluster: whether it ``exists``, and was ``made_here``.
+    run's end. Of Google's cluster: whether it ``exists``, and was ``made_here``, and its ``status`` in Google's word.
     """
 
     kubeconfig: str = ""
@@ -49,6 +51,7 @@ class Connection:
     renewed: bool = False
     exists: bool = False
     made_here: bool = False
+    status: str = ""
 
 
 def packages(params: Mapping[str, Any]) -> Mapping[str, str | None]:
@@ -57,9 +60,16 @@ def packages(params: Mapping[str, Any]) -> Mapping[str, str | None]:
         return {"kubernetes": lacking(kubeconfig_path(given), params.get("existing_context") or None)}
     return {
         "google-auth and requests": None
-        if find_spec("google.auth") and find_spec("requests")
+        if _is_installed("google.auth") and _is_installed("requests")
         else "no such package"
     }
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # nor is what it is a part of
+        return False
 
 
 def connect(params: Json) -> Connection:
@@ -69,13 +79,32 @@ def connect(params: Json) -> Connection:
         return Connection(given, params["existing_context"] or kubeconfig_context(given))
     file = absolute_path(params["kubeconfig_file"])
     if params.get("exists") is not None:
-        return Connection(file, kubeconfig_context(file)) if params["exists"] else Connection()
+        # By the name that was just written: others may have chosen another one in that file since.
+        context = context_name(params["project"], params["location"], params["name"])
+        return Connection(file, context) if params["exists"] else Connection()
     from .info import connected  # noqa: PLC0415 - long to import, and not needed above
 
     cluster, context, renewed = connected({**params, "kubeconfig_current_context": True})
-    made_here = is_ours((cluster or {}).get("resourceLabels"))
+    there = cluster or {}
     return Connection(
-        file if context else "", context, renewed, exists=cluster is not None, made_here=made_here
+        file if context else "", context, renewed,
+        exists=cluster is not None, made_here=is_ours(there.get("resourceLabels")), status=str(there.get("status", "")),
+    )  # fmt: skip
+
+
+def needed(found: Connection, params: Json) -> Connection:
+    """The same. Raises ``BadInput`` where it leads nowhere: modules that are given no kubeconfig take one of their own."""
+    if found.kubeconfig:
+        return found
+    where = f"cluster {params['name']} in {params['location']} of project {params['project']}"
+    if found.exists or params.get("exists") is not None:
+        said = f": Google says that it is {found.status}" if found.status else ""
+        raise BadInput(
+            f"{where} can't be reached{said}. Nothing was asked of it. Run this again once playbooks/status.yml reaches it."
+        )
+    raise BadInput(
+        f"{where} does not exist, and nothing was asked of any other. Correct gcp_project, cluster_location or cluster_name, or have "
+        "playbooks/site.yml create it."
     )
 
 

@@ -436,7 +436,8 @@ def words_of_others(changes: list[Change], cluster: Json, *, adopt: bool) -> tup
         f"cluster {name} in {location} was not made here (it lacks the {MARK_WORDS}), and is not changed unless that is said. It would "
         f"be: {'; '.join(map(str, changes))}",
         "If that is meant, set cluster_adopt: true (adopt: true of the module), which lets it be changed, and no more: teardown leaves "
-        "it. If not, leave out what it has otherwise, or choose another name. If an older release of this collection made it, give it "
+        "it. If not, leave out what it has otherwise (of node pools, which the role has by default, by cluster_node_pools: []), or choose "
+        "another name. If an older release of this collection made it, give it "
         f"the label, and teardown counts it, too: gcloud container clusters update {name} --location={location} "
         f"--update-labels={'='.join(*MARK.items())}",
     )

@@ -21,8 +21,8 @@ Objects = Mapping[str, list[Json]]
 
 @dataclass(frozen=True)
 class Site:
-    """Where it is. ``kubeconfig``: of Google's cluster, ``existing`` of one that is not made here; ``model``: the first that is
-    served.
+    """Where it is. ``kubeconfig``: of Google's cluster, ``existing`` of one that is not made here; ``exists``: whether one that
+    can't be reached is there; ``model``: the first that is served.
     """
 
     namespace: str
@@ -32,6 +32,7 @@ class Site:
     location: str = ""
     kubeconfig: str = ""
     existing: str = ""
+    exists: bool = False
 
 
 def screen(site: Site, found: Json, run: Mapping[str, Any], now: float) -> list[str]:
@@ -39,10 +40,11 @@ def screen(site: Site, found: Json, run: Mapping[str, Any], now: float) -> list[
     told = found["summary"]
     reasons = f": {'; '.join(told['reasons'])}" if told["reasons"] else ""
     there = "objects" in found
+    lacks = ": can't be reached" if site.exists else ": does not exist (ansible-playbook site.yml creates it)"
     return [
         f"health      {told['health']}{reasons}",
         f"cluster     {f'of {site.existing}' if site.existing else f'{site.cluster} in {site.location}'}"
-        f"{'' if there else ': does not exist (ansible-playbook site.yml creates it)'}",
+        f"{'' if there else lacks}",
         *(_cluster(site, found, now) if there else ()),
         *_run(run),
     ]
@@ -54,8 +56,8 @@ def _cluster(site: Site, found: Json, now: float) -> Iterator[str]:
         yield f"kubectl     KUBECONFIG={site.kubeconfig}"
     for node in sorted(objects["Node"], key=name_of):
         machine = (node["metadata"].get("labels") or {}).get("node.kubernetes.io/instance-type", "?")
-        room = node["status"]["allocatable"]
-        yield f"node        {name_of(node)}: {_ready(node)}, {machine}, {room['cpu']} CPU, {room['memory']}"
+        room = node.get("status", {}).get("allocatable") or {}
+        yield f"node        {name_of(node)}: {_ready(node)}, {machine}, {room.get('cpu', '?')} CPU, {room.get('memory', '?')}"
     yield from _deployment(site, objects["Deployment"])
     for pod in sorted(objects["Pod"], key=name_of):
         if (pod["metadata"].get("labels") or {}).get("app") in (site.name, f"{site.name}-canary"):
@@ -101,7 +103,9 @@ def _autoscaler(hpa: Json, objects: Objects, samples: list[Json] | None, now: fl
     )
     yield f"autoscaler  {its['current']} replicas, wants {its['desired']} ({its['min']} to {its['max']}){metrics}"
     if samples is not None:
-        versions = (node["status"].get("nodeInfo", {}).get("kubeletVersion", "") for node in objects["Node"])
+        versions = (
+            node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", "") for node in objects["Node"]
+        )
         pods = under(hpa, objects["Deployment"], objects["Pod"])
         yield f"            {next_look(hpa, pods, samples, now, Controller.of(next(versions, '')))}"
 

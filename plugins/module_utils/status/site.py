@@ -22,9 +22,7 @@ ONCE = Policy(attempts=1)
 
 STATISTIC = "tfserving_health"
 
-_NOWHERE: Json = {
-    "health": "down", "reasons": ["the cluster does not exist"], "replicas": {}, "nodes": {}, "pods": [], "cost": None,
-}  # fmt: skip
+_NOWHERE: Json = {"health": "down", "replicas": {}, "nodes": {}, "pods": [], "cost": None}
 
 
 def site_status(params: Json) -> Json:
@@ -35,7 +33,7 @@ def site_status(params: Json) -> Json:
     model = params["models"][0]["name"] if params["models"] else params["model"]
     site = Site(
         params["namespace"], params["app"], model, cluster=params["name"], location=params["location"],
-        kubeconfig=connection.kubeconfig, existing=params["existing_kubeconfig"],
+        kubeconfig=connection.kubeconfig, existing=params["existing_kubeconfig"], exists=connection.exists,
     )  # fmt: skip
     lines = screen(site, found, as_seen(Path(params["reports"])), time.time())
     if params["file"]:
@@ -62,7 +60,12 @@ def _found(params: Json) -> tuple[Connection, Json]:
             pass  # What lasts is told below, and what passes is tried again there.
     connection = connect(params)
     if not connection.kubeconfig:
-        return connection, {"summary": _NOWHERE, "line": "down: the cluster does not exist"}
+        reason = (
+            f"the cluster can't be reached: Google says that it is {connection.status}"
+            if connection.exists
+            else "the cluster does not exist"
+        )
+        return connection, {"summary": {**_NOWHERE, "reasons": [reason]}, "line": f"down: {reason}"}
     return connection, _look(connection, params, READS)
 
 

@@ -26,7 +26,7 @@ def check_access(variables: Variables) -> None:
     if _SYSTEM_NAMESPACE.fullmatch(variables.text("serving_namespace")):
         variables.refuse(
             "serving_namespace",
-            "others run there, and the namespace would get this role's labels and policies",
+            "others run there, and would share names and quotas with this role's objects",
             "Name one of its own, such as tfserving, or say preflight_ignore: [system-namespace]",
             rule="system-namespace",
         )

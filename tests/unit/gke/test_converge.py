@@ -101,6 +101,7 @@ def test_a_cluster_of_others_is_used_and_not_changed(world: World) -> None:
         assert (
             "cluster c in us-central1 was not made here" in words
             and "set cluster_adopt: true (adopt: true of the module)" in words
+            and "by cluster_node_pools: []" in words
         )
         assert "node pool n: autoscaling: {" in words and "'max_node_count': 40" in words
         assert "resource_labels: {'team': 'search'} -> {'team': 'ml'}" in words

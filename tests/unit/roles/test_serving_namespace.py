@@ -63,15 +63,16 @@ def test_one_of_others_keeps_its_labels_and_gets_the_site(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("had", "told"), [(THEIRS, "the Pod Security Standard privileged"), ({}, "no Pod Security Standard")]
+    ("had", "told", "way"),
+    [(THEIRS, "the Pod Security Standard privileged", " --overwrite"), ({}, "no Pod Security Standard", "")],
 )
-def test_and_the_run_says_what_it_does_not_enforce(tmp_path: Path, had: Json, told: str) -> None:
+def test_and_the_run_says_what_it_does_not_enforce(tmp_path: Path, had: Json, told: str, way: str) -> None:
     said, _unused = converged(tmp_path, space(had), "main.yml", check=True)
     assert (
         f"was not made for this site, and stays as it is: it has {told}, and serving_pod_security is restricted."
         in said
     )
-    assert "kubectl label namespace tfserving pod-security.kubernetes.io/enforce=restricted" in said
+    assert f'kubectl label namespace tfserving pod-security.kubernetes.io/enforce=restricted{way}"' in said
 
 
 def test_nothing_is_said_where_it_is_as_wanted(tmp_path: Path) -> None:

@@ -115,6 +115,31 @@ def test_a_cluster_that_does_not_exist_is_down(tmp_path: Path) -> None:
     ]
 
 
+def test_a_cluster_that_is_being_made_is_told_from_none(tmp_path: Path) -> None:
+    google = KubeInMemory()
+    google.objects["/v1/projects/my-project/locations/us-central1-f/clusters/cluster-1"] = {
+        "name": "cluster-1", "location": "us-central1-f", "status": "PROVISIONING",
+    }  # fmt: skip
+    with google.served(tmp_path) as kubeconfig:
+        endpoint = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+        code, said = status(
+            google, tmp_path, cluster_existing_kubeconfig="", cluster_kubeconfig_path=str(tmp_path / "none"),
+            cluster_api_endpoint=endpoint, gcp_project="my-project", gcp_auth_kind="accesstoken",
+        )  # fmt: skip
+    assert code == 0, said
+    assert "health      down: the cluster can't be reached: Google says that it is PROVISIONING" in said
+    assert "cluster     cluster-1 in us-central1-f: can't be reached" in said
+    assert "does not exist" not in said
+
+
+def test_a_node_that_has_told_nothing_yet_hides_no_other(kube: KubeInMemory, tmp_path: Path) -> None:
+    kube.put("/api/v1/nodes/n-2", {}, labels={})
+    code, said = status(kube, tmp_path)
+    assert code == 0, said
+    assert "health      degraded: node n-2 is not ready" in said
+    assert "node        n-2: not ready, ?, ? CPU, ?" in said
+
+
 @pytest.mark.parametrize("answers", [True, False], ids=["it answers", "it is gone"])
 def test_google_is_asked_only_where_the_kubeconfig_of_a_run_before_leads_nowhere(
     kube: KubeInMemory, tmp_path: Path, answers: bool

@@ -69,6 +69,7 @@ def test_what_was_comes_back_where_a_ramp_failed(measured: Callable[..., Played]
         ({}, None, {"capacity_confirmed": False}, "say capacity_confirmed=true. Nothing was changed."),
         ({}, {}, {}, "in namespace tfserving is not there"),
         ({}, spec(60, most=1), {}, "as after a measurement that was killed"),
+        ({}, None, {"capacity_slo": "p95_ms <= 300"}, "capacity_slo is p95_ms <= 300: it is a text, and has to be a list."),
         ({"loadtest_locustfile": "mine.py"}, None, {}, "ramp your users by playbooks/loadtest.yml"),
         ({}, None, {"loadtest_shape": {"kind": "sine"}}, "loadtest_shape is {'kind': 'sine'} by an extra variable"),
         ({}, None, {"autoscaling_max_replicas": 3}, "autoscaling_max_replicas is 3 by an extra variable"),
