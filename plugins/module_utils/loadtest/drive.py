@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from ..gcp.errors import BadInput
+from ..k8s.client import KubeClient
 from ..k8s.errors import KubeError
 from ..k8s.identity import cluster_uid
 from ..k8s.options import client_from_params
@@ -39,11 +40,12 @@ def drive(params: Json, *, check_mode: bool) -> Json:
         }  # fmt: skip
     try:
         told = _told(params)
+        api = client_from_params(params)
         folder.mkdir(parents=True, exist_ok=True)
         with under_way(folder):
             point_latest(folder)
             with shown(folder, told):
-                return _run(params, folder)
+                return _run(params, folder, api)
     except BadInput as error:
         return failure(str(error))
     except (RunFailed, CannotList) as error:
@@ -61,8 +63,7 @@ def _told(params: Json) -> Json:
     return {"users": users, "terms": read_terms(params["billing"]), **given}
 
 
-def _run(params: Json, folder: Path) -> Json:
-    api = client_from_params(params)
+def _run(params: Json, folder: Path, api: KubeClient) -> Json:
     settings = Settings(
         namespace=params["namespace"],
         deployment=params["deployment"],

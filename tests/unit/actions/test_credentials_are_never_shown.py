@@ -170,7 +170,8 @@ def test_every_module_that_takes_credentials_is_tried() -> None:
 
 @pytest.mark.parametrize("name", KUBERNETES)
 def test_a_kubeconfigs_token(name: str, echo: Echo, tmp_path: Path) -> None:
-    options = KUBERNETES[name] | ({"reports_dir": str(tmp_path)} if name == "locust_run" else {})
+    reports = tmp_path / "reports"
+    options = KUBERNETES[name] | ({"reports_dir": str(reports)} if name == "locust_run" else {})
     # One module asks with the trimmed ones: some others go on asking a server that refuses.
     for case, token in (TRIMMED | REFUSED if name == "k8s_objects_info" else REFUSED).items():
         for given in ways(tmp_path, echo.url, token):
@@ -180,6 +181,7 @@ def test_a_kubeconfigs_token(name: str, echo: Echo, tmp_path: Path) -> None:
                     assert "its token is empty, or has a blank" in text, (case, given)
             assert set(echo.sent) == ({f"Bearer {TOKEN}"} if case in TRIMMED else set()), (case, given)
             echo.sent.clear()
+    assert not reports.exists(), "no run has begun"
 
 
 def test_a_kubeconfigs_other_credentials(echo: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,13 @@ from ansible_collections.mlops.tfserving.plugins.modules import locust_run, scal
 RECORDED = Path(__file__).parent / "data/demo.jsonl"
 
 
+def kubeconfig(url: str) -> dict[str, Any]:
+    return {
+        "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+        "clusters": [{"name": "c", "cluster": {"server": url}}], "users": [{"name": "c", "user": {}}],
+    }  # fmt: skip
+
+
 def call(capsys: pytest.CaptureFixture[str], module: Any, **options: Any) -> dict[str, Any]:
     with patch_module_args(options), pytest.raises(SystemExit):
         module.main()
@@ -151,7 +158,7 @@ def test_a_folder_for_reports_that_can_not_be_written_is_told_before_the_load(
     (tmp_path / "file").write_text("")
     result = call(
         capsys, locust_run, namespace="n", service="s", run="r", workers=1, deployment="m", load_timeout=9,
-        reports_dir=str(tmp_path / "file"), kubeconfig=str(tmp_path / "none"),
+        reports_dir=str(tmp_path / "file"), kubeconfig=kubeconfig("http://127.0.0.1:9"),
     )  # fmt: skip
     assert "the report's folder can't be written" in result["msg"]
 
@@ -183,13 +190,9 @@ def test_where_locust_never_came_up_nothing_is_fetched(
     with ThreadingHTTPServer(("127.0.0.1", 0), Cluster) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        kubeconfig = {
-            "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
-            "clusters": [{"name": "c", "cluster": {"server": url}}], "users": [{"name": "c", "user": {}}],
-        }  # fmt: skip
         result = call(
             capsys, locust_run, namespace="n", service="s", run="r", workers=1, deployment="m", load_timeout=9,
-            start_timeout=0, reports_dir=str(tmp_path), kubeconfig=kubeconfig,
+            start_timeout=0, reports_dir=str(tmp_path), kubeconfig=kubeconfig(url),
         )  # fmt: skip
         ended.set()
         server.shutdown()
