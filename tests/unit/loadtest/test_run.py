@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import random
 import threading
@@ -10,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.curve import users_at
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.curve import due_times, users_at
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.histogram import DELAYS, bucket_of
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.run import (
     LoadTest,
     RunFailed,
     Settings,
 )
-from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import Plan, plan
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.slo import Asked
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import Timeline, read
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.verdict import analyse
@@ -392,3 +393,55 @@ def test_what_was_due_until_it_was_enough_was_sent(tmp_path: Path, sent: float, 
     problems = analyse(events, slo=[], workers=2, users=0, environment={})["generator"]["problems"]
     assert [problem for problem in problems if not words or words not in problem] == []
     assert bool(problems) == bool(words)
+
+
+@pytest.mark.parametrize("seed", [1, 5, 6])
+def test_requests_at_random_moments_are_as_many_as_they_are(tmp_path: Path, seed: int) -> None:
+    """Not as many as they are on average: that would call one run of four invalid."""
+    shape = {"kind": "ramp", "model": "open", "arrivals": "poisson", "first": 10, "last": 30, "duration": 60}
+    made = plan(shape)
+    sent = sum(
+        len(list(due_times(made.curve, worker=worker, workers=2, poisson=True, seed=seed)))
+        for worker in range(2)
+    )
+    assert problems_of(tmp_path, made, lambda _elapsed: sent) == []
+    assert "requests that were due were sent" in " ".join(
+        problems_of(tmp_path, made, lambda _elapsed: sent // 2)
+    )
+
+
+@pytest.mark.parametrize(("share", "words"), [(1.0, ""), (0.7, "requests that were due were sent")])
+def test_of_recorded_requests_those_were_due_that_came_until_it_was_enough(
+    tmp_path: Path, share: float, words: str
+) -> None:
+    moments = "".join(f"{moment / 10}\n" for moment in range(700))
+    made = plan({"kind": "replay", "model": "open", "csv": f"time\n{moments}"})
+    found = problems_of(
+        tmp_path,
+        made,
+        lambda elapsed: int(share * bisect.bisect(made.moments, elapsed - 3)),
+        slow((20, 99)),
+        P95,
+    )
+    assert words in " ".join(found)
+    assert bool(found) == bool(words)
+
+
+def problems_of(
+    folder: Path,
+    made: Plan,
+    started: Callable[[float], int],
+    change: Callable[[float, dict[str, Any]], dict[str, Any]] = lambda _t, look: look,
+    until: Asked | None = None,
+) -> list[str]:
+    """What is wrong with the generator, had it followed this plan; ``started``: how many requests, by the time that has gone."""
+    world, elapsed = ends(folder, change, until)
+    assert (elapsed is None) is (until is None)
+    events = read(world.path)
+    for event in events:
+        if event["kind"] == "run":
+            event["plan"] = {**made.as_json()}
+        if event["kind"] == "load":
+            event["started"] = started(event["elapsed"] or elapsed or made.curve.length)
+    found = analyse(events, slo=[], workers=2, users=0, environment={})["generator"]["problems"]
+    return [str(problem) for problem in found]
