@@ -1,4 +1,4 @@
-"""Surveys of AWX's job templates, made from the roles' argument specifications.
+"""Surveys of AWX's job templates, made from the argument specifications of roles and playbooks.
 
 A question that is left unanswered changes nothing: the inventory's value counts, or the role's default. So no question
 carries a role's default, which AWX would hand over as an extra variable, and which would then beat the inventory.
@@ -28,15 +28,18 @@ _TYPES = {
 
 _SECRET = re.compile(r"password|secret|token|private_key|credential|contents$")
 
-_OPTION_KEYS = frozenset({"type", "choices", "description", "required"})
-_KEYS = _OPTION_KEYS | {"variable", "question", "min", "max", "default"}
+_KEYS = frozenset({"variable", "question", "required", "min", "max", "default"})
 
 
-def role_options(collection: str) -> dict[str, dict[str, Any]]:
-    """The options of all roles in a collection's folder, by the names of the variables."""
+def declared(collection: str) -> dict[str, dict[str, Any]]:
+    """The variables of all roles and playbooks in a collection's folder, by their names."""
     found: dict[str, dict[str, Any]] = {}
-    for path in sorted(Path(collection).glob("roles/*/meta/argument_specs.yml")):
-        found |= yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    for path in (
+        *Path(collection).glob("roles/*/meta/argument_specs.yml"),
+        Path(collection, "playbooks/meta/argument_specs.yml"),
+    ):
+        for spec in yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"].values():
+            found |= spec["options"]
     return found
 
 
@@ -46,8 +49,7 @@ def survey_spec(
     """AWX's survey specification, or an empty one without questions.
 
     ``questions``: each names its C(variable), and may have C(question) (its heading), C(min), C(max), C(default) and
-    C(required). One whose variable is no role's, but its playbook's, also has C(type), C(description) and perhaps
-    C(choices). ``options``: as ``role_options`` gives them. Raises ``AnsibleFilterError`` where AWX can't ask it.
+    C(required). ``options``: as ``declared`` gives them. Raises ``AnsibleFilterError`` where AWX can't ask it.
     """
     if not questions:
         return {}
@@ -67,19 +69,16 @@ def _question(question: Mapping[str, Any], options: Mapping[str, Mapping[str, An
             f"survey question {name or dict(question)}: {', '.join(strange) or 'variable'} "
             f"{'is not known' if strange else 'is missing'}; a question has {', '.join(sorted(_KEYS))}."
         )
-    own = {key: value for key, value in question.items() if key in _OPTION_KEYS}
-    option = {**options.get(name, {}), **own}
-    if name not in options and not {"type", "description"} <= set(own):
-        raise AnsibleFilterError(
-            f"survey question {name}: no role has such a variable. A playbook's own needs type and description."
-        )
+    if name not in options:
+        raise AnsibleFilterError(f"survey question {name}: no role and no playbook has such a variable.")
+    option = options[name]
     if option.get("no_log") or _SECRET.search(name):
         raise AnsibleFilterError(
             f"survey question {name}: secrets are not asked for, since jobs show their variables; use a credential."
         )
     kind = _kind(name, option)
     default = question.get("default")
-    required = bool(option.get("required", False))
+    required = bool(question.get("required", False))
     if kind == "text" and default is None and not required and option.get("default") != "":
         raise AnsibleFilterError(
             f"survey question {name}: AWX may hand over an empty text for it, which is not the same as leaving it out. "
@@ -149,4 +148,4 @@ class FilterModule:
     """Filters of awx/configure.yml."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"role_options": role_options, "survey_spec": survey_spec}
+        return {"declared": declared, "survey_spec": survey_spec}

@@ -1,4 +1,4 @@
-"""What is wrong with a role's variables, in words."""
+"""What is wrong with the variables of a role, or of playbooks, in words."""
 
 # Copyright: the mlops.tfserving developers
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: variable_problems
-short_description: Everything that is wrong with the variables of a role
+short_description: Everything that is wrong with the variables of a role, or of playbooks
 version_added: 0.2.0
 description:
   - Judges a role's variables by the rules that M(mlops.tfserving.preflight) has for them, too (C(docs/preflight.md)), and
@@ -19,7 +19,8 @@ options:
   _terms:
     description:
       - The role, V(cluster), V(storage), V(serving), V(autoscaling), V(monitoring) or V(loadtest).
-      - None for names of variables alone, of all roles and playbooks, and for the environment.
+      - V(playbooks) for names of variables, of all roles and playbooks, and for the variables that playbooks take of their own.
+      - None for the same, and for the environment.
   facts:
     description: Names of other variables that the role's rules know, such as C(serving_model_bytes).
     type: list
@@ -51,6 +52,8 @@ from ansible.plugins.lookup import LookupBase
 from ..module_utils.variables.findings import Finding
 from ..plugin_utils.names import errors_in, of_a_play
 
+_PLAYBOOKS = "playbooks"
+
 
 class LookupModule(LookupBase):
     """The lookup by its name."""
@@ -58,7 +61,9 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         given = variables or {}
-        return errors_in(self._of_roles(terms, given) if terms else of_a_play(given, self._templar))
+        if terms and terms != [_PLAYBOOKS]:
+            return errors_in(self._of_roles(terms, given))
+        return errors_in(of_a_play(given, self._templar, asks_a_cluster=not terms))
 
     def _of_roles(self, terms: list[str], given: Any) -> list[Finding]:
         from ..module_utils.variables.check import CHECKS  # noqa: PLC0415 - names are judged faster without the rules

@@ -1,10 +1,13 @@
-"""What a play is asked before anything else: whether its variables have names that somebody looks at. Quick to import."""
+"""What a play is asked before anything else: whether its variables have names that somebody looks at, and those that playbooks take of
+their own are of their types. Quick to import.
+"""
 
 # Copyright: the mlops.tfserving developers
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt)
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -25,10 +28,12 @@ from ..module_utils.k8s.environment import contradiction
 from ..module_utils.plain_yaml import read_yaml
 from ..module_utils.variables.findings import Finding, kept, names_of_rules
 from ..module_utils.variables.rules import NEVER_IGNORED
-from ..module_utils.variables.unknown import GOOGLE, PLAYBOOKS, unknown_names
+from ..module_utils.variables.unknown import GOOGLE, unknown_names
+from .typed_variables import NOT_NULL, typed_values
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = tuple(path.parents[1].name for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")))
+_PLAYBOOKS = "playbooks/meta/argument_specs.yml"
 
 
 def environment() -> list[Finding]:
@@ -43,7 +48,7 @@ def unknown(variables: Iterable[str], owners: Iterable[str]) -> Iterable[Finding
     suspects = {name for name in map(str, variables) if begins.match(name)}
     concerned = {role for role in ROLES if any(name.startswith(f"{role}_") for name in suspects)}
     # Read as a text, which takes a fraction of the time: no option of an option begins as the roles' variables do.
-    told = "\n".join(map(_specification, concerned))
+    told = "\n".join([*map(_specification, concerned), (ROOT / _PLAYBOOKS).read_text(encoding="utf-8")])
     suspects = {name for name in suspects if f" {name}:\n" not in told}
     if not suspects:
         return []
@@ -57,15 +62,51 @@ def unknown(variables: Iterable[str], owners: Iterable[str]) -> Iterable[Finding
         return []
     used = set(re.findall(r"\w+", texts))
     real = {name for role in ROLES if begins.match(f"{role}_") for name in options_of(role)}
-    playbooks = re.findall(rf"\b(?:{'|'.join((*PLAYBOOKS, GOOGLE))})_\w+", texts)
-    return unknown_names(suspects, real | set(filter(begins.match, playbooks)), used)
+    return unknown_names(suspects, real | set(filter(begins.match, _playbook_options())), used)
 
 
-def of_a_play(variables: Mapping[str, Any], templar: Any) -> list[Finding]:
-    """What is wrong with the names of a play's variables, and with the environment, but what ``preflight_ignore`` does not want."""
+def of_a_play(variables: Mapping[str, Any], templar: Any, *, asks_a_cluster: bool = True) -> list[Finding]:
+    """What is wrong with the names of a play's variables, with those that playbooks take of their own, and with the environment, but what
+    ``preflight_ignore`` does not want. ``asks_a_cluster``: whether the environment matters.
+    """
     ignore = names_of_rules(templar.template(variables.get("preflight_ignore")))
-    found = [*environment(), *unknown(variables, [*ROLES, *PLAYBOOKS, GOOGLE])]
+    found = [
+        *(environment() if asks_a_cluster else ()),
+        *unknown(variables, owners()),
+        *of_playbooks(templar, variables),
+    ]
     return kept(found, ignore, NEVER_IGNORED)
+
+
+def owners() -> list[str]:
+    """How names of variables begin: with roles' names, with those of playbooks that have variables of their own, and with gcp."""
+    return [*ROLES, *playbook_specs()]
+
+
+@functools.cache
+def playbook_specs() -> dict[str, dict[str, Any]]:
+    """The variables that playbooks take of their own, by playbook, and by gcp those that all take."""
+    specs = read_yaml((ROOT / _PLAYBOOKS).read_text(encoding="utf-8"))["argument_specs"]
+    return {playbook: dict(spec["options"]) for playbook, spec in specs.items()}
+
+
+def _playbook_options() -> dict[str, Any]:
+    return {name: option for options in playbook_specs().values() for name, option in options.items()}
+
+
+def of_playbooks(templar: Any, variables: Mapping[str, Any]) -> list[Finding]:
+    """What is wrong with the values that playbooks take of their own, of whichever playbook they are."""
+    options = _playbook_options()
+    given = {name: variables[name] for name in options if name in variables}
+    empty = [name for name, option in options.items() if option.get("default") == ""]
+    values, wrongs = typed_values(templar, given, options, empty, _PLAYBOOKS)
+    # Playbooks have the value as it is written, of which a template makes None, and the filter bool false.
+    wrongs += [
+        Finding("types", "error", f"{name} is null, and has to be {NOT_NULL[options[name]['type']]}", "Or leave it out.", name)
+        for name, value in values.items()
+        if value is None and not name.startswith(f"{GOOGLE}_")
+    ]  # fmt: skip
+    return wrongs
 
 
 def errors_in(findings: Iterable[Finding]) -> list[str]:

@@ -24,7 +24,7 @@ def plugin(name: str) -> ModuleType:
 
 
 survey, workflow = plugin("survey"), plugin("workflow")
-OPTIONS = survey.role_options(str(ROOT))
+OPTIONS = survey.declared(str(ROOT))
 BY_TYPE = {
     "count": {"type": "int", "description": "How many, of O(this).", "default": 4},
     "share": {"type": "float", "description": "How much.", "default": 0.5},
@@ -105,9 +105,9 @@ def test_a_role_s_default_is_not_handed_over_since_it_would_beat_the_inventory()
 
 
 def test_a_playbook_s_own_variable() -> None:
-    own = {"variable": "promote_version", "type": "int", "description": "Which.", "required": True}
-    made = one(own)
-    assert (made["required"], made["question_description"]) == (True, "Which.")
+    (made,) = survey.survey_spec([{"variable": "canary_action", "required": True}], OPTIONS)["spec"]
+    assert (made["type"], made["choices"]) == ("multiplechoice", "start\npromote\nwithdraw")
+    assert made["required"] and made["question_description"].startswith("Start a canary")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_playbook_s_own_variable() -> None:
         ([{"variable": "hidden"}], "secrets are not asked for"),
         ([{"variable": "api_token"}], "secrets are not asked for"),
         ([{"variable": "title"}], "AWX may hand over an empty text"),
-        ([{"variable": "nothing"}], "no role has such a variable"),
+        ([{"variable": "nothing"}], "no role and no playbook has such a variable"),
         ([{"variable": "count", "maximum": 3}], "maximum is not known"),
         ([{"question": "What?"}], "variable is missing"),
         ([{"variable": "count"}, {"variable": "count"}], "asked for twice in one survey: count."),

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.renamed import RENAMED
+from ansible_collections.mlops.tfserving.plugins.plugin_utils.names import owners
 
 from .documents import ROOT, prose
 
-OWNERS = "gcp|cluster|storage|serving|autoscaling|monitoring|loadtest|preflight|promote|canary|rollback|status|teardown|tune|whatif|capacity"
+OWNERS = "|".join(owners())
 
 
 @functools.cache
@@ -20,7 +21,7 @@ def variables() -> set[str]:
     found = set(RENAMED)
     for file in [*ROOT.glob("roles/*/defaults/main.yml"), *ROOT.glob("inventories/*/group_vars/*.yml")]:
         found |= set(yaml.safe_load(file.read_text()) or {})
-    for file in ROOT.glob("roles/*/meta/argument_specs.yml"):
+    for file in [*ROOT.glob("roles/*/meta/argument_specs.yml"), ROOT / "playbooks/meta/argument_specs.yml"]:
         for spec in yaml.safe_load(file.read_text())["argument_specs"].values():
             found |= set(spec.get("options") or {})
     for file in [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]:

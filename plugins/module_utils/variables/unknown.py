@@ -9,9 +9,6 @@ from .findings import Finding
 from .renamed import RENAMED
 from .rules import RULES
 
-PLAYBOOKS = ("promote", "canary", "rollback", "teardown", "tune", "whatif", "capacity")
-"""Playbooks with variables of their own, which begin with the playbook's name."""
-
 GOOGLE = "gcp"
 """How variables of all playbooks begin, but those of other collections, too: only what is nearly one is an error."""
 

@@ -55,7 +55,7 @@ def made(role: str, **variables: Any) -> dict[str, Any]:
             known |= loader.load_from_file(str(folder / part / "main.yml"), trusted_as_template=True)
     found: dict[str, Any] = {}
     for file in sorted((folder / "tasks").glob("*.yml")):
-        for task in _tasks(loader.load_from_file(str(file), trusted_as_template=True)):
+        for task in tasks_of(loader.load_from_file(str(file), trusted_as_template=True)):
             scope = known | task.get("vars", {}) | FACTS | _place(folder) | variables
             templar = Templar(loader=loader, variables=scope)
             found |= _work(templar, task, f"{file.stem}: {task.get('name')}")
@@ -64,7 +64,7 @@ def made(role: str, **variables: Any) -> dict[str, Any]:
         variables=known | FACTS | _block_vars(loader, folder) | _place(folder) | variables,
     )
     for template in sorted((folder / "templates").glob("*.yml.j2")):
-        text = _value(templar, "{{ lookup('ansible.builtin.template', '" + str(template) + "') }}")
+        text = expression(templar, "{{ lookup('ansible.builtin.template', '" + str(template) + "') }}")
         found[template.name] = list(yaml.safe_load_all(text))
     return found
 
@@ -73,18 +73,18 @@ def _place(folder: Path) -> dict[str, Any]:
     return {"role_path": str(folder), "ansible_search_path": [str(folder)]}
 
 
-def _tasks(items: list[dict[str, Any]], given: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def tasks_of(items: list[dict[str, Any]], given: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """Those in blocks, too, with the variables of these."""
     found = []
     for item in items:
         scope = (given or {}) | item.get("vars", {})
         inner = [task for key in ("block", "rescue", "always") for task in item.get(key, [])]
-        found += [*_tasks(inner, scope), {**item, "vars": scope}]
+        found += [*tasks_of(inner, scope), {**item, "vars": scope}]
     return found
 
 
 def _block_vars(loader: DataLoader, folder: Path) -> dict[str, Any]:
-    tasks = _tasks(loader.load_from_file(str(folder / "tasks/main.yml"), trusted_as_template=True))
+    tasks = tasks_of(loader.load_from_file(str(folder / "tasks/main.yml"), trusted_as_template=True))
     return {key: value for task in tasks for key, value in task["vars"].items()}
 
 
@@ -92,26 +92,26 @@ def _work(templar: Any, task: dict[str, Any], where: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     conditions = task.get("when", [])
     for condition in conditions if isinstance(conditions, list) else [conditions]:
-        found[f"{where}: when {condition}"] = _value(templar, "{{ (" + str(condition) + ") | bool }}")
+        found[f"{where}: when {condition}"] = expression(templar, "{{ (" + str(condition) + ") | bool }}")
     for name, arguments in task.items():
         if name.startswith(OURS):
             defaults = task.get("module_defaults", {}).get(name, {})
             # That action reads the role's variables itself.
             own = CONNECTION if name == f"{OURS}cluster_connection" else {}
             given = {option: f"{{{{ {variable} }}}}" for option, variable in own.items()} | (arguments or {})
-            found[f"{where}: {name}"] = _typed(
-                name.removeprefix(OURS), {**_plain(templar, defaults), **_plain(templar, given)}
+            found[f"{where}: {name}"] = as_the_module_gets(
+                name, {**plain(templar, defaults), **plain(templar, given)}
             )
     return found
 
 
-def _plain(templar: Any, value: Any) -> Any:
+def plain(templar: Any, value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _value(templar, item) for key, item in value.items()}
-    return _value(templar, value)
+        return {key: expression(templar, item) for key, item in value.items()}
+    return expression(templar, value)
 
 
-def _value(templar: Any, text: Any) -> Any:
+def expression(templar: Any, text: Any) -> Any:
     try:
         return templar.template(trust_as_template(text) if isinstance(text, str) else text)
     except AnsibleError as error:
@@ -120,10 +120,10 @@ def _value(templar: Any, text: Any) -> Any:
         raise
 
 
-def _typed(module: str, options: dict[str, Any]) -> dict[str, Any]:
-    """As the module gets them. Unknown here are options that only a run knows."""
-    found = importlib.import_module(f"ansible_collections.mlops.tfserving.plugins.modules.{module}")
-    spec = _spec(ARGUMENTS if module == "preflight" else found.SPEC["argument_spec"])
+def as_the_module_gets(action: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Typed. Unknown here are options that only a run knows."""
+    module = action.removeprefix(OURS)
+    spec = _spec(_arguments(module))
     given = {
         name: value
         for name, value in options.items()
@@ -134,6 +134,16 @@ def _typed(module: str, options: dict[str, Any]) -> dict[str, Any]:
     )
     assert result.error_messages == [], (module, given)
     return dict(result.validated_parameters)
+
+
+def defaults_of_the_module(action: str) -> dict[str, Any]:
+    arguments = _arguments(action.removeprefix(OURS))
+    return {name: option["default"] for name, option in arguments.items() if "default" in option}
+
+
+def _arguments(module: str) -> dict[str, Any]:
+    found = importlib.import_module(f"ansible_collections.mlops.tfserving.plugins.modules.{module}")
+    return dict(ARGUMENTS if module == "preflight" else found.SPEC["argument_spec"])
 
 
 def _spec(options: dict[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.findings import kept
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.renamed import RENAMED
-from ansible_collections.mlops.tfserving.plugins.module_utils.variables.unknown import GOOGLE, PLAYBOOKS
-from ansible_collections.mlops.tfserving.plugins.plugin_utils.names import ROLES, unknown
+from ansible_collections.mlops.tfserving.plugins.plugin_utils.names import owners, unknown
 from serving_role import evaluate
 
-EVERYWHERE = [*ROLES, *PLAYBOOKS, GOOGLE]
+EVERYWHERE = owners()
 RANGES: dict[str, Any] = {"serving_source_ranges": ["203.0.113.0/24"]}
 
 
@@ -23,6 +22,9 @@ RANGES: dict[str, Any] = {"serving_source_ranges": ["203.0.113.0/24"]}
         ("loadtest_setle_timeout", "Write loadtest_settle_timeout,"),
         ("teardown_clustr", "Write teardown_cluster,"),
         ("promote_verson", "Write promote_version,"),
+        ("tune_aply", "Write tune_apply,"),
+        ("status_wach", "Write status_watch,"),
+        ("tune_foundd", "Write tune_run,"),
         ("gcp_impersonate_service_acount", "Write gcp_impersonate_service_account,"),
         ("cluster_binary_authorization", ""),
         ("storage_of_something_else", ""),
