@@ -101,3 +101,25 @@ def test_a_new_one_is_noted_to_be_the_site_s_and_a_second_site_leaves_it(tmp_pat
     assert labels(kube) == mine
     converged(tmp_path, kube)
     assert labels(kube) == mine
+
+
+@pytest.mark.parametrize(("first", "second"), [("restricted", "baseline"), ("baseline", "restricted")])
+def test_of_two_sites_in_one_of_release_0_2_0_the_first_to_change_it_has_it(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    """They set the level in turn."""
+    kube = space(OURS | {LEVEL: "privileged"}, "mlops.tfserving")
+    converged(tmp_path, kube, serving_pod_security=first)
+    converged(tmp_path, kube, serving_name="other", serving_pod_security=second)
+    assert labels(kube) == OURS | {LEVEL: first}
+    assert kube.objects[PLACE]["metadata"]["annotations"][MADE_HERE] == "image-classifier"
+    assert converged(tmp_path, kube, serving_pod_security=first)[1] == 0
+    assert converged(tmp_path, kube, serving_name="other", serving_pod_security=second)[1] == 0
+    assert labels(kube) == OURS | {LEVEL: first}
+
+
+def test_sites_that_agree_about_one_of_release_0_2_0_leave_its_note(tmp_path: Path) -> None:
+    kube = space(OURS | {LEVEL: "restricted"}, "mlops.tfserving")
+    for name in ("image-classifier", "other"):
+        converged(tmp_path, kube, serving_name=name)
+    assert kube.objects[PLACE]["metadata"]["annotations"] == {MADE_HERE: "mlops.tfserving"}
