@@ -57,6 +57,12 @@ summary:
     reasons: {type: list, elements: str, description: Why it is not healthy.}
     replicas: {type: dict, description: "C(ready) and C(wanted) ones; C(min) and C(max) of the HPA, null without one."}
     nodes: {type: dict, description: "How many are C(ready), of C(all)."}
+    gateways:
+      type: list
+      elements: dict
+      description: >-
+        Those that lead here, each one's C(namespace), C(name), C(addresses) and whether it is C(programmed). One that the account may
+        not read is not among them.
     cost: {type: dict, description: "What the nodes that there are, and the cluster, cost in an hour, by node pool; with date, region and C(source) of the prices."}
     pods: {type: list, elements: dict, description: "Each one's C(name), C(version), C(node), and whether it is C(ready) or a C(canary)."}
 line:
@@ -71,6 +77,16 @@ objects:
 cost:
   description: What it costs in an hour, in a line.
   type: str
+  returned: success
+gateway:
+  description: The same of the Gateways, in lines, and why one could not be read.
+  type: list
+  elements: str
+  returned: success
+endpoint:
+  description: Where clients ask by a Gateway, empty as long as it has no address, and which one; null without one.
+  type: list
+  elements: str
   returned: success
 samples:
   description: C(PodMetrics) of the namespace; null where they can't be read.

@@ -18,6 +18,8 @@ from ..loadtest.objects import summary as node_facts
 from ..preflight.bill import Terms
 from ..preflight.bill import now as costs
 from ..serving.history import VERSION
+from . import gateway
+from .gateway import Way
 
 Json = dict[str, Any]
 Objects = Mapping[str, list[Json]]
@@ -32,14 +34,23 @@ _STUCK = (
 """Reasons for which a container waits that do not pass by themselves."""
 
 
-def summary(objects: Objects, app: str, now: float, start_seconds: float, terms: Terms | None = None) -> Json:
+def summary(
+    objects: Objects,
+    app: str,
+    now: float,
+    start_seconds: float,
+    terms: Terms | None = None,
+    way: Way | None = None,
+) -> Json:
     """Health, reasons and what there is, for machines. ``start_seconds``: how long a replica may take to come; ``terms``: by
-    what it is billed.
+    what it is billed; ``way``: what leads here from a Gateway.
     """
+    way = way or Way()
     deployment = next((one for one in objects["Deployment"] if name_of(one) == app), None)
     pods = [pod for pod in objects["Pod"] if _labels(pod).get("app") in (app, f"{app}-canary")]
-    down = list(_down(objects, app, deployment, now, start_seconds))
-    reasons = [*down, *_degraded(objects, app, deployment, pods, now, start_seconds)]
+    down = [*_down(objects, app, deployment, now, start_seconds), *gateway.down(way, app)]
+    worse = [*_degraded(objects, app, deployment, pods, now, start_seconds), *gateway.degraded(way, app)]
+    reasons = [*down, *worse]
     nodes = objects["Node"]
     hpa = next((one for one in objects["HorizontalPodAutoscaler"] if scales(one, app)), None)
     return {
@@ -52,6 +63,7 @@ def summary(objects: Objects, app: str, now: float, start_seconds: float, terms:
             "max": int(hpa["spec"]["maxReplicas"]) if hpa else None,
         },
         "cost": costs([node_facts("node", node) or {} for node in nodes], terms or Terms(), balanced=_balanced(objects)),
+        "gateways": gateway.told(way),
         "nodes": {"ready": sum(is_true(node, "Ready") for node in nodes), "all": len(nodes)},
         "pods": [
             {

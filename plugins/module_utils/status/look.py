@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..gcp.errors import BadInput
 from ..k8s.client import KubeApi
@@ -15,6 +15,9 @@ from ..model_server.refusals import refused_by_pods, words_of
 from ..outcome import failure
 from ..progress import progress
 from ..retry import Clock
+
+if TYPE_CHECKING:
+    from .gateway import Way
 
 Json = dict[str, Any]
 
@@ -65,11 +68,16 @@ def _look(api: KubeApi, params: Json, clock: Clock, pool: ThreadPoolExecutor) ->
     samples = pool.submit(_samples, api, namespace)
     # While the answers are under way: it takes as long as they do.
     from ..preflight.bill import now_in_words, read_terms  # noqa: PLC0415
+    from .gateway import endpoint, lines, way  # noqa: PLC0415
     from .health import line, summary  # noqa: PLC0415
+
+    def judged(objects: dict[str, list[Json]]) -> tuple[Way, Json]:
+        leads = way(api, namespace, app, objects["Deployment"], pool.map)
+        return leads, summary(objects, app, clock.wall(), params["start_seconds"], terms, leads)
 
     terms = read_terms(params["billing"])
     objects = _answers(asked)
-    found = summary(objects, app, clock.wall(), params["start_seconds"], terms)
+    leads, found = judged(objects)
     words = line(found)
     unread: KubeError | None = None
     while params["watch_seconds"]:
@@ -85,7 +93,7 @@ def _look(api: KubeApi, params: Json, clock: Clock, pool: ThreadPoolExecutor) ->
             # Somebody who watches is told, and looks on: an API server may come back.
             words, unread = f"not read: {error}", error
             continue
-        found = summary(objects, app, clock.wall(), params["start_seconds"], terms)
+        leads, found = judged(objects)
         words = line(found)
     if unread:
         raise unread  # What was seen before it says nothing of now.
@@ -96,6 +104,8 @@ def _look(api: KubeApi, params: Json, clock: Clock, pool: ThreadPoolExecutor) ->
     return {
         "changed": False,
         "objects": objects,
+        "gateway": list(lines(leads)),
+        "endpoint": endpoint(leads),
         "refused": words_of(refused_by_pods(api, namespace, pods, pool.map)),
         "samples": samples.result(),
         "summary": found,

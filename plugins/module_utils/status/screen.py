@@ -70,7 +70,8 @@ def _cluster(site: Site, found: Json, now: float) -> Iterator[str]:
         yield from _autoscaler(hpa, objects, found["samples"], now)
     if not hpas:
         yield "autoscaler  none"
-    yield from _endpoint(site, objects["Service"])
+    yield from found["gateway"]
+    yield from _endpoint(site, objects["Service"], found["endpoint"])
 
 
 def _ready(item: Json) -> str:
@@ -110,7 +111,12 @@ def _autoscaler(hpa: Json, objects: Objects, samples: list[Json] | None, now: fl
         yield f"            {next_look(hpa, pods, samples, now, Controller.of(next(versions, '')))}"
 
 
-def _endpoint(site: Site, services: Iterable[Json]) -> Iterator[str]:
+def _endpoint(site: Site, services: Iterable[Json], gateway: tuple[str, str] | None) -> Iterator[str]:
+    path = f"{TF_SERVING.models_path}/{site.model}:predict"
+    if gateway is not None:
+        address, words = gateway
+        yield f"endpoint    {f'{address}{path}' if address else 'no address yet'} ({words})"
+        return
     service = next((one for one in services if name_of(one) == site.name), None)
     if service is None:
         yield "endpoint    none"
@@ -119,8 +125,8 @@ def _endpoint(site: Site, services: Iterable[Json]) -> Iterator[str]:
     inside = spec.get("type") == "ClusterIP"
     address = ((service.get("status", {}).get("loadBalancer") or {}).get("ingress") or [{}])[0]
     host = address.get("ip") or address.get("hostname") or (spec["clusterIP"] if inside else "")
-    path = f"{TF_SERVING.rest_port}{TF_SERVING.models_path}/{site.model}:predict"
-    yield f"endpoint    {f'http://{host}:{path}' if host else 'no address yet'}{' (inside the cluster)' if inside else ''}"
+    url = f"http://{host}:{TF_SERVING.rest_port}{path}"
+    yield f"endpoint    {url if host else 'no address yet'}{' (inside the cluster)' if inside else ''}"
 
 
 def _run(run: Mapping[str, Any]) -> Iterator[str]:

@@ -22,7 +22,7 @@ ONCE = Policy(attempts=1)
 
 STATISTIC = "tfserving_health"
 
-_NOWHERE: Json = {"health": "down", "replicas": {}, "nodes": {}, "pods": [], "cost": None}
+_NOWHERE: Json = {"health": "down", "replicas": {}, "nodes": {}, "pods": [], "cost": None, "gateways": []}
 
 
 def site_status(params: Json) -> Json:

@@ -88,6 +88,34 @@ def test_a_degraded_one_ends_in_2_after_its_screen_and_only_where_that_is_asked(
     assert status(kube, tmp_path)[0] == 0
 
 
+def test_a_gateway_that_leads_to_it_counts(kube: KubeInMemory, tmp_path: Path) -> None:
+    api, file = "/apis/gateway.networking.k8s.io/v1", tmp_path / "status.json"
+    deployment = kube.objects[f"/apis/apps/v1/{SPACE}/deployments/image-classifier"]
+    deployment["metadata"]["annotations"]["mlops.tfserving/routes"] = "gateway.networking.k8s.io/v1/HTTPRoute"
+    kube.objects[f"/api/v1/{SPACE}/services/image-classifier"]["spec"] = {
+        "type": "ClusterIP",
+        "clusterIP": "10.1.0.1",
+    }
+    kube.put(f"{api}/{SPACE}/httproutes/image-classifier", {
+        "spec": {"parentRefs": [{"name": "front", "namespace": "infra"}]},
+        "status": {"parents": [{"conditions": [{"type": "Accepted", "status": "True"}]}]}})  # fmt: skip
+    kube.put(f"{api}/namespaces/infra/gateways/front", {
+        "spec": {"listeners": [{"name": "http", "protocol": "HTTP", "port": 80}]},
+        "status": {"addresses": [{"value": "10.0.0.5"}], "conditions": [{"type": "Programmed", "status": "True"}]}})  # fmt: skip
+    code, said = status(kube, tmp_path, status_exit=True, status_file=str(file))
+    assert code == 0, said
+    assert "gateway     infra/front: 10.0.0.5, programmed" in said
+    assert "endpoint    http://10.0.0.5/v1/models/image_classifier:predict (Gateway infra/front)" in said
+    assert json.loads(file.read_text())["gateways"] == [
+        {"namespace": "infra", "name": "front", "addresses": ["10.0.0.5"], "programmed": True}
+    ]
+    del kube.objects[f"{api}/namespaces/infra/gateways/front"]["status"]["addresses"]
+    code, said = status(kube, tmp_path, status_exit=True)
+    assert code == 4, said
+    assert "health      down: Gateway infra/front has no address" in said
+    assert "endpoint    no address yet (Gateway infra/front)" in said
+
+
 def test_one_that_is_down_ends_in_4(kube: KubeInMemory, tmp_path: Path) -> None:
     kube.objects[f"/apis/apps/v1/{SPACE}/deployments/image-classifier"]["status"] = {}
     code, said = status(kube, tmp_path, status_exit="true")
