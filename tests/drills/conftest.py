@@ -11,15 +11,10 @@ from typing import Any
 import pytest
 
 from .drill import HERE, KUBECONFIG, NAMESPACE, NEW, ROOT, Cluster, converge
+from .report import as_often_as_told as pytest_generate_tests
+from .report import enter
 
 VERSIONS = {1: "good", 2: "better", 3: "wrong", 4: "slow", 5: "broken"}
-REPORT = ROOT / "reports/drills.json"
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each drill as often as DRILL_RUNS says."""
-    if "run" in metafunc.fixturenames:
-        metafunc.parametrize("run", range(1, int(os.environ.get("DRILL_RUNS", "1")) + 1))
 
 
 def sandbox(action: str) -> None:
@@ -63,20 +58,18 @@ def record(request: pytest.FixtureRequest, run: int) -> Iterator[Callable[..., N
     """Writes what a drill counted into the report, and then judges it: no request may be lost, or, in the control, some
     are: else the drills could not see the difference."""
 
-    def judge(results: dict[str, Any], note: str = "", *, lossless: bool = True, least: int = 5_000) -> None:
+    def judge(
+        results: dict[str, Any], note: str = "", *, lossless: bool = True, least: int = 5_000, **counts: Any
+    ) -> None:
         total = sum(result["requests"] for result in results.values())
         failed = sum(result["failed"] for result in results.values())
         name = request.function.__name__.removeprefix("test_")
         ok = total >= least and (failed == 0) == lossless
-        entry = {"name": name, "run": run, "requests": total, "failed": failed, "ok": ok, "note": note}
-        REPORT.parent.mkdir(exist_ok=True)
-        earlier = json.loads(REPORT.read_text()) if REPORT.exists() else []
-        kept = [e for e in earlier if (e["name"], e["run"]) != (name, run)]
-        REPORT.write_text(json.dumps([*kept, entry], indent=1))
+        enter(name, run, ok=ok, note=note, requests=total, failed=failed, **counts)
         assert total >= least, f"only {total} requests"
         assert (failed == 0) == lossless, json.dumps(results, indent=1)
 
     return judge
 
 
-__all__ = ["NAMESPACE"]
+__all__ = ["NAMESPACE", "pytest_generate_tests"]

@@ -1,6 +1,7 @@
 """What brings the metric fails, for real: the fleet is never smaller than the CPU alone would make it.
 
-Eight requests are in flight, of which each replica may have two: four replicas. Their CPU would need two.
+Eight requests are in flight, of which each replica may have two: four replicas. Their CPU would need two. A drill of `make drills`:
+what was counted goes to reports/drills.json.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
+
+from tests.drills.report import enter
 
 from .on_loopback import NAME, OnLoopback
 from .test_on_loopback import COMMON
@@ -106,24 +109,54 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnLoopback]:
     cluster.close()
 
 
+class Tally:
+    """Of a run and a source, what each fault came to, in the report as soon as it is known."""
+
+    def __init__(self) -> None:
+        self._faults: dict[tuple[int, str], dict[str, dict[str, int | bool]]] = {}
+
+    def add(self, run: int, source: str, fault: str, looks: int, fewest: int, *, ok: bool) -> None:
+        tried = self._faults.setdefault((run, source), {})
+        tried[fault] = {"looks": looks, "fewest": fewest, "ok": ok}
+        smallest = min(one["fewest"] for one in tried.values())
+        enter(
+            f"metric_source_fails_{source}", run, ok=len(tried) == len(FAULTS[source]) and all(one["ok"] for one in tried.values()),
+            note=f"{len(tried)} of {len(FAULTS[source])} faults; at least {smallest} replicas, by the CPU alone {BY_CPU}",
+            faults=tried, looks=sum(one["looks"] for one in tried.values()), fewest=smallest, by_cpu=BY_CPU,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tally() -> Tally:
+    return Tally()
+
+
 @pytest.mark.parametrize(
     ("source", "fault"),
     [(source, fault) for source in FAULTS for fault in FAULTS[source]],
 )
-def test_the_fleet_is_never_smaller_than_by_the_cpu(there: OnLoopback, source: str, fault: str) -> None:
+def test_the_fleet_is_never_smaller_than_by_the_cpu(
+    there: OnLoopback, tally: Tally, source: str, fault: str, run: int
+) -> None:
     happens, noticed = FAULTS[source][fault]
-    there.proxies.total, there.cpu = 8, 300
-    there.goes_by(source, COMMON)
-    there.settles(BY_METRIC, "nothing is wrong")
-    fewest = BY_METRIC
-    with happens(there):
-        ends = time.monotonic() + OUTAGE_SECONDS
-        while time.monotonic() < ends:
-            fewest = min(fewest, there.replicas)
-            time.sleep(0.3)
-        if noticed != NEVER:
-            says_so = lambda: any(one.startswith("FailedGet") for one in there.reasons())  # noqa: E731
-            there.wait(says_so, "the HPA says so", 2 * LONGEST_LOOK)
-        assert fewest >= (BY_METRIC if noticed == AT_ONCE else BY_CPU)
-        there.cpu = 900
-        there.wait(lambda: there.replicas >= BY_MORE_CPU, "the CPU asks for more meanwhile", 2 * LONGEST_LOOK)
+    looks, fewest, ok = 0, BY_METRIC, False
+    try:
+        there.proxies.total, there.cpu = 8, 300
+        there.goes_by(source, COMMON)
+        there.settles(BY_METRIC, "nothing is wrong")
+        with happens(there):
+            ends = time.monotonic() + OUTAGE_SECONDS
+            while time.monotonic() < ends:
+                looks, fewest = looks + 1, min(fewest, there.replicas)
+                time.sleep(0.3)
+            if noticed != NEVER:
+                says_so = lambda: any(one.startswith("FailedGet") for one in there.reasons())  # noqa: E731
+                there.wait(says_so, "the HPA says so", 2 * LONGEST_LOOK)
+            assert fewest >= (BY_METRIC if noticed == AT_ONCE else BY_CPU)
+            there.cpu = 900
+            there.wait(
+                lambda: there.replicas >= BY_MORE_CPU, "the CPU asks for more meanwhile", 2 * LONGEST_LOOK
+            )
+        ok = True
+    finally:
+        tally.add(run, source, fault, looks, fewest, ok=ok)
