@@ -115,7 +115,7 @@ def endpoint(found: Way) -> tuple[str, str] | None:
         if gateway is None:
             continue
         listeners = [one for one in gateway["spec"].get("listeners", []) if _takes(one, parent)]
-        listener = next(iter(listeners), {})
+        listener: Json = next(iter(listeners), {})
         secure = listener.get("protocol") == "HTTPS"
         port = listener.get("port", 80)
         host = next(iter([*((route or {}).get("spec", {}).get("hostnames") or []), *_addresses(gateway)]), "")

@@ -88,6 +88,7 @@ IN_CLUSTER: tuple[tuple[str, str, str], ...] = (
     ("horizontalPodAutoscalers.get", "k8s/surge.py", "api.get("),
     ("horizontalPodAutoscalers.list", "loadtest/watch.py", "/horizontalpodautoscalers"),
     ("horizontalPodAutoscalers.update", "k8s/surge.py", "api.patch("),
+    ("thirdPartyObjects.get", "status/gateway.py", "/gateways/"),
     ("jobs.list", "loadtest/prepare.py", '"jobs": "/apis/batch/v1"'),
     ("jobs.delete", "loadtest/prepare.py", "delete(api"),
     *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -28,14 +29,14 @@ def kube() -> KubeInMemory:
     """A healthy site."""
     found = KubeInMemory()
     sizes = {"allocatable": {"cpu": "2", "memory": "4Gi"}, "nodeInfo": {"kubeletVersion": "v1.35.0"}}
-    found.put("/api/v1/nodes/n-1", {"status": READY | sizes}, labels={})
+    found.put("/api/v1/nodes/n-1", {"status": copy.deepcopy(READY) | sizes}, labels={})
     found.put(f"/api/v1/{SPACE}/services/image-classifier", {
         "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
     })  # fmt: skip
     found.put(f"/apis/apps/v1/{SPACE}/deployments/image-classifier", {
         "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "image-classifier"}}},
         "status": {"availableReplicas": 1}}, annotations={})  # fmt: skip
-    found.put(f"/api/v1/{SPACE}/pods/image-classifier-1", {"spec": {"nodeName": "n-1"}, "status": READY},
+    found.put(f"/api/v1/{SPACE}/pods/image-classifier-1", {"spec": {"nodeName": "n-1"}, "status": copy.deepcopy(READY)},
               labels={"app": "image-classifier"}, annotations={"mlops.tfserving/model-version": "3"})  # fmt: skip
     for name in ("image-classifier", "other"):
         found.put(f"/apis/autoscaling/v2/{SPACE}/horizontalpodautoscalers/{name}", {
