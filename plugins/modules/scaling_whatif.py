@@ -68,7 +68,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 lines:
-  description: The table, the limit, and the simulation's own error, as lines of text.
+  description: The table, the limit, the simulation's own error, and a warning of load that the run knows nothing of, as lines of text.
   type: list
   elements: str
   returned: success
@@ -106,7 +106,8 @@ whatif:
   type: dict
   returned: success
   contains:
-    rows: {type: list, elements: dict, description: "The run's own settings, then each of O(settings), with what came of it."}
+    rows: {type: list, elements: dict, description: "The run's own settings, then each of O(settings), with what came of it on average, between what 95 % of such
+        runs would be (C(replicas_likely), C(attained_likely)), and the share of requests at more pressure than the run met (C(beyond))."}
     error: {type: dict, description: How far the simulated run is from the run; empty under another load.}
     bound_replica_seconds: {type: float, description: Replica-seconds that nothing which keeps the limit is below.}
     limit: {type: str, description: The limit.}

@@ -19,7 +19,7 @@ from .figure import MATPLOTLIB_IMPORT_ERROR, draw
 from .measured import NotMeasured, measured
 from .search import Proposal, as_written, carries, diff, propose
 from .settings import SettingError, setting
-from .whatif import WhatIf, as_json, error_words, load_of_plan, table, what_if
+from .whatif import WhatIf, as_json, error_words, load_of_plan, table, warnings, what_if
 
 Json = dict[str, Any]
 
@@ -42,7 +42,12 @@ def answer(params: Json, *, check_mode: bool) -> Json:
         "deployment": found.run.deployment,
         "cluster": found.run.cluster,
     }
-    lines = [*table(told), f"The limit: {told['limit']}.", f"{error_words(told['error'])}."]
+    lines = [
+        *table(told),
+        f"The limit: {told['limit']}. Likely: 95 % of such runs, by what this one says of itself.",
+        f"{error_words(told['error'])}.",
+        *warnings(told),
+    ]
     result: Json = {}
     ramped, other = known(folder, round(1000 * found.run.limit, 6), found.run.share)
     told["measured_capacity"] = ramped and ramped["capacity"]

@@ -63,7 +63,7 @@ def _replicas(axis: Any, found: WhatIf) -> None:
     rows = [found.first, *found.rows][:LINES_MAX]
     for row, (colour, line) in zip(rows, _STYLES, strict=False):
         axis.step(
-            range(found.seconds), row.outcome.ready, where="post", color=colour, linestyle=line, linewidth=1.3,
+            range(found.seconds), row.own.ready, where="post", color=colour, linestyle=line, linewidth=1.3,
             label=row.setting.name,
         )  # fmt: skip
     if not found.error:
@@ -94,6 +94,8 @@ def _settings(axis: Any, found: WhatIf) -> None:
     for index, row in enumerate((found.first, *found.rows)):
         x, y = row.outcome.replica_seconds / found.seconds, 100 * row.outcome.attained
         colour = BLUE if row.outcome.attained >= found.run.share else VERMILION
+        low, high = (100 * end for end in (row.likely.attained.low, row.likely.attained.high))
+        axis.plot([x, x], [low, high], color=colour, linewidth=1, alpha=0.5)
         axis.plot([x], [y], "o" if index else "s", color=colour, markersize=5)
         axis.annotate(
             row.setting.name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7.5, color=FORE
@@ -101,7 +103,7 @@ def _settings(axis: Any, found: WhatIf) -> None:
     axis.axhline(limit, color=FORE, linewidth=1, linestyle=(0, (6, 3)))
     axis.axvline(found.bound.seconds / found.seconds, color=PURPLE, linestyle=":")
     axis.set_title(
-        "What each setting takes and keeps (square: as it was; dotted: the fewest; dashed: the limit)",
+        "What each setting takes and keeps (square: as it was; bars: 95 % of such runs; dotted: the fewest; dashed: the limit)",
         loc="left",
     )
     axis.set_xlabel("replicas on average, those that start and drain included")

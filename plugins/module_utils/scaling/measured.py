@@ -16,7 +16,8 @@ from ..loadtest.answers import each, together
 from ..loadtest.retrace import looks
 from ..loadtest.slo import asked_of_all
 from ..loadtest.timeline import counts_over_time, of_kind, since, value_at
-from .service import Curve, Load, Observation, Outcome, Server, Service, in_time, on_average
+from .likely import overdispersion, spread
+from .service import MOST, ROOM, Curve, Load, Observation, Outcome, Server, Service, in_time, on_average
 
 Json = dict[str, Any]
 
@@ -26,6 +27,9 @@ IDLE = 0.05
 LATE = tuple(step / 2 for step in range(21))
 """Seconds by which samples may end later than they say: kubelets keep what they measured for a while. The one by which CPU
 follows requests best is taken."""
+
+NEAR_REFUSED = 5.0
+"""Seconds about a look at the proxy's counts in which what they count may have happened."""
 
 SAMPLES_LEAST = 4
 """Samples of CPU under load without which a request's CPU is a guess."""
@@ -65,6 +69,8 @@ class Times:
     """from the begin of the load to the end of the first sample"""
     late: float = 0.0
     """by which samples end later than they say"""
+    drain_spread: float = 0.0
+    """standard deviation of drains"""
     assumed: tuple[str, ...] = ()
     """names of those that the run did not meet"""
 
@@ -98,6 +104,8 @@ class Measured:
     began: float
     observed: tuple[Observation, ...] = ()
     """moments of the run: pressure, requests, and the share of them in time"""
+    overdispersion: float = 1.0
+    """how many times as much the parts of the run vary about the others as independent requests would"""
     fastest: float = 0.0
     """seconds of an answer when there is little to do: the run's fifth percentile"""
     nodes: tuple[Json, ...] = ()
@@ -139,13 +147,18 @@ def measured(events: list[Json], slo: Sequence[str]) -> Measured:
     cpu_ms, idle, late = _cost(events, app, container, ready_steps)
     limit, share, words = _limit(slo, loads)
     load = _load(run, loads, begin, seconds)
-    service, observed, fastest = _service(loads, load, ready, begin, limit, (cpu_ms, idle, request, most))
+    service, observed, fastest = _service(
+        loads, load, ready, begin, limit, (cpu_ms, idle, request, most), _room(events, load, ready_steps)
+    )
     if resource != "cpu":
         raise NotMeasured(f"the HPA goes by {resource}: a simulation knows CPU alone")
     return Measured(
         load=load, service=service, times=_times(events, app, late), site=_site(events, run, app),
         actual=_actual(events, app, run, ready, limit, ends), hpa=specs[-1]["spec"], limit=limit, share=share,
         limit_words=words, began=begin, observed=tuple(observed), fastest=fastest,
+        overdispersion=overdispersion(
+            observed, lambda seen: in_time(seen, limit, fastest, service.cpu_ms / service.limit)
+        ),
         nodes=tuple(of_kind(events, "node")),
         namespace=run["namespace"], deployment=app, cluster=run.get("cluster") or "",
     )  # fmt: skip
@@ -296,6 +309,7 @@ def _service(
     begin: float,
     limit: float,
     sizes: tuple[float, float, int, float],
+    room: float,
 ) -> tuple[Service, list[Observation], float]:
     """(the service, what it was made of, seconds of an answer when there is little to do)"""
     cpu_ms, idle, request, most = sizes
@@ -319,11 +333,17 @@ def _service(
             average.append(
                 Observation(min(1.0, event["rate"] / (bare.capacity * ready[second])), count, mean)
             )
-    averaged = dataclasses.replace(bare, average=on_average(average, quick, work))
-    pressures = _pressures(load, averaged, ready)
+    averaged = dataclasses.replace(bare, average=on_average(average, quick, work), room=room)
+    pressures = (
+        _pressures(load, averaged, ready)
+        if load.think is not None
+        else _met(loads, load, averaged, ready, begin, quick)
+    )
     seen = []
-    for event, count, _mean, share in answered:
-        second = max(0, min(load.seconds - 1, int(event["t"] - begin) - 1))
+    for event, count, mean, share in answered:
+        # What is answered now came an answer's time ago.
+        came = event["t"] - begin - (mean if load.think is None else 0.0)
+        second = max(0, min(load.seconds - 1, int(came) - 1))
         near = pressures[max(0, second - 1) : second + 1]
         seen.append(Observation(statistics.fmean(near), count, share))
     return dataclasses.replace(averaged, within=in_time(seen, limit, quick, work)), seen, quick
@@ -343,6 +363,38 @@ def _pressures(load: Load, service: Service, ready: Sequence[int]) -> list[float
         server.second(t, ready[t])
         found.append(server.pressure)
     return found
+
+
+def _met(
+    loads: list[Json], load: Load, service: Service, ready: Sequence[int], begin: float, quick: float
+) -> list[float]:
+    """The pressure in each second of an open run, by the requests that were under way: no simulation of the queue is in it."""
+    times = [event["t"] - begin for event in loads]
+    waiting = [max(0.0, event["started"] - event["requests"] - event["rate"] * quick) for event in loads]
+    found = []
+    for t in range(load.seconds):
+        can = service.capacity * ready[t]
+        found.append((load.levels[t] + _at(times, waiting, float(t))) / can if can else MOST)
+    return found
+
+
+def _room(events: list[Json], load: Load, ready: Sequence[tuple[float, float]]) -> float:
+    """Requests that a replica had while some were refused since it had no room; what is usual where none were."""
+    if load.think is not None:
+        return ROOM
+    moments: list[float] = []
+    before: dict[str, int] = {}
+    for event in of_kind(events, "refused"):
+        full = event["counts"].get("full", 0)
+        if full > before.get(event["name"], 0):
+            moments.append(event["t"])
+        before[event["name"]] = full
+    under_way = [
+        (event["started"] - event["requests"]) / max(1.0, value_at(ready, event["t"]))
+        for event in of_kind(events, "load")
+        if any(abs(event["t"] - moment) <= NEAR_REFUSED for moment in moments)
+    ]
+    return statistics.median(under_way) if under_way else ROOM
 
 
 def _times(events: list[Json], app: str, late: float) -> Times:
@@ -391,7 +443,8 @@ def _times(events: list[Json], app: str, late: float) -> Times:
     return Times(
         **{**_ASSUMED, **known},
         scrape=scrape, window=_median(windows, 15.0), lag=max(0.0, _median(lags[len(samples):], 2.0)),
-        look=looked, look_first=first_look % looked, late=late, scrape_first=(min(ends_at, default=run["t"]) - run["t"]) % scrape,
+        look=looked, look_first=first_look % looked, late=late,
+        drain_spread=spread(drains, known.get("drain", _ASSUMED["drain"])), scrape_first=(min(ends_at, default=run["t"]) - run["t"]) % scrape,
         assumed=tuple(name for name in found if name not in known),
     )  # fmt: skip
 

@@ -15,10 +15,11 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from .likely import mean
 from .measured import Measured
 from .service import Observation, Outcome, in_time
 from .settings import METRICS, TARGET, Setting, asked, setting, words, written
-from .whatif import Row, WhatIf, outcome_of, what_if
+from .whatif import Row, WhatIf, outcome_of, outcomes_of, seconds_of, what_if
 
 Json = dict[str, Any]
 
@@ -58,7 +59,7 @@ class Proposal:
 def propose(run: Measured) -> tuple[WhatIf, Proposal]:
     """The run as it was and the best settings found for its load."""
     first = setting({"name": "as it was"}, run)
-    tried = what_if(run, first, [setting(given, run) for given in _grid(run)])
+    tried = _tried(run, first)
     slack = max(0.0, tried.error["attained_points"] / 100)
     least = min(1.0, run.share + slack)
     keeping = [row for row in tried.rows if row.outcome.attained >= least]
@@ -74,6 +75,22 @@ def propose(run: Measured) -> tuple[WhatIf, Proposal]:
     found = what_if(run, first, rows, known=tried)
     why = () if cheaper is None or not keeping else (_lacking(found, cheaper, least),)
     return found, _judged(run, found, changed, least, why)
+
+
+def _tried(run: Measured, first: Setting) -> WhatIf:
+    """All of the grid with looks and samples where they fell in the run; what-ifs are made of those than which none has fewer
+    replicas and as much in time."""
+    settings = [setting(given, run) for given in _grid(run)]
+    seconds = seconds_of(run, [first, *settings])
+    tried = [(outcome_of(run, one, run.load, seconds), one) for one in settings]
+    tried.sort(key=lambda pair: (pair[0].replica_seconds, -pair[0].attained, pair[0].node_seconds))
+    front: list[Setting] = []
+    most = -1.0
+    for outcome, one in tried:
+        if outcome.attained > most:
+            most = outcome.attained
+            front.append(one)
+    return what_if(run, first, front, seconds=seconds)
 
 
 def _grid(run: Measured) -> Iterator[Json]:
@@ -96,7 +113,7 @@ def _grid(run: Measured) -> Iterator[Json]:
 
 
 def _with(found: WhatIf, given: Json) -> Outcome:
-    return outcome_of(found.run, setting(given, found.run), found.load, found.seconds)
+    return mean(outcomes_of(found.run, setting(given, found.run), found.load, found.seconds))
 
 
 def _named(name: str, given: Json, run: Measured) -> Setting:

@@ -32,6 +32,10 @@ VARIATION = 0.1
 PATIENCE = 10
 """Seconds after which a request that waits is answered badly and gone: the serving role's ``serving_queue_timeout``."""
 
+ROOM = 72
+"""Requests that a replica has at a time at most, and refuses what comes above: the serving role's ``serving_concurrency`` and
+``serving_queue_length``. Where the run met refusals, it says how many there were."""
+
 NEAR = 7
 """Moments of which the middle one counts, where one alone may be far off."""
 
@@ -52,9 +56,11 @@ class Observation:
 class Curve:
     """A function of pressure, by a table."""
 
-    def __init__(self, points: Sequence[tuple[float, float]]) -> None:
-        """``points``: (pressure, value) in order of pressure; between them it is straight, beyond them level."""
+    def __init__(self, points: Sequence[tuple[float, float]], met: float = MOST) -> None:
+        """``points``: (pressure, value) in order of pressure; between them it is straight, beyond them level. ``met``: the highest
+        pressure at which it was measured; above it is what a queue would do."""
         self.points = tuple(points)
+        self.met = min(met, MOST)
         xs = [x for x, _unused in points]
         self._table = []
         for step in range(int(MOST / STEP) + 1):
@@ -90,7 +96,7 @@ def in_time(observed: Iterable[Observation], limit: float, fastest: float, work:
         # All wait for what is over one; who waits longer than there is time is late.
         return 0.0
 
-    return Curve(_extended(points, queue, falling=True))
+    return Curve(_extended(points, queue, falling=True), met=points[-1][0] if points else 0.0)
 
 
 def on_average(observed: Iterable[Observation], fastest: float, work: float) -> Curve:
@@ -192,6 +198,8 @@ class Service:
     """share answered in time, by pressure"""
     average: Curve
     """seconds of an answer, by pressure"""
+    room: float = ROOM
+    """requests that wait or are answered at a time, of which it has no more"""
 
     @property
     def capacity(self) -> float:
@@ -214,16 +222,22 @@ class Load:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a load, in a run or in a simulation; each of the sequences has a number for each second."""
+    """What became of a load, in a run, in a simulation, or in several on average; each of the sequences has a number for each second."""
 
     requests: float
     in_time: float
-    ready: tuple[int, ...]
+    ready: tuple[float, ...]
     """replicas that answer"""
-    wanted: tuple[int, ...]
-    existing: tuple[int, ...]
+    wanted: tuple[float, ...]
+    existing: tuple[float, ...]
     """those that start or drain, too"""
-    nodes: tuple[int, ...]
+    nodes: tuple[float, ...]
+    spread: float = 0.0
+    """the variance of the requests in time, were each on its own"""
+    beyond: float = 0.0
+    """requests at more pressure than the run met, so that their share in time is not measured"""
+    beyond_in_time: float = 0.0
+    """of these, those taken for in time"""
 
     @property
     def replica_seconds(self) -> float:
@@ -240,8 +254,10 @@ class Outcome:
 
     def until(self, seconds: int) -> Outcome:
         """Its first seconds. No request may come after them."""
-        lines = (line[:seconds] for line in (self.ready, self.wanted, self.existing, self.nodes))
-        return Outcome(self.requests, self.in_time, *lines)
+        ready, wanted, existing, nodes = (
+            line[:seconds] for line in (self.ready, self.wanted, self.existing, self.nodes)
+        )
+        return dataclasses.replace(self, ready=ready, wanted=wanted, existing=existing, nodes=nodes)
 
 
 class Server:
@@ -250,11 +266,15 @@ class Server:
     def __init__(self, service: Service, load: Load) -> None:
         self._service = service
         self._load = load
+        self._levels, self._seconds = load.levels, load.seconds
+        self._within = service.within
+        self._unmet = service.within.met + STEP if service.within.met < MOST else math.inf
         self._capacity = service.capacity
         self._waiting = self._recent = 0.0
         self._closed: dict[tuple[float, int], tuple[float, float]] = {}
         self.requests = 0.0
         self.in_time = 0.0
+        self.spread = self.beyond = self.beyond_in_time = 0.0
         self.pressure = 0.0
         """of the last second"""
 
@@ -264,24 +284,32 @@ class Server:
         service = self._service
         if self._load.think is not None:
             rate, self.pressure = self._asked(level, ready)
-            share = service.within.at(self.pressure) if ready else 0.0
-            self.requests += rate
-            self.in_time += rate * share
+            self._answer(rate, ready)
             return service.idle + service.cpu_ms * rate / ready if ready else 0.0
         can, asked = self._capacity * ready, level + self._waiting
         done = min(asked, can)
         self._recent += level - self._level(t - PATIENCE)
-        # Those who wait came within their patience, however many replicas there are.
-        self._waiting = min(asked - done, max(0.0, self._recent))
-        self.requests += level
+        # Those who wait came within their patience, however many replicas there are, and found room; others are refused, which
+        # the share in time at such a pressure has in it.
+        self._waiting = min(asked - done, max(0.0, self._recent), service.room * max(1, ready))
         self.pressure = asked / can if ready else MOST
+        self._answer(level, ready)
+        return service.idle + service.cpu_ms * done / ready if ready else 0.0
+
+    def _answer(self, requests: float, ready: int) -> None:
+        self.requests += requests
         if not ready:
-            return 0.0
-        self.in_time += level * service.within.at(self.pressure)
-        return service.idle + service.cpu_ms * done / ready
+            return
+        share = self._within.at(self.pressure)
+        good = requests * share
+        self.in_time += good
+        self.spread += good * (1 - share)
+        if self.pressure > self._unmet:
+            self.beyond += requests
+            self.beyond_in_time += good
 
     def _level(self, t: int) -> float:
-        return self._load.levels[t] if 0 <= t < self._load.seconds else 0.0
+        return self._levels[t] if 0 <= t < self._seconds else 0.0
 
     def _asked(self, users: float, ready: int) -> tuple[float, float]:
         """(requests a second, pressure) of users who ask, wait for the answer, and think."""

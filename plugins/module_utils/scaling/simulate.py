@@ -86,20 +86,22 @@ class _Simulation:
                 self._node_look(float(t))
                 next_node += NODE_LOOK
             self._arrive(float(t))
-            ready = sum(crowd.count for crowd in self._crowds if crowd.ready <= t)
+            ready = sum([crowd.count for crowd in self._crowds if crowd.ready <= t])
             cpu = self._server.second(t, ready)
             self._used.append(self._used[-1] + cpu)
             ready_line.append(ready)
             wanted_line.append(self._replicas)
             existing_line.append(self._existing())
             nodes_line.append(self._nodes)
+        server = self._server
         return Outcome(
-            self._server.requests, self._server.in_time, tuple(ready_line), tuple(wanted_line),
-            tuple(existing_line), tuple(nodes_line),
+            server.requests, server.in_time, tuple(ready_line), tuple(wanted_line), tuple(existing_line),
+            tuple(nodes_line), server.spread, server.beyond, server.beyond_in_time,
         )  # fmt: skip
 
     def _existing(self) -> int:
-        return sum(crowd.count for crowd in self._crowds) + sum(count for _t, count in self._draining)
+        there = sum([crowd.count for crowd in self._crowds])
+        return there + sum([count for _t, count in self._draining]) if self._draining else there
 
     def _look(self, t: float) -> None:
         case, times = self._case, self._case.times

@@ -17,12 +17,16 @@ from ..preflight.bill import Terms, bill
 from ..variables.settings import Pool
 from . import bound as bounds
 from .cost import HOUR, cost, node_hours
+from .likely import MOMENTS, Doubt, Likely, likely, mean
 from .measured import Measured
 from .service import Load, Outcome
 from .settings import Setting
 from .simulate import Case, simulate
 
 Json = dict[str, Any]
+
+BEYOND = 0.005
+"""Share of the requests at more pressure than was met, from which on it is told."""
 
 REQUESTS_MAX = 20_000_000
 """Of another load in the open model: a quarter of a minute of counting."""
@@ -33,10 +37,18 @@ TAIL = 60
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A setting, and what came of it."""
+    """A setting, and what came of it. ``outcome``: on average over where looks and samples may fall; ``own``: where they fell in
+    the run."""
 
     setting: Setting
     outcome: Outcome
+    own: Outcome
+    likely: Likely
+
+    @property
+    def most(self) -> int:
+        """Replicas that were wanted at a time at most."""
+        return math.ceil(max(self.outcome.wanted, default=0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,17 +70,26 @@ def what_if(
     settings: Sequence[Setting],
     load: Load | None = None,
     known: WhatIf | None = None,
+    seconds: int | None = None,
 ) -> WhatIf:
-    """``load``: another than the run's; ``known``: what is known of the same run and load already."""
+    """``load``: another than the run's; ``known``: what is known of the same run and load already; ``seconds``: how long it is
+    looked at, otherwise as long as these settings need."""
     loaded = run.load if load is None else load
-    windows = [one.spec.behavior.down.window for one in (as_it_was, *settings) if one.spec.behavior]
-    seconds = max(len(run.actual.ready) if load is None else 0, loaded.seconds + max([*windows, 0]) + TAIL)
     if known is not None:
         seconds = known.seconds
-    rows = tuple(Row(one, outcome_of(run, one, loaded, seconds)) for one in settings)
+    elif seconds is None:
+        seconds = seconds_of(run, [as_it_was, *settings], load)
+    error = (known.error if known is not None else {}) or _own_error(run, as_it_was)
+    doubt = Doubt(
+        run.overdispersion,
+        error["attained_points"] / 100,
+        (error["replicas_percent"] or 0.0) / 100,
+        run.times.drain_spread,
+    )
+    rows = tuple(_row_of(run, one, loaded, seconds, doubt) for one in settings)
     if known is not None:
         return dataclasses.replace(known, rows=rows)
-    first = Row(as_it_was, outcome_of(run, as_it_was, loaded, seconds))
+    first = _row_of(run, as_it_was, loaded, seconds, doubt)
     best = bounds.of_run(
         run.service,
         loaded,
@@ -78,13 +99,37 @@ def what_if(
         down=run.times.drain,
         seconds=seconds,
     )
-    error = {} if load is not None else _error(run, first.outcome)
-    return WhatIf(run, loaded, seconds, first, rows, best, error)
+    return WhatIf(run, loaded, seconds, first, rows, best, error if load is None else {})
+
+
+def seconds_of(run: Measured, settings: Sequence[Setting], load: Load | None = None) -> int:
+    """How long settings are looked at: until all that may be held back is gone."""
+    windows = [one.spec.behavior.down.window for one in settings if one.spec.behavior]
+    loaded = run.load if load is None else load
+    return max(len(run.actual.ready) if load is None else 0, loaded.seconds + max([*windows, 0]) + TAIL)
 
 
 def outcome_of(run: Measured, setting: Setting, load: Load, seconds: int) -> Outcome:
-    """What a setting would have made of a load."""
+    """What a setting would have made of a load, with looks and samples where they fell in the run."""
     return simulate(_case(run, setting, load, seconds))
+
+
+def outcomes_of(run: Measured, setting: Setting, load: Load, seconds: int) -> list[Outcome]:
+    """Likewise, with looks and samples at several moments; the run's own first."""
+    found = []
+    for looks, samples in MOMENTS:
+        times = dataclasses.replace(
+            run.times,
+            look_first=(run.times.look_first + looks * run.times.look) % run.times.look,
+            scrape_first=(run.times.scrape_first + samples * run.times.scrape) % run.times.scrape,
+        )
+        found.append(outcome_of(dataclasses.replace(run, times=times), setting, load, seconds))
+    return found
+
+
+def _row_of(run: Measured, setting: Setting, load: Load, seconds: int, doubt: Doubt) -> Row:
+    outcomes, within = outcomes_of(run, setting, load, seconds), run.service.within
+    return Row(setting, mean(outcomes), outcomes[0], likely(outcomes, doubt, within.at(within.met)))
 
 
 def _case(run: Measured, setting: Setting, load: Load, seconds: int) -> Case:
@@ -95,15 +140,15 @@ def _case(run: Measured, setting: Setting, load: Load, seconds: int) -> Case:
     )
     return Case(
         load, run.service, times, run.site, setting.spec, seconds,
-        nodes_min=setting.nodes_min if setting.nodes_min is not None else min(run.actual.nodes, default=1),
+        nodes_min=setting.nodes_min if setting.nodes_min is not None else int(min(run.actual.nodes, default=1)),
         nodes_max=setting.nodes_max,
     )  # fmt: skip
 
 
-def _error(run: Measured, simulated: Outcome) -> Json:
+def _own_error(run: Measured, as_it_was: Setting) -> Json:
     """How far a simulation of the run is from the run, as far as that was looked at."""
     seconds = len(run.actual.ready)
-    found = simulated.until(seconds)
+    found = outcome_of(run, as_it_was, run.load, max(seconds, run.load.seconds)).until(seconds)
     theirs, ours = run.actual.replica_seconds, found.replica_seconds
     nodes = run.actual.node_seconds
     return {
@@ -159,6 +204,9 @@ def as_json(found: WhatIf, terms: Terms) -> Json:
                 for key, value in dataclasses.asdict(run.times).items()
             },
             "replicas_per_node": run.site.per_node,
+            "pressure_met": round(run.service.within.met, 2),
+            "overdispersion": round(run.overdispersion, 1),
+            "room": round(run.service.room, 1),
         },
     }
 
@@ -176,11 +224,14 @@ def _row(found: WhatIf, row: Row, paid: Mapping[Pool, float], prices: Mapping[st
         "name": row.setting.name,
         "changed": {key: value for key, value in row.setting.given.items() if key != "name"},
         "replicas_mean": round(out.replica_seconds / found.seconds, 3),
-        "replicas_max": max(out.wanted, default=0),
+        "replicas_max": row.most,
+        "replicas_likely": [round(value, 3) for value in dataclasses.astuple(row.likely.replicas)],
         "replica_seconds": out.replica_seconds,
         "node_seconds": out.node_seconds,
-        "nodes_max": max(out.nodes, default=0),
+        "nodes_max": math.ceil(max(out.nodes, default=0)),
         "attained": round(out.attained, 5),
+        "attained_likely": [round(value, 5) for value in dataclasses.astuple(row.likely.attained)],
+        "beyond": round(row.likely.beyond, 5),
         "kept": out.attained >= run.share,
         "ratio": round(out.replica_seconds / bound, 3) if bound else None,
         "cost": spent,
@@ -190,15 +241,15 @@ def _row(found: WhatIf, row: Row, paid: Mapping[Pool, float], prices: Mapping[st
 def table(told: Json) -> list[str]:
     """The rows as lines of text."""
     priced = any(row["cost"]["price"] is not None for row in told["rows"])
-    head = ["setting", "replicas", "most", "× fewest", "node-h", "in time", "kept"]
+    head = ["setting", "replicas", "likely", "most", "× fewest", "node-h", "in time", "likely", "kept"]
     currency = told["rows"][0]["cost"]["currency"]
     lines = [[*head, *([f"{currency}", f"{currency}/1000"] if priced else [])]]
     for row in told["rows"]:
         price, each = row["cost"]["price"], row["cost"]["price_per_1000"]
         line = [
-            row["name"], f"{row['replicas_mean']:.2f}", str(row["replicas_max"]),
+            row["name"], f"{row['replicas_mean']:.2f}", "{:.2f} to {:.2f}".format(*row["replicas_likely"]), str(row["replicas_max"]),
             "-" if row["ratio"] is None else f"{row['ratio']:.2f}", f"{row['cost']['node_hours']:.2f}",
-            f"{100 * row['attained']:.1f} %", "yes" if row["kept"] else "no",
+            f"{100 * row['attained']:.1f} %", _percents(row["attained_likely"]), _kept(row, told["share"]),
         ]  # fmt: skip
         if priced:
             line += ["-" if price is None else f"{price:.4f}", "-" if each is None else f"{each:.5f}"]
@@ -210,6 +261,29 @@ def table(told: Json) -> list[str]:
             for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
+    ]
+
+
+def _percents(shares: Sequence[float]) -> str:
+    return "{:.1f} to {:.1f}".format(*(100 * share for share in shares))
+
+
+def _kept(row: Json, share: float) -> str:
+    """With a question mark where what is likely leaves it open."""
+    low, high = row["attained_likely"]
+    return ("yes" if row["kept"] else "no") + ("?" if low < share <= high else "")
+
+
+def warnings(told: Json) -> list[str]:
+    """What else a row is unsure of than its range says at once; empty where the run has met it all."""
+    unmet = [row for row in told["rows"] if row["beyond"] >= BEYOND]
+    if not unmet:
+        return []
+    which = ", ".join(f"{100 * row['beyond']:.1f} % of {row['name']!r}" for row in unmet)
+    return [
+        f"Warning: the run met no more than {told['measured']['pressure_met']:.2f} times what a replica can do, that which waits included, and "
+        f"here more is asked for: {which}. How much of that would be in time was never measured, and the ranges are as wide as none or all "
+        "of what could be. Measure it: a load test with fewer replicas (autoscaling_max_replicas), or with more load."
     ]
 
 
