@@ -99,6 +99,10 @@ proposal:
     kept: {type: bool, description: Whether the limit would be kept.}
     words: {type: str, description: The proposal in a sentence.}
     reasons: {type: list, elements: str, description: "Of each variable what would be without its change; then why nothing cheaper was taken."}
+    beside:
+      type: list
+      elements: str
+      description: What else could be changed and is not proposed. What it would do, or why that is not known and how to measure it.
     diff: {type: list, elements: str, description: What to change in the inventory.}
     capacity: {type: list, elements: float, description: "Requests a second that a replica carries, and the 95 % interval's ends."}
 whatif:

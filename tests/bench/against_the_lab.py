@@ -133,10 +133,15 @@ def verdict(folder: Path) -> str:
 def told(source: Measured, of: Measured, shape: Json, settings: Json) -> Json:
     """What a what-if, made of one run, says of settings under a load, over the seconds that another run took."""
     load = load_of_plan(plan(read_shape(shape)), source)
-    found = what_if(source, setting({"name": "as it was"}, source), [setting(settings, source)], load)
     seconds = len(of.actual.ready)
-    outcome = found.rows[0].outcome.until(seconds)
-    return {"replicas": outcome.replica_seconds / seconds, "in_time": 100 * outcome.attained}
+    found = what_if(
+        source, setting({"name": "as it was"}, source), [setting(settings, source)], load, seconds=seconds
+    )
+    outcome, likely = found.rows[0].outcome, found.rows[0].likely
+    return {
+        "replicas": outcome.replica_seconds / seconds, "in_time": 100 * outcome.attained,
+        "in_time_likely": [100 * likely.attained.low, 100 * likely.attained.high],
+    }  # fmt: skip
 
 
 def table(traces: Path) -> list[Json]:
@@ -172,7 +177,7 @@ def _gap(best: Json, lab: Json | None) -> float | None:
 
 def words(row: Json) -> str:
     said = (
-        f"{row['told_replicas']:.2f} ({100 * (row['told_replicas'] / row['replicas'] - 1):+.1f} %), {row['told_in_time']:.1f} % ({row['told_in_time'] - row['in_time']:+.1f})"
+        f"{row['told_replicas']:.2f} ({100 * (row['told_replicas'] / row['replicas'] - 1):+.1f} %), {row['told_in_time']:.1f} % ({row['told_in_time'] - row['in_time']:+.1f}; likely {row['told_in_time_likely'][0]:.1f} to {row['told_in_time_likely'][1]:.1f})"
         if "told_replicas" in row
         else "-"
     )

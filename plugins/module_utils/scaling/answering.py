@@ -55,11 +55,11 @@ def answer(params: Json, *, check_mode: bool) -> Json:
         best, low, high = carries(found.run)
         lines += [
             f"One replica carries {best:.1f} requests/s within the limit ({low:.1f} to {high:.1f}, 95 %).",
-            *_ramped(ramped, other, best), proposal.words, *proposal.reasons, *diff(proposal),
+            *_ramped(ramped, other, best), proposal.words, *proposal.reasons, *diff(proposal), *proposal.beside,
         ]  # fmt: skip
         told["proposal"] = result["proposal"] = {
             "variables": proposal.changed, "before": proposal.before, "kept": proposal.kept, "words": proposal.words,
-            "reasons": list(proposal.reasons), "diff": diff(proposal),
+            "reasons": list(proposal.reasons), "beside": list(proposal.beside), "diff": diff(proposal),
             "capacity": [round(value, 2) for value in (best, low, high)],
         }  # fmt: skip
     text = json.dumps(told, indent=2) + "\n"

@@ -15,6 +15,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..hpa.spec import read_spec
 from .likely import mean
 from .measured import Measured
 from .service import Observation, Outcome, in_time
@@ -37,6 +38,12 @@ WORTH = 2.0
 SAME = 0.005
 """Share of replica-seconds that counts as no difference."""
 
+STOCKS = (1, 2)
+"""Replicas in stock that are tried."""
+
+NOTED = 0.001
+"""Share of the requests in time that more room in stock has to make to be told."""
+
 RESAMPLES = 200
 BLOCK = 5
 """Observations that are drawn together: those near each other are alike (moving-blocks bootstrap, Künsch 1989)."""
@@ -54,6 +61,8 @@ class Proposal:
     words: str
     reasons: tuple[str, ...]
     """for each variable that is changed, what would be without it; then why nothing cheaper was taken"""
+    beside: tuple[str, ...] = ()
+    """what else there is to change, that is not proposed: what it would do, or why that is not known and how to measure it"""
 
 
 def propose(run: Measured) -> tuple[WhatIf, Proposal]:
@@ -74,7 +83,13 @@ def propose(run: Measured) -> tuple[WhatIf, Proposal]:
     rows = [_named(name, given, run) for name, given in named.items() if given or given is changed]
     found = what_if(run, first, rows, known=tried)
     why = () if cheaper is None or not keeping else (_lacking(found, cheaper, least),)
-    return found, _judged(run, found, changed, least, why)
+    judged = _judged(run, found, changed, least, why)
+    beside_it = (
+        *_more_at_most(found, judged.changed),
+        *_in_stock(found, judged.changed),
+        *_not_searched(run),
+    )
+    return found, dataclasses.replace(judged, beside=beside_it)
 
 
 def _tried(run: Measured, first: Setting) -> WhatIf:
@@ -175,7 +190,8 @@ def _judged(run: Measured, found: WhatIf, changed: Json, least: float, why: tupl
     saved = 100 * (1 - now.replica_seconds / was.replica_seconds) if was.replica_seconds else 0.0
     wrong = abs(found.error["replicas_percent"] or 0.0)
     reasons = (*_reasons(run, found, changed), *why)
-    told = f"{found.run.limit_words}: {100 * now.attained:.1f} % in time with {now.replica_seconds / found.seconds:.2f} replicas"
+    low, high = dataclasses.astuple(row.likely.attained)
+    told = f"{found.run.limit_words}: {100 * now.attained:.1f} % in time, likely {100 * low:.1f} to {100 * high:.1f} %, with {now.replica_seconds / found.seconds:.2f} replicas"
     points = found.error["attained_points"]
     if abs(points) > UNLIKE_POINTS or wrong > UNLIKE_PERCENT:
         return Proposal(
@@ -210,6 +226,53 @@ def _judged(run: Measured, found: WhatIf, changed: Json, least: float, why: tupl
         changed, {name: before[name] for name in changed}, row, True,
         f"Proposed ({told}; as it was: {100 * was.attained:.1f} % with {was.replica_seconds / found.seconds:.2f}).", reasons,
     )  # fmt: skip
+
+
+def _in_stock(found: WhatIf, changed: Json) -> Iterator[str]:
+    """Of room for one replica and two beside what is proposed. It is told and not proposed: ``tune_apply`` changes the HPA alone."""
+    run, name = found.run, "autoscaling_buffer_replicas"
+    now = _with(found, changed)
+    assumed = ", which is assumed, as the run met none" if "node_start" in run.times.assumed else ""
+    told = False
+    for stock in STOCKS:
+        then = _with(found, {**changed, name: stock})
+        if then.attained < now.attained + NOTED:
+            continue
+        told = True
+        yield (
+            f"Beside it, {name}: {stock} would make {100 * then.attained:.1f} % in time for {100 * now.attained:.1f} %, with "
+            f"{then.node_seconds / found.seconds:.2f} nodes for {now.node_seconds / found.seconds:.2f}: replicas need not wait for a node "
+            f"({run.times.node_start:.0f} s{assumed}). Write it into the inventory; tune_apply neither sets nor proves it."
+        )
+        now = then
+    if not told:
+        yield f"{name} was tried ({' and '.join(map(str, STOCKS))}): room in stock changes next to nothing here, since hardly a replica waits for a node."
+
+
+def _more_at_most(found: WhatIf, changed: Json) -> Iterator[str]:
+    """Of a higher maximum, where what is proposed reaches it: how far a site may grow is not a simulation's to propose."""
+    name, run = "autoscaling_max_replicas", found.run
+    most = int(run.hpa["maxReplicas"])
+    now = _with(found, changed)
+    if max(now.wanted) < most:
+        return
+    then = _with(found, {**changed, name: 2 * most})
+    yield (
+        f"It comes to {name} ({most}). With {2 * most}, and nodes for them, {100 * then.attained:.1f} % would be in time for "
+        f"{100 * now.attained:.1f} %, with {then.replica_seconds / found.seconds:.2f} replicas for {now.replica_seconds / found.seconds:.2f}."
+    )
+
+
+def _not_searched(run: Measured) -> Iterator[str]:
+    service = run.service
+    target = read_spec(run.hpa).metrics[0].target
+    yield (
+        f"Not searched: serving_cpu (a replica's request and limit). By the run a replica does {service.capacity:.1f} requests/s on its "
+        f"{service.limit:.0f} mCPU, and what one of another size does, and how long an answer takes there, is not in it: measure each size by "
+        "playbooks/capacity.yml or a load test, and tune on that run. Where only the request changes, the HPA looks the same at a target that "
+        f"changes with it ({target} % of {service.request} m is {target * service.request // 100} m), and what a node has room for and how replicas there "
+        "disturb each other is what changes: for a load test, too."
+    )
 
 
 def _reasons(run: Measured, found: WhatIf, changed: Json) -> Iterator[str]:

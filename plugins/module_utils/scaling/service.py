@@ -280,7 +280,8 @@ class Server:
 
     def second(self, t: int, ready: int) -> float:
         """One second with so many replicas ready: CPU that each uses, in thousandths of a core."""
-        level = self._level(t)
+        levels, end = self._levels, self._seconds
+        level = levels[t] if t < end else 0.0
         service = self._service
         if self._load.think is not None:
             rate, self.pressure = self._asked(level, ready)
@@ -288,7 +289,8 @@ class Server:
             return service.idle + service.cpu_ms * rate / ready if ready else 0.0
         can, asked = self._capacity * ready, level + self._waiting
         done = min(asked, can)
-        self._recent += level - self._level(t - PATIENCE)
+        past = t - PATIENCE
+        self._recent += level - (levels[past] if 0 <= past < end else 0.0)
         # Those who wait came within their patience, however many replicas there are, and found room; others are refused, which
         # the share in time at such a pressure has in it.
         self._waiting = min(asked - done, max(0.0, self._recent), service.room * max(1, ready))
@@ -307,9 +309,6 @@ class Server:
         if self.pressure > self._unmet:
             self.beyond += requests
             self.beyond_in_time += good
-
-    def _level(self, t: int) -> float:
-        return self._levels[t] if 0 <= t < self._seconds else 0.0
 
     def _asked(self, users: float, ready: int) -> tuple[float, float]:
         """(requests a second, pressure) of users who ask, wait for the answer, and think."""

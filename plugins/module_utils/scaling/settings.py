@@ -19,8 +19,9 @@ SITE = {
     "node_start_seconds": "seconds that a node takes to come",
     "nodes_min": "nodes that are always there",
     "nodes_max": "most nodes that there may be",
+    "autoscaling_buffer_replicas": "replicas for which nodes have room in stock; none unless it is given",
 }
-"""What else may be otherwise, beside the autoscaling role's variables."""
+"""What else may be otherwise, beside the variables that an HPA is made of."""
 
 TARGET, METRICS = "autoscaling_target_cpu_percent", "autoscaling_metrics"
 
@@ -42,6 +43,8 @@ class Setting:
     node_start: float | None = None
     nodes_min: int | None = None
     nodes_max: int | None = None
+    stock: int = 0
+    """replicas that nodes have room for in stock"""
 
 
 def asked(spec: Mapping[str, Any]) -> Json:
@@ -140,6 +143,7 @@ def setting(given: Mapping[str, Any], run: Measured) -> Setting:
         name, dict(given), spec, site["start_seconds"], site["node_start_seconds"],
         None if site["nodes_min"] is None else int(site["nodes_min"]),
         None if site["nodes_max"] is None else int(site["nodes_max"]),
+        int(site["autoscaling_buffer_replicas"] or 0),
     )  # fmt: skip
 
 

@@ -39,6 +39,8 @@ class Case:
     """from the begin of the load until it is looked at no more"""
     nodes_min: int = 1
     nodes_max: int | None = None
+    stock: int = 0
+    """replicas for which nodes have room all the time, as far as there may be so many"""
 
 
 @dataclasses.dataclass
@@ -65,7 +67,9 @@ class _Simulation:
         self._draining: list[tuple[float, int]] = []
         self._replicas = case.site.replicas
         self._memory = Memory()
-        self._nodes = max(case.site.nodes, case.nodes_min)
+        self._nodes = max(
+            case.site.nodes, case.nodes_min, self._needed(case.site.replicas) if case.stock else 0
+        )
         self._coming: list[float] = []
         self._spare_since: float | None = None
         self._used = [0.0]
@@ -183,13 +187,19 @@ class _Simulation:
             room -= crowd.count
             crowd.placed, crowd.ready = t, t + self._case.times.start
 
+    def _needed(self, replicas: int) -> int:
+        """Nodes for so many replicas and those in stock, of which a full site has as many as there may be nodes."""
+        case = self._case
+        for_all = math.ceil((replicas + case.stock) / case.site.per_node)
+        most = for_all if case.nodes_max is None else case.nodes_max
+        return max(math.ceil(replicas / case.site.per_node), min(for_all, most))
+
     def _node_look(self, t: float) -> None:
         case = self._case
-        per_node = case.site.per_node
-        needed = math.ceil(self._existing() / per_node)
+        needed = self._needed(self._existing())
         waiting = any(crowd.placed is None for crowd in self._crowds)
         there = self._nodes + len(self._coming)
-        if waiting and needed > there:
+        if (waiting or case.stock) and needed > there:
             most = needed if case.nodes_max is None else min(needed, case.nodes_max)
             self._coming += [t + case.times.node_start] * max(0, most - there)
         if self._nodes > max(needed, case.nodes_min) and not self._coming:

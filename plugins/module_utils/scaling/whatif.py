@@ -141,7 +141,7 @@ def _case(run: Measured, setting: Setting, load: Load, seconds: int) -> Case:
     return Case(
         load, run.service, times, run.site, setting.spec, seconds,
         nodes_min=setting.nodes_min if setting.nodes_min is not None else int(min(run.actual.nodes, default=1)),
-        nodes_max=setting.nodes_max,
+        nodes_max=setting.nodes_max, stock=setting.stock,
     )  # fmt: skip
 
 

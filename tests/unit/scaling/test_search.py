@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.seen import Controller
 from ansible_collections.mlops.tfserving.plugins.module_utils.hpa.spec import read_spec
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import read
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.likely import mean
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.measured import (
     Measured,
     Site,
@@ -34,6 +35,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.settings i
     setting,
 )
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.simulate import Case, simulate
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.whatif import outcomes_of, what_if
 
 RECORDED = Path(__file__).parent / "data" / "demo-on-1.34.jsonl"
 WITHIN = Curve([(0.0, 1.0), (0.7, 0.999), (0.85, 0.95), (1.0, 0.4), (1.2, 0.0)])
@@ -75,8 +77,7 @@ def test_a_proposal_keeps_the_limit_for_less_and_no_less_than_the_bound() -> Non
     # Each change makes a difference: without it the limit is not kept, or it costs more.
     for name in proposal.changed:
         rest = {key: value for key, value in proposal.changed.items() if key != name}
-        case = Case(run.load, SERVICE, run.times, run.site, setting(rest, run).spec, found.seconds)
-        without = simulate(case)
+        without = mean(outcomes_of(run, setting(rest, run), run.load, found.seconds))
         assert without.attained < run.share or without.replica_seconds > 1.005 * now.replica_seconds
 
 
@@ -225,3 +226,44 @@ def test_what_a_replica_carries_has_an_interval_around_it() -> None:
     assert best == pytest.approx(8.5, abs=0.3)
     assert high - low < 2
     assert carries(run) == (best, low, high)
+
+
+@pytest.mark.parametrize("per_node", [1, 12])
+def test_room_in_stock_is_told_where_replicas_wait_for_nodes(per_node: int) -> None:
+    run = run_of()
+    site = dataclasses.replace(run.site, per_node=per_node, nodes=2)
+    slow = dataclasses.replace(run, site=site, times=dataclasses.replace(run.times, node_start=100.0))
+    found, proposal = propose(slow)
+    lines = [line for line in proposal.beside if "autoscaling_buffer_replicas" in line]
+    assert "autoscaling_buffer_replicas" not in proposal.changed, "tune_apply could not prove it"
+    if per_node == 12:
+        assert len(lines) == 1 and "next to nothing" in lines[0]
+        return
+    given = {**proposal.changed, "autoscaling_buffer_replicas": 1}
+    now, then = (
+        what_if(slow, setting({}, slow), [setting(one, slow)], seconds=found.seconds).rows[0].outcome
+        for one in (proposal.changed, given)
+    )
+    assert then.attained > now.attained
+    assert lines[0].startswith(
+        f"Beside it, autoscaling_buffer_replicas: 1 would make {100 * then.attained:.1f} % in time for {100 * now.attained:.1f} %"
+    )
+    assert f"{then.node_seconds / found.seconds:.2f} nodes for" in lines[0]
+
+
+def test_what_is_not_searched_is_said_with_the_way_to_measure_it() -> None:
+    said = propose(run_of())[1].beside[-1]
+    assert said.startswith("Not searched: serving_cpu")
+    assert "10.0 requests/s on its 200 mCPU" in said and "playbooks/capacity.yml" in said
+    assert "50 % of 200 m is 100 m" in said
+
+
+@pytest.mark.parametrize("most", [5, 40])
+def test_a_maximum_that_is_reached_is_told_with_what_more_would_do(most: int) -> None:
+    beside = propose(run_of(maxReplicas=most))[1].beside
+    told = [
+        line
+        for line in beside
+        if line.startswith(f"It comes to autoscaling_max_replicas ({most}). With {2 * most}")
+    ]
+    assert len(told) == (most == 5)

@@ -156,3 +156,19 @@ def test_what_was_measured_is_kept_in_the_mean_and_never_rises_with_pressure() -
 def test_without_load_there_is_nothing_to_be_late() -> None:
     found = simulate(case(Load((0.0,) * 100)))
     assert (found.requests, found.attained, set(found.wanted)) == (0.0, 1.0, {1})
+
+
+def test_room_in_stock_saves_the_wait_for_a_node_and_costs_nodes() -> None:
+    load = Load((5.0,) * 60 + (15.0,) * 540)
+    site = dataclasses.replace(SITE, per_node=1, nodes_max=9)
+    without, with_it = (simulate(case(load, site=site, stock=stock)) for stock in (0, 1))
+    second = [next(t for t, ready in enumerate(found.ready) if ready == 2) for found in (without, with_it)]
+    assert TIMES.node_start <= second[0] - second[1] <= TIMES.node_start + 10, (
+        "a look of the node autoscaler at most"
+    )
+    assert with_it.attained > without.attained
+    assert min(with_it.nodes) == 2, "from the beginning, and after it there is room for one more again"
+    assert with_it.nodes[-1] == with_it.existing[-1] + 1
+    assert with_it.node_seconds > without.node_seconds
+    few = simulate(case(load, site=site, stock=3, nodes_max=2))
+    assert max(few.nodes) == 2

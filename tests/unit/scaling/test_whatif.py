@@ -67,6 +67,7 @@ def test_the_runs_own_settings_give_the_runs_own_spec(run: Measured) -> None:
         ({"autoscaling_target_cpu_percent": 0}, "has to be 1 or more"),
         ({"autoscaling_max_replicas": "many"}, "can't be read"),
         ({"start_seconds": -1}, "can't be below 0"),
+        ({"autoscaling_buffer_replicas": -1}, "can't be below 0"),
         ({"autoscaling_tolerance_up": 0}, r"Kubernetes 1.34, .*, forgets autoscaling_tolerance_up"),
     ],
 )
