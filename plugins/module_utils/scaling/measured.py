@@ -9,13 +9,14 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..hpa.seen import Controller
+from ..hpa.seen import Controller, Metric
 from ..hpa.spec import read_spec
 from ..loadtest import histogram
 from ..loadtest.answers import each, together
 from ..loadtest.retrace import looks
 from ..loadtest.slo import asked_of_all
 from ..loadtest.timeline import counts_over_time, of_kind, since, value_at
+from ..model_server.runtime import TF_SERVING
 from .likely import overdispersion, spread
 from .service import MOST, ROOM, Curve, Load, Observation, Outcome, Server, Service, in_time, on_average
 
@@ -142,7 +143,7 @@ def measured(events: list[Json], slo: Sequence[str]) -> Measured:
         )
     ready_steps = since(serving(events, app), begin, run["replicas"])
     ready = by_second(ready_steps, begin, ends)
-    container, resource = _container(specs[-1]["spec"])
+    container = _container(specs[-1]["spec"])
     request, most = _sizes(events, app, container)
     cpu_ms, idle, late = _cost(events, app, container, ready_steps)
     limit, share, words = _limit(slo, loads)
@@ -150,8 +151,6 @@ def measured(events: list[Json], slo: Sequence[str]) -> Measured:
     service, observed, fastest = _service(
         loads, load, ready, begin, limit, (cpu_ms, idle, request, most), _room(events, load, ready_steps)
     )
-    if resource != "cpu":
-        raise NotMeasured(f"the HPA goes by {resource}: a simulation knows CPU alone")
     return Measured(
         load=load, service=service, times=_times(events, app, late), site=_site(events, run, app),
         actual=_actual(events, app, run, ready, limit, ends), hpa=specs[-1]["spec"], limit=limit, share=share,
@@ -164,14 +163,14 @@ def measured(events: list[Json], slo: Sequence[str]) -> Measured:
     )  # fmt: skip
 
 
-def _container(spec: Json) -> tuple[str, str]:
-    """(container, resource) of the HPA's only metric; container empty for the whole pod."""
-    metrics = read_spec(spec).metrics
-    if len(metrics) != 1 or metrics[0].type not in ("Resource", "ContainerResource"):
-        raise NotMeasured(
-            "the HPA goes by several metrics, or by one that is not CPU: a simulation knows one of CPU alone"
-        )
-    return metrics[0].container, metrics[0].name
+def _container(spec: Json) -> str:
+    """Whose CPU requests are held against: that by which the HPA goes, empty for the whole pod; or the model server's."""
+    by_cpu = [metric for metric in read_spec(spec).metrics if is_of_cpu(metric)]
+    return by_cpu[0].container if by_cpu else TF_SERVING.container
+
+
+def is_of_cpu(metric: Metric) -> bool:
+    return metric.type in ("Resource", "ContainerResource") and metric.name == "cpu"
 
 
 def _limit(slo: Sequence[str], loads: list[Json]) -> tuple[float, float, str]:

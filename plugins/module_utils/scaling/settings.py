@@ -10,7 +10,7 @@ from typing import Any
 from ..hpa.seen import Spec
 from ..hpa.spec import read_spec
 from ..hpa.wanted import TOLERANCE, behavior
-from .measured import Measured, NotMeasured
+from .measured import Measured, NotMeasured, is_of_cpu
 
 Json = dict[str, Any]
 
@@ -94,7 +94,11 @@ def written(variables: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) 
 
 def setting(given: Mapping[str, Any], run: Measured) -> Setting:
     """A setting that differs from the run's by what is given. Raises SettingError."""
-    metric = read_spec(run.hpa).metrics[0]
+    metric, *more = read_spec(run.hpa).metrics
+    if more or not is_of_cpu(metric):
+        raise NotMeasured(
+            "the HPA goes by several metrics, or by one that is not CPU: a simulation knows one of CPU alone"
+        )
     if metric.target_type != "Utilization":
         raise NotMeasured(
             "the HPA's target is an amount of CPU: a simulation knows one that is a percentage of the request"

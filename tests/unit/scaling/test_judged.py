@@ -15,6 +15,7 @@ from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.rates im
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.cost import cost
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.judged import best
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.measured import NotMeasured, measured
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.settings import setting
 from ansible_collections.mlops.tfserving.plugins.module_utils.variables.settings import Pool
 
 from tests.loadtest.published import violations
@@ -152,3 +153,24 @@ def test_cost_by_hand() -> None:
     assert spent("mine", 0)["price_per_1000"] is None
     assert spent("nobody-knows", 1)["price"] is None
     assert spent("mine", 1, spot=True)["price"] == pytest.approx(0.36 * 0.4)
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        [{"type": "Pods", "pods": {"metric": {"name": "r"}, "target": {"type": "AverageValue", "averageValue": "10"}}}],
+        ["as it was", {"type": "External", "external": {"metric": {"name": "r"}, "target": {"type": "AverageValue", "averageValue": "10"}}}],
+    ],
+    ids=["by requests alone", "by CPU and requests"],
+)  # fmt: skip
+def test_whatever_the_hpa_goes_by_the_best_is_the_same_and_no_simulation_is_made(
+    events: list[Json], metrics: list[Any]
+) -> None:
+    before = best(events, ["p95_ms <= 2500"])
+    assert before["bound"]
+    for event in of_kind(events, "hpa_spec"):
+        was = event["spec"]["metrics"][0]
+        event["spec"]["metrics"] = [was if one == "as it was" else one for one in metrics]
+    assert best(events, ["p95_ms <= 2500"]) == before
+    with pytest.raises(NotMeasured, match="a simulation knows one of CPU alone"):
+        setting({"name": "as it was"}, measured(events, ["p95_ms <= 2500"]))
