@@ -22,8 +22,10 @@ from typing import Any
 
 from run import ROOT  # isort: skip
 import on_sandbox
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.schema import Best
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.shapes import plan, read_shape
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import read
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.judged import best
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.measured import Measured, measured
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.settings import setting
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.whatif import load_of_plan, what_if
@@ -40,10 +42,19 @@ LAB: Json = {
     "autoscaling_scale_down_stabilization_seconds": 300,
     "autoscaling_tolerance_up": 0.1,
 }
+BY_REQUESTS: Json = {
+    "autoscaling_metrics_source": "prometheus",
+    "autoscaling_metrics": [{"type": "cpu"}, {"type": "requests", "target": 10}],
+    "autoscaling_target_cpu_percent": 90,
+    "autoscaling_prometheus_image": "sandbox.local/prometheus:2.53",
+    "autoscaling_adapter_image": "sandbox.local/prometheus-adapter:0.12.0",
+}
+"""Three fifths of what a replica carries within the limit; its CPU only says no more than it may once that is reached."""
 SETTINGS: dict[str, tuple[Json, str]] = {
     "lab": (LAB, "connection"),
     "settings": ({"autoscaling_target_cpu_percent": 65, **QUICKER}, "connection"),
     "balanced": ({"autoscaling_target_cpu_percent": 80, **QUICKER}, "least_requests"),
+    "requests": ({**BY_REQUESTS, **QUICKER}, "least_requests"),
 }
 """Of the autoscaling role, and by what requests are balanced."""
 SITE: Json = {
@@ -53,6 +64,7 @@ SITE: Json = {
     }],
     "autoscaling_max_replicas": 5,
     "serving_proxy_memory": "160Mi",
+    "serving_client_requests": 0,
     "loadtest_worker_cpu": "150m",
     "loadtest_settle_timeout": 1,
     "loadtest_slo": [f"p95_ms <= {LIMIT_MS}"],
@@ -61,9 +73,10 @@ OPEN = {"model": "open", "arrivals": "poisson"}
 
 
 def shapes(traces: Path) -> dict[str, Json]:
-    """Each five to seven minutes, up to what four replicas carry at 60 %."""
+    """Up to what four replicas carry at 60 %; ``slow`` is a sine that the HPA can follow, the others change faster than a replica starts."""
     recorded = {"kind": "replay", "model": "open"}
     return {
+        "slow": {"kind": "sine", **OPEN, "low": 4, "high": 40, "period": 400, "periods": 2},
         "sine": {"kind": "sine", **OPEN, "low": 4, "high": 40, "period": 150, "periods": 2},
         "conversation": {**recorded, "file": str(traces / "conversation.csv"), "speed": 5},
         "steps": {"kind": "steps", **OPEN, "max_steps": 6, "step_time": 45, "step_load": 6, "ramp_down": 60},
@@ -75,6 +88,7 @@ def shapes(traces: Path) -> dict[str, Json]:
 def record(wanted: list[str], traces: Path, deadline: float) -> None:
     """Runs SHAPE/SETTINGS, as far as one more may be expected to end before ``deadline`` (seconds since 1970)."""
     REPORTS.mkdir(parents=True, exist_ok=True)
+    os.environ["MLOPS_TFSERVING_SANDBOX_METRICS"] = "1"
     subprocess.run([sys.executable, "-m", "sandbox", "up"], cwd=ROOT, check=True)
     play("site.yml", {"loadtest_enabled": False})
     cluster = Cluster(KUBECONFIG, NAMESPACE)
@@ -126,8 +140,8 @@ def report(folder: Path) -> Json:
 
 def verdict(folder: Path) -> str:
     found = report(folder)
-    best = found["scaling"]["best"]
-    return f"{found['verdict']}: {found['requests']['total']} requests, {found['requests']['failed']} failed, best {best['ratio']}"
+    ratio = found["scaling"]["best"]["ratio"]
+    return f"{found['verdict']}: {found['requests']['total']} requests, {found['requests']['failed']} failed, best {ratio}"
 
 
 def told(source: Measured, of: Measured, shape: Json, settings: Json) -> Json:
@@ -146,33 +160,51 @@ def told(source: Measured, of: Measured, shape: Json, settings: Json) -> Json:
 
 def table(traces: Path) -> list[Json]:
     """A row a run: what it took, the bound, and what a what-if of another run says of it."""
-    runs = {
-        folder.name: measured(read(folder / "timeline.jsonl"), SITE["loadtest_slo"])
+    recorded = {
+        folder.name: read(folder / "timeline.jsonl")
         for shape in shapes(traces)
         for name in SETTINGS
         if ((folder := REPORTS / f"{shape}.{name}") / "report.json").exists()
     }
+    slo = SITE["loadtest_slo"]
+    runs = {key: measured(events, slo) for key, events in recorded.items()}
+    bests = {key: best(events, slo) for key, events in recorded.items()}
     rows = []
     for key, run in runs.items():
         shape, name = key.split(".")
         settings, balance = SETTINGS[name]
-        alike = [other for other in runs if (SETTINGS[other.split(".")[1]][1] == balance) and other != key]
-        best = report(REPORTS / key)["scaling"]["best"]
-        lab = report(REPORTS / f"{shape}.lab")["scaling"]["best"] if f"{shape}.lab" in runs else None
+        alike = [
+            other
+            for other in runs
+            if SETTINGS[other.split(".")[1]][1] == balance and other != key and _by_cpu(other)
+        ]
+        alike = alike if _by_cpu(key) else []
+        own, lab = bests[key], bests.get(f"{shape}.lab")
         rows.append({
             "run": key, "replicas": run.actual.replica_seconds / len(run.actual.ready), "in_time": 100 * run.actual.attained,
-            "best": best["ratio"], "of_lab": best["replica_seconds"] / lab["replica_seconds"] if lab else None,
-            "gap": _gap(best, lab), "from": alike[0] if alike else "",
+            "best": own["ratio"], "of_lab": _of(own, lab),
+            "gap": _gap(own, lab), "from": alike[0] if alike else "",
             **({f"told_{k}": v for k, v in told(runs[alike[0]], run, shapes(traces)[shape], settings).items()} if alike else {}),
         })  # fmt: skip
     return rows
 
 
-def _gap(best: Json, lab: Json | None) -> float | None:
+def _of(own: Best, lab: Best | None) -> float | None:
+    taken, mine = (lab and lab["replica_seconds"]), own["replica_seconds"]
+    return mine / taken if taken and mine is not None else None
+
+
+def _by_cpu(run: str) -> bool:
+    """Whether its HPA can be simulated."""
+    return "autoscaling_metrics" not in SETTINGS[run.split(".")[1]][0]
+
+
+def _gap(own: Best, lab: Best | None) -> float | None:
     """The share of the way from the lab's replica-seconds to the bound that these settings went."""
-    if lab is None or lab["replica_seconds"] == lab["bound"]:
+    taken, mine, bound = (lab and lab["replica_seconds"]), own["replica_seconds"], (lab and lab["bound"])
+    if taken is None or mine is None or bound is None or taken == bound:
         return None
-    return float((lab["replica_seconds"] - best["replica_seconds"]) / (lab["replica_seconds"] - lab["bound"]))
+    return (taken - mine) / (taken - bound)
 
 
 def words(row: Json) -> str:
