@@ -21,7 +21,7 @@ test: ## everything that CI runs, in two lanes side by side
 lint: .venv ## ruff, mypy, ansible-lint, changelog, documentation, secrets, requirements, licences: offline, no root
 	@tools/lint
 
-unit: .venv ## unit tests, the sandbox's too: two minutes, no root, no sandbox
+unit: .venv ## unit tests, the sandbox's too: ten minutes, no root, no sandbox
 	@.venv/bin/pytest tests/unit tests/sandbox -n 2
 
 docs: .venv ## what the documentation says: every command, link, variable and file; half a minute, no root

@@ -29,6 +29,12 @@ HINTS = {
 }
 """What would shorten a phase."""
 
+BY_CPU_ALONE = (
+    " CPU stops at its limit, whatever waits: requests a second say at the next look how many replicas they need "
+    "(autoscaling_metrics)."
+)
+"""What a decision by CPU alone lacks; docs/tuning.md has one load by either."""
+
 NAMES = {
     "decide": "until the HPA decided",
     "create": "until the pod was created",
@@ -109,7 +115,7 @@ def _why(
             )
             return (
                 f"The replica that relieved it was {reaction['phases'][phase]:.0f} s under way {NAMES[phase]}. "
-                f"{HINTS[phase]}"
+                f"{_hint(phase, report)}"
             )
     above = None if metric is None else (share(metric) or 0) > 1
     if limit is not None and wanted == limit and above:
@@ -119,6 +125,11 @@ def _why(
     if metric is not None and not above:
         return f"The HPA's {metric['name']} was below its target, so it saw no reason: look at queues, batching and the network."
     return ""
+
+
+def _hint(phase: str, report: Mapping[str, Any]) -> str:
+    by_cpu = [metric["name"] for metric in report["scaling"].get("metrics", [])] == ["cpu"]
+    return HINTS[phase] + (BY_CPU_ALONE if phase == "decide" and by_cpu else "")
 
 
 def _slowest(report: Mapping[str, Any]) -> list[Finding]:
@@ -136,7 +147,7 @@ def _slowest(report: Mapping[str, Any]) -> list[Finding]:
     )
     if phase == "schedule" and slowest["node_wait"]:
         words += f", {slowest['node_wait']:.0f} s for a new node"
-    return [Finding(words + ".", HINTS[phase], slowest["started"])]
+    return [Finding(words + ".", _hint(phase, report), slowest["started"])]
 
 
 def _never(reaction: Json) -> Finding:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.baseline import words
+from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.explain import findings
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.figures import draw_all, for_page
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.junit import junit
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.pages import index, render
@@ -280,6 +281,18 @@ def test_the_report_says_why_p95_rose_and_what_to_change() -> None:
     assert "1 replica was ready of 2 wanted" in first["text"]
     slowest = report(story())["findings"][1]
     assert "20 s for a new node" in slowest["text"]
+
+
+def test_of_a_slow_decision_by_cpu_alone_it_says_which_metric_decides_sooner() -> None:
+    s = story()
+    found = report(s)
+    for reaction in found["scaling"]["reactions"]:
+        reaction["phases"]["decide"] = 100.0
+    (by_cpu,) = found["scaling"]["metrics"]
+    for metrics, told in (([by_cpu], True), ([by_cpu, {**by_cpu, "name": "requests"}], False)):
+        found["scaling"]["metrics"] = metrics
+        hints = [one.hint for one in findings(s.events, found) if "slowest reaction" in one.text]
+        assert ["autoscaling_metrics" in hint for hint in hints] == [told]
 
 
 class Outline(HTMLParser):
