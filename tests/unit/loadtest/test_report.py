@@ -289,8 +289,8 @@ def test_of_a_slow_decision_by_cpu_alone_it_says_which_metric_decides_sooner() -
     for reaction in found["scaling"]["reactions"]:
         reaction["phases"]["decide"] = 100.0
     (by_cpu,) = found["scaling"]["metrics"]
-    for metrics, told in (([by_cpu], True), ([by_cpu, {**by_cpu, "name": "requests"}], False)):
-        found["scaling"]["metrics"] = metrics
+    for several, told in (([by_cpu], True), ([by_cpu, {**by_cpu, "name": "requests"}], False)):
+        found["scaling"]["metrics"] = several
         hints = [one.hint for one in findings(s.events, found) if "slowest reaction" in one.text]
         assert ["autoscaling_metrics" in hint for hint in hints] == [told]
 
