@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 from ansible_collections.mlops.tfserving.plugins.module_utils.loadtest.timeline import read
 from ansible_collections.mlops.tfserving.plugins.module_utils.preflight.bill import Terms
-from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.likely import overdispersion
+from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.likely import (
+    Doubt,
+    likely,
+    overdispersion,
+)
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.measured import Measured, measured
 from ansible_collections.mlops.tfserving.plugins.module_utils.scaling.service import (
     Curve,
     Load,
     Observation,
+    Outcome,
     Server,
     Service,
     in_time,
@@ -130,6 +135,15 @@ def test_moments_that_are_bad_together_make_it_less_sure(alike: int, low: float,
         good = sum(dice.random() < share for _unused in range(40))
         observed.append(Observation(dice.uniform(0.3, 0.7), 40, good / 40))
     assert low <= overdispersion(observed, lambda seen: in_time(seen, 0.3, 0.05, 0.02)) <= high
+
+
+def test_what_was_never_met_may_be_late_altogether_or_in_time_as_the_last_that_was_met() -> None:
+    """Of 100 requests 20 at more pressure than the run met, of which 4 are taken for in time; at what it met 0.5 of them are."""
+    sure = Doubt(overdispersion=0.0, attained=0.0, replicas=0.0, drain=0.0)
+    outcome = Outcome(100, 74, (1,) * 9, (1,) * 9, (1,) * 9, (1,) * 9, 12.0, beyond=20, beyond_in_time=4)
+    found = likely([outcome] * 3, sure, most=0.5)
+    assert (found.attained.low, found.attained.high) == pytest.approx((0.7, 0.8))
+    assert (found.replicas.low, found.replicas.high, found.beyond) == (1, 1, 0.2)
 
 
 def test_of_too_little_nothing_is_made_up() -> None:
