@@ -40,7 +40,7 @@ OPTIONS = r"""
 run_dir: The run's folder.
 settings:
   - What to try. Each is a dictionary of what differs from the run, by the names of the autoscaling role's variables (as
-    C(autoscaling_target_cpu_percent)), and of C(start_seconds), C(node_start_seconds), C(nodes_min), C(nodes_max).
+    C(autoscaling_target_cpu_percent); of C(autoscaling_metrics) C(cpu) and C(requests)), and of C(start_seconds), C(node_start_seconds), C(nodes_min), C(nodes_max).
   - C(name) is what it is called; otherwise what differs is.
 propose:
   - Whether settings are searched for that keep the limit with the fewest replica-seconds, in place of O(settings) and O(shape);

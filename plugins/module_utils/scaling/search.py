@@ -15,11 +15,13 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..hpa.sources import amount
 from ..hpa.spec import read_spec
 from .likely import mean
 from .measured import Measured
 from .service import Observation, Outcome, in_time
 from .settings import METRICS, TARGET, Setting, asked, setting, words, written
+from .simulate import REQUESTS
 from .whatif import Row, WhatIf, outcome_of, outcomes_of, seconds_of, what_if
 
 Json = dict[str, Any]
@@ -40,6 +42,12 @@ SAME = 0.005
 
 STOCKS = (1, 2)
 """Replicas in stock that are tried."""
+
+LOADS = (0.5, 0.6, 0.7, 0.8)
+"""Shares of what a replica can do at most that are tried as the target of requests a second."""
+
+NOT_BY_CPU = 90
+"""Per cent of CPU beside a target of requests, at which it only speaks where requests cost more than they did."""
 
 NOTED = 0.001
 """Share of the requests in time that more room in stock has to make to be told."""
@@ -87,6 +95,7 @@ def propose(run: Measured) -> tuple[WhatIf, Proposal]:
     beside_it = (
         *_more_at_most(found, judged.changed),
         *_in_stock(found, judged.changed),
+        *_by_requests(found, judged.changed, least),
         *_not_searched(run),
     )
     return found, dataclasses.replace(judged, beside=beside_it)
@@ -247,6 +256,33 @@ def _in_stock(found: WhatIf, changed: Json) -> Iterator[str]:
         now = then
     if not told:
         yield f"{name} was tried ({' and '.join(map(str, STOCKS))}): room in stock changes next to nothing here, since hardly a replica waits for a node."
+
+
+def _by_requests(found: WhatIf, changed: Json, least: float) -> Iterator[str]:
+    """Of an HPA that goes by requests a second. It is told and not proposed: it needs a source of the metric."""
+    now, rest = _with(found, changed), {name: value for name, value in changed.items() if name != TARGET}
+    targets = sorted({round(share * found.run.service.capacity, 1) for share in LOADS} - {0.0})
+    tried = []
+    for target in targets:
+        metrics = [{"type": "cpu", "target": NOT_BY_CPU}, {"type": REQUESTS, "target": target}]
+        tried.append((_with(found, {**rest, METRICS: metrics}), target))
+    keeping = [one for one in tried if one[0].attained >= least]
+    if keeping:
+        then, target = min(keeping, key=lambda one: one[0].replica_seconds)
+    else:
+        then, target = max(tried, key=lambda one: one[0].attained)
+    kept, better = now.attained >= least, then.attained >= now.attained + NOTED
+    if (then.attained >= least and then.replica_seconds < now.replica_seconds * (1 - WORTH / 100)) or (
+        not kept and better
+    ):
+        yield (
+            f"By requests a second, {METRICS}: [{{type: cpu, target: {NOT_BY_CPU}}}, {{type: {REQUESTS}, target: {amount(target)}}}], "
+            f"{100 * then.attained:.1f} % would be in time for {100 * now.attained:.1f} %, with {then.replica_seconds / found.seconds:.2f} replicas "
+            f"for {now.replica_seconds / found.seconds:.2f}. It needs a source (autoscaling_metrics_source), so tune_apply neither sets nor proves it; "
+            "and a limit on how much requests may differ: by this metric all cost the same."
+        )
+        return
+    yield f"{METRICS} was tried with requests a second: it does no better on this load than what is told above."
 
 
 def _more_at_most(found: WhatIf, changed: Json) -> Iterator[str]:

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..hpa.seen import Spec
+from ..hpa.sources import amount
 from ..hpa.spec import read_spec
 from ..hpa.wanted import TOLERANCE, behavior
 from .measured import Measured, NotMeasured, is_of_cpu
+from .simulate import REQUESTS
 
 Json = dict[str, Any]
 
@@ -104,7 +106,7 @@ def setting(given: Mapping[str, Any], run: Measured) -> Setting:
             "the HPA's target is an amount of CPU: a simulation knows one that is a percentage of the request"
         )
     before = asked(run.hpa)
-    known = set(before)
+    known = {*before, METRICS}
     unknown = sorted(set(given) - known - set(SITE) - {"name"})
     if unknown:
         raise SettingError(
@@ -120,7 +122,7 @@ def setting(given: Mapping[str, Any], run: Measured) -> Setting:
             {
                 "minReplicas": least,
                 "maxReplicas": most,
-                "metrics": [_aimed(run.hpa["metrics"][0], int(variables["autoscaling_target_cpu_percent"]))],
+                "metrics": _metrics(run.hpa["metrics"][0], variables),
                 "behavior": behavior(variables),
             }
         )
@@ -131,8 +133,8 @@ def setting(given: Mapping[str, Any], run: Measured) -> Setting:
         raise SettingError(
             f"setting {name!r}: {least} to {most} replicas is no range; the minimum is 1 or more"
         )
-    if spec.metrics[0].target < 1:
-        raise SettingError(f"setting {name!r}: autoscaling_target_cpu_percent has to be 1 or more")
+    if any(metric.target < 1 for metric in spec.metrics):
+        raise SettingError(f"setting {name!r}: a target has to be 1 or more, of requests a thousandth")
     if not all(value is None or math.isfinite(value) for value in site.values()):
         raise SettingError(f"setting {name!r}: each of {', '.join(SITE)} has to be a number")
     if any(value is not None and value < 0 for value in site.values()):
@@ -149,6 +151,27 @@ def setting(given: Mapping[str, Any], run: Measured) -> Setting:
         None if site["nodes_max"] is None else int(site["nodes_max"]),
         int(site["autoscaling_buffer_replicas"] or 0),
     )  # fmt: skip
+
+
+def _metrics(by_cpu: Mapping[str, Any], variables: Mapping[str, Any]) -> list[Json]:
+    """The HPA's, of autoscaling_metrics as the role takes them, as far as a simulation knows them. Raises ValueError."""
+    found = []
+    for one in variables.get(METRICS) or [{"type": "cpu"}]:
+        kind, target = one["type"], one.get("target")
+        if kind == "cpu":
+            found.append(_aimed(by_cpu, int(variables[TARGET] if target is None else target)))
+        elif kind == REQUESTS:
+            if not 0 < float(target) < math.inf:
+                raise ValueError(f"the target of {kind} is {target}, and has to be above 0")
+            aim = {"type": "AverageValue", "averageValue": amount(target)}
+            found.append({"type": "External", "external": {"metric": {"name": REQUESTS}, "target": aim}})
+        else:
+            raise ValueError(f"a simulation knows the metrics cpu and {REQUESTS}, and not {kind}")
+    if not any(one["type"] != "External" for one in found):
+        raise ValueError(
+            "autoscaling_metrics has to have {type: cpu}, so that a source that fails makes no fleet smaller"
+        )
+    return found
 
 
 def _aimed(metric: Mapping[str, Any], percent: int) -> Json:
@@ -170,6 +193,8 @@ def words(given: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, list) and any("target" in one or len(one) == 1 for one in value):
+        return " and ".join(" ".join(str(part) for part in one.values()) for one in value)
     if isinstance(value, list):
         return " or ".join(
             f"{one.get('value')}{' %' if one.get('type') == 'Percent' else ''} in {one.get('periodSeconds')} s"

@@ -15,12 +15,18 @@ import math
 
 from ..hpa.limits import Memory
 from ..hpa.look import look
-from ..hpa.seen import Pod, Sample, Seen, Spec
+from ..hpa.seen import Pod, Reading, Sample, Seen, Spec
+from ..hpa.sources import SCRAPE_SECONDS
 from .measured import Site, Times
 from .service import Load, Outcome, Server, Service
 
 NODE_LOOK = 10
 """Seconds from one look of the node autoscaler to the next (cluster-autoscaler's --scan-interval)."""
+
+REQUESTS = "requests"
+"""The metric of all requests a second, as its source reads it: over so many seconds, as late as a scrape is old on average."""
+REQUESTS_SECONDS = 3 * SCRAPE_SECONDS
+_REQUESTS_LATE = SCRAPE_SECONDS / 2
 
 _OLD = 400.0
 """Seconds after which a replica is as any other for the HPA."""
@@ -74,8 +80,10 @@ class _Simulation:
         self._spare_since: float | None = None
         self._used = [0.0]
         """CPU that a replica has used until each second, in thousandths of a core times seconds"""
+        self._asked = [0.0]
+        """requests until each second"""
         self._made = 0
-        metric = case.spec.metrics[0]
+        metric = next(one for one in case.spec.metrics if one.name != REQUESTS)
         self._requests = {metric.container or "all": {metric.name: case.service.request}}
 
     def run(self) -> Outcome:
@@ -93,6 +101,7 @@ class _Simulation:
             ready = sum([crowd.count for crowd in self._crowds if crowd.ready <= t])
             cpu = self._server.second(t, ready)
             self._used.append(self._used[-1] + cpu)
+            self._asked.append(self._server.requests)
             ready_line.append(ready)
             wanted_line.append(self._replicas)
             existing_line.append(self._existing())
@@ -125,7 +134,10 @@ class _Simulation:
             )  # fmt: skip
             if begun and crowd.placed <= taken:  # type: ignore[operator]
                 samples[crowd.name] = Sample(self._usage(crowd, taken + times.late), taken, times.window)
-        seen = Seen(t, self._replicas, self._existing(), tuple(pods), (samples,))
+        readings: tuple[Reading, ...] = tuple(
+            (self._rate(t),) if metric.name == REQUESTS else samples for metric in case.spec.metrics
+        )
+        seen = Seen(t, self._replicas, self._existing(), tuple(pods), readings)
         decision = look(case.spec, seen, self._memory, case.site.controller)
         self._memory = decision.memory
         if decision.replicas > self._replicas:
@@ -144,6 +156,12 @@ class _Simulation:
             # Before the run, or while they start: a sample that does not count.
             return round(self._case.service.idle)
         return round((self._used[end] - self._used[begin]) / (end - begin))
+
+    def _rate(self, t: float) -> int:
+        """Requests a second, in thousandths, as the HPA reads them now."""
+        end = min(len(self._asked) - 1, max(0, round(t - _REQUESTS_LATE)))
+        begin = max(0, end - REQUESTS_SECONDS)
+        return round(1000 * (self._asked[end] - self._asked[begin]) / REQUESTS_SECONDS)
 
     def _remove(self, t: float, count: int) -> None:
         """Those without a node first, then those that are not ready, then the youngest."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,20 @@ def test_a_maximum_that_is_reached_is_told_with_what_more_would_do(most: int) ->
         if line.startswith(f"It comes to autoscaling_max_replicas ({most}). With {2 * most}")
     ]
     assert len(told) == (most == 5)
+
+
+def test_an_hpa_by_requests_is_told_where_it_does_better_and_is_not_proposed() -> None:
+    load = Load(tuple(6.0 if t % 300 < 150 else 60.0 for t in range(1500)))
+    run = run_of()
+    found, proposal = propose(dataclasses.replace(run, load=load))
+    assert "autoscaling_metrics" not in proposal.changed, "tune_apply could not prove it"
+    (line,) = [line for line in proposal.beside if "requests a second" in line]
+    told = re.search(r"target: ([\d.]+)}], ([\d.]+) % would be in time for ([\d.]+) %", line)
+    assert told, line
+    metrics = [{"type": "cpu", "target": 90}, {"type": "requests", "target": float(told[1])}]
+    changed = {name: value for name, value in proposal.changed.items() if "target" not in name}
+    again = setting({**changed, "autoscaling_metrics": metrics}, run)
+    then = what_if(found.run, setting({}, run), [again], seconds=found.seconds).rows[0].outcome
+    assert float(told[2]) == pytest.approx(100 * then.attained, abs=0.05)
+    assert float(told[2]) > float(told[3])
+    assert "autoscaling_metrics_source" in line

@@ -172,3 +172,21 @@ def test_room_in_stock_saves_the_wait_for_a_node_and_costs_nodes() -> None:
     assert with_it.node_seconds > without.node_seconds
     few = simulate(case(load, site=site, stock=3, nodes_max=2))
     assert max(few.nodes) == 2
+
+
+def test_by_requests_a_second_one_look_asks_for_all_that_are_needed() -> None:
+    """By the CPU, which stops at the limit, one replica asks for two at most."""
+    per_second = {"metric": {"name": "requests"}, "target": {"type": "AverageValue", "averageValue": "5"}}
+    both = [*spec(90)["metrics"], {"type": "External", "external": per_second}]  # type: ignore[misc]
+    step = Load((1.0,) * 50 + (40.0,) * 250)
+    by_cpu, by_both = (
+        simulate(case(step, spec=read_spec(one), site=dataclasses.replace(SITE, per_node=10)))
+        for one in (spec(60), spec(90, metrics=both))
+    )
+    first = next(n for n in by_cpu.wanted if n > 1)
+    assert first == 2
+    # 40 requests a second are 8 times 5; the four pods in 15 s that Kubernetes lets an HPA add come between.
+    assert next(n for n in by_both.wanted if n > 1) == 5
+    assert max(by_both.wanted) == 8
+    assert by_both.wanted[-1] == 8
+    assert by_both.in_time > by_cpu.in_time

@@ -66,6 +66,14 @@ def test_the_runs_own_settings_give_the_runs_own_spec(run: Measured) -> None:
         ({"autoscaling_min_replicas": 5}, "5 to 4 replicas is no range"),
         ({"autoscaling_target_cpu_percent": 0}, "has to be 1 or more"),
         ({"autoscaling_max_replicas": "many"}, "can't be read"),
+        (
+            {"autoscaling_metrics": [{"type": "cpu"}, {"type": "queue", "target": 2}]},
+            "knows the metrics cpu and requests, and not queue",
+        ),
+        ({"autoscaling_metrics": [{"type": "requests", "target": 10}]}, "has to have {type: cpu}"),
+        ({"autoscaling_metrics": [{"type": "cpu"}, {"type": "requests", "target": 0}]}, "has to be above 0"),
+        ({"autoscaling_metrics": [{"type": "cpu"}, {"type": "requests"}]}, "can't be read"),
+        ({"autoscaling_metrics": "cpu"}, "can't be read"),
         ({"start_seconds": -1}, "can't be below 0"),
         ({"autoscaling_buffer_replicas": -1}, "can't be below 0"),
         ({"autoscaling_tolerance_up": 0}, r"Kubernetes 1.34, .*, forgets autoscaling_tolerance_up"),
@@ -81,6 +89,17 @@ def test_a_tolerance_counts_where_kubernetes_knows_it(run: Measured) -> None:
     found = setting({"autoscaling_tolerance_up": 0}, newer)
     assert found.spec.behavior is not None
     assert found.spec.behavior.up.tolerance == 0
+
+
+def test_requests_a_second_are_a_metric_beside_the_cpu(run: Measured) -> None:
+    metrics = [{"type": "cpu", "target": 90}, {"type": "requests", "target": 7.5}]
+    found = setting({"autoscaling_metrics": metrics}, run)
+    assert [(one.name, one.target) for one in found.spec.metrics] == [("cpu", 90), ("requests", 7500)]
+    assert found.name == "metrics cpu 90 and requests 7.5"
+    by_default = setting(
+        {"autoscaling_metrics": [{"type": "cpu"}], "autoscaling_target_cpu_percent": 70}, run
+    )
+    assert [(one.name, one.target) for one in by_default.spec.metrics] == [("cpu", 70)]
 
 
 def test_rows_are_as_the_settings_say_and_the_error_is_told(run: Measured) -> None:
