@@ -176,8 +176,12 @@ def one_hangs(site: Watched) -> Iterator[None]:
 
 @contextmanager
 def all_hang(site: Watched) -> Iterator[None]:
-    with two_replicas(site), site.hung(site.ready()):
-        yield
+    """The HPA must add none, which would answer."""
+    with two_replicas(site):
+        site.replicas_between(2, 2)
+        site.wait(lambda: len(site.ready()) == 2, "two replicas", 180)
+        with site.hung(site.ready()):
+            yield
 
 
 FAULTS = {

@@ -146,8 +146,9 @@ class Watched:
     @contextmanager
     def hung(self, pods: list[Json]) -> Iterator[None]:
         """Their model servers take connections and answer nothing."""
-        stopped = [pid for pod in pods for pid in _servers(pod["metadata"]["uid"])]
-        assert stopped
+        found = {pod["metadata"]["name"]: _servers(pod["metadata"]["uid"]) for pod in pods}
+        assert all(found.values()), found
+        stopped = [pid for pids in found.values() for pid in pids]
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
