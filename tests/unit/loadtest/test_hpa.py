@@ -117,7 +117,7 @@ def test_the_status_shows_every_metric_of_the_deployments_own_hpa() -> None:
         "Deployment": [], "Pod": [], "Node": [], "Service": [],
     }  # fmt: skip
     found = {
-        "summary": {"health": "healthy", "reasons": []}, "objects": objects, "cost": "", "refused": "",
+        "summary": {"health": "healthy", "reasons": []}, "objects": objects, "cost": "", "refused": "", "gateway": [], "endpoint": None,
     }  # fmt: skip
     run = {"name": "", "under_way": ""}
 
