@@ -75,7 +75,8 @@ def prepare(stack: ExitStack, folder: Path, shape: dict[str, Any]) -> tuple[Play
 
 
 def test_a_playbook_loads_shows_progress_and_reports(stack: ExitStack, tmp_path: Path) -> None:
-    play, server = prepare(stack, tmp_path, SHORT)
+    # As long as a busy machine needs to draw a page or two.
+    play, server = prepare(stack, tmp_path, {**SHORT, "step_time": 12})
     # Beside answers as slow as a model's, a machine that wakes up late is not what was measured.
     server.delay = lambda number: 0.6
     process = play.start()
