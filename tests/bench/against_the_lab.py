@@ -88,7 +88,8 @@ def shapes(traces: Path) -> dict[str, Json]:
 def record(wanted: list[str], traces: Path, deadline: float) -> None:
     """Runs SHAPE/SETTINGS, as far as one more may be expected to end before ``deadline`` (seconds since 1970)."""
     REPORTS.mkdir(parents=True, exist_ok=True)
-    os.environ["MLOPS_TFSERVING_SANDBOX_METRICS"] = "1"
+    if not all(map(_by_cpu, wanted)):
+        os.environ["MLOPS_TFSERVING_SANDBOX_METRICS"] = "1"
     subprocess.run([sys.executable, "-m", "sandbox", "up"], cwd=ROOT, check=True)
     play("site.yml", {"loadtest_enabled": False})
     cluster = Cluster(KUBECONFIG, NAMESPACE)
@@ -195,8 +196,8 @@ def _of(own: Best, lab: Best | None) -> float | None:
 
 
 def _by_cpu(run: str) -> bool:
-    """Whether its HPA can be simulated."""
-    return "autoscaling_metrics" not in SETTINGS[run.split(".")[1]][0]
+    """Whether its HPA goes by CPU alone: then it can be simulated, and needs no source of metrics. ``run``: SHAPE/SETTINGS, or its folder."""
+    return "autoscaling_metrics" not in SETTINGS[run.replace("/", ".").split(".")[1]][0]
 
 
 def _gap(own: Best, lab: Best | None) -> float | None:

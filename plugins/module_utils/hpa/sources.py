@@ -22,6 +22,9 @@ PROXY_PORT = 8404
 SCRAPE_SECONDS = 5
 """How often the role's own Prometheus reads the pods."""
 
+RATE_SECONDS = 3 * SCRAPE_SECONDS
+"""Over how many seconds requests a second are taken at least: a rate needs two readings, and one may be missed."""
+
 GAUGES = {"in_flight": "haproxy_backend_current_sessions", "queue": "haproxy_backend_current_queue"}
 """HAProxy's gauges. A frontend's sessions are connections, idle ones among them; a backend's are requests, the queue
 included, those of one HTTP/2 connection one by one: tests/unit/roles/test_serving_load.py."""
@@ -171,7 +174,7 @@ def _of_replicas(one: Metric, site: Site) -> str:
     if kind == "gpu":
         return f"sum(avg by (pod) ({_averaged(f'DCGM_FI_DEV_GPU_UTIL{{{of_pods}}}', site.seconds)}))"
     if kind == "requests":
-        seconds = max(site.seconds, 3 * SCRAPE_SECONDS)
+        seconds = max(site.seconds, RATE_SECONDS)
         return f"sum(rate(haproxy_backend_http_requests_total{{{of_proxy}}}[{seconds}s]))"
     series = f"{GAUGES[kind]}{{{of_proxy}}}" if kind in GAUGES else f"{one['gauge']}{{{of_pods}}}"
     return f"sum({_averaged(series, site.seconds)})"

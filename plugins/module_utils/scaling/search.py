@@ -92,10 +92,11 @@ def propose(run: Measured) -> tuple[WhatIf, Proposal]:
     found = what_if(run, first, rows, known=tried)
     why = () if cheaper is None or not keeping else (_lacking(found, cheaper, least),)
     judged = _judged(run, found, changed, least, why)
+    now = (found.rows[0] if judged.changed else found.first).outcome
     beside_it = (
-        *_more_at_most(found, judged.changed),
-        *_in_stock(found, judged.changed),
-        *_by_requests(found, judged.changed, least),
+        *_more_at_most(found, judged.changed, now),
+        *_in_stock(found, judged.changed, now),
+        *_by_requests(found, judged.changed, now, least),
         *_not_searched(run),
     )
     return found, dataclasses.replace(judged, beside=beside_it)
@@ -237,10 +238,9 @@ def _judged(run: Measured, found: WhatIf, changed: Json, least: float, why: tupl
     )  # fmt: skip
 
 
-def _in_stock(found: WhatIf, changed: Json) -> Iterator[str]:
+def _in_stock(found: WhatIf, changed: Json, now: Outcome) -> Iterator[str]:
     """Of room for one replica and two beside what is proposed. It is told and not proposed: ``tune_apply`` changes the HPA alone."""
     run, name = found.run, "autoscaling_buffer_replicas"
-    now = _with(found, changed)
     assumed = ", which is assumed, as the run met none" if "node_start" in run.times.assumed else ""
     told = False
     for stock in STOCKS:
@@ -258,9 +258,9 @@ def _in_stock(found: WhatIf, changed: Json) -> Iterator[str]:
         yield f"{name} was tried ({' and '.join(map(str, STOCKS))}): room in stock changes next to nothing here, since hardly a replica waits for a node."
 
 
-def _by_requests(found: WhatIf, changed: Json, least: float) -> Iterator[str]:
+def _by_requests(found: WhatIf, changed: Json, now: Outcome, least: float) -> Iterator[str]:
     """Of an HPA that goes by requests a second. It is told and not proposed: it needs a source of the metric."""
-    now, rest = _with(found, changed), {name: value for name, value in changed.items() if name != TARGET}
+    rest = {name: value for name, value in changed.items() if name != TARGET}
     targets = sorted({round(share * found.run.service.capacity, 1) for share in LOADS} - {0.0})
     tried = []
     for target in targets:
@@ -271,10 +271,8 @@ def _by_requests(found: WhatIf, changed: Json, least: float) -> Iterator[str]:
         then, target = min(keeping, key=lambda one: one[0].replica_seconds)
     else:
         then, target = max(tried, key=lambda one: one[0].attained)
-    kept, better = now.attained >= least, then.attained >= now.attained + NOTED
-    if (then.attained >= least and then.replica_seconds < now.replica_seconds * (1 - WORTH / 100)) or (
-        not kept and better
-    ):
+    cheaper = bool(keeping) and then.replica_seconds < now.replica_seconds * (1 - WORTH / 100)
+    if cheaper or (now.attained < least and then.attained >= now.attained + NOTED):
         yield (
             f"By requests a second, {METRICS}: [{{type: cpu, target: {NOT_BY_CPU}}}, {{type: {REQUESTS}, target: {amount(target)}}}], "
             f"{100 * then.attained:.1f} % would be in time for {100 * now.attained:.1f} %, with {then.replica_seconds / found.seconds:.2f} replicas "
@@ -285,11 +283,10 @@ def _by_requests(found: WhatIf, changed: Json, least: float) -> Iterator[str]:
     yield f"{METRICS} was tried with requests a second: it does no better on this load than what is told above."
 
 
-def _more_at_most(found: WhatIf, changed: Json) -> Iterator[str]:
+def _more_at_most(found: WhatIf, changed: Json, now: Outcome) -> Iterator[str]:
     """Of a higher maximum, where what is proposed reaches it: how far a site may grow is not a simulation's to propose."""
     name, run = "autoscaling_max_replicas", found.run
     most = int(run.hpa["maxReplicas"])
-    now = _with(found, changed)
     if max(now.wanted) < most:
         return
     then = _with(found, {**changed, name: 2 * most})

@@ -188,14 +188,22 @@ def words(given: Mapping[str, Any]) -> str:
     for key, value in given.items():
         if key != "name":
             short = key.removeprefix("autoscaling_").removesuffix("_seconds").replace("_", " ")
-            told.append(f"{short} {_short(value)}")
+            told.append(f"{short} {_metrics_shortly(value) if key == METRICS else _short(value)}")
     return ", ".join(told)
 
 
+def _metrics_shortly(value: Any) -> str:
+    if not _of_dictionaries(value):
+        return str(value)
+    return " and ".join(" ".join(str(part) for part in one.values()) for one in value)
+
+
+def _of_dictionaries(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, Mapping) for one in value)
+
+
 def _short(value: Any) -> str:
-    if isinstance(value, list) and any("target" in one or len(one) == 1 for one in value):
-        return " and ".join(" ".join(str(part) for part in one.values()) for one in value)
-    if isinstance(value, list):
+    if _of_dictionaries(value):
         return " or ".join(
             f"{one.get('value')}{' %' if one.get('type') == 'Percent' else ''} in {one.get('periodSeconds')} s"
             for one in value

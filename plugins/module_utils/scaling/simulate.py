@@ -16,7 +16,7 @@ import math
 from ..hpa.limits import Memory
 from ..hpa.look import look
 from ..hpa.seen import Pod, Reading, Sample, Seen, Spec
-from ..hpa.sources import SCRAPE_SECONDS
+from ..hpa.sources import RATE_SECONDS, SCRAPE_SECONDS
 from .measured import Site, Times
 from .service import Load, Outcome, Server, Service
 
@@ -24,9 +24,9 @@ NODE_LOOK = 10
 """Seconds from one look of the node autoscaler to the next (cluster-autoscaler's --scan-interval)."""
 
 REQUESTS = "requests"
-"""The metric of all requests a second, as its source reads it: over so many seconds, as late as a scrape is old on average."""
-REQUESTS_SECONDS = 3 * SCRAPE_SECONDS
+"""The metric of all requests a second."""
 _REQUESTS_LATE = SCRAPE_SECONDS / 2
+"""Seconds that a scrape is old on average."""
 
 _OLD = 400.0
 """Seconds after which a replica is as any other for the HPA."""
@@ -160,8 +160,8 @@ class _Simulation:
     def _rate(self, t: float) -> int:
         """Requests a second, in thousandths, as the HPA reads them now."""
         end = min(len(self._asked) - 1, max(0, round(t - _REQUESTS_LATE)))
-        begin = max(0, end - REQUESTS_SECONDS)
-        return round(1000 * (self._asked[end] - self._asked[begin]) / REQUESTS_SECONDS)
+        begin = max(0, end - RATE_SECONDS)
+        return round(1000 * (self._asked[end] - self._asked[begin]) / RATE_SECONDS)
 
     def _remove(self, t: float, count: int) -> None:
         """Those without a node first, then those that are not ready, then the youngest."""

@@ -74,6 +74,8 @@ def test_the_runs_own_settings_give_the_runs_own_spec(run: Measured) -> None:
         ({"autoscaling_metrics": [{"type": "cpu"}, {"type": "requests", "target": 0}]}, "has to be above 0"),
         ({"autoscaling_metrics": [{"type": "cpu"}, {"type": "requests"}]}, "can't be read"),
         ({"autoscaling_metrics": "cpu"}, "can't be read"),
+        ({"autoscaling_metrics": ["cpu"]}, "can't be read"),
+        ({"autoscaling_scale_down_policies": [1]}, "can't be read"),
         ({"start_seconds": -1}, "can't be below 0"),
         ({"autoscaling_buffer_replicas": -1}, "can't be below 0"),
         ({"autoscaling_tolerance_up": 0}, r"Kubernetes 1.34, .*, forgets autoscaling_tolerance_up"),
